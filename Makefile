@@ -1,0 +1,32 @@
+# Two commands: `make demo` opens the workbench with the sample data in it, `make test` runs the tests.
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: demo test check format smells clean
+
+demo: .venv/installed
+	$(BIN)/recscope demo
+
+test: .venv/installed
+	$(BIN)/pytest
+
+check: .venv/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+smells: .venv/installed
+	$(BIN)/ruff check --select C901,PLR0912,PLR0915 --exit-zero
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,38 @@
+"""What can go wrong that is not a bug. Anything else that is raised is one.
+
+CoreError             one sentence for a person; the command line exits with 1
+├── BadInput          a mistake in what was given; the command line exits with 2
+│   ├── NotFound      a dataset, run, user, item or file that is not there
+│   └── TooLarge      it does not fit into memory here
+├── NotFitted         a model was asked for scores before it was fitted or loaded
+├── Corrupt           a stored file is not what was written: the hash differs
+└── Cancelled         a person stopped the job
+"""
+
+
+class CoreError(Exception):
+    """One sentence that a person can act on."""
+
+
+class BadInput(CoreError):
+    """What is wrong, the value, and what would be right."""
+
+
+class NotFound(BadInput):
+    """A dataset, run, user, item or file that is not there."""
+
+
+class TooLarge(BadInput):
+    """It does not fit here: the sizes, and what to do instead."""
+
+
+class NotFitted(CoreError):
+    """A model was asked for scores before it was fitted or loaded."""
+
+
+class Corrupt(CoreError):
+    """A stored file is not what was written."""
+
+
+class Cancelled(CoreError):
+    """A person stopped the job."""

@@ -1,0 +1,357 @@
+"""The nouns and the protocols. Arrays carry codes (0 … n-1), frames carry ids; PAD has no code.
+
+Shape letters, everywhere: **B** queries, **E** events, **K** places, **U** users, **I** items,
+**F** features. Histories are jagged: query b owns events offsets[b]:offsets[b + 1], oldest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from core.errors import BadInput
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PAD = -1
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+Array = NDArray[Any]
+
+
+class Vocab:
+    """The external ids of users or items, in code order: id ↔ code.
+
+    Ids are whole numbers (int64) where every id of the log is one, else strings; either form of an
+    id is understood when encoding, since a URL and a command line know only strings.
+
+    >>> v = Vocab(np.array([10, 20, 30]))
+    >>> v.encode(["30", 10, "x"]).tolist()
+    [2, 0, -1]
+    >>> v.decode(np.array([2, 0])).tolist()
+    [30, 10]
+    """
+
+    def __init__(self, ids: Array) -> None:
+        self.ids = ids if ids.dtype.kind == "i" else ids.astype(object)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def _codes(self) -> dict[str, int]:
+        return {str(key): code for code, key in enumerate(self.ids.tolist())}
+
+    def encode(self, ids: Any) -> Ints:
+        """Codes (n,) of these ids; PAD where an id is unknown."""
+        return np.fromiter((self._codes.get(str(key), PAD) for key in ids), np.int64)
+
+    def decode(self, codes: Array) -> Array:
+        """Ids (n,) of these codes; every code must be known (0 … n-1)."""
+        return self.ids[codes]
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """B histories to score, jagged: what each of B people did, oldest first.
+
+    A known user, a cold visitor and an edited what-if history are all just queries. An optional
+    array is None where the log does not have it.
+    """
+
+    users: Ints  # (B,) user codes; PAD for a person the log does not know
+    offsets: Ints  # (B + 1,) the events of query b are offsets[b]:offsets[b + 1]
+    items: Ints  # (E,) item codes, never PAD
+    weights: Floats  # (E,) how much each event counts; > 0, 1 for a plain event
+    times: Ints | None = None  # (E,) Unix seconds UTC, or an order number
+    values: Floats | None = None  # (E,) rating, quantity, …; NaN where missing
+    events: Ints | None = None  # (E,) event type codes
+    platforms: Ints | None = None  # (E,) platform codes
+    now: Ints | None = None  # (B,) the time of asking: a live page knows it, a benchmark must not
+
+    def __post_init__(self) -> None:
+        if len(self.offsets) != len(self.users) + 1 or self.offsets[-1] != len(self.items):
+            raise BadInput(
+                f"offsets must have {len(self.users) + 1} entries and end at {len(self.items)}, "
+                f"not {len(self.offsets)} entries that end at {self.offsets[-1]}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def __getitem__(self, part: slice | Array) -> Queries:
+        """The queries of this slice (a view) or of these positions (a copy)."""
+        if isinstance(part, slice):
+            start, stop, step = part.indices(len(self))
+            if step == 1:
+                return self._between(start, max(start, stop))
+            part = np.arange(start, stop, step)
+        part = np.asarray(part)
+        if part.dtype == bool:
+            part = np.flatnonzero(part)
+        lengths = self.lengths[part]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        take = np.repeat(self.offsets[part] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return self._map_events(
+            lambda a: a[take],
+            users=self.users[part],
+            offsets=offsets,
+            now=None if self.now is None else self.now[part],
+        )
+
+    def _between(self, start: int, stop: int) -> Queries:
+        low, high = int(self.offsets[start]), int(self.offsets[stop])
+        return self._map_events(
+            lambda a: a[low:high],
+            users=self.users[start:stop],
+            offsets=self.offsets[start : stop + 1] - low,
+            now=None if self.now is None else self.now[start:stop],
+        )
+
+    def _map_events(self, change: Callable[[Array], Array], **others: Any) -> Queries:
+        names = ("items", "weights", "times", "values", "events", "platforms")
+        arrays: dict[str, Any] = {n: getattr(self, n) for n in names}
+        changed = {n: a if a is None else change(a) for n, a in arrays.items()}
+        return replace(self, **changed, **others)
+
+    @property
+    def lengths(self) -> Ints:
+        """Events per query, (B,)."""
+        return np.diff(self.offsets)
+
+    @property
+    def rows(self) -> Ints:
+        """The query that each event belongs to, (E,)."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
+    @property
+    def ages(self) -> Ints:
+        """How many events of the same query came after each event, (E,); 0 is the latest."""
+        return np.repeat(self.offsets[1:], self.lengths) - 1 - np.arange(len(self.items))
+
+    def latest(self, n: int) -> Queries:
+        """The same queries with at most the last n events of each."""
+        keep = self.ages < n
+        offsets = np.concatenate([[0], np.cumsum(np.minimum(self.lengths, n))])
+        return self._map_events(lambda a: a[keep], users=self.users, offsets=offsets, now=self.now)
+
+    def matrix(self, n_items: int, values: Array | None = None) -> sparse.csr_matrix:
+        """The histories as a sparse (B, n_items) float32 matrix; repeats of an item are summed.
+
+        Args:
+            n_items: Items in the catalogue.
+            values: What each event adds, (E,); its weight if not given.
+        """
+        data = self.weights if values is None else np.asarray(values, np.float32)
+        matrix = sparse.csr_matrix(
+            (data, self.items, self.offsets), shape=(len(self), n_items), copy=True
+        )
+        matrix.sum_duplicates()
+        return matrix
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """Who did what, sorted by (user, time), ties in source order; checked when made.
+
+    Raises:
+        BadInput: codes outside the vocabularies, or events out of order.
+    """
+
+    users: Ints  # (E,)
+    items: Ints  # (E,)
+    weights: Floats  # (E,) > 0
+    n_users: int
+    n_items: int
+    times: Ints | None = None
+    values: Floats | None = None
+    events: Ints | None = None
+    platforms: Ints | None = None
+
+    def __post_init__(self) -> None:
+        for name, codes, n in (
+            ("user", self.users, self.n_users),
+            ("item", self.items, self.n_items),
+        ):
+            if len(codes) and (codes.min() < 0 or codes.max() >= n):
+                raise BadInput(
+                    f"{name} codes must lie in 0 … {n - 1}, not {codes.min()} … {codes.max()}"
+                )
+        step = np.diff(self.users)
+        if (step < 0).any():
+            raise BadInput("events must be sorted by user")
+        if self.times is not None and ((np.diff(self.times) < 0) & (step == 0)).any():
+            raise BadInput("each user's events must be sorted by time")
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @cached_property
+    def offsets(self) -> Ints:
+        """The events of user u are offsets[u]:offsets[u + 1], (U + 1,)."""
+        return np.searchsorted(self.users, np.arange(self.n_users + 1)).astype(np.int64)
+
+    def where(self, keep: Array) -> Interactions:
+        """Only the events marked in this boolean array (E,); the vocabularies stay as they are."""
+        optional = ("times", "values", "events", "platforms")
+        parts = {n: a[keep] for n in optional if (a := getattr(self, n)) is not None}
+        return replace(
+            self,
+            users=self.users[keep],
+            items=self.items[keep],
+            weights=self.weights[keep],
+            **parts,
+        )
+
+    def queries(self, users: Array | None = None) -> Queries:
+        """The whole history of each user (or of these user codes, (B,)) as queries."""
+        everyone = Queries(
+            users=np.arange(self.n_users),
+            offsets=self.offsets,
+            items=self.items,
+            weights=self.weights,
+            times=self.times,
+            values=self.values,
+            events=self.events,
+            platforms=self.platforms,
+        )
+        return everyone if users is None else everyone[np.asarray(users, np.int64)]
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """One kind of attribute, a column per feature, a row per user or item.
+
+    `matrix` is (n, F): CSR of 0/1 for categories, CSR of TF-IDF for text, dense float32 for numbers
+    (NaN where missing) and images. `names[f]` says what column f is ("genres=Comedy").
+    """
+
+    names: tuple[str, ...]
+    matrix: Any
+
+
+@dataclass(frozen=True)
+class Features:
+    """What is known of the items, or of the users, beside behaviour; absent parts are None."""
+
+    categorical: Block | None = None
+    multi_hot: Block | None = None
+    numeric: Block | None = None
+    text: Block | None = None
+    image: Block | None = None
+
+    def blocks(self) -> Iterator[tuple[str, Block]]:
+        """The parts that are there, with their names."""
+        for part in fields(self):
+            block = getattr(self, part.name)
+            if block is not None:
+                yield part.name, block
+
+
+@dataclass(frozen=True, eq=False)
+class Holdout:
+    """Queries and the items that came next: targets[offsets[b]:offsets[b + 1]] for query b."""
+
+    queries: Queries
+    targets: Ints  # (T,)
+    offsets: Ints  # (B + 1,)
+    values: Floats | None = None  # (T,) the targets' ratings, NaN where missing
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A log cut into what a model may see and what it is asked about."""
+
+    kind: str  # "leave-last-out", "by-time" or "none"
+    train: Interactions
+    validation: Holdout | None
+    test: Holdout | None
+    tie_rate: float  # share of test queries whose first target is tied in time with its history
+    fingerprint: str  # hash of which event went where
+
+
+@dataclass(frozen=True, eq=False)
+class TrainData:
+    """All that a model may learn from. Most models read only the interactions."""
+
+    interactions: Interactions
+    item_features: Features | None = None
+    user_features: Features | None = None
+    validation: Holdout | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Recommendations:
+    """The K best items of each query, best first; PAD and -inf where fewer are left."""
+
+    items: Ints  # (B, K)
+    scores: Floats  # (B, K)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What was trained, on what, how. Equal configs on equal data give equal runs."""
+
+    dataset: str
+    model: str
+    params: Mapping[str, Any] = field(default_factory=dict)  # the model's whole Config
+    split: str = "leave-last-out"
+    seed: int = 0
+    device: str = "cpu"
+
+
+OnEpoch = Callable[[Mapping[str, Any]], None]
+
+
+@runtime_checkable
+class Recommender(Protocol):
+    """A model: fitted on TrainData, it scores every item for every query.
+
+    `__init__` stores the config and does nothing else; a second fit forgets the first; all
+    randomness comes from `rng`. `score` raises NotFitted before fit or load.
+    """
+
+    Config: ClassVar[type]  # frozen dataclass; field metadata: help, min, max, step, choices
+    needs_validation: ClassVar[bool]  # fit needs TrainData.validation to know when to stop
+    config: Any
+
+    def __init__(self, config: Any) -> None: ...
+
+    def fit(
+        self,
+        train: TrainData,
+        *,
+        rng: np.random.Generator,
+        device: str = "cpu",
+        on_epoch: OnEpoch | None = None,
+    ) -> Self: ...
+
+    def score(self, queries: Queries) -> Tensor:
+        """(B, n_items) float32, finite, on the model's device; higher is better."""
+        ...
+
+    def state(self) -> dict[str, Array]:
+        """All that fit learnt, and nothing else, as numpy arrays."""
+        ...
+
+    def load(self, state: Mapping[str, Array], *, device: str = "cpu") -> Self: ...
+
+
+@runtime_checkable
+class RatingPredictor(Protocol):
+    """Optional power: says what a person would rate an item, in the log's own units."""
+
+    def predict(self, queries: Queries, items: Array) -> Floats:
+        """The expected value of items[b] to query b, (B,)."""
+        ...
