@@ -119,7 +119,7 @@ class Queries:
     def _map_events(self, change: Callable[[Array], Array], **others: Any) -> Queries:
         names = ("items", "weights", "times", "values", "events", "platforms")
         arrays: dict[str, Any] = {n: getattr(self, n) for n in names}
-        changed = {n: a if a is None else change(a) for n, a in arrays.items()}
+        changed: dict[str, Any] = {n: a if a is None else change(a) for n, a in arrays.items()}
         return replace(self, **changed, **others)
 
     @property
