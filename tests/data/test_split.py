@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.data.split import KINDS, split
+from core.errors import BadInput
+from core.types import Holdout, Interactions, Split
+
+N_USERS, N_ITEMS = 5, 6
+
+events = st.lists(
+    st.tuples(
+        st.integers(0, N_USERS - 1), st.integers(0, 9), st.integers(0, N_ITEMS - 1)
+    ),  # user, time, item
+    min_size=1,
+    max_size=40,
+)
+
+
+def log(rows: list[tuple[int, int, int]], times: bool = True) -> Interactions:
+    rows = sorted(rows, key=lambda row: row[:2])
+    return Interactions(
+        users=np.array([user for user, _, _ in rows], np.int64),
+        items=np.array([item for _, _, item in rows], np.int64),
+        weights=np.ones(len(rows), np.float32),
+        n_users=N_USERS,
+        n_items=N_ITEMS,
+        times=np.array([time for _, time, _ in rows], np.int64) if times else None,
+        values=np.arange(len(rows), dtype=np.float32),  # says which event it was
+    )
+
+
+def try_split(interactions: Interactions, kind: str, validation: bool) -> Split | None:
+    try:
+        return split(interactions, kind, validation=validation, test_share=0.3)
+    except BadInput:
+        return None
+
+
+def held(holdout: Holdout | None) -> list[int]:
+    """Which events are targets, told by their value."""
+    return [] if holdout is None else [int(value) for value in holdout.values]
+
+
+def target_places(holdout: Holdout) -> list[tuple[int, list[int], list[int]]]:
+    """(user, values of the history, values of the targets) for each query."""
+    queries = holdout.queries
+    return [
+        (
+            int(user),
+            queries.values[queries.offsets[b] : queries.offsets[b + 1]].astype(int).tolist(),
+            holdout.values[holdout.offsets[b] : holdout.offsets[b + 1]].astype(int).tolist(),
+        )
+        for b, user in enumerate(queries.users)
+    ]
+
+
+@given(events, st.sampled_from(KINDS), st.booleans())
+def test_each_event_is_in_exactly_one_part(rows, kind, validation):
+    whole = log(rows)
+    cut = try_split(whole, kind, validation)
+    if cut is None:
+        return
+    parts = [int(value) for value in cut.train.values] + held(cut.validation) + held(cut.test)
+    assert sorted(parts) == list(range(len(whole)))
+
+
+@given(events, st.booleans())
+def test_the_target_is_the_last_event_and_the_history_is_the_rest(rows, validation):
+    whole = log(rows)
+    cut = try_split(whole, "leave-last-out", validation)
+    if cut is None:
+        return
+    expected = [
+        (user, own[:-1], own[-1:])
+        for user in range(N_USERS)
+        if len(own := np.flatnonzero(whole.users == user).tolist()) >= 2
+    ]
+    assert target_places(cut.test) == expected
+    if validation:
+        assert target_places(cut.validation) == [
+            (user, history[:-1], history[-1:]) for user, history, _ in expected if len(history) >= 2
+        ]
+
+
+@given(events, st.booleans())
+def test_train_times_lie_before_the_cut_and_the_others_after(rows, validation):
+    whole = log(rows)
+    cut = try_split(whole, "by-time", validation)
+    if cut is None:
+        return
+    test_start = whole.times[held(cut.test)].min()
+    validation_start = test_start
+    if validation:
+        validation_start = whole.times[held(cut.validation)].min()
+        assert whole.times[held(cut.validation)].max() < test_start
+        for user, history, _ in target_places(cut.validation):
+            assert history == [
+                place
+                for place in np.flatnonzero(whole.users == user)
+                if whole.times[place] < validation_start
+            ]
+    assert cut.train.times.max() < validation_start
+    for user, history, targets in target_places(cut.test):
+        own = np.flatnonzero(whole.users == user)
+        assert history == own[whole.times[own] < test_start].tolist()
+        assert targets == own[whole.times[own] >= test_start].tolist()
+
+
+@given(events)
+def test_three_different_times_are_enough_to_cut_twice(rows):
+    whole = log(rows)
+    possible = len(np.unique(whole.times)) >= 3
+    assert (try_split(whole, "by-time", True) is not None) == possible
+
+
+@given(events)
+def test_none_keeps_everything(rows):
+    whole = log(rows)
+    cut = split(whole, "none", validation=False)
+    assert cut.train.items.tolist() == whole.items.tolist()
+    assert cut.test is None
+    assert cut.validation is None
+
+
+def test_none_with_validation_holds_out_each_last_event(small_world):
+    cut = split(small_world, "none", validation=True)
+    assert cut.test is None
+    assert cut.validation.queries.users.tolist() == [0, 1, 2, 3, 4]
+    assert cut.validation.targets.tolist() == [3, 4, 5, 2, 5]
+    assert len(cut.train) == 15
+
+
+def test_the_share_after_the_cut_is_the_one_asked_for():
+    n = 1000
+    rng = np.random.default_rng(0)
+    whole = replace(
+        log([(0, 0, 0)]),
+        users=np.zeros(n, np.int64),
+        items=np.zeros(n, np.int64),
+        weights=np.ones(n, np.float32),
+        times=np.sort(rng.permutation(n)),
+        values=np.arange(n, dtype=np.float32),
+    )
+    cut = split(whole, "by-time", validation=True, test_share=0.2)
+    assert len(cut.test.targets) == 200
+    assert len(cut.validation.targets) == 200
+    assert len(cut.train) == 600
+
+
+def test_ties_go_to_one_side_of_the_cut():
+    cut = split(log([(u, 5, 0) for u in range(4)] + [(0, 1, 1)]), "by-time", validation=False)
+    assert cut.train.times.tolist() == [1]
+    assert len(cut.test.targets) == 4
+
+
+def test_tie_rate_by_hand(small_world):
+    # Last two events of users 0-4: 40 50, 25 60, 13 70, 45 80, 55 65: no tie.
+    assert split(small_world, "leave-last-out", validation=False).tie_rate == 0
+    tied = small_world.times.copy()
+    tied[4] = 40  # user 0
+    world = replace(small_world, times=tied)
+    assert split(world, "leave-last-out", validation=True).tie_rate == pytest.approx(1 / 5)
+    assert split(replace(world, times=None), "leave-last-out", validation=False).tie_rate == 1
+    assert split(world, "by-time", validation=False).tie_rate == 0
+
+
+def test_users_with_one_event_stay_in_train(small_world):
+    cut = split(small_world, "leave-last-out", validation=True)
+    assert 5 not in cut.test.queries.users
+    assert cut.train.users.tolist().count(5) == 1
+    assert cut.validation.queries.users.tolist() == [0, 1, 2, 3]  # user 4 has only two events
+    assert cut.train.users.tolist().count(4) == 1
+
+
+def test_a_newcomer_after_the_cut_has_an_empty_history(small_world):
+    cut = split(small_world, "by-time", validation=False, test_share=0.25)
+    asked = dict(
+        zip(cut.test.queries.users.tolist(), cut.test.queries.lengths.tolist(), strict=True)
+    )
+    assert asked[5] == 0
+    assert asked[3] == 4
+
+
+def test_the_fingerprint_tells_splits_apart_and_never_changes(small_world):
+    fingerprints = {
+        split(world, kind, validation=validation).fingerprint
+        for world in (small_world, replace(small_world, items=small_world.items[::-1].copy()))
+        for kind in KINDS
+        for validation in (False, True)
+    }
+    assert len(fingerprints) == 12
+    again = split(small_world, "by-time", validation=True).fingerprint
+    assert again in fingerprints
+    assert again.startswith("8003cc890d0888f5")  # the same on every machine
+
+
+@pytest.mark.parametrize(
+    ("rows", "times", "kind", "validation", "share", "sentence"),
+    [
+        ([], True, "none", False, 0.1, "no events"),
+        ([(0, 0, 0)], True, "by-name", False, 0.1, "leave-last-out, by-time, none"),
+        ([(0, 0, 0), (1, 1, 1)], True, "leave-last-out", False, 0.1, "2 events or more"),
+        ([(0, 0, 0), (0, 1, 1)], True, "leave-last-out", True, 0.1, "3 events or more"),
+        ([(0, 0, 0), (1, 1, 1)], True, "none", True, 0.1, "2 events or more"),
+        ([(0, 0, 0), (0, 1, 1)], False, "by-time", False, 0.1, "has none"),
+        ([(0, 7, 0), (1, 7, 1)], True, "by-time", False, 0.1, "at least 2 different times"),
+        ([(0, 7, 0), (1, 8, 1)], True, "by-time", True, 0.1, "at least 3 different times"),
+        ([(0, 0, 0), (0, 1, 1)], True, "by-time", False, 0.0, "test_share"),
+        ([(0, 0, 0), (0, 1, 1)], True, "by-time", False, 0.6, "test_share"),
+    ],
+)
+def test_what_cannot_be_split_is_refused(rows, times, kind, validation, share, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        split(log(rows, times), kind, validation=validation, test_share=share)
