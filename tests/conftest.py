@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import settings
 
 from core.types import Interactions
 
 if TYPE_CHECKING:
-    from core.data.store import Workspace
+    from core.data.store import DatasetInfo, Workspace
 
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("default", deadline=None)  # a busy machine is no failure
@@ -32,6 +35,7 @@ def sample_data() -> Path:
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace with `movielens` and `online-retail` in it. Read only: others use it too."""
     from core.data.ingest import ingest
+
     from core.data.store import Workspace
 
     workspace = Workspace.open(tmp_path_factory.mktemp("workspace"))
@@ -40,6 +44,75 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     retail = SAMPLE_DATA / "online-retail" / "online_retail.parquet"
     ingest(workspace, [retail], name="online-retail")
     return workspace
+
+
+MakeDataset = Callable[..., "DatasetInfo"]
+
+
+@pytest.fixture
+def make_dataset(tmp_path: Path) -> MakeDataset:
+    """A dataset version as ingest writes it, from rows made up in the test; `meta` overrides."""
+
+    def make(
+        events: pd.DataFrame,
+        *,
+        items: pd.DataFrame | None = None,
+        users: pd.DataFrame | None = None,
+        **meta: Any,
+    ) -> DatasetInfo:
+        from core.data.store import SCHEMA_VERSION, DatasetInfo, sha256_file
+
+        events = events.copy()
+        if "source_row" not in events:
+            events["source_row"] = np.arange(1, len(events) + 1)
+        time = ["timestamp"] if "timestamp" in events else []
+        events = events.sort_values(["user_id", *time, "source_row"])
+        clock = bool(time) and pd.api.types.is_datetime64_any_dtype(events["timestamp"])
+        identity = str(len(list(tmp_path.iterdir()))).zfill(12)
+        folder = tmp_path / identity
+        folder.mkdir()
+        rejected = pd.DataFrame(
+            {"file": "a.csv", "line": [7], "reason": "no_user", "detail": "", "record": ",3"}
+        )
+        tables = {"events": events, "items": items, "users": users, "rejected": rejected}
+        for name, table in tables.items():
+            if table is not None:
+                table.to_parquet(folder / f"{name}.parquet", index=False)
+        roles = ("user_id", "item_id", "timestamp", "event", "value", "platform")
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "id": identity,
+            "name": "made-up",
+            "parent": None,
+            "created": "2024-01-01T00:00:00Z",
+            "files": [{"name": "a.csv", "sha256": "0" * 64, "bytes": 1}],
+            "mapping": {role: role if role in events else None for role in roles},
+            "evidence": {},
+            "time_kind": "clock" if clock else "order" if time else "none",
+            "value_kind": "rating" if "value" in events else None,
+            "weights": dict.fromkeys(
+                sorted(events.get("event", pd.Series()).dropna().unique()), 1.0
+            ),
+            "cleaning": [],
+            "counts": {
+                "rows_read": len(events) + 1,
+                "rows_kept": len(events),
+                "rows_rejected": 1,
+                "users": events["user_id"].nunique(),
+                "items": events["item_id"].nunique(),
+                "rejected": {"no_user": 1},
+            },
+            "first_time": None,
+            "last_time": None,
+            "item_columns": [] if items is None else list(items.columns[1:]),
+            "user_columns": [] if users is None else list(users.columns[1:]),
+            "sha256": {path.name: sha256_file(path) for path in folder.iterdir()},
+            **meta,
+        }
+        (folder / "dataset.json").write_text(json.dumps(document))
+        return DatasetInfo.read(folder)
+
+    return make
 
 
 @pytest.fixture
