@@ -1,0 +1,259 @@
+"""A Run on disk: run.json + safetensors + sha256, never a pickle. Listing runs does not load torch.
+
+run.json is written last: a run without `artifact_hash` in it is not finished, and not listed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.config import code_version, model_class, model_config
+from core.data.store import Workspace, sha256_file, write_json_atomically
+from core.errors import BadInput, Corrupt, NotFound
+from core.types import Array, Recommender, RunConfig, Vocab
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+WEIGHTS, VOCAB, METRICS, PER_USER = (
+    "weights.safetensors",
+    "vocab.parquet",
+    "metrics.json",
+    "per_user.parquet",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: what was trained, on what, and what came out (`meta` is its run.json)."""
+
+    id: str
+    folder: Path
+    meta: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What a person calls it; the model's name if they did not say."""
+        return str(self.meta["name"])
+
+    @property
+    def config(self) -> RunConfig:
+        """What was trained, on what, how."""
+        return RunConfig(**self.meta["config"])
+
+    @property
+    def dataset_name(self) -> str:
+        """What the dataset was called when the run was made."""
+        return str(self.meta["dataset_name"])
+
+    @property
+    def created(self) -> str:
+        """When the run was asked for, ISO 8601, UTC."""
+        return str(self.meta["created"])
+
+    @property
+    def seconds(self) -> float:
+        """Reading, splitting and fitting together."""
+        return float(self.meta["seconds"])
+
+    @property
+    def artifact_hash(self) -> str:
+        """The sha256 of the weights: equal seed, data and device give an equal hash."""
+        return str(self.meta["artifact_hash"])
+
+    @property
+    def metrics(self) -> dict[str, Any] | None:
+        """What `evaluate` last stored, or None."""
+        return _read_json(self.folder / METRICS)
+
+    def per_user(self) -> pd.DataFrame | None:
+        """A row per test query (user_id), a column per metric; None before `evaluate`."""
+        import pandas as pd
+
+        path = self.folder / PER_USER
+        return pd.read_parquet(path) if path.exists() else None
+
+
+def save(
+    workspace: Workspace,
+    run_id: str,
+    config: RunConfig,
+    state: Mapping[str, Array],
+    items: Vocab,
+    **facts: Any,
+) -> Run:
+    """Writes what a model learnt; the run exists from the moment this returns, and not before.
+
+    Args:
+        workspace: Where.
+        run_id: The id of this config (config.run_id).
+        config: What was trained.
+        state: The model's whole state.
+        items: The catalogue: item ids in code order.
+        facts: What else run.json says: name, dataset_name, created, seconds, tie rate, …
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from safetensors.numpy import save_file
+
+    folder = workspace.runs_folder / run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {name: np.ascontiguousarray(array) for name, array in state.items()}
+    ids = pa.array(items.ids, pa.int64() if items.ids.dtype.kind == "i" else pa.string())
+    for stale in (METRICS, PER_USER):
+        (folder / stale).unlink(missing_ok=True)
+    with _written_whole(workspace, folder / WEIGHTS) as path:
+        save_file(arrays, path)
+    with _written_whole(workspace, folder / VOCAB) as path:
+        pq.write_table(pa.table({"item_id": ids}), path)
+    hashes = {name: sha256_file(folder / name) for name in (WEIGHTS, VOCAB)}
+    meta = {
+        "schema_version": SCHEMA_VERSION,
+        "id": run_id,
+        **facts,
+        "config": asdict(config),
+        "code_version": code_version(),
+        "parameters": sum(array.size for array in arrays.values()),
+        "bytes": sum(array.nbytes for array in arrays.values()),
+        "sha256": hashes,
+        "artifact_hash": hashes[WEIGHTS],
+    }
+    write_json_atomically(folder / "run.json", meta)
+    return Run(run_id, folder, meta)
+
+
+@contextmanager
+def _written_whole(workspace: Workspace, path: Path) -> Iterator[Path]:
+    """A place to write to; afterwards the file is synced to disk and renamed to its own."""
+    with workspace.scratch() as scratch:
+        yield scratch / path.name
+        with (scratch / path.name).open("rb") as file:
+            os.fsync(file.fileno())
+        (scratch / path.name).replace(path)
+
+
+def save_metrics(
+    workspace: Workspace, run: Run, metrics: Mapping[str, Any], per_user: pd.DataFrame
+) -> None:
+    """Stores what an evaluation found, in place of the last one; metrics.json comes last."""
+    with _written_whole(workspace, run.folder / PER_USER) as path:
+        per_user.to_parquet(path, index=False)
+    write_json_atomically(run.folder / METRICS, dict(metrics))
+
+
+def load(run: Run, *, device: str = "cpu") -> tuple[Recommender, Vocab]:
+    """The model as it was after fit, and the item ids in code order; every file is checked first.
+
+    Raises:
+        Corrupt: a file is not what was written.
+        BadInput: the run was made by another version of Recscope.
+    """
+    import pyarrow.parquet as pq
+    from safetensors.numpy import load_file
+
+    if run.meta["schema_version"] > SCHEMA_VERSION:
+        raise BadInput(
+            f"run {run.id} was written by a newer Recscope (format {run.meta['schema_version']}, "
+            f"this one reads up to {SCHEMA_VERSION}): update Recscope, or train again"
+        )
+    verify(run)
+    config = run.config
+    model = model_class(config.model)(model_config(config.model, config.params))
+    model.load(load_file(run.folder / WEIGHTS), device=device)
+    ids = pq.read_table(run.folder / VOCAB)["item_id"].to_pandas().to_numpy()
+    return model, Vocab(ids)
+
+
+def verify(run: Run) -> None:
+    """Raises Corrupt unless each file of the run has the sha256 that run.json says."""
+    for name, expected in run.meta["sha256"].items():
+        path = run.folder / name
+        if not path.exists():
+            raise Corrupt(f"run {run.id} has lost its {name}: train it again")
+        found = sha256_file(path)
+        if found != expected:
+            raise Corrupt(
+                f"{path} is not what was written (sha256 {found[:12]}…, not {expected[:12]}…): "
+                "train the run again"
+            )
+
+
+def runs(workspace: Workspace) -> list[Run]:
+    """All finished runs, newest first."""
+    found = (open_run(workspace, folder.name) for folder in workspace.runs_folder.glob("[!.]*"))
+    return sorted((r for r in found if r), key=lambda r: (r.created, r.id), reverse=True)
+
+
+def open_run(workspace: Workspace, run_id: str) -> Run | None:
+    """The finished run of exactly this id, or None."""
+    folder = workspace.runs_folder / run_id
+    meta = _read_json(folder / "run.json")
+    return Run(run_id, folder, meta) if meta and "artifact_hash" in meta else None
+
+
+def run(workspace: Workspace, ref: str) -> Run:
+    """The run of this id, name (the newest that bears it) or unique beginning of an id.
+
+    Raises:
+        NotFound: there is none; the sentence names what there is.
+        BadInput: several ids begin so.
+    """
+    known = runs(workspace)
+    for found in known:
+        if found.id == ref:
+            return found
+    for found in known:
+        if found.name == ref:
+            return found
+    matches = [found for found in known if ref and found.id.startswith(ref)]
+    if len(matches) > 1:
+        raise BadInput(
+            f"{ref!r} could be {' or '.join(r.id for r in matches)}: write one more letter"
+        )
+    if not matches:
+        have = ", ".join(f"{r.name} ({r.id})" for r in known[:8]) + (" …" if len(known) > 8 else "")
+        raise NotFound(
+            f"there is no finished run {ref!r}: "
+            + (f"there are {have}" if known else "train one with recscope train")
+        )
+    return matches[0]
+
+
+def rename(workspace: Workspace, run_id: str, name: str) -> Run:
+    """The run under another name."""
+    found = run(workspace, run_id)
+    meta = {**found.meta, "name": checked_name(name)}
+    write_json_atomically(found.folder / "run.json", meta)
+    return Run(found.id, found.folder, meta)
+
+
+def checked_name(name: str) -> str:
+    """The name without blanks around it; BadInput if empty, long or with control characters."""
+    name = name.strip()
+    if not 0 < len(name) <= 100 or not name.isprintable():
+        raise BadInput(f"a name has 1 to 100 printable characters, not {name[:40]!r}")
+    return name
+
+
+def delete(workspace: Workspace, run_id: str) -> None:
+    """Removes a run; it is out of sight before the first of its files goes."""
+    folder = run(workspace, run_id).folder
+    with workspace.scratch() as scratch:
+        folder.rename(scratch / folder.name)
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):  # not there (yet), or no run of ours
+        return None
+    return content if isinstance(content, dict) else None
