@@ -1,0 +1,15 @@
+"""Arrays → scores. Needs numpy, scipy and torch, nothing else."""
+
+from core.models.ease import EASE
+from core.models.neighbours import ItemKNN
+from core.models.popularity import Popularity, RecentPopularity
+from core.models.transitions import Transitions
+from core.types import Recommender
+
+MODELS: dict[str, type[Recommender]] = {
+    "popularity": Popularity,
+    "recent_popularity": RecentPopularity,
+    "item_knn": ItemKNN,
+    "transitions": Transitions,
+    "ease": EASE,
+}

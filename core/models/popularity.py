@@ -1,0 +1,88 @@
+"""What most people take: the floor of every comparison, and what a visitor without history gets."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from core.models.blocks import HistoryLinear, Settings, popularity, setting
+from core.types import Floats, Interactions, OnEpoch, TrainData
+
+log = logging.getLogger(__name__)
+
+DAY_S = 86_400
+FIRST_CLOCK_TIME = 100_000_000  # March 1973; smaller times are order numbers, not Unix seconds
+
+
+@dataclass(frozen=True)
+class PopularityConfig(Settings):
+    """Nothing to choose."""
+
+
+class Popularity(HistoryLinear):
+    """score(item) = Σ weights of its events, over all time; the history plays no part."""
+
+    Config: ClassVar[type] = PopularityConfig
+
+    def fit(
+        self,
+        train: TrainData,
+        *,
+        rng: np.random.Generator,
+        device: str = "cpu",
+        on_epoch: OnEpoch | None = None,
+    ) -> Self:
+        """Count the events."""
+        self._keep(popularity(train.interactions), None, 1.0, device)
+        return self
+
+
+@dataclass(frozen=True)
+class RecentPopularityConfig(Settings):
+    """Which events count."""
+
+    window_days: float = setting(
+        30.0, "Days before the log's last event that count; 0: all", min=0, max=36_500, step=1
+    )
+    half_life_days: float = setting(
+        0.0, "An event this many days old counts half; 0: no fading", min=0, max=36_500, step=1
+    )
+
+
+class RecentPopularity(HistoryLinear):
+    """score(item) = Σ weights of its events in the last days of the log, fading if asked to.
+
+    Days are counted back from the log's last event, also when a query says what time it is. An
+    event that is half_life_days old counts half. A log without clock times counts as a whole.
+    """
+
+    Config: ClassVar[type] = RecentPopularityConfig
+
+    def fit(
+        self,
+        train: TrainData,
+        *,
+        rng: np.random.Generator,
+        device: str = "cpu",
+        on_epoch: OnEpoch | None = None,
+    ) -> Self:
+        """Count the recent events."""
+        self._keep(_recent(train.interactions, self.config), None, 1.0, device)
+        return self
+
+
+def _recent(events: Interactions, config: Any) -> Floats:
+    times = events.times
+    if times is None or times.max(initial=0) < FIRST_CLOCK_TIME:
+        log.warning("The log has no clock times, so recent popularity counts all of its events.")
+        return popularity(events)
+    age_days = (times.max() - times) / DAY_S
+    weights = np.asarray(events.weights, np.float64)
+    if config.window_days:
+        weights = weights * (age_days <= config.window_days)
+    if config.half_life_days:
+        weights = weights * 0.5 ** (age_days / config.half_life_days)
+    return np.bincount(events.items, weights, minlength=events.n_items).astype(np.float32)
