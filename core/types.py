@@ -324,6 +324,7 @@ class Recommender(Protocol):
 
     Config: ClassVar[type]  # frozen dataclass; field metadata: help, min, max, step, choices
     needs_validation: ClassVar[bool]  # fit needs TrainData.validation to know when to stop
+    needs_features: ClassVar[bool]  # fit reads TrainData's item or user features
     config: Any
 
     def __init__(self, config: Any) -> None: ...
