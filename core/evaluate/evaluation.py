@@ -1,0 +1,142 @@
+"""One model, one holdout → every metric with its interval, and the conditions they hold under."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.errors import BadInput
+from core.evaluate.intervals import GROUPS, bootstrap, jackknife
+from core.evaluate.lists import CATALOGUE, LISTS, Lists
+from core.evaluate.metrics import AT_K, UNREACHABLE, WHOLE, Values
+from core.evaluate.ranking import OnProgress, Ranking, rank
+from core.evaluate.ratings import RATINGS, rating_errors, rating_summary
+from core.types import Features, Holdout, Interactions, RatingPredictor, Recommender, Split
+
+METRICS = {**AT_K, **WHOLE, **LISTS, **CATALOGUE, **RATINGS}
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a model is worth on a holdout. A name is "metric@k", or "metric" where there is no k."""
+
+    summary: dict[str, dict[str, float]]  # name → mean, low, high (95 %)
+    per_user: dict[str, Values]  # name → (B,), without coverage, gini, rmse and mae
+    ranking: Ranking  # ranking.queries: which queries of the holdout the B are
+    ks: tuple[int, ...]
+    users: int  # B, the queries with a target
+    users_without_targets: int
+    hide_seen: bool
+    target_hidden_share: float  # share of targets that hiding seen items made unreachable
+    score_tie_rate: float  # share of lists (largest k) whose last score ties with one left out
+    taste_attribute: str | None  # what calibration is measured on
+    seconds: float
+
+
+def evaluate(
+    model: Recommender,
+    holdout: Holdout | Split,
+    *,
+    train: Interactions,
+    ks: Sequence[int] = (5, 10, 20),
+    hide_seen: bool = True,
+    item_features: Features | None = None,
+    seed: int = 0,
+    on_progress: OnProgress | None = None,
+) -> Evaluation:
+    """Every metric that the data allow, over all items, in float32, a tie against the target.
+
+    Args:
+        model: Fitted or loaded.
+        holdout: Queries and what came next; of a Split its test part.
+        train: What the model learnt from; says what is popular and how large the catalogue is.
+        ks: Lengths of the lists, each at least 1.
+        hide_seen: Leave the items of a query's history out of its ranking.
+        item_features: For diversity and calibration.
+        seed: Of the intervals' random draws.
+        on_progress: Told the share of queries that are ranked, 0 … 1.
+
+    Raises:
+        BadInput: no test part, no target, or a k below 1.
+    """
+    started = time.perf_counter()
+    cuts = tuple(sorted(set(ks)))
+    if not cuts or cuts[0] < 1:
+        raise BadInput(f"k must be one or more numbers from 1 up, not {list(ks)}")
+    held = _test_part(holdout)
+    ranking = rank(
+        model,
+        held,
+        cuts[-1],
+        n_items=train.n_items,
+        hide_seen=hide_seen,
+        on_progress=on_progress,
+    )
+    lists = Lists.of(ranking.items, held.queries[ranking.queries], train, item_features)
+    per_user = _per_user(ranking, lists, cuts)
+    rng = np.random.default_rng(seed)
+    summary = summarise(per_user, rng) | _catalogue(lists, cuts)
+    if isinstance(model, RatingPredictor):
+        summary |= rating_summary(*rating_errors(model, held), rng)
+    return Evaluation(
+        summary=summary,
+        per_user=per_user,
+        ranking=ranking,
+        ks=cuts,
+        users=len(ranking.queries),
+        users_without_targets=len(held) - len(ranking.queries),
+        hide_seen=hide_seen,
+        target_hidden_share=float((ranking.places.places == UNREACHABLE).mean()),
+        score_tie_rate=float(ranking.cut_tied.mean()),
+        taste_attribute=None if lists.taste is None else lists.taste.name,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _test_part(holdout: Holdout | Split) -> Holdout:
+    if isinstance(holdout, Holdout):
+        return holdout
+    if holdout.test is None:
+        raise BadInput(
+            f'the split "{holdout.kind}" holds nothing out to test on; '
+            "train with leave-last-out or by-time to evaluate"
+        )
+    return holdout.test
+
+
+def _per_user(ranking: Ranking, lists: Lists, ks: tuple[int, ...]) -> dict[str, Values]:
+    values = {f"{name}@{k}": m(ranking.places, k) for name, m in AT_K.items() for k in ks}
+    values |= {name: metric(ranking.places) for name, metric in WHOLE.items()}
+    for name, metric in LISTS.items():
+        measured = {f"{name}@{k}": metric(lists, k) for k in ks}
+        values |= {key: v for key, v in measured.items() if v is not None}
+    return values
+
+
+def summarise(per_user: dict[str, Values], rng: np.random.Generator) -> dict[str, dict[str, float]]:
+    """Mean and 95 % bootstrap interval over users of each of these arrays (B,), B ≥ 1."""
+    values = np.column_stack(list(per_user.values()))
+    rows = zip(values.mean(axis=0), *bootstrap(values, rng), strict=True)
+    return {
+        name: {"mean": float(mean), "low": float(low), "high": float(high)}
+        for name, (mean, low, high) in zip(per_user, rows, strict=True)
+    }
+
+
+def _catalogue(lists: Lists, ks: tuple[int, ...]) -> dict[str, dict[str, float]]:
+    summary = {}
+    n_groups = min(GROUPS, len(lists.items))
+    parts = [slice(j, None, n_groups) for j in range(n_groups)]  # neighbours in different groups
+    for k in ks:
+        groups = np.stack([lists.exposure(k, part) for part in parts])
+        for name, metric in CATALOGUE.items():
+            low, high = jackknife(metric, groups)
+            summary[f"{name}@{k}"] = {
+                "mean": metric(groups.sum(axis=0)),
+                "low": max(0.0, low),
+                "high": min(1.0, high),
+            }
+    return summary

@@ -1,0 +1,119 @@
+"""A model against a holdout: every item ranked for every query, on the model's device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.errors import BadInput
+from core.evaluate.metrics import UNREACHABLE, Places
+from core.recommend import HIDDEN, hide_seen_items, score_blocks, top_k
+from core.types import PAD, Array, Holdout, Ints, Recommender
+
+COUNTED = 64  # a query with more targets than this is sorted once instead of counted for each
+OnProgress = Callable[[float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """What a model ranked where, for the B queries that have a target."""
+
+    queries: Ints  # (B,) their positions in the holdout
+    targets: Ints  # (T,) item codes, a repeat within a query left out; in the order of `places`
+    places: Places
+    items: Ints  # (B, K) the lists, PAD where fewer items are left
+    cut_tied: Array  # (B,) bool: the last item of the list ties in score with one left out
+
+
+def rank(
+    model: Recommender,
+    holdout: Holdout,
+    k: int,
+    *,
+    n_items: int,
+    hide_seen: bool,
+    on_progress: OnProgress | None = None,
+) -> Ranking:
+    """Where each target stands among all items, and the first k items of each query.
+
+    A target's place is 1 + the other items that score at least as high, so a tie counts against
+    it; targets that tie with each other share the places at the bottom of their tie.
+
+    Raises:
+        BadInput: no query has a target, or a target is not an item code.
+    """
+    owner, targets = _distinct_targets(holdout, n_items)
+    asked, position = np.unique(owner, return_inverse=True)
+    queries = holdout.queries[asked] if len(asked) < len(holdout) else holdout.queries
+    reach = np.full(len(targets), UNREACHABLE)
+    items = np.full((len(asked), k), PAD, np.int64)
+    candidates = np.empty(len(asked), np.int64)
+    tied = np.empty(len(asked), bool)
+    for part, scores in score_blocks(model, queries, n_items):
+        allowed = hide_seen_items(scores, queries[part]) if hide_seen else scores
+        low, high = np.searchsorted(position, (part.start, part.stop))
+        rows = torch.from_numpy(position[low:high] - part.start).to(allowed.device)
+        wanted = torch.from_numpy(targets[low:high]).to(allowed.device)
+        reach[low:high] = _at_least_as_high(allowed, rows, wanted).cpu().numpy()
+        found, best = top_k(allowed, k)
+        items[part] = found.cpu().numpy()
+        candidates[part] = (allowed > HIDDEN).sum(dim=1).cpu().numpy()
+        last = best[:, -1:]
+        cut = ((allowed >= last).sum(dim=1) > k) & (last[:, 0] > HIDDEN)
+        tied[part] = cut.cpu().numpy()
+        if on_progress is not None:
+            on_progress(part.stop / len(asked))
+    order = np.lexsort((reach, position))
+    offsets = np.searchsorted(position, np.arange(len(asked) + 1))
+    places = Places(_spread_ties(position[order], reach[order]), offsets, candidates)
+    return Ranking(asked, targets[order], places, items, tied)
+
+
+def _distinct_targets(holdout: Holdout, n_items: int) -> tuple[Ints, Ints]:
+    """The query and the item of each target, sorted by query; a repeat counts once."""
+    targets = holdout.targets.astype(np.int64, copy=False)
+    if not len(targets):
+        raise BadInput("nothing to evaluate on: no query has a target; choose another split")
+    if targets.min() < 0 or targets.max() >= n_items:
+        raise BadInput(
+            f"targets must be item codes in 0 … {n_items - 1}, "
+            f"not {targets.min()} … {targets.max()}"
+        )
+    owner = np.repeat(np.arange(len(holdout)), np.diff(holdout.offsets))
+    pairs = np.unique(owner * n_items + targets)
+    return pairs // n_items, pairs % n_items
+
+
+def _at_least_as_high(scores: Tensor, rows: Tensor, targets: Tensor) -> Tensor:
+    """How many items score at least as high as each target, itself included, (t,).
+
+    UNREACHABLE where the target is hidden. Rows ascend.
+    """
+    own = scores[rows, targets]
+    reach = torch.full_like(rows, UNREACHABLE)
+    per_row = torch.bincount(rows, minlength=len(scores))
+    first = torch.cumsum(per_row, 0) - per_row
+    few = per_row <= COUNTED
+    for nth in range(int(per_row[few].max()) if few.any() else 0):
+        who = ((per_row > nth) & few).nonzero()[:, 0]
+        at = first[who] + nth
+        part = scores if len(who) == len(scores) else scores[who]
+        reach[at] = (part >= own[at, None]).sum(dim=1)
+    for row in (~few).nonzero()[:, 0].tolist():
+        mine = slice(int(first[row]), int(first[row] + per_row[row]))
+        ascending = scores[row].sort().values
+        reach[mine] = len(ascending) - torch.searchsorted(ascending, own[mine])
+    return reach.masked_fill(own == HIDDEN, UNREACHABLE)
+
+
+def _spread_ties(owner: Ints, reach: Ints) -> Ints:
+    """Distinct places (T,): m targets of a query that tie get the last m places of their tie."""
+    starts = np.flatnonzero(np.r_[True, (np.diff(owner) != 0) | (np.diff(reach) != 0)])
+    sizes = np.diff(np.r_[starts, len(reach)])
+    nth = np.arange(len(reach)) - np.repeat(starts, sizes)
+    spread = reach - (np.repeat(sizes, sizes) - 1 - nth)
+    return np.where(reach == UNREACHABLE, reach, spread)
