@@ -115,6 +115,7 @@ class HistoryLinear:
 
     Config: ClassVar[type]
     needs_validation: ClassVar[bool] = False
+    needs_features: ClassVar[bool] = False
 
     def __init__(self, config: Any = None) -> None:
         self.config = self.Config() if config is None else config
