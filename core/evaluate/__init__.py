@@ -1,5 +1,7 @@
 """What a model is worth: all items ranked, every metric with its interval, slices, comparisons."""
 
+from core.evaluate.comparison import Comparison, compare
 from core.evaluate.evaluation import METRICS, Evaluation, evaluate
+from core.evaluate.slicing import Slice, slices
 
-__all__ = ["METRICS", "Evaluation", "evaluate"]
+__all__ = ["METRICS", "Comparison", "Evaluation", "Slice", "compare", "evaluate", "slices"]
