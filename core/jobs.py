@@ -132,10 +132,10 @@ def _starting(workspace: Workspace) -> Iterator[None]:
 
 
 def _prepare(workspace: Workspace, config: RunConfig, dataset_name: str, name: str | None) -> Path:
-    """The folder of the run, with nothing left in it of an earlier try."""
+    """The folder of the run, ready for another try."""
     folder = workspace.runs_folder / run_id(config)
     folder.mkdir(exist_ok=True)
-    for stale in ("epochs.jsonl", "log.txt", "cancel"):
+    for stale in ("log.txt", "cancel"):
         (folder / stale).unlink(missing_ok=True)
     if artifact.open_run(workspace, folder.name) is None:
         spec = {

@@ -134,6 +134,8 @@ class Report:
     def stage(self, name: str, progress: float | None = None) -> None:
         """What is being done, and how much of it is (0 … 1) if that is known."""
         fresh = name != self._record["stage"]
+        if fresh and name == "fit":  # a new fit, a new curve
+            (self.folder / "epochs.jsonl").unlink(missing_ok=True)
         self._record.update(stage=name, progress=progress)
         if fresh or time.monotonic() - self._written > _SELDOM_S:
             self._write()

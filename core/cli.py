@@ -1,0 +1,181 @@
+"""`recscope`: every page's main action as a command. Section "The command line" of README.md.
+
+Results go to standard output, for people as a short table, with --json as exactly one JSON object;
+progress and errors go to standard error. Exit code 0, 2 for a mistake in what was asked, 1 for
+ours, 130 when stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from core import commands
+from core.commands import Result
+from core.config import DEVICES
+from core.errors import BadInput, Cancelled, CoreError
+from core.terminal import end_of_progress, plain
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    logging.basicConfig(format="recscope: %(message)s", level=logging.WARNING)
+    try:
+        options = _parser().parse_args(argv)
+        result, text = options.command(options)
+        end_of_progress()
+        print(json.dumps(plain(result), ensure_ascii=False) if options.json else text)
+        sys.stdout.flush()
+        return 0 if result.get("ok", True) else 1
+    except BadInput as error:
+        return _fail(str(error), 2)
+    except Cancelled as error:
+        return _fail(str(error), 130)
+    except CoreError as error:
+        return _fail(str(error), 1)
+    except KeyboardInterrupt:
+        return _fail("stopped", 130)
+    except BrokenPipeError:  # who read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        traceback.print_exc()
+        return _fail(f"a bug: {type(error).__name__}: {error}", 1)
+
+
+def _fail(sentence: str, code: int) -> int:
+    end_of_progress()
+    print(f"recscope: {sentence}", file=sys.stderr)
+    return code
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"recscope: {message}; see {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    everywhere = _Parser(add_help=False)
+    everywhere.add_argument(
+        "--data-dir", type=Path, metavar="DIR", help="the workspace (else RECSCOPE_HOME)"
+    )
+    output = _Parser(add_help=False)
+    output.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser = _Parser(prog="recscope", description="A workbench for recommenders.")
+    parser.set_defaults(json=False)
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    def add(name: str, command: Callable[[Any], Result], about: str, *parents: Any) -> Any:
+        made = subparsers.add_parser(
+            name, help=about, description=about, parents=[everywhere, *parents]
+        )
+        made.set_defaults(command=command)
+        return made
+
+    for name, command, about in (
+        ("demo", commands.demo, "open the workbench with the sample data in it"),
+        ("serve", commands.serve, "open the workbench on this machine"),
+    ):
+        add(name, command, about).add_argument("--port", type=_port, default=8501)
+    add("datasets", commands.datasets, "the datasets", output)
+    add("runs", commands.runs, "the runs, also those that wait, work or failed", output)
+    add("models", commands.models, "the models and their parameters", output)
+    add("doctor", commands.doctor, "is everything there that Recscope needs?", output)
+    _add_ingest(add("ingest", commands.ingest, "files → a dataset", output))
+    _add_train(add("train", commands.train, "a dataset → a run", output))
+    evaluate = add("evaluate", commands.evaluate, "what a run is worth on held-out events", output)
+    evaluate.add_argument("run", metavar="RUN")
+    evaluate.add_argument("-k", type=_cutoffs, default=(5, 10, 20), metavar="5,10,20")
+    _add_keep_seen(evaluate)
+    _add_recommend(add("recommend", commands.recommend, "what each person would get", output))
+    return parser
+
+
+def _add_ingest(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("--items", type=Path, action="append", metavar="FILE")
+    parser.add_argument("--users", type=Path, action="append", metavar="FILE")
+    parser.add_argument("--map", type=_pairs, default={}, metavar="user_id=COLUMN,…")
+    parser.add_argument("--weights", type=_weights, metavar="view=1,purchase=5")
+    parser.add_argument("--clean", type=_words, default=[], metavar="dedupe,k_core=5,…")
+    parser.add_argument("--name")
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", metavar="DATASET")
+    parser.add_argument("--model", required=True, metavar="M")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="key=value")
+    parser.add_argument("--split", default="leave-last-out")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto", choices=DEVICES)
+    parser.add_argument("--name")
+    parser.add_argument("--evaluate", action="store_true", help="and evaluate it right away")
+    parser.add_argument("--job", help=argparse.SUPPRESS)  # in the child of jobs.start
+
+
+def _add_recommend(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN")
+    whom = parser.add_mutually_exclusive_group()
+    whom.add_argument("--users", type=_words, default=["all"], metavar="ID,ID|all")
+    whom.add_argument("--histories", type=Path, metavar="FILE")
+    parser.add_argument("-k", type=_cutoff, default=10)
+    _add_keep_seen(parser)
+    parser.add_argument("--out", type=Path, metavar="FILE.parquet|FILE.csv")
+
+
+def _add_keep_seen(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--keep-seen", action="store_true", help="do not hide what is already in the history"
+    )
+
+
+def _words(text: str) -> list[str]:
+    """a,b → [a, b]; a word with a comma in it is put in double quotes."""
+    return [word.strip() for word in next(csv.reader([text], skipinitialspace=True), [])]
+
+
+def _pairs(text: str) -> dict[str, str]:
+    pairs = {}
+    for word in _words(text):
+        key, sign, value = word.partition("=")
+        if not sign or not key or not value:
+            raise argparse.ArgumentTypeError(f"{word!r} is not key=value")
+        pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def _weights(text: str) -> dict[str, float]:
+    try:
+        return {name: float(value) for name, value in _pairs(text).items()}
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not event=number,…") from None
+
+
+def _cutoffs(text: str) -> tuple[int, ...]:
+    return tuple(_cutoff(word) for word in _words(text))
+
+
+def _cutoff(text: str) -> int:
+    return _whole(text, 1, 1_000_000)
+
+
+def _port(text: str) -> int:
+    return _whole(text, 1, 65_535)
+
+
+def _whole(text: str, low: int, high: int) -> int:
+    if not text.strip().isdecimal() or not low <= int(text) <= high:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,262 @@
+"""What each command does: options → what --json prints, and what people read instead."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from core import artifact, config, jobs
+from core.data.store import DatasetInfo, Workspace
+from core.errors import BadInput
+from core.terminal import progress, table
+from core.types import RunConfig
+
+Result = tuple[dict[str, Any], str]
+
+_ABOUT = (
+    *("mapping", "evidence", "time_kind", "value_kind", "weights", "cleaning", "parent", "files"),
+    *("first_time", "last_time", "item_columns", "user_columns", "created"),
+)
+
+
+def ingest(options: Any) -> Result:
+    from core.data.ingest import ingest
+
+    workspace = Workspace.open(options.data_dir)
+    info = ingest(
+        workspace,
+        options.files,
+        items=options.items,
+        users=options.users,
+        mapping=options.map or None,
+        name=options.name,
+        weights=options.weights,
+        clean=options.clean or None,
+        progress=progress(),
+    )
+    result = {"dataset": info.id, "name": info.name, **info.counts, **_about(info)}
+    return result, _ingested(info)
+
+
+def _about(info: DatasetInfo) -> dict[str, Any]:
+    return {key: info.meta.get(key) for key in _ABOUT}
+
+
+def _ingested(info: DatasetInfo) -> str:
+    counts = info.counts
+    lines = [
+        f"{info.name} ({info.id}): {counts['rows_kept']} of {counts['rows_read']} rows, "
+        f"{counts['users']} users, {counts['items']} items"
+    ]
+    lines += [f"  rejected {n}: {reason}" for reason, n in counts["rejected"].items()]
+    lines += [f"  {role}: {sentence}" for role, sentence in info.meta["evidence"].items()]
+    return "\n".join(lines)
+
+
+def datasets(options: Any) -> Result:
+    found = [
+        {"id": info.id, "name": info.name, **info.counts, **_about(info)}
+        for info in Workspace.open(options.data_dir).datasets()
+    ]
+    columns = ("id", "name", "rows_kept", "users", "items", "created")
+    return {"datasets": found}, table(found, columns)
+
+
+def runs(options: Any) -> Result:
+    workspace = Workspace.open(options.data_dir)
+    finished = {run.id: run for run in artifact.runs(workspace)}
+    found = []
+    for status in jobs.statuses(workspace):
+        row: dict[str, Any] = {
+            "id": status.run_id,
+            "name": status.name,
+            "dataset": status.dataset,
+            "dataset_name": status.dataset_name,
+            "model": status.model,
+            "state": status.state,
+            "message": status.message,
+            "created": status.queued,
+            "seconds": status.seconds,
+        }
+        if run := finished.get(status.run_id):
+            measured = (run.metrics or {}).get("metrics", {})
+            row |= {key: run.meta[key] for key in ("config", "parameters", "artifact_hash")}
+            row |= {"metrics": measured, "ndcg@10": measured.get("ndcg@10", {}).get("mean")}
+        found.append(row)
+    columns = ("id", "name", "dataset_name", "model", "state", "seconds", "ndcg@10", "message")
+    return {"runs": found}, table(found, columns)
+
+
+def models(options: Any) -> Result:
+    from core.models import MODELS
+
+    found = [
+        {
+            "name": name,
+            "about": (kind.__doc__ or "").split("\n\n")[0].strip(),
+            "params": config.describe(name),
+        }
+        for name, kind in MODELS.items()
+    ]
+    lines = []
+    for model in found:
+        lines.append(f"{model['name']}: {' '.join(str(model['about']).split())}")
+        for param in config.describe(str(model["name"])):
+            lines.append(f"  {param['name']}={param['default']}  {param['help']}{_range(param)}")
+    return {"models": found}, "\n".join(lines)
+
+
+def _range(param: Mapping[str, Any]) -> str:
+    if "choices" in param:
+        return f" ({', '.join(map(str, param['choices']))})"
+    return f" ({param['min']} … {param['max']})" if "min" in param else ""
+
+
+def train(options: Any) -> Result:
+    from core import pipeline
+
+    workspace = Workspace.open(options.data_dir)
+    if options.job:
+        with jobs.resumed(workspace, options.job) as (spec, name, report):
+            return _fitted(workspace, spec, name, options.evaluate, report)
+    info = workspace.dataset(options.dataset)
+    spec = config.plan(
+        info.id,
+        options.model,
+        options.set,
+        split=options.split,
+        seed=options.seed,
+        device=options.device,
+    )
+    stored = pipeline.stored(workspace, spec, options.name)
+    if stored and not (options.evaluate and stored.metrics is None and spec.split != "none"):
+        print("recscope: this run is already there", file=sys.stderr)
+        return _trained(stored, options.evaluate)
+    with jobs.working(workspace, spec, info.name, options.name) as report:
+        return _fitted(workspace, spec, options.name, options.evaluate, report)
+
+
+def _fitted(
+    workspace: Workspace, spec: RunConfig, name: str | None, evaluate: bool, report: jobs.Report
+) -> Result:
+    from core import pipeline
+
+    show = progress()
+
+    def on_stage(stage: str, progress: float | None = None) -> None:
+        report.stage(stage, progress)
+        show(stage, progress)
+
+    run = pipeline.fit(workspace, spec, name=name, on_stage=on_stage, on_epoch=report.epoch)
+    evaluate = evaluate and spec.split != "none"
+    if evaluate:
+        pipeline.evaluate(workspace, run, device=spec.device, on_stage=on_stage)
+    return _trained(run, evaluate)
+
+
+def _trained(run: artifact.Run, evaluate: bool) -> Result:
+    result = {
+        "run": run.id,
+        "name": run.name,
+        "dataset": run.config.dataset,
+        "dataset_name": run.dataset_name,
+        "model": run.config.model,
+        "params": dict(run.config.params),
+        "seed": run.config.seed,
+        **{key: run.meta[key] for key in ("seconds", "created", "split", "machine", "parameters")},
+        "artifact_hash": run.artifact_hash,
+        "code_version": run.meta["code_version"],
+    }
+    text = f"{run.name} ({run.id}): {run.config.model} on {run.dataset_name}, {run.seconds:.1f} s"
+    measured = run.metrics if evaluate else None
+    if measured:
+        result["metrics"] = measured["metrics"]
+        text += "\n" + _measured(measured)
+    return result, text
+
+
+def evaluate(options: Any) -> Result:
+    from core import pipeline
+
+    workspace = Workspace.open(options.data_dir)
+    run = artifact.run(workspace, options.run)
+    result = pipeline.evaluate(
+        workspace, run, ks=options.k, hide_seen=not options.keep_seen, on_stage=progress()
+    )
+    return result, _measured(result)
+
+
+def _measured(result: Mapping[str, Any]) -> str:
+    hidden = "hidden" if result["hide_seen"] else "kept"
+    head = f"{result['users']} users, every item ranked, items already seen {hidden}"
+    rows = [{"metric": name, **figures} for name, figures in result["metrics"].items()]
+    return head + "\n" + table(rows, ("metric", "mean", "low", "high"))
+
+
+def recommend(options: Any) -> Result:
+    from core import export, pipeline
+
+    workspace = Workspace.open(options.data_dir)
+    run = artifact.run(workspace, options.run)
+    if options.out:
+        export.check(options.out)
+    loaded = pipeline.ready(workspace, run)
+    users = None if options.users == ["all"] else options.users
+    people, queries = pipeline.whom(loaded, users=users, histories=options.histories)
+    hide_seen = not options.keep_seen
+    blocks = pipeline.recommendations(loaded, people, queries, k=options.k, hide_seen=hide_seen)
+    result = {"run": run.id, "users": len(queries), "k": options.k, "hide_seen": hide_seen}
+    if options.out:
+        rows = export.write(options.out, blocks)
+        text = f"{rows} recommendations for {len(queries)} users in {options.out}"
+        return {**result, "rows": rows, "out": str(options.out)}, text
+    found: list[Any] = [row for block in blocks for row in block.to_dict("records")]
+    text = table(found, ("user_id", "item_id", "rank", "score"))
+    return {**result, "rows": len(found), "recommendations": found}, text
+
+
+def doctor(options: Any) -> Result:
+    from core.doctor import examine
+
+    checks = examine(options.data_dir)
+    lines = [f"{'ok ' if c.ok else 'BAD'}  {c.name}: {c.found}" for c in checks]
+    lines += [f"{c.name}: {c.advice}" for c in checks if c.advice]
+    ok = all(c.ok for c in checks)
+    return {"ok": ok, "checks": [asdict(c) for c in checks]}, "\n".join(lines)
+
+
+def serve(options: Any) -> Result:
+    """Becomes the server, so that signals and the exit code are the server's own."""
+    workspace = Workspace.open(options.data_dir)
+    _check_free(options.port)
+    root = str(Path(__file__).resolve().parent.parent)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    os.environ["RECSCOPE_HOME"] = str(workspace.path)
+    print(f"recscope: http://127.0.0.1:{options.port} (Ctrl-C stops it)", file=sys.stderr)
+    command = [sys.executable, "-m", "dashboard", "--port", str(options.port)]
+    sys.stderr.flush()
+    os.execv(sys.executable, [*command, "--data-dir", str(workspace.path)])
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise BadInput(
+                f"port {port} cannot be used ({error.strerror}): choose another with --port"
+            ) from None
+
+
+def demo(options: Any) -> Result:
+    from core.demo import prepare_in_background
+
+    _check_free(options.port)
+    prepare_in_background(Workspace.open(options.data_dir), options.port)
+    return serve(options)

@@ -1,0 +1,93 @@
+"""The workbench with the sample data in it: what is quick first, the rest as jobs that can be seen.
+
+Run as `python -m core.demo WORKSPACE PORT` by prepare_in_background. A second run finds everything
+there and does nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+import webbrowser
+from contextlib import suppress
+from pathlib import Path
+
+from core import jobs
+from core.config import plan
+from core.data.ingest import ingest
+from core.data.store import DatasetInfo, Workspace
+
+SAMPLE_DATA = Path(__file__).resolve().parent.parent / "sample_data"
+AT_ONCE = ("popularity", "transitions")
+AS_JOBS = ("item_knn", "ease", "content", "recent_popularity", "user_knn")
+RETAIL_JOBS = ("popularity", "recent_popularity", "item_knn", "transitions")
+
+
+def prepare_in_background(workspace: Workspace, port: int) -> None:
+    """Starts filling the workspace in a process of its own, which ends with the server's."""
+    root = str(Path(__file__).resolve().parent.parent)
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", "core.demo", str(workspace.path), str(port)]
+    subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path})
+
+
+def prepare(workspace: Workspace) -> None:
+    """Both sample datasets, two runs at once, and jobs for the others."""
+    movielens = _movielens(workspace)
+    for model in AT_ONCE:
+        _train_here(workspace, movielens, model)
+    for model in AS_JOBS:
+        jobs.start(workspace, movielens.id, model)
+    retail = _retail(workspace)
+    for model in RETAIL_JOBS:
+        jobs.start(workspace, retail.id, model)
+
+
+def _movielens(workspace: Workspace) -> DatasetInfo:
+    folder = SAMPLE_DATA / "movielens-latest-small"
+    return ingest(
+        workspace, [folder / "ratings.csv"], items=folder / "movies.csv", name="MovieLens"
+    )
+
+
+def _retail(workspace: Workspace) -> DatasetInfo:
+    path = SAMPLE_DATA / "online-retail" / "online_retail.parquet"
+    return ingest(workspace, [path], name="Online Retail")
+
+
+def _train_here(workspace: Workspace, info: DatasetInfo, model: str) -> None:
+    """Trains in this process: a job's own process would load torch anew."""
+    from core import pipeline
+
+    config = plan(info.id, model)
+    found = pipeline.stored(workspace, config, None)
+    if found and found.metrics:
+        return
+    with jobs.working(workspace, config, info.name) as report:
+        run = pipeline.fit(workspace, config, on_stage=report.stage, on_epoch=report.epoch)
+        pipeline.evaluate(workspace, run, on_stage=report.stage)
+
+
+def _open_browser(port: int, patience_s: float = 30.0) -> None:
+    """Shows the page, once the server answers, where there is a screen to show it on."""
+    if sys.platform == "linux" and not (os.getenv("DISPLAY") or os.getenv("WAYLAND_DISPLAY")):
+        return
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            webbrowser.open(f"http://127.0.0.1:{port}")
+            return
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_open_browser, args=(int(sys.argv[2]),), daemon=True).start()
+    with suppress(KeyboardInterrupt):
+        prepare(Workspace.open(sys.argv[1]))
