@@ -95,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("run", metavar="RUN")
     evaluate.add_argument("-k", type=_cutoffs, default=(5, 10, 20), metavar="5,10,20")
     _add_keep_seen(evaluate)
+    compare = add("compare", commands.compare, "runs against the first of them", output)
+    compare.add_argument("runs", nargs="+", metavar="RUN")
+    compare.add_argument("--metrics", type=_words, metavar="ndcg@10,recall@10")
     _add_recommend(add("recommend", commands.recommend, "what each person would get", output))
     return parser
 

@@ -191,6 +191,17 @@ def evaluate(options: Any) -> Result:
     return result, _measured(result)
 
 
+def compare(options: Any) -> Result:
+    from core import pipeline
+
+    workspace = Workspace.open(options.data_dir)
+    runs = [artifact.run(workspace, ref) for ref in options.runs]
+    rows: list[Any] = pipeline.compare(workspace, runs, metrics=options.metrics).to_dict("records")
+    columns = ("run", "metric", "mean", "difference", "low", "high", "p_holm")
+    head = f"against {runs[0].name} ({runs[0].id}), user by user\n"
+    return {"baseline": runs[0].id, "comparisons": rows}, head + table(rows, columns)
+
+
 def _measured(result: Mapping[str, Any]) -> str:
     hidden = "hidden" if result["hide_seen"] else "kept"
     head = f"{result['users']} users, every item ranked, items already seen {hidden}"

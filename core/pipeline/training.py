@@ -1,0 +1,140 @@
+"""A dataset → a run: load, split, fit, save."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core import artifact
+from core.artifact import Run
+from core.config import model_class, model_config, plan, run_id
+from core.data.store import Workspace
+from core.errors import Corrupt
+from core.progress import now, read_json
+from core.types import OnEpoch, RunConfig, Split, TrainData
+
+if TYPE_CHECKING:
+    from core.data.dataset import Dataset
+
+OnStage = Callable[[str, float | None], None]  # load, split, fit, save, evaluate, slices; its share
+
+
+def train(
+    workspace: Workspace,
+    dataset_ref: str,
+    model: str,
+    params: Mapping[str, Any] | Iterable[str] = (),
+    *,
+    split: str = "leave-last-out",
+    seed: int = 0,
+    device: str = "auto",
+    name: str | None = None,
+    on_stage: OnStage | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> Run:
+    """Fits a model to a dataset and stores it; the same again returns what is stored.
+
+    Raises:
+        BadInput: an unknown dataset, model or parameter, or a log that the model cannot learn from.
+    """
+    info = workspace.dataset(dataset_ref)
+    config = plan(info.id, model, params, split=split, seed=seed, device=device)
+    return fit(workspace, config, name=name, on_stage=on_stage, on_epoch=on_epoch)
+
+
+def fit(
+    workspace: Workspace,
+    config: RunConfig,
+    *,
+    name: str | None = None,
+    on_stage: OnStage | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> Run:
+    """The run of this config, fitted unless it is already there and whole."""
+    from core.data import dataset
+
+    say = on_stage or silent
+    if found := stored(workspace, config, name):
+        return found
+    began = time.perf_counter()
+    info = workspace.dataset(config.dataset)
+    kind = model_class(config.model)
+    say("load", None)
+    data = dataset.load(info)
+    say("split", None)
+    parts = split_as(data, config)
+    features = (data.item_features, data.user_features) if kind.needs_features else (None, None)
+    say("fit", None)
+    model = kind(model_config(config.model, config.params)).fit(
+        TrainData(parts.train, *features, parts.validation),
+        rng=np.random.default_rng(config.seed),
+        device=config.device,
+        on_epoch=on_epoch,
+    )
+    state = model.state()
+    say("save", None)
+    return artifact.save(
+        workspace,
+        run_id(config),
+        config,
+        state,
+        data.items,
+        name=artifact.checked_name(name or config.model),
+        dataset_name=info.name,
+        created=_created(workspace, config),
+        seconds=round(time.perf_counter() - began, 3),
+        split={
+            "kind": parts.kind,
+            "fingerprint": parts.fingerprint,
+            "tie_rate": parts.tie_rate,
+            "train_events": len(parts.train),
+            "test_users": len(parts.test) if parts.test else 0,
+        },
+        machine=_machine(config.device),
+    )
+
+
+def silent(stage: str, progress: float | None = None) -> None:
+    """Nobody listens."""
+
+
+def stored(workspace: Workspace, config: RunConfig, name: str | None) -> Run | None:
+    """The finished run of this config, under the name asked for; None if damaged or not there."""
+    found = artifact.open_run(workspace, run_id(config))
+    if found is None:
+        return None
+    try:
+        artifact.verify(found)
+    except Corrupt:
+        return None
+    return artifact.rename(workspace, found.id, name) if name else found
+
+
+def split_as(data: Dataset, config: RunConfig) -> Split:
+    """The split of this run, the same every time."""
+    from core.data.split import split
+
+    validation = model_class(config.model).needs_validation
+    return split(data.interactions, config.split, validation=validation)
+
+
+def _created(workspace: Workspace, config: RunConfig) -> str:
+    """When a job asked for this run, or now."""
+    spec = read_json(workspace.runs_folder / run_id(config) / "run.json") or {}
+    return str(spec.get("created") or now())
+
+
+def _machine(device: str) -> dict[str, str]:
+    import torch
+
+    name = torch.cuda.get_device_name() if device == "cuda" else platform.machine()
+    return {
+        "device": device,
+        "device_name": name,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
