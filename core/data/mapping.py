@@ -1,0 +1,391 @@
+"""Which column is user, item, time, event, value, platform: a guess with its evidence.
+
+A name is the best evidence, content decides where names say nothing. What a person says with
+`--map` always wins; a user may be several columns together ("city+device").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from duckdb import DuckDBPyRelation
+
+from core.data.store import quoted
+from core.data.times import FORMATS, UNITS, TimeFormat, guess_time
+from core.errors import BadInput
+
+ROLES = ("user_id", "item_id", "timestamp", "event", "value", "platform")
+TIME_FORMAT = "time_format"  # may be given beside the roles: how the times are written
+VALUE_KINDS = ("rating", "quantity", "duration", "price")  # the first that is there is the value
+
+NAMES: dict[str, tuple[str, ...]] = {
+    "user_id": (
+        *("userid", "user", "uid", "customerid", "customer", "customerno", "clientid", "client"),
+        *("visitorid", "visitor", "memberid", "member", "accountid", "account", "buyerid"),
+        *("reviewerid", "reviewer", "personid", "person", "subscriberid", "msno", "username"),
+        *("userhash", "userkey", "playerid", "listenerid", "readerid", "patientid", "studentid"),
+        *("cookieid", "deviceid", "usersession", "sessionid", "session", "用户", "用户id"),
+    ),
+    "item_id": (
+        *("itemid", "item", "iid", "productid", "product", "productno", "movieid", "movie"),
+        *("stockcode", "sku", "asin", "parentasin", "articleid", "article", "goodsid", "goods"),
+        *("trackid", "track", "songid", "song", "artistid", "bookid", "book", "isbn", "videoid"),
+        *("video", "contentid", "content", "newsid", "postid", "gameid", "appid", "listingid"),
+        *("hotelid", "venueid", "locationid", "poiid", "poi", "businessid", "recipeid"),
+        *("courseid", "offerid", "adid", "animeid", "showid", "filmid", "商品", "商品id", "物品"),
+    ),
+    "timestamp": (
+        *("timestamp", "time", "datetime", "ts", "date", "eventtime", "eventtimestamp"),
+        *("eventdate", "createdat", "created", "unixreviewtime", "reviewtime", "unixtime"),
+        *("timestampms", "invoicedate", "orderdate", "purchasedate", "tdat", "playedat"),
+        *("visittime", "checkintime", "ratedat", "updatedat", "day", "时间", "日期"),
+    ),
+    "order": ("position", "order", "seq", "sequence", "sequenceno", "step", "rank", "index"),
+    "event": (
+        *("eventtype", "event", "action", "actiontype", "behavior", "behaviour", "behaviortype"),
+        *("behaviourtype", "interaction", "interactiontype", "activity", "eventname", "type"),
+        *("click", "clicked", "isclick", "行为"),
+    ),
+    "rating": ("rating", "score", "stars", "overall", "ratingvalue", "grade", "vote", "评分"),
+    "quantity": ("quantity", "qty", "units", "amountofitems", "playcount", "plays", "数量"),
+    "duration": ("duration", "dwelltime", "watchtime", "playtime", "listentime", "watchduration"),
+    "price": ("price", "unitprice", "amount", "revenue", "sales", "cost", "价格"),
+    "platform": ("platform", "device", "devicetype", "channel", "domain", "app", "os"),
+}
+
+# What an event says about taste: a purchase most, a view little. An impression says what was
+# shown, not what was wanted: a tenth of a view, so that a log of impressions trains, yet one click
+# outweighs ten of them. A weight of 0 keeps the event in the table and out of learning.
+WEIGHTS: dict[str, float] = {
+    **dict.fromkeys(("impression", "exposure", "show", "shown", "expose"), 0.1),
+    **dict.fromkeys(("view", "pv", "click", "clicked", "visit", "open", "read", "detail"), 1.0),
+    **dict.fromkeys(("play", "listen", "watch", "stream", "search", "browse", "unknown"), 1.0),
+    **dict.fromkeys(("like", "fav", "favorite", "favourite", "wishlist", "bookmark", "save"), 2.0),
+    **dict.fromkeys(("share", "follow", "collect", "comment", "review", "rate"), 2.0),
+    **dict.fromkeys(("cart", "addtocart", "basket", "addtobasket", "checkout"), 3.0),
+    **dict.fromkeys(("purchase", "buy", "order", "transaction", "sale", "bought"), 5.0),
+    **dict.fromkeys(("download", "install", "subscribe", "conversion", "book", "booking"), 5.0),
+    **dict.fromkeys(("removefromcart", "remove", "return", "refund", "cancel", "unlike"), 0.0),
+    **dict.fromkeys(("dislike", "skip", "hide", "unfollow", "unsubscribe"), 0.0),
+}
+CLICK_NAMES = ("click", "clicked", "isclick")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a sample says about one column."""
+
+    name: str
+    type: str
+    rows: int
+    filled: int
+    numbers: int
+    whole: int
+    distinct: int
+    low: float | None
+    high: float | None
+    words: tuple[str, ...]  # its most frequent values, at most 50
+
+    @property
+    def key(self) -> str:
+        return plain(self.name)
+
+    @property
+    def is_number(self) -> bool:
+        return self.filled > 0 and self.numbers >= 0.95 * self.filled
+
+    @property
+    def is_whole(self) -> bool:
+        return self.filled > 0 and self.whole >= 0.99 * self.filled
+
+
+@dataclass
+class Guess:
+    """The role of each column of one table, why, and how times and values are to be read."""
+
+    mapping: dict[str, str | None] = field(default_factory=lambda: dict.fromkeys(ROLES))
+    evidence: dict[str, str] = field(default_factory=dict)
+    time: TimeFormat | None = None
+    value_kind: str | None = None
+    binary_click: bool = False  # the event column holds 0 and 1
+
+    @property
+    def time_kind(self) -> str:
+        return self.time.kind if self.time else "none"
+
+
+def plain(name: str) -> str:
+    """A name without case, spaces and punctuation: "User ID" and "user_id" are the same."""
+    return re.sub(r"[\W_]+", "", name.lower())
+
+
+def weight_of(event: str) -> float:
+    """The weight of an event type unless a person sets another; 1 for an unknown word."""
+    return WEIGHTS.get(plain(event), 1.0)
+
+
+def profiles(sample: DuckDBPyRelation) -> list[Profile]:
+    """A profile of each column of a sample, in order."""
+    names, types = sample.columns, [str(t) for t in sample.types]
+    found = []
+    for start in range(0, len(names), 200):  # one query of thousands of aggregates is slow to plan
+        part = names[start : start + 200]
+        facts = sample.aggregate(", ".join(_facts(name) for name in part)).fetchall()[0]
+        for n, name in enumerate(part):
+            *numbers, counted = facts[8 * n : 8 * n + 8]
+            words = sorted(counted or {}, key=lambda w: (-counted[w], w))[:50]
+            facts_by_name = dict(zip(FACTS, numbers, strict=True))
+            found.append(Profile(name, types[start + n], words=tuple(words), **facts_by_name))
+    return found
+
+
+FACTS = ("rows", "filled", "numbers", "whole", "distinct", "low", "high")
+
+
+def _facts(name: str) -> str:
+    text = f"nullif(trim(CAST({quoted(name)} AS VARCHAR)), '')"
+    number = f"TRY_CAST({text} AS DOUBLE)"
+    few = f"CASE WHEN length({text}) <= 40 THEN {text} END"
+    return (
+        f"count(*), count({text}), count({number}), "
+        f"count(CASE WHEN {number} = trunc({number}) THEN 1 END), "
+        f"approx_count_distinct({text}), min({number}), max({number}), "
+        f"CASE WHEN approx_count_distinct({text}) <= 60 THEN histogram({few}) END"
+    )
+
+
+def guess(
+    sample: DuckDBPyRelation, columns: Sequence[Profile], given: Mapping[str, str | None]
+) -> Guess:
+    """The roles of this table's columns; those that are given are taken as they are.
+
+    Raises:
+        BadInput: a given column is not there, or a column that is needed cannot be told.
+    """
+    found = Guess()
+    by_role = {role: given[role] for role in ROLES if role in given}
+    for role, column in by_role.items():
+        found.mapping[role] = column
+        found.evidence[role] = f"{column!r}: as you said" if column else "none: as you said"
+    free = [c for c in columns if c.name not in _used(found.mapping, columns)]
+    for role in ("user_id", "item_id"):
+        if role not in by_role:
+            free = _take(found, role, _named(role, free), free)
+    if "user_id" not in by_role and found.mapping["user_id"] is None:
+        free = _combined_user(found, free)
+    _guess_clock(found, sample, columns, free, given)
+    free = [c for c in columns if c.name not in _used(found.mapping, columns)]
+    for role in ("event", "value", "platform"):
+        if role not in by_role:
+            free = _guess_optional(found, role, free)
+    _guess_ids_by_content(found, free, by_role)
+    _describe_given(found, columns, given)
+    return found
+
+
+def _used(mapping: Mapping[str, str | None], columns: Sequence[Profile]) -> set[str]:
+    names = [c.name for c in columns]
+    return {part for v in mapping.values() if v for part in parts(v, names)}
+
+
+def parts(column: str, names: Sequence[str]) -> list[str]:
+    """The columns that a mapping names: one, or several joined by "+"; an exact name wins."""
+    return [column] if column in names else column.split("+")
+
+
+def check(given: Mapping[str, str | None], names: Sequence[str], file: str) -> None:
+    """Raises BadInput where a given mapping names a role or a column that is not there."""
+    for role, column in given.items():
+        if role == TIME_FORMAT:
+            if column not in (*UNITS, "order", "iso", *FORMATS) and "%" not in str(column):
+                raise BadInput(
+                    f"time_format is {column!r}; it must be one of s, ms, us, ns, order, iso, or a "
+                    "format such as %d/%m/%Y %H:%M"
+                )
+            continue
+        if role not in ROLES:
+            raise BadInput(f"there is no role {role!r} to map; the roles are {', '.join(ROLES)}")
+        for part in parts(column, names) if column else []:
+            if part not in names:
+                listed = ", ".join(names[:50]) + (" …" if len(names) > 50 else "")
+                raise BadInput(f"{role}: {file} has no column {part!r}; its columns are {listed}")
+
+
+def _take(found: Guess, role: str, column: Profile | None, free: list[Profile]) -> list[Profile]:
+    if column is None:
+        return free
+    found.mapping[role] = column.name
+    found.evidence.setdefault(role, f"{column.name!r}: by its name")
+    return [c for c in free if c is not column]
+
+
+def _named(role: str, columns: Sequence[Profile]) -> Profile | None:
+    for name in NAMES[role]:
+        for column in columns:
+            if column.key == name and column.filled:
+                return column
+    return None
+
+
+def _combined_user(found: Guess, free: list[Profile]) -> list[Profile]:
+    """Without a user id, what is known of a user stands for one: user_feature_0+user_feature_1."""
+    about = [c for c in free if re.match(r"user_?(feature|attr)", c.name.lower()) and c.filled]
+    if not about:
+        return free
+    found.mapping["user_id"] = "+".join(c.name for c in about)
+    found.evidence["user_id"] = (
+        f"there is no user id: people with the same {', '.join(c.name for c in about)} "
+        "are taken as one user"
+    )
+    return [c for c in free if c not in about]
+
+
+def _guess_clock(
+    found: Guess,
+    sample: DuckDBPyRelation,
+    columns: Sequence[Profile],
+    free: Sequence[Profile],
+    given: Mapping[str, str | None],
+) -> None:
+    if "timestamp" in given and given["timestamp"] is None:
+        return
+    way = given.get(TIME_FORMAT)
+    named = [c for name in NAMES["timestamp"] for c in free if c.key == name and c.filled]
+    named += [c for c in free if c not in named and c.type.startswith(("TIMESTAMP", "DATE"))]
+    if given.get("timestamp"):
+        named = [c for c in columns if c.name == given["timestamp"]]
+    for column in named:
+        time = guess_time(sample, column.name, type=column.type, looks_ordered=column.is_whole)
+        if way:
+            time = TimeFormat(way, 1.0, f"read as {way}, as you said")
+        if time is None and given.get("timestamp"):
+            raise BadInput(
+                f"timestamp: {column.name!r} holds {_examples(column)}, which no known way of "
+                "writing times reads; say how with time_format=%d/%m/%Y (or s, ms, us, order)"
+            )
+        if time:
+            _set_time(found, column, time)
+            return
+    ordered = _named("order", free)
+    if ordered and ordered.is_whole and _counts_up(sample, ordered, found.mapping["user_id"]):
+        time = TimeFormat(
+            "order", 1.0, f"whole numbers from {ordered.low:.0f} that count up within each user"
+        )
+        _set_time(found, ordered, time)
+        return
+    _guess_clock_by_content(found, sample, free)
+
+
+def _guess_clock_by_content(
+    found: Guess, sample: DuckDBPyRelation, free: Sequence[Profile]
+) -> None:
+    for column in free:
+        if re.fullmatch(r"column\d+|unnamed_\d+", column.name) or "time" in column.key:
+            time = guess_time(sample, column.name, type=column.type, looks_ordered=False)
+            if time:
+                _set_time(found, column, time)
+                return
+
+
+def _set_time(found: Guess, column: Profile, time: TimeFormat) -> None:
+    found.mapping["timestamp"], found.time = column.name, time
+    said = found.evidence.get("timestamp")
+    found.evidence["timestamp"] = f"{said or repr(column.name)}: {time.evidence}"
+
+
+def _counts_up(sample: DuckDBPyRelation, column: Profile, user: str | None) -> bool:
+    """Whether the number grows from a user's record to the next: an order, not a slot on a page."""
+    if user is None or user not in sample.columns or column.distinct < 4:
+        return False
+    step = f"TRY_CAST({quoted(column.name)} AS BIGINT)"
+    steps = sample.project(
+        f"{step} - lag({step}) OVER (PARTITION BY {quoted(user)} ORDER BY rowid) AS step"
+    )
+    up, total = steps.aggregate("count(CASE WHEN step > 0 THEN 1 END), count(step)").fetchall()[0]
+    return bool(total and up >= 0.95 * total)
+
+
+def _guess_optional(found: Guess, role: str, free: list[Profile]) -> list[Profile]:
+    if role == "event":
+        column = next((c for c in (_named("event", free),) if c and c.distinct <= 60), None)
+        column = column or _event_by_content(found, free)
+        if column and column.key in CLICK_NAMES and set(column.words) - {"0", "1"}:
+            column = None
+        return _take(found, role, column, free)
+    if role == "platform":
+        column = _named("platform", free)
+        return _take(found, role, column if column and column.distinct <= 60 else None, free)
+    for kind in VALUE_KINDS:
+        column = _named(kind, [c for c in free if c.is_number])
+        if column:
+            found.value_kind = kind
+            found.evidence["value"] = f"{column.name!r}: by its name, a {kind}"
+            return _take(found, role, column, free)
+    return _value_by_content(found, free)
+
+
+def _event_by_content(found: Guess, free: Sequence[Profile]) -> Profile | None:
+    for column in free:
+        known = [w for w in column.words if plain(w) in WEIGHTS]
+        if column.words and not column.is_number and len(known) >= max(1, len(column.words) / 2):
+            found.evidence["event"] = f"{column.name!r}: it holds {', '.join(known[:4])}"
+            return column
+    return None
+
+
+def _value_by_content(found: Guess, free: list[Profile]) -> list[Profile]:
+    """In a table without names, a few different numbers from 0 to 10 are ratings."""
+    for column in free:
+        low, high = column.low or 0.0, column.high or 0.0
+        nameless = re.fullmatch(r"column\d+", column.name) and len(free) > 2
+        if nameless and column.is_number and column.distinct <= 21 and 0 <= low <= high <= 10:
+            found.value_kind = "rating"
+            found.evidence["value"] = (
+                f"{column.name!r}: {column.distinct} different numbers from {low:g} to {high:g}"
+            )
+            return _take(found, "value", column, free)
+    return free
+
+
+def _guess_ids_by_content(
+    found: Guess, free: list[Profile], given: Mapping[str, str | None]
+) -> None:
+    """Where no name says it: the first two columns that repeat are user and item, in this order."""
+    for role in ("user_id", "item_id"):
+        if found.mapping[role] is not None or role in given:
+            continue
+        likely = [
+            c for c in free if c.filled and c.distinct > 1 and (c.is_whole or not c.is_number)
+        ]
+        column = next((c for c in likely if c.key.startswith(role[:4])), None)
+        if column is None and likely and _nameless_or_id(likely[0]):
+            column = likely[0]
+        if column:
+            found.evidence[role] = f"{column.name!r}: the first column left that looks like ids"
+            free = _take(found, role, column, free)
+
+
+def _nameless_or_id(column: Profile) -> bool:
+    return bool(re.fullmatch(r"column\d+", column.name) or column.key.endswith(("id", "no", "key")))
+
+
+def _describe_given(
+    found: Guess, columns: Sequence[Profile], given: Mapping[str, str | None]
+) -> None:
+    """What follows from a mapping, guessed or given: the kind of value, a 0/1 event column."""
+    by_name = {c.name: c for c in columns}
+    value = by_name.get(found.mapping["value"] or "")
+    if value and found.value_kind is None:
+        kinds = [k for k in VALUE_KINDS if value.key in NAMES[k]]
+        words = [k for k in VALUE_KINDS if k in value.key]
+        found.value_kind = (kinds or words or ["rating"])[0]
+    event = by_name.get(found.mapping["event"] or "")
+    if event and event.words and set(event.words) <= {"0", "1"} and event.key in CLICK_NAMES:
+        found.binary_click = True
+        found.evidence["event"] += ": 0 becomes impression, 1 becomes click"
+
+
+def _examples(column: Profile) -> str:
+    return ", ".join(repr(w) for w in column.words[:3]) or f"a {column.type}"

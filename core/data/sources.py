@@ -1,0 +1,191 @@
+"""An opened file as a table of records: CSV as it lies, everything else as Parquet in the scratch.
+
+Whatever the format, a source gives its records in file order, under unique column names; those of a
+CSV are all text. Where a CSV has malformed records, `repaired` sets them aside with their lines.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection, DuckDBPyRelation
+
+from core.data.store import literal, quoted
+from core.errors import BadInput
+
+SAMPLE_BYTES = 256 * 1024
+MAX_COLUMNS = 2_000
+MAX_LINE_BYTES = 2_000_000
+DELIMITERS = (",", "\t", ";", "|", "::", "^", "~", "\x01", " ")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a delimited text is cut into cells."""
+
+    delimiter: str
+    quote: str  # "" if the text has no quoting
+    header: bool
+    skip: int = 0  # lines before the header
+
+
+@dataclass(frozen=True)
+class Source:
+    """One table of records. `path` has a plain name, so that nothing in it is a pattern."""
+
+    name: str
+    path: Path
+    columns: tuple[str, ...]
+    dialect: Dialect | None = None  # None: a Parquet file
+    types: dict[str, str] = field(default_factory=dict)  # of a Parquet file
+
+    def read(self, con: DuckDBPyConnection, *, tolerant: bool = False) -> DuckDBPyRelation:
+        """The records in file order.
+
+        Args:
+            con: The connection that reads.
+            tolerant: Sets malformed records aside in the table reject_errors instead of failing.
+        """
+        if self.dialect is None:
+            return con.from_parquet(str(self.path)).select(*map(quoted, self.columns))
+        rejects = "store_rejects = true, rejects_limit = 0," if tolerant else ""
+        columns = ", ".join(f"'c{n}': 'VARCHAR'" for n in range(len(self.columns)))
+        aliases = ", ".join(f"c{n} AS {quoted(name)}" for n, name in enumerate(self.columns))
+        quote = literal(self.dialect.quote)
+        return con.sql(
+            f"FROM read_csv({literal(str(self.path))}, auto_detect = false, {rejects}"
+            f" delim = {literal(self.dialect.delimiter)}, quote = {quote}, escape = {quote},"
+            f" header = {self.dialect.header}, skip = {self.dialect.skip}, comment = '',"
+            f" max_line_size = {MAX_LINE_BYTES}, columns = {{{columns}}})"
+        ).project(aliases)
+
+
+def csv_source(name: str, path: Path) -> Source:
+    """The delimited UTF-8 text at this path; delimiter, quote and header are read off its start.
+
+    Raises:
+        BadInput: it is empty, or has more columns than a log can have.
+    """
+    with path.open("rb") as file:
+        start = file.read(SAMPLE_BYTES)
+    whole = len(start) < SAMPLE_BYTES
+    text = start.decode("utf-8-sig", errors="replace")
+    skip = 0
+    dialect_line = text.split("\n", 1)[0].strip().lower()
+    if dialect_line.startswith("sep=") and len(dialect_line) <= 6:  # Excel's own first line
+        text, skip = text.split("\n", 1)[1] if "\n" in text else "", 1
+    if not text.strip():
+        raise BadInput(f"{name} is empty: it needs a line for each event, with a user and an item")
+    delimiter, quote = _delimiter(text, whole)
+    rows = _rows(text, delimiter, quote, whole)
+    first = rows[0] if rows else []
+    width = Counter(map(len, rows[1:] or rows)).most_common(1)[0][0]
+    width = max(width, len(first)) if len(rows) < 3 else width
+    if max(width, len(first)) > MAX_COLUMNS:
+        raise BadInput(
+            f"{name} has {max(width, len(first)):,} columns, at most {MAX_COLUMNS:,} are read: "
+            "is it one line for each event?"
+        )
+    header = _is_header(rows)
+    if header:
+        width = len(first)
+    names = [cell.strip() for cell in first] if header else [f"column{n}" for n in range(width)]
+    return Source(name, path, unique_names(names), Dialect(delimiter, quote, header, skip))
+
+
+def unique_names(names: Iterable[str], taken: Iterable[str] = ()) -> tuple[str, ...]:
+    """These names, each different also without regard to case; an empty one gets a number."""
+    seen = {name.lower() for name in taken}
+    result = []
+    for n, name in enumerate(names):
+        name = "".join(c for c in name if c.isprintable()).strip() or f"unnamed_{n + 1}"
+        candidate, k = name, 1
+        while candidate.lower() in seen:
+            k += 1
+            candidate = f"{name}_{k}"
+        seen.add(candidate.lower())
+        result.append(candidate)
+    return tuple(result)
+
+
+def _delimiter(text: str, whole: bool) -> tuple[str, str]:
+    """The delimiter and quote under which most lines have the same number (> 1) of cells."""
+    best, best_score = (",", '"'), 0.0
+    for delimiter in DELIMITERS:
+        if delimiter not in text:
+            continue
+        for quote in ('"', "'", ""):
+            if quote == "'" and not _quotes_fields(text, quote, delimiter):
+                continue
+            rows = _rows(text, delimiter, quote, whole)
+            if not rows:
+                continue
+            width, n = Counter(map(len, rows)).most_common(1)[0]
+            score = n / len(rows) * (1 if width > 1 else 0)
+            if delimiter == " ":
+                score *= 0.9  # a space is also just a space
+            if quote == "" and '"' in text:
+                score *= 0.95
+            if score > best_score + 1e-9:
+                best, best_score = (delimiter, quote), score
+    return best
+
+
+def _quotes_fields(text: str, quote: str, delimiter: str) -> bool:
+    """Whether this quote stands around cells, rather than in words."""
+    lines = text.splitlines()[:100]
+    pairs = sum((delimiter + quote) in line and (quote + delimiter) in line for line in lines)
+    return '"' not in text and pairs > len(lines) / 2
+
+
+def _rows(text: str, delimiter: str, quote: str, whole: bool) -> list[list[str]]:
+    """The first records as Python's csv module cuts them; blank lines are left out."""
+    mark = delimiter
+    if len(delimiter) > 1:
+        mark = "\x1f"
+        text = text.replace(delimiter, mark)
+    lines = io.StringIO(text, newline="")
+    if quote:
+        reader = csv.reader(lines, delimiter=mark, quotechar=quote)
+    else:
+        reader = csv.reader(lines, delimiter=mark, quoting=csv.QUOTE_NONE)
+    rows: list[list[str]] = []
+    try:
+        for row in reader:
+            if row and len(rows) < 1000:
+                rows.append(row)
+    except csv.Error:  # a cell longer than the module's limit
+        pass
+    return rows if whole or len(rows) < 2 or len(rows) == 1000 else rows[:-1]
+
+
+def _is_header(rows: list[list[str]]) -> bool:
+    """Whether the first row names the columns: no cell of it is a number, and all differ."""
+    first = [cell.strip() for cell in rows[0]]
+    if any(_is_number(cell) for cell in first):
+        return False
+    filled = [cell.lower() for cell in first if cell]
+    if not filled:
+        return False
+    below = rows[1:200]
+    if not below:
+        return True
+    numeric_below = any(
+        sum(_is_number(row[n]) for row in below if n < len(row)) > len(below) / 2
+        for n in range(len(first))
+    )
+    again = sum(row[n] == rows[0][n] for row in below for n in range(min(len(row), len(first))))
+    return numeric_below or not again
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return cell.strip().lower() not in ("nan", "inf", "infinity", "-inf")

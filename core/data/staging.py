@@ -1,0 +1,188 @@
+"""Records as they were written → a typed table `stage` in DuckDB, one row a record, in file order.
+
+A cell that cannot be read becomes NULL (a value: NaN) and marks its row as rejected; nothing is
+dropped here. The row's `rowid` counts the records from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from core.data.mapping import Guess, Profile, parts
+from core.data.sources import Source, unique_names
+from core.data.store import quoted
+from core.data.times import TimeFormat, time_sql
+
+MISSING = (
+    "('', 'null', 'nan', 'none', '\\n', '<na>', 'nat')"  # what stands for "no value", in any case
+)
+RESERVED = ("user_id", "item_id", "timestamp", "event", "value", "platform", "source_row")
+ID_KINDS = ("whole", "decimal", "text")  # 17850 as it is; 17850.0 too; anything
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How each role is read: the columns, and the way in which they are written."""
+
+    mapping: dict[str, str | None]
+    columns: tuple[str, ...]  # of the log, in order
+    types: dict[str, str]
+    time: TimeFormat | None
+    value_kind: str | None
+    binary_click: bool
+    decimal_comma: bool
+    kinds: dict[str, str]  # "user_id" and "item_id" → one of ID_KINDS
+
+    @property
+    def context(self) -> dict[str, str]:
+        """The columns without a role, and their names in events.parquet."""
+        single = {v for v in self.mapping.values() if v in self.columns}
+        rest = [c for c in self.columns if c not in single]
+        return dict(zip(rest, unique_names(rest, RESERVED), strict=True))
+
+    @property
+    def good(self) -> str:
+        """SQL that is true for the rows of `stage` that are kept."""
+        needed = ["user_id", "item_id"]
+        needed += ["timestamp"] if self.time else []
+        needed += ["event"] if self.mapping["event"] else []
+        tests = [f"{name} IS NOT NULL" for name in needed]
+        tests += ["(value IS NULL OR NOT isnan(value))"] if self.mapping["value"] else []
+        return " AND ".join(tests)
+
+
+def plan(guess: Guess, columns: Sequence[Profile]) -> Plan:
+    """How to read a log whose roles are known, by what a sample of it looks like."""
+    by_name = {c.name: c for c in columns}
+    value = by_name.get(guess.mapping["value"] or "")
+    kinds = {role: _id_kind(guess.mapping[role], by_name) for role in ("user_id", "item_id")}
+    return Plan(
+        mapping=guess.mapping,
+        columns=tuple(by_name),
+        types={c.name: c.type for c in columns},
+        time=guess.time,
+        value_kind=guess.value_kind if value else None,
+        binary_click=guess.binary_click,
+        decimal_comma=bool(value and any("," in word for word in value.words)),
+        kinds=kinds,
+    )
+
+
+def _id_kind(column: str | None, columns: dict[str, Profile]) -> str:
+    profile = columns.get(column or "")
+    if profile is None or not profile.is_whole:
+        return "text"
+    if profile.type == "VARCHAR":
+        return "decimal" if any("." in word for word in profile.words) else "whole"
+    return "decimal" if profile.type in ("DOUBLE", "FLOAT") else "whole"
+
+
+def stage(con: DuckDBPyConnection, sources: Sequence[Source], plan: Plan) -> Plan:
+    """Fills `stage` from all these sources in turn; the plan as it was in the end.
+
+    An id column that turns out not to be whole numbers throughout is read again, as text.
+
+    Raises:
+        duckdb.Error: a CSV has malformed records.
+    """
+    while True:
+        try:
+            for n, source in enumerate(sources):
+                typed = source.read(con).project(", ".join(_columns(plan)))
+                if n == 0:
+                    con.execute("DROP TABLE IF EXISTS stage")
+                    typed.create("stage")
+                else:
+                    typed.insert_into("stage")
+            return plan
+        except duckdb.Error as error:
+            role = next((r for r in plan.kinds if f"not whole: {r}" in str(error)), None)
+            if role is None:
+                raise
+            worse = ID_KINDS[ID_KINDS.index(plan.kinds[role]) + 1]
+            plan = replace(plan, kinds={**plan.kinds, role: worse})
+
+
+def _columns(plan: Plan) -> list[str]:
+    mapping = plan.mapping
+    found = [f"{_id_sql(plan, role)} AS {role}" for role in ("user_id", "item_id")]
+    if mapping["timestamp"] and plan.time:
+        found.append(f"{time_sql(mapping['timestamp'], plan.time.way)} AS timestamp")
+    if mapping["event"]:
+        found.append(f"{_event_sql(mapping['event'], plan.binary_click)} AS event")
+    if mapping["value"]:
+        found.append(f"{value_sql(mapping['value'], plan.decimal_comma)} AS value")
+    if mapping["platform"]:
+        found.append(f"{_text_sql(mapping['platform'])} AS platform")
+    return found + [f"{quoted(c)} AS {quoted(name)}" for c, name in plan.context.items()]
+
+
+def missing_sql(column: str) -> str:
+    """SQL that is true where a cell says nothing: NULL, blank, or one of MISSING in any case."""
+    return f"coalesce(lower(trim(CAST({quoted(column)} AS VARCHAR))), '') IN {MISSING}"
+
+
+def _text_sql(column: str) -> str:
+    text = f"trim(CAST({quoted(column)} AS VARCHAR))"
+    return f"CASE WHEN NOT ({missing_sql(column)}) THEN {text} END"
+
+
+def _id_sql(plan: Plan, role: str) -> str:
+    column = plan.mapping[role]
+    assert column is not None
+    if column not in plan.columns:  # several together
+        pieces = [f"coalesce({_text_sql(c)}, '')" for c in parts(column, plan.columns)]
+        joined = " || '+' || ".join(pieces)
+        return f"nullif({joined}, '{'+' * (len(pieces) - 1)}')"
+    return id_sql(column, plan.types[column], plan.kinds[role], f"error('not whole: {role}')")
+
+
+def id_sql(column: str, type: str, kind: str, otherwise: str) -> str:
+    """SQL that gives an id: BIGINT for "whole" and "decimal", text for "text"; NULL if missing.
+
+    Args:
+        column: The column's name.
+        type: Its DuckDB type.
+        kind: One of ID_KINDS.
+        otherwise: SQL for a cell that holds something, but no whole number.
+    """
+    name, missing = quoted(column), missing_sql(column)
+    if kind == "text":
+        return _text_sql(column)
+    if type != "VARCHAR":
+        whole = f"TRY_CAST({name} AS BIGINT)"
+        return (
+            f"CASE WHEN {name} = {whole} THEN {whole} WHEN {missing} THEN NULL ELSE {otherwise} END"
+        )
+    if kind == "whole":
+        whole = f"TRY_CAST({name} AS BIGINT)"
+        return (
+            f"CASE WHEN CAST({whole} AS VARCHAR) = {name} THEN {whole}"
+            f" WHEN {missing} THEN NULL ELSE {otherwise} END"
+        )
+    test = rf"regexp_full_match(trim({name}), '(-?[1-9][0-9]{{0,17}}|0)(\.0*)?')"
+    whole = f"CAST(split_part(trim({name}), '.', 1) AS BIGINT)"
+    return f"CASE WHEN {test} THEN {whole} WHEN {missing} THEN NULL ELSE {otherwise} END"
+
+
+def value_sql(column: str, decimal_comma: bool) -> str:
+    """SQL that gives a DOUBLE: NULL where the cell is empty, NaN where it is no finite number."""
+    text = f"CAST({quoted(column)} AS VARCHAR)"
+    number = f"TRY_CAST({quoted(column)} AS DOUBLE)"
+    if decimal_comma:
+        number = f"TRY_CAST(replace({text}, ',', '.') AS DOUBLE)"
+    return (
+        f"CASE WHEN isfinite({number}) THEN {number} WHEN {missing_sql(column)} THEN NULL"
+        " ELSE 'nan'::DOUBLE END"
+    )
+
+
+def _event_sql(column: str, binary_click: bool) -> str:
+    if not binary_click:
+        return f"coalesce({_text_sql(column)}, 'unknown')"
+    number = f"TRY_CAST({quoted(column)} AS DOUBLE)"
+    return f"CASE {number} WHEN 1 THEN 'click' WHEN 0 THEN 'impression' END"
