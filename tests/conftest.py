@@ -116,6 +116,30 @@ def make_dataset(tmp_path: Path) -> MakeDataset:
 
 
 @pytest.fixture
+def shop(make_dataset: Callable[..., DatasetInfo], tmp_path: Path) -> Workspace:
+    """A workspace of one's own with a small made-up log `shop` in it: 40 users, 25 items."""
+    from core.data.store import Workspace
+
+    rng = np.random.default_rng(7)
+    users = np.repeat(np.arange(40), rng.integers(3, 12, 40))
+    events = pd.DataFrame(
+        {
+            "user_id": np.char.add("u", users.astype(str)),
+            "item_id": np.minimum(rng.geometric(0.12, len(users)), 25) * 10,
+            "timestamp": pd.to_datetime(
+                rng.integers(1_600_000_000, 1_700_000_000, len(users)), unit="s"
+            ).astype("datetime64[us]"),
+        }
+    )
+    kinds = np.array(["tea", "cup", "pot"])[rng.integers(0, 3, 25)]
+    items = pd.DataFrame({"item_id": np.arange(1, 26) * 10, "kind": kinds, "price": rng.random(25)})
+    info = make_dataset(events, items=items, id="5" * 12, name="shop")
+    workspace = Workspace.open(tmp_path / "shop")
+    info.folder.rename(workspace.datasets_folder / info.id)
+    return workspace
+
+
+@pytest.fixture
 def small_world() -> Interactions:
     """Six users, seven items, 20 events with times; nothing about it is symmetric.
 
