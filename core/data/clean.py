@@ -18,8 +18,8 @@ from core.data.store import DatasetInfo, Workspace, publish, sha256_file, write_
 from core.errors import BadInput
 
 # A step is a question: which rows of `kept` go? `kept` has row (the place in events.parquet, which
-# is sorted by user, time, source), user_id, item_id, time (Unix seconds or order number), moment
-# (the time as stored), event, value.
+# is sorted by user, time, source), user_id, item_id, timestamp, time (that in Unix seconds, or the
+# order number), event, value.
 
 # Nobody acts in 900 different seconds of one hour (every 4 s; people who rate film after film reach
 # 570), or is awake in 20 hours of one day. Different seconds, since a basket of 500 lines has one.
@@ -51,7 +51,7 @@ CLEANINGS: dict[str, Cleaning] = {
         """
         SELECT row FROM kept
         QUALIFY row_number() OVER (
-            PARTITION BY user_id, item_id, moment, event, value ORDER BY row) > 1
+            PARTITION BY user_id, item_id, timestamp, event, value ORDER BY row) > 1
         """,
     ),
     "last_only": Cleaning(
@@ -242,7 +242,7 @@ def _remove(
     con.execute(
         """
         CREATE TABLE kept AS
-        SELECT row, user_id, item_id, timestamp AS moment, time, event, value FROM log
+        SELECT row, user_id, item_id, timestamp, time, event, value FROM log
         """
     )
     con.execute("CREATE TABLE removed (row BIGINT, reason VARCHAR, detail VARCHAR)")
@@ -321,7 +321,7 @@ def _write(
     kept, users, items, first, last = con.execute(
         """
         SELECT count(*), count(DISTINCT user_id), count(DISTINCT item_id),
-               min(moment)::VARCHAR, max(moment)::VARCHAR FROM kept
+               min(timestamp)::VARCHAR, max(timestamp)::VARCHAR FROM kept
         """
     ).fetchall()[0]
     return {
