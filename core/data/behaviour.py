@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from core.data.clean import BOTS, CLEANINGS
+from core.data.log import Connection, ask
 from core.data.store import DatasetInfo
-from core.data.verdicts import Connection, Verdict, ask, cases, find, grade
+from core.data.verdicts import Verdict, cases, find, grade
 
 
 def bots(con: Connection, info: DatasetInfo) -> Verdict | None:
@@ -203,7 +204,8 @@ def drift(con: Connection, info: DatasetInfo) -> Verdict | None:
         """
         WITH ranked AS (
             SELECT item_id, slice > 5 AS late FROM sliced GROUP BY item_id, slice > 5
-            QUALIFY row_number() OVER (PARTITION BY slice > 5 ORDER BY count(*) DESC, item_id) <= 100
+            QUALIFY row_number() OVER (PARTITION BY slice > 5
+                                         ORDER BY count(*) DESC, item_id) <= 100
         )
         SELECT count(*) FILTER (n = 2) / greatest(1, sum(early)) AS kept
         FROM (SELECT count(*) AS n, sum((NOT late)::INT) AS early FROM ranked GROUP BY item_id)

@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from core.data.queries import open_log
+from core.data.log import open_log
 from core.data.store import DatasetInfo, Workspace, publish, sha256_file, write_json_atomically
 from core.errors import BadInput
 

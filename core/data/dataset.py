@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from core.data.features import features
-from core.data.queries import open_log
+from core.data.log import open_log
 from core.data.store import DatasetInfo
 from core.types import Array, Features, Interactions, Ints, Vocab
 

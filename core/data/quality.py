@@ -10,9 +10,9 @@ from collections.abc import Callable
 import pandas as pd
 
 from core.data import behaviour
-from core.data.queries import open_log
+from core.data.log import Connection, ask, open_log
 from core.data.store import DatasetInfo, quoted
-from core.data.verdicts import EVIDENCE_ROWS, Connection, Verdict, ask, cases, find, grade
+from core.data.verdicts import EVIDENCE_ROWS, Verdict, cases, find, grade
 
 
 def report(info: DatasetInfo) -> list[Verdict]:

@@ -2,35 +2,289 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterable
+from typing import Any
 
-import duckdb
+import pandas as pd
 
-from core.data import store
+from core.data.log import Connection, ask, ask_table, make_labels, open_log
 from core.data.store import DatasetInfo
+from core.errors import NotFound
 
-# The events with every column that a log may have, NULL where this one lacks it; `row` is the place
-# in the file (sorted by user, time, source row), `time` Unix seconds, the order number or NULL.
-_LOG = """
-    CREATE VIEW log AS
-    SELECT file_row_number AS row, user_id, item_id, timestamp, {time} AS time, event, value,
-           platform, source_row
-    FROM (
-        FROM numbered
-        UNION ALL BY NAME
-        SELECT NULL AS timestamp, NULL::VARCHAR AS event, NULL::DOUBLE AS value,
-               NULL::VARCHAR AS platform
-        WHERE false
+
+def overview(info: DatasetInfo) -> dict[str, Any]:
+    """The first numbers: events, users, items, density, events per user, first and last time."""
+    con = open_log(info)
+    return ask(
+        con,
+        """
+        SELECT sum(n)::BIGINT AS events, count(*) AS users,
+               (SELECT count(DISTINCT item_id) FROM log) AS items,
+               events / (users * (SELECT count(DISTINCT item_id) FROM log)) AS events_per_pair,
+               avg(n) AS mean_per_user, median(n) AS median_per_user, max(n) AS most_per_user,
+               min(first) AS first, max(last) AS last
+        FROM (SELECT count(*) AS n, min(timestamp) AS first, max(timestamp) AS last
+              FROM log GROUP BY user_id)
+        """,
     )
-"""
-_TIME = {"clock": "epoch_us(timestamp) // 1000000", "order": "timestamp", "none": "NULL::BIGINT"}
 
 
-def open_log(info: DatasetInfo, *, temp_directory: Path | None = None) -> duckdb.DuckDBPyConnection:
-    """A connection with the views events, items, users, rejected (those that it has) and `log`."""
-    con = store.connect(temp_directory=temp_directory)
-    store.views(con, info)
-    events = con.from_parquet(str(info.path("events")), file_row_number=True)
-    events.create_view("numbered")
-    con.execute(_LOG.format(time=_TIME[info.time_kind]))
-    return con
+def events_sample(info: DatasetInfo, n: int = 5) -> pd.DataFrame:
+    """The first rows of the events, all columns."""
+    return ask_table(open_log(info), "FROM events LIMIT $n", n=n)
+
+
+def event_types(info: DatasetInfo) -> pd.DataFrame:
+    """event, events, users, weight: a row per event type, the most frequent first."""
+    frame = ask_table(
+        open_log(info),
+        """
+        SELECT event, count(*) AS events, count(DISTINCT user_id) AS users
+        FROM log WHERE event IS NOT NULL GROUP BY event ORDER BY events DESC, event
+        """,
+    )
+    frame["weight"] = [info.weights.get(event, 1.0) for event in frame["event"]]
+    return frame
+
+
+def values(info: DatasetInfo, bins: int = 20) -> pd.DataFrame:
+    """value, events: how often each value occurs; ranges of equal width where they are many."""
+    return ask_table(
+        open_log(info),
+        """
+        WITH span AS (
+            SELECT min(value) AS low, (max(value) - min(value)) / $bins AS width,
+                   approx_count_distinct(value) AS distinct_values
+            FROM log WHERE isfinite(value)
+        )
+        SELECT CASE WHEN distinct_values <= $bins OR width = 0 THEN value
+                    ELSE low + width * least($bins - 1, floor((value - low) / width)) END AS value,
+               count(*) AS events
+        FROM log, span WHERE isfinite(value) GROUP BY 1 ORDER BY 1
+        """,
+        bins=bins,
+    )
+
+
+def top_items(info: DatasetInfo, n: int = 20) -> pd.DataFrame:
+    """item_id, label, events, users: the most popular items."""
+    con = open_log(info)
+    frame = ask_table(
+        con,
+        """
+        SELECT item_id, count(*) AS events, count(DISTINCT user_id) AS users
+        FROM log GROUP BY item_id ORDER BY events DESC, item_id LIMIT $n
+        """,
+        n=n,
+    )
+    return _with_labels(con, frame)
+
+
+def top_users(info: DatasetInfo, n: int = 20) -> pd.DataFrame:
+    """user_id, events, items, first, last: the busiest users."""
+    return ask_table(
+        open_log(info),
+        """
+        SELECT user_id, count(*) AS events, count(DISTINCT item_id) AS items,
+               min(timestamp) AS first, max(timestamp) AS last
+        FROM log GROUP BY user_id ORDER BY events DESC, user_id LIMIT $n
+        """,
+        n=n,
+    )
+
+
+def activity(info: DatasetInfo, bins: int = 300) -> pd.DataFrame:
+    """period, events, users: what happened when; empty for a log without times.
+
+    By hour, day, week, month or year, whichever gives at most so many periods; periods in which
+    nothing happened are absent. An order number is cut in equal ranges.
+    """
+    con = open_log(info)
+    if info.time_kind != "clock":
+        return ask_table(
+            con,
+            """
+            WITH span AS (SELECT min(time) AS low, max(time) - min(time) + 1 AS width FROM log)
+            SELECT low + (time - low) * least($bins, width) // width * width
+                       // least($bins, width) AS period,
+                   count(*) AS events, count(DISTINCT user_id) AS users
+            FROM log, span WHERE time IS NOT NULL GROUP BY 1 ORDER BY 1
+            """,
+            bins=bins,
+        )
+    return ask_table(
+        con,
+        """
+        WITH span AS (SELECT date_diff('hour', min(timestamp), max(timestamp)) AS hours FROM log),
+        unit AS (
+            SELECT CASE WHEN hours <= $bins THEN 'hour' WHEN hours <= 24 * $bins THEN 'day'
+                        WHEN hours <= 168 * $bins THEN 'week' WHEN hours <= 730 * $bins THEN 'month'
+                        ELSE 'year' END AS unit
+            FROM span
+        )
+        SELECT date_trunc(unit, timestamp)::TIMESTAMP AS period,
+               count(*) AS events, count(DISTINCT user_id) AS users
+        FROM log, unit WHERE timestamp IS NOT NULL GROUP BY 1 ORDER BY 1
+        """,
+        bins=bins,
+    )
+
+
+def long_tail(info: DatasetInfo, points: int = 200) -> pd.DataFrame:
+    """rank, events, share: items from the most popular down (rank from 1), and the share of all
+    events that the items up to that rank take, 0 … 1; about so many ranks, dense at the head.
+    """
+    return ask_table(
+        open_log(info),
+        """
+        WITH counts AS (SELECT count(*) AS events FROM log GROUP BY item_id),
+        ranked AS (
+            SELECT row_number() OVER (ORDER BY events DESC) AS rank, events,
+                   sum(events) OVER (ORDER BY events DESC ROWS UNBOUNDED PRECEDING)
+                       / sum(events) OVER () AS share, count(*) OVER () AS items
+            FROM counts
+        )
+        SELECT rank, events, share FROM ranked
+        WHERE rank <= $points // 2 OR rank = items
+           OR rank % greatest(1, items // ($points // 2)) = 0
+        ORDER BY rank
+        """,
+        points=points,
+    )
+
+
+def column_profile(info: DatasetInfo, table: str = "events") -> pd.DataFrame:
+    """column, type, missing (share), distinct (about), min, q25, median, q75, max, mean: a row per
+    column of the events, items or users.
+    """
+    con = open_log(info)
+    if table not in ("events", "items", "users") or info.path(table) is None:
+        raise NotFound(f"{info.name} has no table of {table}")
+    frame = ask_table(con, _SUMMARIES[table])
+    frame["missing"] = frame["null_percentage"].astype(float) / 100
+    names = {
+        "column_name": "column",
+        "column_type": "type",
+        "approx_unique": "distinct",
+        "q50": "median",
+        "avg": "mean",
+    }
+    frame = frame[frame["column_name"] != "source_row"].rename(columns=names)
+    order = "column type missing distinct min q25 median q75 max mean"
+    return frame[order.split()].reset_index(drop=True)
+
+
+_SUMMARIES = {
+    "events": "SUMMARIZE events",
+    "items": "SUMMARIZE items",
+    "users": "SUMMARIZE users",
+}
+
+
+def item_labels(info: DatasetInfo, ids: Iterable[Any]) -> pd.Series[Any]:
+    """A title-like text for each of these items, by id; the id itself where none is known."""
+    con = open_log(info)
+    frame = pd.DataFrame({"item_id": list(ids)})
+    return _with_labels(con, frame).set_index("item_id")["label"]
+
+
+def user_history(info: DatasetInfo, user_id: Any, n: int = 200) -> pd.DataFrame:
+    """timestamp, item_id, label, event, value, platform: a user's latest events, the latest first.
+
+    Columns that the log lacks are left out.
+
+    Raises:
+        NotFound: no such user.
+    """
+    con = open_log(info)
+    frame = ask_table(
+        con,
+        """
+        SELECT timestamp, item_id, event, value, platform FROM log WHERE user_id = $user
+        ORDER BY row DESC LIMIT $n
+        """,
+        user=_typed(con, "user_id", user_id),
+        n=n,
+    )
+    if frame.empty:
+        raise NotFound(f"{info.name} has no user {user_id!s}")
+    absent = [role for role in ("timestamp", "event", "value", "platform") if _lacks(con, role)]
+    return _with_labels(con, frame.drop(columns=absent))
+
+
+def search_users(info: DatasetInfo, text: str = "", n: int = 20) -> pd.DataFrame:
+    """user_id, events: the users whose id begins with this text, the exact one first."""
+    return ask_table(
+        open_log(info),
+        """
+        SELECT user_id, count(*) AS events FROM log
+        WHERE starts_with(user_id::VARCHAR, $text) GROUP BY user_id
+        ORDER BY user_id::VARCHAR <> $text, events DESC, user_id LIMIT $n
+        """,
+        text=text.strip(),
+        n=n,
+    )
+
+
+def search_items(info: DatasetInfo, text: str = "", n: int = 20) -> pd.DataFrame:
+    """item_id, label, events: the items with this text in their label or as their id."""
+    con = open_log(info)
+    make_labels(con)
+    return ask_table(
+        con,
+        """
+        SELECT item_id, coalesce(label, item_id::VARCHAR) AS label, events
+        FROM (SELECT item_id, count(*) AS events FROM log GROUP BY item_id)
+        LEFT JOIN labels USING (item_id)
+        WHERE contains(lower(label), lower($text)) OR item_id::VARCHAR = $text
+        ORDER BY item_id::VARCHAR <> $text, events DESC, item_id LIMIT $n
+        """,
+        text=text.strip(),
+        n=n,
+    )
+
+
+def rejected_summary(info: DatasetInfo) -> pd.DataFrame:
+    """reason, rows, share (of the rows read): why rows were rejected, the commonest first."""
+    reasons = {reason: n for reason, n in info.counts["rejected"].items() if n}
+    frame = pd.DataFrame({"reason": list(reasons), "rows": list(reasons.values())})
+    frame["share"] = frame["rows"] / max(1, info.counts["rows_read"])
+    return frame.sort_values(["rows", "reason"], ascending=[False, True], ignore_index=True)
+
+
+def rejected_sample(info: DatasetInfo, reason: str | None = None, n: int = 50) -> pd.DataFrame:
+    """file, line, reason, detail, record: some of the rejected rows, of one reason or of all."""
+    if info.path("rejected") is None:
+        return pd.DataFrame(columns=["file", "line", "reason", "detail", "record"])
+    return ask_table(
+        open_log(info),
+        "FROM rejected WHERE $reason IS NULL OR reason = $reason ORDER BY line LIMIT $n",
+        reason=reason,
+        n=n,
+    )
+
+
+def _with_labels(con: Connection, frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with a column `label` after item_id."""
+    make_labels(con)
+    asked = frame[["item_id"]].drop_duplicates()
+    con.register("asked", asked)
+    found = ask_table(con, "SELECT item_id, label FROM labels SEMI JOIN asked USING (item_id)")
+    labels = frame["item_id"].map(found.set_index("item_id")["label"])
+    labels = labels.where(labels.notna(), frame["item_id"].astype(str))
+    place = list(frame.columns).index("item_id") + 1
+    return pd.concat([frame.iloc[:, :place], labels.rename("label"), frame.iloc[:, place:]], axis=1)
+
+
+def _typed(con: Connection, column: str, value: Any) -> Any:
+    """The id as the log has it: a URL and a command line know only strings."""
+    if str(con.table("log").select(column).types[0]) != "BIGINT":
+        return str(value)
+    try:
+        return int(value)
+    except (ValueError, OverflowError):
+        return None  # equal to no id
+
+
+def _lacks(con: Connection, role: str) -> bool:
+    return role not in con.table("events").columns

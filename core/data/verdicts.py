@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 import pandas as pd
+
+from core.data.log import Connection
 
 SEVERITIES = ("ok", "note", "warn", "bad")
 EVIDENCE_ROWS = 20  # at most, where the evidence is a list of cases
 
 Numbers = dict[str, float]
-Connection = duckdb.DuckDBPyConnection
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +68,6 @@ def grade(value: float, note: float, warn: float, bad: float = 2) -> str:
     if value >= warn and value > note:
         return "warn"
     return "note" if value > note else "ok"
-
-
-def ask(con: Connection, question: str) -> Numbers:
-    """The one row of an answer, by name."""
-    cursor = con.execute(question)
-    names = [column[0] for column in cursor.description or ()]
-    return dict(zip(names, cursor.fetchall()[0], strict=True))
 
 
 def find(con: Connection, question: str, **values: Any) -> None:

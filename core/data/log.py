@@ -1,0 +1,90 @@
+"""The events of a dataset version as one view that every question can rely on, and item labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from core.data import store
+from core.data.store import DatasetInfo, quoted
+
+Connection = duckdb.DuckDBPyConnection
+
+# The events with every column that a log may have, NULL where this one lacks it; `row` is the place
+# in the file (sorted by user, time, source row), `time` Unix seconds, the order number or NULL.
+_LOG = """
+    CREATE VIEW log AS
+    SELECT file_row_number AS row, user_id, item_id, timestamp, {time} AS time, event, value,
+           platform, source_row
+    FROM (
+        FROM numbered
+        UNION ALL BY NAME
+        SELECT NULL AS timestamp, NULL::VARCHAR AS event, NULL::DOUBLE AS value,
+               NULL::VARCHAR AS platform
+        WHERE false
+    )
+"""
+_TIME = {"clock": "epoch_us(timestamp) // 1000000", "order": "timestamp", "none": "NULL::BIGINT"}
+
+
+def open_log(info: DatasetInfo, *, temp_directory: Path | None = None) -> Connection:
+    """A connection with the views events, items, users, rejected (those that it has) and `log`."""
+    con = store.connect(temp_directory=temp_directory)
+    store.views(con, info)
+    events = con.from_parquet(str(info.path("events")), file_row_number=True)
+    events.create_view("numbered")
+    con.execute(_LOG.format(time=_TIME[info.time_kind]))
+    return con
+
+
+def ask(con: Connection, question: str) -> dict[str, Any]:
+    """The one row of an answer, by name."""
+    cursor = con.execute(question)
+    names = [column[0] for column in cursor.description or ()]
+    return dict(zip(names, cursor.fetchall()[0], strict=True))
+
+
+def ask_table(con: Connection, question: str, **values: Any) -> pd.DataFrame:
+    """All rows of an answer; the values are bound by name."""
+    found: pd.DataFrame = con.execute(question, values).df()
+    return found
+
+
+_TITLES = ("title", "name", "标题", "名称", "description", "descr", "label")
+
+
+def label_column(con: Connection) -> str | None:
+    """The column of `items` that names an item best: by its name, else the longest text."""
+    try:
+        items = con.table("items")
+    except duckdb.CatalogException:
+        return None
+    types = dict(zip(items.columns, map(str, items.types), strict=True))
+    texts = [c for c, kind in types.items() if kind == "VARCHAR" and c != "item_id"]
+    lists = [c for c, kind in types.items() if kind == "VARCHAR[]"]
+    for wanted in _TITLES:
+        for column in texts:
+            if wanted in column.lower():
+                return column
+    if not texts:
+        return lists[0] if lists else None
+    lengths = items.aggregate(", ".join(f"avg(length({quoted(c)}))" for c in texts)).fetchall()[0]
+    return max(zip(lengths, texts, strict=True), key=lambda pair: pair[0] or 0)[1]
+
+
+def make_labels(con: Connection) -> None:
+    """The view `labels` (item_id, label); without a title-like column it is empty."""
+    column = label_column(con)
+    if column is None:
+        con.execute(
+            "CREATE OR REPLACE TEMP VIEW labels AS "
+            "SELECT item_id, NULL::VARCHAR AS label FROM log LIMIT 0"
+        )
+        return
+    text = quoted(column)
+    if str(con.table("items").select(text).types[0]) == "VARCHAR[]":
+        text = f"array_to_string({text}, ', ')"
+    con.table("items").project(f"item_id, {text} AS label").create_view("labels", replace=True)
