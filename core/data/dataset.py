@@ -12,9 +12,12 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from core.data.features import features
+from core.data.histories import histories
 from core.data.log import open_log
 from core.data.store import DatasetInfo
 from core.types import Array, Features, Interactions, Ints, Vocab
+
+__all__ = ["Dataset", "histories", "load"]
 
 
 @dataclass(frozen=True, eq=False)
