@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from core.errors import BadInput, CoreError
+from core.models.blocks import free_memory
 from core.types import PAD, Queries, Recommendations, Recommender
 
 BLOCK_BYTES = 256 * 2**20  # scores of one block, at most
@@ -42,15 +42,8 @@ def score_blocks(
 
 
 def _room(device: torch.device) -> int:
-    if device.type != "cuda":
-        return max(CPU_BLOCK_BYTES // 4, min(CPU_BLOCK_BYTES, _free_host_bytes() // 8))
-    return max(CPU_BLOCK_BYTES, torch.cuda.mem_get_info(device)[0] // 8)
-
-
-def _free_host_bytes() -> int:
-    if "SC_AVPHYS_PAGES" not in os.sysconf_names:
-        return 8 * CPU_BLOCK_BYTES
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    most = BLOCK_BYTES if device.type == "cuda" else CPU_BLOCK_BYTES
+    return min(most, max(CPU_BLOCK_BYTES, free_memory(str(device)) // 8))
 
 
 def _check(scores: Tensor, n: int, n_items: int) -> None:
