@@ -28,6 +28,8 @@ _TEXT_NAME = re.compile(
 _SEPARATORS = ("|", ";", ", ")
 _CJK = "\u3400-\u9fff\uf900-\ufaff\u3040-\u30ff"  # Chinese and Japanese, written without spaces
 _WORDS = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]{{2,}}")
+# what stands for "no label", as in MovieLens' "(no genres listed)"
+_NOTHING = re.compile(r"\(no .*\)|n/?a|none|null|nan|unknown|-+|", re.I)
 _IDENTIFIERS_FROM = 20  # fewer rows can be all different by chance
 
 Values = list[Any]  # of one column, missing ones left out
@@ -93,6 +95,7 @@ def features(table: pd.DataFrame, id_column: str) -> tuple[Features, dict[str, s
 
 def _column(name: str, series: pd.Series[Any]) -> Column | str:
     """The column with its kind, or why it is left out."""
+    total = len(series)
     present = np.flatnonzero(series.notna())
     series = series.iloc[present]
     if not len(present):
@@ -106,7 +109,7 @@ def _column(name: str, series: pd.Series[Any]) -> Column | str:
     values = series.tolist()
     if isinstance(values[0], (list, tuple, np.ndarray)):
         return _lists(name, present, [[str(v) for v in value] for value in values])
-    return _strings(name, present, [str(value).strip() for value in values], len(present))
+    return _strings(name, present, [str(value).strip() for value in values], total)
 
 
 def _numbers(name: str, rows: Array, values: Array, *, identifier: bool) -> Column | str:
@@ -121,7 +124,7 @@ def _numbers(name: str, rows: Array, values: Array, *, identifier: bool) -> Colu
 
 
 def _strings(name: str, rows: Array, values: list[str], total: int) -> Column | str:
-    filled = [place for place, value in enumerate(values) if value]
+    filled = [place for place, value in enumerate(values) if not _NOTHING.fullmatch(value)]
     rows, values = rows[filled], [values[place] for place in filled]
     distinct = sorted(set(values))
     if not distinct:
@@ -143,8 +146,11 @@ def _strings(name: str, rows: Array, values: list[str], total: int) -> Column | 
 
 
 def _lists(name: str, rows: Array, values: list[list[str]]) -> Column | str:
-    distinct = {label for labels in values for label in labels}
-    if not distinct:
+    values = [
+        [text for label in labels if not _NOTHING.fullmatch(text := label.strip())]
+        for labels in values
+    ]
+    if not any(values):
         return "no values"
     return Column(name, "multi_hot", rows, values)
 
