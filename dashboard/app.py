@@ -1,0 +1,48 @@
+"""The script that every page runs through: navigation, context, and the one `except CoreError`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from core.errors import CoreError
+from dashboard import state
+from dashboard.components.context import context, sidebar
+from dashboard.components.errors import show_error
+from dashboard.state import t
+
+ICON = Path(__file__).with_name("icon.svg")
+PAGES = {  # group → page → icon; the order is the story, the first page is at /
+    "explore": {"home": "home", "data": "database"},
+    "build": {"train": "model_training", "compare": "balance"},
+    "understand": {"recommendations": "recommend"},
+}
+
+
+def main() -> None:
+    state.sync()
+    st.set_page_config(page_title=t("app.name"), page_icon=str(ICON), layout="wide")
+    page = st.navigation(
+        {
+            t(f"group.{group}"): [
+                st.Page(
+                    f"views/{name}.py",
+                    title=t(f"{name}.title"),
+                    icon=f":material/{icon}:",
+                    url_path=name,
+                    default=name == "home",
+                )
+                for name, icon in pages.items()
+            ]
+            for group, pages in PAGES.items()
+        }
+    )
+    try:
+        sidebar(context())
+        page.run()
+    except CoreError as error:
+        show_error(error)
+
+
+main()

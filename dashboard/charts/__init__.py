@@ -1,0 +1,1 @@
+"""DataFrame → plotly figure. No streamlit here; colours come from theme.py alone."""

@@ -1,0 +1,94 @@
+"""Charts that set runs side by side."""
+
+from __future__ import annotations
+
+import pandas as pd
+from plotly.graph_objects import Figure, Scatter
+
+from dashboard.charts.theme import MARKERS, blank, colours, quiet
+
+
+def intervals(frame: pd.DataFrame, *, x: str, dark: bool, zero: bool = False) -> Figure:
+    """One dot per run with its interval, best on top.
+
+    Args:
+        frame: run (label), mean, low, high.
+        x: Title of the axis.
+        dark: Whether the ground is dark.
+        zero: Draw a rule at 0, for differences.
+    """
+    ordered = frame.sort_values("mean")
+    drawn = blank(height=90 + 36 * len(ordered))
+    drawn.add_trace(
+        Scatter(
+            x=ordered["mean"],
+            y=ordered["run"],
+            mode="markers",
+            marker={"size": 10, "color": colours(dark)[0]},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": ordered["high"] - ordered["mean"],
+                "arrayminus": ordered["mean"] - ordered["low"],
+                "thickness": 2,
+                "width": 5,
+            },
+        )
+    )
+    if zero:
+        drawn.add_vline(x=0, line={"color": quiet(dark), "dash": "dash", "width": 1})
+    drawn.update_xaxes(title=x, rangemode="normal" if zero else "tozero")
+    return drawn
+
+
+def tradeoff(frame: pd.DataFrame, *, x: str, y: str, dark: bool) -> Figure:
+    """Accuracy against another virtue, one labelled mark per run. `frame`: run, x, y."""
+    drawn = blank(height=380, showlegend=False)
+    palette = colours(dark)
+    for place, row in enumerate(frame.itertuples(index=False)):
+        drawn.add_trace(
+            Scatter(
+                x=[row.x],
+                y=[row.y],
+                name=str(row.run),
+                text=[str(row.run)],
+                mode="markers+text",
+                textposition="top center",
+                marker={
+                    "size": 12,
+                    "color": palette[place % len(palette)],
+                    "symbol": MARKERS[place % len(MARKERS)],
+                },
+            )
+        )
+    room = 0.15 * (frame["x"].max() - frame["x"].min() or 1)  # for the names
+    drawn.update_xaxes(title=x, range=[frame["x"].min() - room, frame["x"].max() + room])
+    drawn.update_yaxes(title=y)
+    return drawn
+
+
+def slices(frame: pd.DataFrame, *, y: str, dark: bool) -> Figure:
+    """One line of dots per run over the groups of a slice. `frame`: group, run, mean, low, high."""
+    drawn = blank(height=360)
+    palette = colours(dark)
+    for place, (run, part) in enumerate(frame.groupby("run", sort=False)):
+        drawn.add_trace(
+            Scatter(
+                x=part["group"],
+                y=part["mean"],
+                name=str(run),
+                mode="markers+lines",
+                line={"color": palette[place % len(palette)], "width": 1},
+                marker={"size": 9, "symbol": MARKERS[place % len(MARKERS)]},
+                error_y={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": part["high"] - part["mean"],
+                    "arrayminus": part["mean"] - part["low"],
+                    "thickness": 1,
+                },
+            )
+        )
+    drawn.update_xaxes(type="category")
+    drawn.update_yaxes(title=y, rangemode="tozero")
+    return drawn

@@ -1,0 +1,87 @@
+"""Figures of several runs as frames: what the Compare page draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from core.artifact import Run
+from dashboard import cache
+from dashboard.components.labels import run_label
+
+HEADLINES = ("ndcg", "recall", "hit_rate", "map", "mrr")  # what Holm's correction counts
+
+LOWER_IS_BETTER = ("gini", "calibration", "popularity_bias", "rmse", "mae")
+
+
+def best(runs: Sequence[Run], metric: str) -> Run | None:
+    """The run with the best mean; None where none of them has this metric."""
+    means = {run.id: found["mean"] for run in runs if (found := measured(run).get(metric))}
+    if not means:
+        return None
+    choose = min if metric.partition("@")[0] in LOWER_IS_BETTER else max
+    wanted = choose(means, key=lambda run: float(means[run]))
+    return next(run for run in runs if run.id == wanted)
+
+
+def measured(run: Run) -> dict[str, dict[str, float]]:
+    """The figures of a run: "ndcg@10" → mean, low, high; empty before it is evaluated."""
+    found: dict[str, dict[str, float]] = (run.metrics or {}).get("metrics", {})
+    return found
+
+
+def figures(runs: Sequence[Run], metric: str) -> pd.DataFrame:
+    """Run (label), id, mean, low, high of one metric, for those runs that have it."""
+    rows = []
+    for run in runs:
+        found = measured(run).get(metric)
+        if found:
+            rows.append({"run": run_label(run), "id": run.id, **found})
+    return pd.DataFrame(rows, columns=["run", "id", "mean", "low", "high"])
+
+
+def metric_names(runs: Sequence[Run]) -> list[str]:
+    """The metrics of these runs without their k, each once, in the order they were stored."""
+    names = (name for run in runs for name in measured(run))
+    return list(dict.fromkeys(name.partition("@")[0] for name in names))
+
+
+def lengths(runs: Sequence[Run]) -> list[int]:
+    """The list lengths k that all these runs were evaluated at."""
+    each = [{int(name.partition("@")[2]) for name in measured(run) if "@" in name} for run in runs]
+    return sorted(set.intersection(*each)) if each else []
+
+
+def comparable(runs: Sequence[Run]) -> bool:
+    """Whether they were asked the same questions: the same split, seen items treated alike."""
+    return len({_questions(run) for run in runs}) == 1
+
+
+def _questions(run: Run) -> tuple[object, object]:
+    return run.meta["split"]["fingerprint"], (run.metrics or {}).get("hide_seen")
+
+
+def differences(runs: Sequence[Run], baseline: Run, k: int) -> pd.DataFrame:
+    """Each run against the baseline, user by user, in the headline metrics.
+
+    run, id, metric, mean (of the differences), low, high, p; empty where there is nothing to pair.
+    """
+    columns = ["run", "id", "metric", "mean", "low", "high", "p"]
+    if len(runs) < 2 or not comparable(runs):
+        return pd.DataFrame(columns=columns)
+    labels = {run.id: run_label(run) for run in runs}
+    key = tuple(f"{run.id} {_questions(run)}" for run in runs)
+    found = cache.paired(list(runs), key, baseline.id, tuple(f"{name}@{k}" for name in HEADLINES))
+    rows = [(labels[c.run], c.run, c.metric, c.difference, c.low, c.high, c.p_holm) for c in found]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def sliced(runs: Sequence[Run]) -> pd.DataFrame:
+    """by, group, metric, run, mean, low, high, n: every run on the parts of the holdout."""
+    rows = [
+        {**part, "group": part["part"], "run": run_label(run)}
+        for run in runs
+        for part in (run.metrics or {}).get("slices", [])
+    ]
+    return pd.DataFrame(rows, columns=["by", "group", "metric", "run", "mean", "low", "high", "n"])

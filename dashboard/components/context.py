@@ -1,0 +1,110 @@
+"""Which dataset and run the pages are about, and the sidebar that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import streamlit as st
+
+from core.artifact import Run
+from core.data.store import DatasetInfo, Workspace
+from dashboard import cache, state
+from dashboard.components.jobs import job_chip
+from dashboard.components.labels import run_label
+from dashboard.state import t
+from dashboard.text import LANGUAGES
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str | None: ...
+
+
+N = TypeVar("N", bound=_Named)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a page is about: the URL's choice, else the newest; None where there is none."""
+
+    workspace: Workspace
+    datasets: list[DatasetInfo]
+    dataset: DatasetInfo | None
+    runs: list[Run]  # finished runs of this dataset, newest first
+    run: Run | None
+
+
+def find(things: Sequence[N], ref: str | None) -> N | None:
+    """The thing with this id, name, or unique beginning of an id."""
+    if not ref:
+        return None
+    exact = [thing for thing in things if ref in (thing.id, thing.name)]
+    return exact[0] if exact else _only([thing for thing in things if thing.id.startswith(ref)])
+
+
+def _only(things: Sequence[N]) -> N | None:
+    return things[0] if len(things) == 1 else None
+
+
+def context() -> Context:
+    """The context of this page, from the URL and the store."""
+    workspace = cache.workspace()
+    datasets = workspace.datasets()
+    runs = cache.finished_runs(workspace)
+    run = find(runs, state.get("run"))
+    dataset = find(datasets, state.get("dataset"))
+    if dataset is None and run is not None:
+        dataset = find(datasets, run.config.dataset)
+    if dataset is None:
+        dataset = next(iter(datasets), None)
+    runs = [r for r in runs if dataset and r.config.dataset == dataset.id]
+    return Context(workspace, datasets, dataset, runs, find(runs, state.get("run")))
+
+
+def sidebar(now: Context) -> None:
+    """Draws dataset ▸ run, the jobs in progress and the language switch."""
+    with st.sidebar:
+        if now.dataset:
+            names = {info.id: info.name for info in now.datasets}
+            state.pick(
+                "dataset",
+                list(names),
+                names.__getitem__,
+                current=now.dataset.id,
+                title=t("context.dataset"),
+                forgets=("run", "runs", "baseline", "user"),
+            )
+        if now.runs:
+            labels = {run.id: run_label(run) for run in now.runs}
+            state.pick(
+                "run",
+                list(labels),
+                labels.__getitem__,
+                current=now.run.id if now.run else now.runs[0].id,
+                title=t("context.run"),
+            )
+        job_chip(now.workspace)
+        state.pick(
+            "language",
+            list(LANGUAGES),
+            LANGUAGES.__getitem__,
+            current=state.language(),
+            title=t("context.language"),
+        )
+    warn_of_unknown(now)
+
+
+def warn_of_unknown(now: Context) -> None:
+    """One sentence for each thing that the URL names and the workspace does not have."""
+    asked = state.get("dataset")
+    if asked and find(now.datasets, asked) is None:
+        st.warning(t("context.unknown_dataset", value=asked), icon=":material/link_off:")
+        state.put("dataset", None)
+    asked = state.get("run")
+    if asked and now.run is None and cache.job(now.workspace, asked) is None:
+        st.warning(t("context.unknown_run", value=asked), icon=":material/link_off:")
+        state.put("run", None)

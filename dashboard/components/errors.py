@@ -1,0 +1,22 @@
+"""What a person sees when something goes wrong: one sentence."""
+
+from __future__ import annotations
+
+import logging
+
+import streamlit as st
+
+from core.errors import CoreError
+from dashboard.state import t
+
+_log = logging.getLogger("recscope")
+
+
+def show_error(error: Exception) -> bool:
+    """Shows a CoreError as its sentence, anything else as a bug of ours; True: it is dealt with."""
+    if isinstance(error, CoreError):
+        st.error(str(error), icon=":material/error:")
+    else:
+        _log.error("a page failed", exc_info=error)
+        st.error(t("error.ours", kind=type(error).__name__), icon=":material/bug_report:")
+    return True

@@ -1,0 +1,77 @@
+"""Jobs in progress, as every page may show them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core import jobs
+from core.data.store import Workspace
+from dashboard.components.labels import model_label, seconds_label
+from dashboard.components.page import link
+from dashboard.state import t
+
+
+def job_chip(workspace: Workspace) -> None:
+    """One line in the sidebar while something trains; it disappears by itself."""
+    busy = bool(jobs.active(workspace))
+
+    @st.fragment(run_every="2s" if busy else None, key="chip")
+    def chip() -> None:
+        active = jobs.active(workspace)
+        if busy and not active:
+            st.rerun()  # once: the page is drawn again, and polls no more
+        if active:
+            with st.container(key="job_chip"):
+                link("train", t("job.chip", n=len(active)), icon=":material/progress_activity:")
+
+    chip()
+
+
+def live_jobs(workspace: Workspace, *, cancel: bool = False) -> None:
+    """The jobs that wait or work, drawn again every second; the whole page when one ends."""
+    started = [status.run_id for status in jobs.active(workspace)]
+
+    @st.fragment(run_every="1s" if started else None, key="live")
+    def live() -> None:
+        active = jobs.active(workspace)
+        if len(active) < len(started):
+            st.rerun()
+        for status in active:
+            with st.container(border=True):
+                left, right = st.columns([5, 1], vertical_alignment="center")
+                with left:
+                    job_line(status)
+                if cancel:
+                    right.button(
+                        t("action.cancel"),
+                        key=f"cancel_{status.run_id}",
+                        icon=":material/cancel:",
+                        on_click=_cancel,
+                        args=(workspace, status.run_id),
+                    )
+
+    live()
+
+
+def _cancel(workspace: Workspace, run_id: str) -> None:
+    jobs.cancel(workspace, run_id)
+
+
+def job_line(status: jobs.Status) -> None:
+    """What one job is doing: name, stage, elapsed time, or its place in the queue."""
+    name = f"{model_label(status.model)} · {status.dataset_name}"
+    if status.state == "queued":
+        label = t("job.queued", name=name, n=status.queue_position or 0)
+    else:
+        label = t(
+            "job.running",
+            name=name,
+            stage=t(f"stage.{status.stage or 'start'}"),
+            elapsed=seconds_label(status.seconds),
+        )
+    st.progress(min(1.0, max(0.0, status.progress or 0.0)), text=label)
+
+
+def state_label(state: str) -> str:
+    """The state of a job in the language of the page."""
+    return t(f"state.{state}")

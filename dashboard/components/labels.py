@@ -1,0 +1,63 @@
+"""How datasets, runs, numbers and times are written on the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from core.artifact import Run
+from dashboard.state import t
+
+
+def model_label(model: str) -> str:
+    """The model's name in the page's language; a model without one keeps its own name."""
+    return text_or(f"model.{model}", model)
+
+
+def text_or(key: str, otherwise: str, **values: Any) -> str:
+    """The text of this key, or what the core calls it where the pages have no words for it yet."""
+    try:
+        return t(key, **values)
+    except KeyError:
+        return otherwise
+
+
+def run_label(run: Run) -> str:
+    """Such as "EASE · 3f9a1c", or "graph (Transition graph) · 3f9a1c" for a run with a name."""
+    model = model_label(run.config.model)
+    title = model if run.name == run.config.model else f"{run.name} ({model})"
+    return f"{title} · {run.id[:6]}"
+
+
+def seconds_label(seconds: float | None) -> str:
+    """Such as "0.4 s", "12 s", "3 min 05 s"."""
+    if seconds is None:
+        return "–"
+    if seconds < 10:
+        return t("unit.seconds", value=f"{seconds:.1f}")
+    if seconds < 60:
+        return t("unit.seconds", value=f"{seconds:.0f}")
+    return t("unit.minutes", minutes=int(seconds // 60), seconds=int(seconds % 60))
+
+
+def day(value: Any) -> str:
+    """The date of an ISO time or datetime, "–" where there is none."""
+    if value is None or value == "":
+        return "–"
+    return value.strftime("%Y-%m-%d") if isinstance(value, datetime) else str(value)[:10]
+
+
+def interval(metric: Mapping[str, float]) -> str:
+    """Such as "0.1230 [0.1180, 0.1290]"; the mean alone where there is no interval."""
+    mean, low, high = metric["mean"], metric.get("low"), metric.get("high")
+    if low is None or high is None:
+        return f"{mean:.4f}"
+    return f"{mean:.4f} [{low:.4f}, {high:.4f}]"
+
+
+def metric_label(metric: str) -> str:
+    """Such as "NDCG@10" from "ndcg@10"."""
+    name, _, k = metric.partition("@")
+    label = text_or(f"metric.{name}", name)
+    return f"{label}@{k}" if k else label

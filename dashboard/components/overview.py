@@ -1,0 +1,141 @@
+"""What is in a log: its numbers, when things happened, how unequal items are, its columns."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core.data import queries
+from core.data.store import DatasetInfo
+from dashboard import cache
+from dashboard.charts import data as charts
+from dashboard.components.labels import day, text_or
+from dashboard.components.page import figure, section, table
+from dashboard.state import dark, t
+
+
+def overview_tab(dataset: DatasetInfo) -> None:
+    """Numbers, charts, and the most popular items and busiest users."""
+    with st.spinner(t("data.computing")):
+        _numbers(dataset)
+        left, right = st.columns(2)
+        with left:
+            _activity(dataset)
+        with right:
+            _long_tail(dataset)
+        _events(dataset)
+        _top(dataset)
+
+
+def _numbers(dataset: DatasetInfo) -> None:
+    found = cache.overview(dataset)
+    shown = {
+        "events": f"{found['events']:,}",
+        "users": f"{found['users']:,}",
+        "items": f"{found['items']:,}",
+        "density": f"{found['events_per_pair']:.2%}",
+        "per_user": f"{found['median_per_user']:,.0f}",
+        "rejected": f"{dataset.counts['rows_rejected']:,}",
+    }
+    with st.container(horizontal=True):
+        for name, value in shown.items():
+            st.metric(t(f"data.kpi.{name}"), value, border=True, width=165)
+    if dataset.time_kind == "clock":
+        st.caption(t("home.card.span", first=day(found["first"]), last=day(found["last"])))
+
+
+def _activity(dataset: DatasetInfo) -> None:
+    section("data.activity")
+    frame = cache.activity(dataset)
+    if frame.empty:
+        st.caption(t("data.activity.none"))
+        return
+    first, last = frame["period"].iloc[0], frame["period"].iloc[-1]
+    clock = dataset.time_kind == "clock"
+    drawn = charts.activity(
+        frame, x=t("data.activity.x" if clock else "data.activity.order"), y=t("data.activity.y"),
+        dark=dark(),
+    )  # fmt: skip
+    alt = t(
+        "data.activity.alt",
+        first=day(first) if clock else first,
+        last=day(last) if clock else last,
+        most=int(frame["events"].max()),
+    )
+    figure(drawn, alt=alt, key="activity")
+
+
+def _long_tail(dataset: DatasetInfo) -> None:
+    section("data.tail")
+    frame = cache.long_tail(dataset)
+    items = int(frame["rank"].iloc[-1])
+    curve = pd.DataFrame(
+        {
+            "item_share": [0.0, *(frame["rank"] / items)],
+            "event_share": [0.0, *frame["share"]],
+        }
+    )
+    drawn = charts.long_tail(curve, x=t("data.tail.x"), y=t("data.tail.y"), dark=dark())
+    tenth = curve.loc[curve["item_share"] <= 0.1, "event_share"].max()
+    figure(drawn, alt=t("data.tail.alt", share=float(tenth)), key="long_tail")
+
+
+def _events(dataset: DatasetInfo) -> None:
+    frame = cache.event_types(dataset)
+    if not frame.empty:
+        section("data.event_types")
+        table(frame, alt=t("data.event_types.alt", n=len(frame)), key="event_types")
+
+
+def _top(dataset: DatasetInfo) -> None:
+    left, right = st.columns(2)
+    with left:
+        section("data.top_items")
+        items = cache.top_items(dataset)
+        table(items, alt=t("data.top_items.alt", n=len(items)), key="top_items")
+    with right:
+        section("data.top_users")
+        people = cache.top_users(dataset)
+        table(people, alt=t("data.top_users.alt", n=len(people)), key="top_users")
+
+
+def rejected_tab(dataset: DatasetInfo) -> None:
+    """Every rejected row has a reason; how many of each, and some of them."""
+    frame = queries.rejected_summary(dataset)
+    if frame.empty:
+        st.markdown(t("data.rejected.none"))
+        return
+    counts = dataset.counts
+    st.markdown(t("data.rejected.lead", n=counts["rows_rejected"], read=counts["rows_read"]))
+    reasons = list(frame["reason"])
+    frame["reason"] = [reason_label(reason) for reason in reasons]
+    percent = st.column_config.NumberColumn(t("column.share_read"), format="percent")
+    table(frame, alt=t("data.rejected.alt"), key="rejected", columns={"share": percent})
+    section("data.rejected.sample")
+    reason = st.selectbox(
+        t("column.reason"),
+        reasons,
+        index=None,
+        format_func=reason_label,
+        placeholder=t("data.rejected.any"),
+        key="reason",
+    )
+    sample = cache.rejected(dataset, reason)
+    sample["reason"] = [reason_label(code) for code in sample["reason"]]
+    table(sample, alt=t("data.rejected.sample.alt"), key="rejected_sample")
+
+
+def reason_label(reason: str) -> str:
+    """A reason code in words; a code that has none yet stays as it is."""
+    return text_or(f"reason.{reason.replace(':', '.')}", reason)
+
+
+def columns_tab(dataset: DatasetInfo) -> None:
+    """Every column of the log, the items and the users."""
+    for part in ("events", "items", "users"):
+        if dataset.path(part) is None:
+            continue
+        section(f"data.columns.{part}")
+        frame = cache.columns(dataset, part)
+        percent = st.column_config.NumberColumn(t("column.missing"), format="percent")
+        table(frame, alt=t("data.columns.alt"), key=f"columns_{part}", columns={"missing": percent})

@@ -1,0 +1,75 @@
+"""The parts that every page has: its question and answer, tables, charts, empty states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from plotly.graph_objects import Figure
+
+from dashboard.state import t
+
+ROW = 35  # pixels of a table's row, its header too
+
+
+def heading(page: str, answer: str) -> None:
+    """The page's question, and under it the sentence that answers it."""
+    st.title(t(f"{page}.question"), anchor=False)
+    st.markdown(answer)
+
+
+def section(key: str, **values: Any) -> None:
+    st.subheader(t(key, **values), anchor=False)
+
+
+def table(
+    frame: pd.DataFrame,
+    *,
+    alt: str,
+    key: str,
+    columns: Mapping[str, Any] | None = None,
+    height: int | None = None,
+) -> None:
+    """A table whose headers are texts: column `x` is called t("column.x") where that exists.
+
+    Args:
+        frame: What to show, without its index.
+        alt: What it shows, for those who cannot see it.
+        key: The widget's key.
+        columns: Streamlit column configurations that override the plain header.
+        height: Pixels; as high as its rows (ten at most) if not given.
+    """
+    config = {name: st.column_config.Column(header(str(name))) for name in frame.columns}
+    st.dataframe(
+        frame,
+        hide_index=True,
+        alt=alt,
+        key=key,
+        column_config={**config, **(columns or {})},
+        height=height or "auto",
+        row_height=ROW,
+    )
+
+
+def header(column: str) -> str:
+    """The text of a column's header, or its own name where it is the log's."""
+    try:
+        return t(f"column.{column}")
+    except KeyError:
+        return column
+
+
+def figure(drawn: Figure, *, alt: str, key: str) -> None:
+    st.plotly_chart(drawn, key=key, alt=alt, config={"displaylogo": False})
+
+
+def empty(what: str, why: str) -> None:
+    """An empty state: what will be here, and why it is not; the caller adds a button below it."""
+    st.info(f"**{what}** {why}", icon=":material/info:")
+
+
+def link(page: str, label: str, *, icon: str | None = None, **query: str) -> None:
+    """A link to another page of the app that keeps the context."""
+    st.page_link(f"views/{page}.py", label=label, icon=icon, query_params=query or None)

@@ -1,0 +1,69 @@
+"""One person: what they did, and what a run would give them."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import streamlit as st
+
+from core.artifact import Run
+from core.data.store import DatasetInfo
+from dashboard import cache
+from dashboard.components.labels import run_label
+from dashboard.components.page import ROW, table
+from dashboard.state import t
+
+
+def history_table(dataset: DatasetInfo, user: str, *, most: int) -> None:
+    """The latest events of one user, latest first, with what is known of the items."""
+    events = cache.history(dataset, user)
+    st.markdown(f"**{t('recommendations.history')}**")
+    st.caption(t("recommendations.history.count", n=len(events)))
+    table(
+        events.head(most).drop(columns="item_id"),
+        alt=t("recommendations.history.alt", user=user),
+        key=f"history_{dataset.id}",
+        columns={
+            "timestamp": st.column_config.DatetimeColumn(
+                t("column.timestamp"), format="YYYY-MM-DD"
+            ),
+            "value": st.column_config.NumberColumn(t("column.value"), format="%g"),
+        },
+        height=height(most),
+    )
+
+
+def list_table(dataset: DatasetInfo, run: Run, user: str, found: pd.DataFrame, runs: int) -> None:
+    """What one run recommends to one user, in order.
+
+    Args:
+        dataset: Where the items' names and the user's history are.
+        run: Who recommends.
+        user: The id.
+        found: item_id and rank; `shared`, in how many of the runs' lists the item stands.
+        runs: How many lists are side by side.
+    """
+    st.markdown(f"**{run_label(run)}**")
+    labels = cache.labels(dataset, tuple(found["item_id"].tolist()))
+    known = set(cache.history(dataset, user)["item_id"])
+    names = []
+    for item, shared in zip(found["item_id"], found["shared"], strict=True):
+        name = escaped(labels.get(str(item), str(item)))
+        name = f"**{name}**" if runs > 1 and shared == runs else name
+        names.append(f"{name} ({t('recommendations.known')})" if item in known else name)
+    frame = pd.DataFrame({t("column.rank"): found["rank"], t("column.item"): names})
+    if runs > 1:
+        frame[t("column.shared")] = [f"{shared}/{runs}" for shared in found["shared"]]
+    alt = t("recommendations.list.alt", k=len(frame), run=run_label(run), user=user)
+    st.table(frame, border="horizontal", hide_index=True, alt=alt)
+
+
+def escaped(text: str) -> str:
+    """Someone's text as Markdown that shows it literally."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+
+
+def height(rows: int) -> int:
+    """Pixels of a table with so many rows, at most 20 of them at once."""
+    return ROW * (min(max(rows, 1), 20) + 1) + 3

@@ -1,0 +1,34 @@
+"""The way out of an empty page: the sample data, with a first set of models."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core import jobs
+from core.data.ingest import ingest
+from core.data.store import Workspace
+from dashboard import state
+from dashboard.components.progress import progress_bar
+from dashboard.components.upload import SAMPLES
+from dashboard.state import t
+
+FIRST_MODELS = ("popularity", "transitions", "item_knn", "ease")
+
+
+def use_sample_data(workspace: Workspace) -> None:
+    """A button that reads the sample log at once and trains on it in the background."""
+    folder = SAMPLES / "movielens-latest-small"
+    if not folder.is_dir():
+        return
+    if st.button(t("action.sample"), type="primary", key="sample", icon=":material/movie:"):
+        info = ingest(
+            workspace,
+            [folder / "ratings.csv"],
+            items=folder / "movies.csv",
+            name="MovieLens",
+            progress=progress_bar("data.importing"),
+        )
+        for model in FIRST_MODELS:
+            jobs.start(workspace, info.id, model)
+        state.choose_dataset(info.id)
+        st.rerun()

@@ -1,0 +1,89 @@
+"""Files on their way in: spooled to disk in blocks, or opened where they lie on the server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import IO
+
+from core.data.store import Workspace
+from core.errors import BadInput, NotFound
+
+BLOCK = 1 << 20  # bytes held in memory at once while a file is spooled
+KEEP_S = 86_400  # an upload that nobody imported is removed after a day
+SAMPLES = Path(__file__).resolve().parents[2] / "sample_data"
+
+
+def spool(workspace: Workspace, file_id: str, name: str, source: IO[bytes]) -> Path:
+    """The file on disk, under its own name in a folder of its own; written once.
+
+    Args:
+        workspace: Where it is kept until it is imported.
+        file_id: What sets this upload apart from others of the same name.
+        name: As the browser says; only its last part is used, so it cannot leave the folder.
+        source: Read in blocks from its beginning.
+    """
+    safe = Path(name.replace("\\", "/")).name
+    if not safe or safe in (".", "..") or not safe.isprintable() or len(safe.encode()) > 200:
+        raise BadInput(f"a file needs a plain name of at most 200 bytes, not {name[:60]!r}")
+    folder = _folder(workspace) / _plain(file_id)
+    path = folder / safe
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        source.seek(0)
+        part = path.with_name(f".{safe}.part")
+        with part.open("wb") as file:
+            shutil.copyfileobj(source, file, BLOCK)
+        part.replace(path)
+    return path
+
+
+def forget_old(workspace: Workspace) -> None:
+    """Removes uploads that nobody imported within a day."""
+    for folder in _folder(workspace).glob("*"):
+        if time.time() - folder.stat().st_mtime > KEEP_S:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def forget(workspace: Workspace, paths: list[Path]) -> None:
+    """Removes spooled files after their import; files elsewhere are a person's own and stay."""
+    for path in paths:
+        if path.is_relative_to(_folder(workspace)):
+            shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def roots() -> list[Path]:
+    """The folders of the server that a page may open files in.
+
+    RECSCOPE_DATA_ROOT names them (several with `:` between); the sample data is always one.
+    """
+    named = [
+        Path(part) for part in os.environ.get("RECSCOPE_DATA_ROOT", "").split(os.pathsep) if part
+    ]
+    return [root.resolve() for root in (SAMPLES, *named) if root.is_dir()]
+
+
+def server_path(written: str) -> Path:
+    """The file at this path, which must lie in one of the allowed folders, also through links."""
+    allowed = roots()
+    asked = Path(written.strip())
+    for base in [Path("/"), *allowed] if asked.is_absolute() else allowed:
+        path = (base / asked).resolve()
+        if any(path.is_relative_to(root) for root in allowed) and path.is_file():
+            return path
+    raise NotFound(
+        f"there is no file {written.strip()!r} in {' or '.join(map(str, allowed))}: "
+        "the environment variable RECSCOPE_DATA_ROOT names the folders that may be opened"
+    )
+
+
+def _folder(workspace: Workspace) -> Path:
+    folder = workspace.path / "tmp" / "uploads"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _plain(text: str) -> str:
+    return "".join(c for c in text if c.isalnum() or c in "-_")[:80] or "file"

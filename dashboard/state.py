@@ -1,0 +1,116 @@
+"""What is in the URL (dataset, run, runs, user, k, keep, language) and nothing else.
+
+A link to a page is therefore a link to what it shows. The URL holds ids, never labels, so that it
+means the same in every language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import streamlit as st
+
+from dashboard.text import LANGUAGES, text
+
+NAMES = ("dataset", "run", "runs", "baseline", "user", "k", "keep", "metric", "language")
+
+
+def sync() -> None:
+    """Adopts what the URL says, and writes back what a click on another page dropped from it."""
+    kept = st.session_state.setdefault("url", {})
+    for name in NAMES:
+        if name in st.query_params:
+            kept[name] = st.query_params[name]
+        elif name in kept:
+            st.query_params[name] = kept[name]
+
+
+def get(name: str) -> str | None:
+    """What the URL says, or None."""
+    value: str | None = st.session_state.setdefault("url", {}).get(name)
+    return value
+
+
+def put(name: str, value: str | None) -> None:
+    """Writes one value into the URL; None takes it out."""
+    kept = st.session_state.setdefault("url", {})
+    if value is None:
+        kept.pop(name, None)
+        st.query_params.pop(name, None)
+    else:
+        kept[name] = value
+        st.query_params[name] = value
+
+
+def language() -> str:
+    """The language of the page: the URL's, else the browser's, else English."""
+    asked = get("language") or (st.context.locale or "en")[:2]
+    return asked if asked in LANGUAGES else "en"
+
+
+def t(key: str, **values: Any) -> str:
+    """The text of this key in the language of the page."""
+    return text(language(), key, **values)
+
+
+def dark() -> bool:
+    """Whether the page is shown on a dark ground."""
+    return st.context.theme.type == "dark"
+
+
+def pick(
+    name: str,
+    options: Sequence[str],
+    label: Callable[[str], str],
+    *,
+    current: str | None,
+    title: str,
+    forgets: Sequence[str] = (),
+) -> str | None:
+    """A select box for one of the URL's values.
+
+    Args:
+        name: The URL's parameter.
+        options: The values it may take.
+        label: What each is called on the page.
+        current: The value that holds now.
+        title: The label of the box.
+        forgets: Parameters that mean nothing any more once this one changes.
+    """
+    key = f"pick_{name}"
+    st.session_state[key] = current if current in options else next(iter(options), None)
+
+    def changed() -> None:
+        put(name, st.session_state[key])
+        for other in forgets:
+            put(other, None)
+
+    chosen: str | None = st.selectbox(
+        title,
+        options,
+        format_func=label,
+        key=key,
+        on_change=changed,
+    )
+    return chosen
+
+
+def known(name: str, options: Sequence[str], otherwise: str) -> str | None:
+    """The URL's value if it is one of the options, else this one, else the first."""
+    asked = get(name)
+    if asked in options:
+        return asked
+    return otherwise if otherwise in options else next(iter(options), None)
+
+
+def many(name: str) -> list[str]:
+    """The URL's value as a list: "a,b" → ["a", "b"]."""
+    return [part for part in (get(name) or "").split(",") if part]
+
+
+def choose_dataset(dataset: str) -> None:
+    """Makes this dataset the one that the pages are about, and forgets what hung on the last."""
+    put("dataset", dataset)
+    for other in ("run", "runs", "baseline", "user"):
+        put(other, None)

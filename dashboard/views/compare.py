@@ -1,0 +1,278 @@
+"""Which model is better, for whom, and is the difference real?"""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core import jobs
+from core.artifact import Run
+from dashboard import state
+from dashboard.charts import compare as charts
+from dashboard.components import comparison
+from dashboard.components.context import Context, context, find
+from dashboard.components.jobs import live_jobs
+from dashboard.components.labels import interval, metric_label, run_label, text_or
+from dashboard.components.page import ROW, empty, figure, heading, link, section, table
+from dashboard.state import dark, t
+
+MOST_RUNS = 8
+REAL = 0.05  # a corrected p below it is called a real difference
+VIRTUES = ("coverage", "novelty", "popularity_bias", "diversity", "gini", "calibration")
+
+
+def main(now: Context) -> None:
+    evaluated = [run for run in now.runs if run.metrics]
+    if not evaluated:
+        _nothing(now)
+        return
+    top = st.container()  # the answer is known once metric and baseline are chosen
+    runs = _choose_runs(evaluated)
+    name, k, baseline = _choose_measure(runs)
+    metric = _full(name, k, runs)
+    differences = comparison.differences(runs, baseline, k)
+    with top:
+        heading("compare", _answer(runs, baseline, metric, differences))
+    _offer_evaluation(now)
+    _charts(runs, baseline, metric, differences)
+    _all_metrics(runs, k)
+    _tradeoff(runs, name, metric, k)
+    _slices(runs)
+    _protocol(now, runs)
+    link("recommendations", t("action.recommendations"), icon=":material/recommend:")
+
+
+def _nothing(now: Context) -> None:
+    heading("compare", t("compare.answer.none"))
+    empty(t("compare.empty.what"), t("compare.empty.why"))
+    live_jobs(now.workspace)
+    _offer_evaluation(now)
+    if now.dataset is None:
+        link("data", t("action.add_data"), icon=":material/upload:")
+    else:
+        link("train", t("action.go_train"), icon=":material/model_training:")
+
+
+def _offer_evaluation(now: Context) -> None:
+    """A button for runs that hold something out and were not evaluated yet."""
+    waiting = [run for run in now.runs if not run.metrics and run.config.split != "none"]
+    if not waiting or jobs.active(now.workspace):
+        return
+    st.caption(t("compare.unevaluated", n=len(waiting)))
+    if st.button(t("action.evaluate", n=len(waiting)), key="evaluate", icon=":material/rule:"):
+        for run in waiting:
+            how = run.config
+            jobs.start(
+                now.workspace, how.dataset, how.model, how.params, how.split, how.seed, how.device
+            )
+        st.rerun()
+
+
+def _choose_runs(evaluated: list[Run]) -> list[Run]:
+    labels = {run.id: run_label(run) for run in evaluated}
+    asked = [run for ref in state.many("runs") if (run := find(evaluated, ref))]
+    chosen = (asked or evaluated)[:MOST_RUNS]
+    st.session_state["pick_runs"] = [run.id for run in chosen]
+    st.multiselect(
+        t("compare.runs", n=MOST_RUNS),
+        list(labels),
+        format_func=labels.__getitem__,
+        key="pick_runs",
+        max_selections=MOST_RUNS,
+        on_change=lambda: state.put("runs", ",".join(st.session_state["pick_runs"]) or None),
+    )
+    return chosen
+
+
+def _choose_measure(runs: list[Run]) -> tuple[str, int, Run]:
+    """The metric, the list length k and the baseline, from three boxes."""
+    one, two, three = st.columns(3)
+    names = comparison.metric_names(runs)
+    with one:
+        name = state.pick(
+            "metric",
+            names,
+            metric_label,
+            current=state.known("metric", names, "ndcg"),
+            title=t("compare.metric"),
+        )
+    lengths = [str(k) for k in comparison.lengths(runs)]
+    with two:
+        k = state.pick(
+            "k", lengths, str, current=state.known("k", lengths, "10"), title=t("compare.k")
+        )
+    labels = {run.id: run_label(run) for run in runs}
+    floor = next((run.id for run in runs if run.config.model == "popularity"), runs[-1].id)
+    with three:
+        baseline = state.pick(
+            "baseline",
+            list(labels),
+            labels.__getitem__,
+            current=state.known("baseline", list(labels), floor),
+            title=t("compare.baseline"),
+        )
+    picked = next(run for run in runs if run.id == (baseline or floor))
+    return name or names[0], int(k or lengths[0]), picked
+
+
+def _full(name: str, k: int, runs: list[Run]) -> str:
+    """Such as "ndcg@10", or "auc" where the metric has no k."""
+    return name if any(name in comparison.measured(run) for run in runs) else f"{name}@{k}"
+
+
+def _answer(runs: list[Run], baseline: Run, metric: str, differences: pd.DataFrame) -> str:
+    best = comparison.best(runs, metric)
+    label = metric_label(metric)
+    if best is None:
+        return t("compare.answer.lacks", metric=label)
+    said = {"metric": label, "best": run_label(best), "value": _value(best, metric)}
+    if len(runs) == 1:
+        return t("compare.answer.one", **said)
+    if best.id == baseline.id:
+        return t("compare.answer.baseline", **said)
+    found = differences[(differences["id"] == best.id) & (differences["metric"] == metric)]
+    if found.empty:
+        return t("compare.answer.leads", **said)
+    p, difference = float(found["p"].iloc[0]), float(found["mean"].iloc[0])
+    return t(
+        "compare.answer.real" if p < REAL else "compare.answer.unsure",
+        **said,
+        difference=difference,
+        baseline=run_label(baseline),
+        p=f"{p:.4f}",
+    )
+
+
+def _value(run: Run, metric: str) -> str:
+    return interval((run.metrics or {})["metrics"][metric])
+
+
+def _charts(runs: list[Run], baseline: Run, metric: str, differences: pd.DataFrame) -> None:
+    label = metric_label(metric)
+    left, right = st.columns(2)
+    frame = comparison.figures(runs, metric)
+    with left:
+        section("compare.chart", metric=label)
+        if best := comparison.best(runs, metric):
+            value = _value(best, metric)
+            alt = t("compare.chart.alt", metric=label, best=run_label(best), value=value)
+            figure(charts.intervals(frame, x=label, dark=dark()), alt=alt, key="intervals")
+    with right:
+        section("compare.difference", baseline=run_label(baseline))
+        found = differences[differences["metric"] == metric]
+        if not comparison.comparable(runs):
+            st.warning(t("compare.different"), icon=":material/warning:")
+        elif found.empty:
+            st.caption(t("compare.difference.none"))
+        else:
+            alt = t("compare.difference.alt", baseline=run_label(baseline))
+            drawn = charts.intervals(found, x=f"Δ {label}", dark=dark(), zero=True)
+            figure(drawn, alt=alt, key="differences")
+    if not differences.empty:
+        with st.expander(t("compare.difference.table"), key="difference_table"):
+            st.caption(t("compare.difference.lead"))
+            _difference_table(differences, baseline)
+
+
+def _difference_table(differences: pd.DataFrame, baseline: Run) -> None:
+    shown = pd.DataFrame(
+        {
+            "run": differences["run"],
+            "metric": [metric_label(name) for name in differences["metric"]],
+            "difference": [f"{value:+.4f}" for value in differences["mean"]],
+            "interval": [
+                f"[{low:+.4f}, {high:+.4f}]"
+                for low, high in zip(differences["low"], differences["high"], strict=True)
+            ],
+            "p": [f"{p:.4f}" for p in differences["p"]],
+        }
+    )
+    alt = t("compare.difference.alt", baseline=run_label(baseline))
+    table(shown, alt=alt, key="differences_table")
+
+
+def _all_metrics(runs: list[Run], k: int) -> None:
+    section("compare.metrics")
+    names = [_full(name, k, runs) for name in comparison.metric_names(runs)]
+    frame = pd.DataFrame({"metric": [metric_label(name) for name in names]})
+    for run in runs:
+        found = comparison.measured(run)
+        frame[run_label(run)] = [interval(found[n]) if n in found else "–" for n in names]
+    alt = t("compare.metrics.alt", n=len(runs))
+    table(frame, alt=alt, key="all_metrics", height=ROW * (len(frame) + 1) + 3)
+
+
+def _tradeoff(runs: list[Run], name: str, metric: str, k: int) -> None:
+    section("compare.tradeoff")
+    names = comparison.metric_names(runs)
+    others = [other for other in VIRTUES if other in names and other != name]
+    if not others:
+        return
+    other = st.segmented_control(
+        t("compare.tradeoff.other"),
+        others,
+        default=others[0],
+        required=True,
+        format_func=metric_label,
+        key="virtue",
+    )
+    against = _full(other or others[0], k, runs)
+    one, two = comparison.figures(runs, against), comparison.figures(runs, metric)
+    both = one.merge(two, on=["run", "id"], suffixes=("_x", "_y"))
+    frame = both.rename(columns={"mean_x": "x", "mean_y": "y"})[["run", "x", "y"]]
+    x, y = metric_label(against), metric_label(metric)
+    st.caption(text_or(f"metric.{other}.help", ""))
+    drawn = charts.tradeoff(frame, x=x, y=y, dark=dark())
+    figure(drawn, alt=t("compare.tradeoff.alt", x=x, y=y), key="tradeoff")
+
+
+def _slices(runs: list[Run]) -> None:
+    frame = comparison.sliced(runs)
+    section("compare.slices")
+    if frame.empty:
+        st.caption(t("compare.slices.none"))
+        return
+    left, right = st.columns(2)
+    by = left.selectbox(
+        t("compare.slices.by"), list(frame["by"].unique()), key="slice", format_func=slice_label
+    )
+    metric = right.selectbox(
+        t("compare.metric"),
+        list(frame["metric"].unique()),
+        format_func=metric_label,
+        key="slice_metric",
+    )
+    part = frame[(frame["by"] == by) & (frame["metric"] == metric)]
+    drawn = charts.slices(part, y=metric_label(metric), dark=dark())
+    alt = t("compare.slices.alt", metric=metric_label(metric), slice=slice_label(by))
+    figure(drawn, alt=alt, key="slices")
+
+
+def slice_label(by: str) -> str:
+    """The words for "activity" and its kin in words; an attribute keeps the log's own name."""
+    return text_or(f"slice.{by.replace(' ', '_')}", by)
+
+
+def _protocol(now: Context, runs: list[Run]) -> None:
+    section("compare.protocol")
+    if now.dataset is None:
+        return
+    for run in runs:
+        found = run.metrics or {}
+        st.markdown(
+            "- "
+            + t(
+                "compare.protocol.line",
+                run=run_label(run),
+                users=found["users"],
+                items=now.dataset.counts["items"],
+                split=t(f"split.{run.config.split}"),
+                seen=t("compare.seen.hidden" if found["hide_seen"] else "compare.seen.shown"),
+                hidden=found["target_hidden_share"],
+                ties=found["score_tie_rate"],
+                times=found.get("split_tie_rate", 0.0),
+            )
+        )
+
+
+main(context())

@@ -1,0 +1,137 @@
+"""What is here, and what can be done with it?"""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core import jobs
+from core.artifact import Run
+from core.data.store import DatasetInfo
+from dashboard import cache, state
+from dashboard.components.context import Context, context
+from dashboard.components.jobs import live_jobs
+from dashboard.components.labels import day, metric_label, model_label, run_label, seconds_label
+from dashboard.components.page import empty, heading, link, section, table
+from dashboard.components.people import history_table, list_table
+from dashboard.components.sample import use_sample_data
+from dashboard.state import t
+
+MOST_CARDS = 6
+SHOWN = "ndcg@10"
+K = 8
+
+
+def main(now: Context) -> None:
+    if not now.datasets or now.dataset is None:
+        heading("home", t("home.answer.empty"))
+        empty(t("home.empty.what"), t("home.empty.why"))
+        use_sample_data(now.workspace)
+        link("data", t("action.add_data"), icon=":material/upload:")
+        return
+    runs = cache.finished_runs(now.workspace)
+    newest = now.datasets[0]
+    counts = newest.counts
+    heading(
+        "home",
+        t(
+            "home.answer",
+            datasets=t("home.count.datasets", n=len(now.datasets)),
+            runs=t("home.count.runs", n=len(runs)),
+            name=newest.name,
+            events=counts["rows_kept"],
+            users=counts["users"],
+            items=counts["items"],
+        ),
+    )
+    if jobs.active(now.workspace):
+        st.caption(t("home.training"))
+    live_jobs(now.workspace)
+    _datasets(now.datasets)
+    person = st.container()  # filled last: it may have to load a model
+    _models(now, runs)
+    if now.runs:
+        with person:
+            _person(now, _best(now.runs))
+
+
+def _datasets(datasets: list[DatasetInfo]) -> None:
+    section("home.datasets")
+    with st.container(horizontal=True):
+        for info in datasets[:MOST_CARDS]:
+            with st.container(border=True, width=300, key=f"card_{info.id}"):
+                _card(info)
+    link("data", t("action.add_data"), icon=":material/upload:")
+
+
+def _card(info: DatasetInfo) -> None:
+    counts = info.counts
+    st.markdown(f"**{info.name}**")
+    lines = [
+        t("home.card.events", n=counts["rows_kept"]),
+        t("home.card.users", n=counts["users"]),
+        t("home.card.items", n=counts["items"]),
+    ]
+    st.markdown(" · ".join(lines))
+    if info.time_kind == "clock":
+        first, last = day(info.meta["first_time"]), day(info.meta["last_time"])
+        st.caption(t("home.card.span", first=first, last=last))
+    if counts["rows_rejected"]:
+        st.caption(t("home.card.rejected", n=counts["rows_rejected"]))
+    link("data", t("action.look"), icon=":material/database:", dataset=info.id)
+    link("train", t("action.go_train"), icon=":material/model_training:", dataset=info.id)
+
+
+def _best(runs: list[Run]) -> Run:
+    """The run with the highest NDCG; an unevaluated one counts as 0."""
+    return max(runs, key=lambda run: _accuracy(run) or 0.0)
+
+
+def _accuracy(run: Run) -> float | None:
+    found = ((run.metrics or {}).get("metrics") or {}).get(SHOWN)
+    return None if found is None else float(found["mean"])
+
+
+def _models(now: Context, runs: list[Run]) -> None:
+    section("home.models")
+    if not runs:
+        empty(t("home.no_runs.what"), t("home.no_runs.why"))
+        link("train", t("action.go_train"), icon=":material/model_training:")
+        return
+    frame = pd.DataFrame(
+        {
+            "model": [model_label(run.config.model) for run in runs],
+            "name": [run.name for run in runs],
+            "dataset": [run.dataset_name for run in runs],
+            SHOWN: [_accuracy(run) for run in runs],
+            "time": [seconds_label(run.seconds) for run in runs],
+            "day": [day(run.created) for run in runs],
+        }
+    )
+    number = st.column_config.NumberColumn(metric_label(SHOWN), format="%.4f")
+    table(
+        frame,
+        alt=t("home.models.alt", n=len(frame)),
+        key="models_table",
+        columns={SHOWN: number},
+    )
+    link("compare", t("action.compare"), icon=":material/balance:")
+
+
+def _person(now: Context, run: Run) -> None:
+    if now.dataset is None:
+        return
+    section("home.person")
+    user = state.get("user") or cache.some_user(now.dataset)
+    with st.spinner(t("recommendations.computing", run=run_label(run))):
+        found = cache.recommendations(now.workspace, run, user, K, True)
+    st.markdown(t("home.person.lead", user=user, model=model_label(run.config.model)))
+    left, right = st.columns(2)
+    with left:
+        history_table(now.dataset, user, most=K)
+    with right:
+        list_table(now.dataset, run, user, found.assign(shared=1), 1)
+    link("recommendations", t("action.recommendations"), icon=":material/recommend:", user=user)
+
+
+main(context())

@@ -1,0 +1,179 @@
+"""What would this person get?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+import streamlit as st
+
+from core.artifact import Run
+from core.data.store import DatasetInfo
+from dashboard import cache, state
+from dashboard.components.context import Context, context, find
+from dashboard.components.labels import run_label
+from dashboard.components.page import empty, heading, link
+from dashboard.components.people import history_table, list_table
+from dashboard.state import t
+
+MOST_RUNS = 3
+MOST_EVENTS = 200
+LENGTHS = (5, 10, 20, 50)
+
+
+def main(now: Context) -> None:
+    if now.dataset is None or not now.runs:
+        heading("recommendations", t("recommendations.answer.none"))
+        empty(t("recommendations.empty.what"), t("recommendations.empty.why"))
+        if now.dataset is None:
+            link("data", t("action.add_data"), icon=":material/upload:")
+        else:
+            link("train", t("action.go_train"), icon=":material/model_training:")
+        return
+    user, runs, k = _user(now.dataset), _runs(now), _k()
+    top = st.container()  # the answer is known once the runs have been asked
+    _controls(now, user, runs, k)
+    hide = state.get("keep") != "1"
+    lists = {}
+    for run in runs:
+        with st.spinner(t("recommendations.computing", run=run_label(run))):
+            lists[run.id] = cache.recommendations(now.workspace, run, user, k, hide)
+    with top:
+        _answer(now.dataset, user, runs, lists, k)
+    _side_by_side(now.dataset, user, runs, lists)
+    _download(user, runs, lists)
+
+
+def _user(dataset: DatasetInfo) -> str:
+    """The URL's user if the log knows them, else one with an ordinary history."""
+    asked = state.get("user")
+    if asked and cache.has_user(dataset, asked):
+        return asked
+    if asked:
+        st.warning(t("recommendations.unknown_user", value=asked), icon=":material/person_off:")
+        state.put("user", None)
+    return cache.some_user(dataset)
+
+
+def _runs(now: Context) -> list[Run]:
+    """The runs of the URL, else the chosen one and the newest run of each other model."""
+    asked = [run for ref in state.many("runs") if (run := find(now.runs, ref))]
+    if asked:
+        return asked[:MOST_RUNS]
+    newest: dict[str, Run] = {}
+    for run in [*([now.run] if now.run else []), *now.runs]:
+        newest.setdefault(run.config.model, run)
+    return list(newest.values())[:MOST_RUNS]
+
+
+def _k() -> int:
+    asked = state.get("k") or ""
+    return int(asked) if asked.isdigit() and int(asked) in LENGTHS else 10
+
+
+def _controls(now: Context, user: str, runs: list[Run], k: int) -> None:
+    dataset = now.dataset
+    if dataset is None:
+        return
+    who, dice, length, known = st.columns([3, 2, 2, 3], vertical_alignment="bottom")
+    with who:
+        _user_box(dataset, user)
+    dice.button(
+        t("action.random"),
+        key="random_user",
+        icon=":material/casino:",
+        on_click=lambda: state.put("user", cache.random_user(dataset)),
+    )
+    with length:
+        state.pick(
+            "k", [str(n) for n in LENGTHS], str, current=str(k), title=t("recommendations.k")
+        )
+    st.session_state["hide"] = state.get("keep") != "1"
+    known.toggle(
+        t("recommendations.hide"),
+        key="hide",
+        help=t("recommendations.hide.help"),
+        on_change=lambda: state.put("keep", None if st.session_state["hide"] else "1"),
+    )
+    _run_box(now, runs)
+
+
+def _user_box(dataset: DatasetInfo, user: str) -> None:
+    """A box of the most active users that also takes any other id of the log."""
+    options = cache.users(dataset)
+    if user not in options:
+        options = [user, *options]
+    st.session_state["pick_user"] = user
+    st.selectbox(
+        t("recommendations.user"),
+        options,
+        key="pick_user",
+        index=None,
+        help=t("recommendations.user.help"),
+        accept_new_options=True,
+        filter_mode="contains",
+        on_change=lambda: state.put("user", st.session_state["pick_user"] or None),
+    )
+
+
+def _run_box(now: Context, runs: list[Run]) -> None:
+    labels = {run.id: run_label(run) for run in now.runs}
+    st.session_state["pick_runs"] = [run.id for run in runs]
+    st.multiselect(
+        t("recommendations.runs", n=MOST_RUNS),
+        list(labels),
+        format_func=labels.__getitem__,
+        key="pick_runs",
+        max_selections=MOST_RUNS,
+        on_change=lambda: state.put("runs", ",".join(st.session_state["pick_runs"]) or None),
+    )
+
+
+def _answer(
+    dataset: DatasetInfo, user: str, runs: list[Run], lists: Mapping[str, pd.DataFrame], k: int
+) -> None:
+    shared = set.intersection(*(set(found["item_id"]) for found in lists.values()))
+    heading(
+        "recommendations",
+        t(
+            "recommendations.answer",
+            user=user,
+            events=len(cache.history(dataset, user)),
+            k=k,
+            n=len(runs),
+            shared=len(shared),
+            run=run_label(runs[0]),
+        ),
+    )
+
+
+def _side_by_side(
+    dataset: DatasetInfo, user: str, runs: list[Run], lists: Mapping[str, pd.DataFrame]
+) -> None:
+    times = pd.concat([found["item_id"] for found in lists.values()]).value_counts()
+    columns = st.columns([1.5, *[1] * len(runs)])
+    with columns[0]:
+        history_table(dataset, user, most=MOST_EVENTS)
+    for column, run in zip(columns[1:], runs, strict=True):
+        with column:
+            found = lists[run.id]
+            found = found.assign(shared=found["item_id"].map(times))
+            list_table(dataset, run, user, found, len(runs))
+    if len(runs) > 1:
+        st.caption(t("recommendations.shared", n=len(runs)))
+
+
+def _download(user: str, runs: list[Run], lists: Mapping[str, pd.DataFrame]) -> None:
+    frame = pd.concat([lists[run.id].assign(run=run.id, user_id=user) for run in runs])
+    st.download_button(
+        t("action.download_csv"),
+        data=lambda: frame[["run", "user_id", "item_id", "rank", "score"]].to_csv(index=False),
+        file_name="recommendations.csv",
+        mime="text/csv",
+        key="download",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+main(context())

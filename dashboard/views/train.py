@@ -1,0 +1,156 @@
+"""Is it learning, and when will it be done?"""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core import jobs
+from core.data.store import DatasetInfo
+from dashboard import cache, state
+from dashboard.components.context import Context, context
+from dashboard.components.jobs import live_jobs, state_label
+from dashboard.components.labels import day, metric_label, model_label, seconds_label
+from dashboard.components.model_form import model_form
+from dashboard.components.page import empty, heading, link, section, table
+from dashboard.state import t
+
+SPLITS = ("leave-last-out", "by-time", "none")
+FIRST_CHOICE = ("popularity", "item_knn", "ease")
+
+
+def main(now: Context) -> None:
+    heading("train", _answer(now))
+    if now.dataset is None:
+        empty(t("train.empty.what"), t("train.empty.why"))
+        link("data", t("action.add_data"), icon=":material/upload:")
+        return
+    if jobs.active(now.workspace):
+        section("train.live")
+    live_jobs(now.workspace, cancel=True)
+    _ended(now)
+    _start(now.dataset)
+    _all_runs(now)
+
+
+def _answer(now: Context) -> str:
+    active = jobs.active(now.workspace)
+    if active:
+        return t("train.answer.active", n=len(active))
+    if now.runs and now.dataset:
+        last = now.runs[0]
+        return t(
+            "train.answer.done",
+            n=len(now.runs),
+            dataset=now.dataset.name,
+            model=model_label(last.config.model),
+            seconds=seconds_label(last.seconds),
+        )
+    return t("train.answer.none")
+
+
+def _ended(now: Context) -> None:
+    """How the run of the URL ended, if it did not end well."""
+    status = cache.job(now.workspace, state.get("run"))
+    if status and status.state in ("failed", "killed", "cancelled"):
+        st.warning(
+            t(
+                "train.ended",
+                name=model_label(status.model),
+                state=state_label(status.state),
+                message=status.message,
+            ),
+            icon=":material/warning:",
+        )
+
+
+def _start(dataset: DatasetInfo) -> None:
+    section("train.start")
+    names = cache.model_names()
+    chosen = st.multiselect(
+        t("train.models"),
+        names,
+        default=[name for name in FIRST_CHOICE if name in names],
+        format_func=model_label,
+        key="models",
+        help=t("train.models.help"),
+        placeholder=t("train.models.placeholder"),
+    )
+    params = {model: model_form(model) for model in chosen}
+    how, seed_box, where = st.columns(3)
+    split = how.selectbox(
+        t("train.split"),
+        SPLITS,
+        format_func=lambda kind: t(f"split.{kind}"),
+        key="split",
+        help=t("train.split.help"),
+    )
+    seed = seed_box.number_input(
+        t("train.seed"), min_value=0, value=0, step=1, key="seed", help=t("train.seed.help")
+    )
+    device = where.selectbox(
+        t("train.device"),
+        ("auto", "cpu", "cuda"),
+        format_func=lambda kind: t(f"device.{kind}"),
+        key="device",
+        help=t("train.device.help"),
+    )
+    pressed = st.button(
+        t("action.train", n=len(chosen)),
+        type="primary",
+        key="start",
+        icon=":material/play_arrow:",
+        disabled=not chosen,
+    )
+    if pressed:
+        for model in chosen:
+            run = jobs.start(
+                cache.workspace(), dataset.id, model, params[model], split, int(seed), device
+            )
+            state.put("run", run)
+        st.rerun()
+
+
+def _all_runs(now: Context) -> None:
+    section("train.runs")
+    statuses = jobs.statuses(now.workspace) if now.dataset else []
+    mine = [s for s in statuses if now.dataset and s.dataset == now.dataset.id]
+    finished = {run.id: run for run in now.runs}
+    if not mine and not finished:
+        empty(t("train.no_runs.what"), t("train.no_runs.why"))
+        return
+    rows = []
+    for status in mine:
+        run = finished.get(status.run_id)
+        metrics = (run.metrics or {}).get("metrics", {}) if run else {}
+        rows.append(
+            {
+                "run": status.run_id[:6],
+                "model": model_label(status.model),
+                "name": status.name if status.name != status.model else "–",
+                "state": state_label(status.state),
+                "split": t(f"split.{run.config.split}") if run else "–",
+                "ndcg@10": metrics.get("ndcg@10", {}).get("mean"),
+                "seconds": status.seconds,
+                "day": day(status.queued),
+                "message": status.message,
+            }
+        )
+    frame = pd.DataFrame(rows)
+    if not frame["message"].any():
+        frame = frame.drop(columns="message")
+    table(
+        frame,
+        alt=t("train.runs.alt", n=len(rows)),
+        key="all_runs",
+        columns={
+            "ndcg@10": st.column_config.NumberColumn(metric_label("ndcg@10"), format="%.4f"),
+            "seconds": st.column_config.NumberColumn(t("column.seconds"), format="%.1f"),
+        },
+    )
+    if finished:
+        link("compare", t("action.compare"), icon=":material/balance:")
+        link("recommendations", t("action.recommendations"), icon=":material/recommend:")
+
+
+main(context())

@@ -1,0 +1,69 @@
+"""Charts say what the frames say, in colours that stand out."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from dashboard.charts import compare, data, theme
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, WCAG 2.2."""
+    parts = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_contrast_of_black_and_white_is_21() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_mark_stands_out_from_the_ground(dark: bool) -> None:
+    for colour in (*theme.colours(dark), theme.quiet(dark)):
+        assert contrast(colour, theme.GROUND[dark]) >= 3, colour
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_categories_are_eight_different_marks(dark: bool) -> None:
+    assert len(set(theme.colours(dark))) == len(set(theme.MARKERS)) == 8
+
+
+def test_intervals_reach_from_low_to_high_best_on_top() -> None:
+    frame = pd.DataFrame(
+        {"run": ["a", "b"], "mean": [0.3, 0.2], "low": [0.25, 0.1], "high": [0.4, 0.3]}
+    )
+    trace = compare.intervals(frame, x="x", dark=False).data[0]
+    assert list(trace.y) == ["b", "a"]
+    assert list(trace.x + trace.error_x.array) == pytest.approx([0.3, 0.4])
+    assert list(trace.x - trace.error_x.arrayminus) == pytest.approx([0.1, 0.25])
+
+
+def test_each_run_has_its_own_shape_and_name() -> None:
+    frame = pd.DataFrame({"run": list("abc"), "x": [1, 2, 3], "y": [3, 2, 1]})
+    traces = compare.tradeoff(frame, x="x", y="y", dark=True).data
+    assert [trace.name for trace in traces] == list("abc")
+    assert len({trace.marker.symbol for trace in traces}) == 3
+
+
+def test_slices_keep_the_order_of_the_groups() -> None:
+    frame = pd.DataFrame(
+        {"group": ["few", "many"] * 2, "run": ["a", "a", "b", "b"], "mean": [1.0, 2, 3, 4],
+         "low": [0.5] * 4, "high": [5.0] * 4}
+    )  # fmt: skip
+    drawn = compare.slices(frame, y="y", dark=False)
+    assert [list(trace.x) for trace in drawn.data] == [["few", "many"]] * 2
+    assert [list(trace.y) for trace in drawn.data] == [[1, 2], [3, 4]]
+
+
+def test_data_charts_draw_what_they_are_given() -> None:
+    tail = pd.DataFrame({"item_share": [0, 0.1, 1], "event_share": [0, 0.6, 1]})
+    assert list(data.long_tail(tail, x="x", y="y", dark=False).data[0].y) == [0, 0.6, 1]
+    when = pd.DataFrame({"period": pd.to_datetime(["2020-01-01", "2020-02-01"]), "events": [3, 5]})
+    assert list(data.activity(when, x="x", y="y", dark=True).data[0].y) == [3, 5]

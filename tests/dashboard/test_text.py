@@ -1,0 +1,98 @@
+"""Every word on the pages comes from text/, in each language, and each key is there."""
+
+from __future__ import annotations
+
+import ast
+import string
+from pathlib import Path
+
+import pytest
+
+from dashboard.text import LANGUAGES, text, texts
+
+DASHBOARD = Path(__file__).resolve().parents[2] / "dashboard"
+SOURCES = sorted(
+    path for folder in ("views", "components", ".") for path in (DASHBOARD / folder).glob("*.py")
+)
+# What Streamlit draws for a reader: the first argument, and these by name.
+SHOWN = {
+    "title", "header", "subheader", "markdown", "write", "caption", "text", "info", "warning",
+    "error", "success", "toast", "button", "download_button", "metric", "selectbox", "multiselect",
+    "text_input", "text_area", "number_input", "toggle", "checkbox", "radio", "segmented_control",
+    "pills", "slider", "file_uploader", "expander", "popover", "status", "progress", "badge",
+    "spinner", "link", "empty", "table", "figure", "section", "Column", "NumberColumn",
+}  # fmt: skip
+NAMED = {"label", "help", "placeholder", "alt", "text", "title", "body", "description"}
+
+
+def placeholders(template: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name}
+
+
+def strings(node: ast.expr) -> list[str]:
+    """The literal words in an expression, t("key") calls and format codes apart."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return [node.value]
+    if isinstance(node, ast.JoinedStr):
+        return [s for part in node.values if isinstance(part, ast.Constant) for s in strings(part)]
+    if isinstance(node, ast.BinOp):
+        return strings(node.left) + strings(node.right)
+    if isinstance(node, ast.IfExp):
+        return strings(node.body) + strings(node.orelse)
+    return []
+
+
+def shown(tree: ast.Module) -> list[tuple[int, str]]:
+    found = []
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        if name not in SHOWN or getattr(getattr(call.func, "value", None), "id", "") == "_log":
+            continue
+        given = call.args[:1] if name not in ("section", "heading", "link", "table") else []
+        given = [*given, *(k.value for k in call.keywords if k.arg in NAMED)]
+        found += [(call.lineno, s) for node in given for s in strings(node)]
+    return found
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_every_language_has_the_same_keys_and_places(language: str) -> None:
+    english, other = texts("en"), texts(language)
+    assert set(other) == set(english)
+    for key, template in english.items():
+        if key.endswith(".one"):
+            continue
+        assert placeholders(other[key]) == placeholders(template), key
+
+
+def test_no_view_holds_words_of_its_own() -> None:
+    literal = [
+        f"{path.name}:{line} {words!r}"
+        for path in SOURCES
+        for line, words in shown(ast.parse(path.read_text("utf-8")))
+        if any(c.isalpha() for c in words.replace("**", ""))
+    ]
+    assert not literal
+
+
+def test_the_check_for_words_can_fail() -> None:
+    assert shown(ast.parse('st.button("Go", help=f"now {x}")')) == [(1, "Go"), (1, "now ")]
+    assert not shown(ast.parse('st.button(t("action.go"))'))
+
+
+def test_every_key_in_the_code_is_a_text() -> None:
+    known = texts("en")
+    missing = []
+    for path in SOURCES:
+        for call in (
+            n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Call)
+        ):
+            name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+            first = call.args[0] if call.args else None
+            literal = isinstance(first, ast.Constant) and isinstance(first.value, str)
+            if name in ("t", "section") and literal and first.value not in known:
+                missing.append(f"{path.name}:{call.lineno} {first.value}")
+    assert not missing
+
+
+def test_one_has_its_own_form() -> None:
+    assert text("en", "job.chip", n=1) != text("en", "job.chip", n=2).replace("2", "1")
