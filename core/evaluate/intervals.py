@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from core.evaluate.metrics import Values
-from core.types import Array
+from core.types import Array, Floats
 
 RESAMPLES = 1000
 FLIPS = 9999
 LEVEL = 0.95
 GROUPS = 20
-BLOCK_VALUES = 2**22  # resample weights held at once: 32 MiB
+BLOCK_VALUES = 2**22  # weights or signs held at once
 
 
 def resample_weights(
     n: int, rng: np.random.Generator, resamples: int = RESAMPLES
-) -> Iterator[Values]:
+) -> Iterator[Floats]:
     """How often each of n users is drawn in each bootstrap resample, in blocks (r, n).
 
     The weights of a resample sum to n. One pass serves every metric by a matrix product.
@@ -26,8 +26,9 @@ def resample_weights(
     step = max(1, BLOCK_VALUES // max(1, n))
     for start in range(0, resamples, step):
         r = min(step, resamples - start)
-        drawn = rng.integers(n, size=(r, n)) + np.arange(r)[:, None] * n
-        yield np.bincount(drawn.ravel(), minlength=r * n).reshape(r, n).astype(np.float64)
+        drawn = rng.integers(n, size=(r, n))
+        drawn += np.arange(r)[:, None] * n
+        yield np.bincount(drawn.ravel(), minlength=r * n).reshape(r, n).astype(np.float32)
 
 
 def bootstrap(values: Values, rng: np.random.Generator) -> tuple[Values, Values]:
@@ -40,13 +41,14 @@ def bootstrap(values: Values, rng: np.random.Generator) -> tuple[Values, Values]
         values: A row per user, a column per metric, (n, M), n ≥ 1.
         rng: The source of the draws.
     """
-    n = len(values)
-    return percentiles(
-        np.concatenate([weights @ values / n for weights in resample_weights(n, rng)])
-    )
+    n, mean = len(values), values.mean(axis=0)
+    apart = (values - mean).astype(np.float32)  # from the mean, so that float32 is enough
+    drawn = [weights @ apart / n for weights in resample_weights(n, rng)]
+    low, high = percentiles(np.concatenate(drawn))
+    return mean + low, mean + high
 
 
-def percentiles(drawn: Values) -> tuple[Values, Values]:
+def percentiles(drawn: Array) -> tuple[Values, Values]:
     """The ends of the middle 95 % of what was drawn, down the first axis."""
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return low, high
@@ -87,17 +89,17 @@ def sign_flip_p(differences: Values, rng: np.random.Generator) -> Values:
         differences: A row per user, a column per comparison, (n, M).
         rng: The source of the signs.
     """
-    n = len(differences)
-    observed = np.abs(differences.sum(axis=0))
-    # A flip that equals the observed sum may differ from it in the last bits.
-    reach = observed - 1e-12 * np.abs(differences).sum(axis=0)
+    n, total = len(differences), differences.sum(axis=0)
+    size = np.abs(differences).sum(axis=0)
+    reach = np.abs(total) - 1e-6 * size  # a flip that is as far may differ in float32's last bits
+    apart = differences.astype(np.float32)
     extreme = np.zeros(differences.shape[1])
     step = max(1, BLOCK_VALUES // max(1, n))
     for start in range(0, FLIPS, step):
         flips = min(step, FLIPS - start)
-        bits = np.unpackbits(np.frombuffer(rng.bytes(flips * ((n + 7) // 8)), np.uint8))
-        signs = 1 - 2 * bits.reshape(flips, -1)[:, :n].astype(np.float64)
-        extreme += (np.abs(signs @ differences) >= reach).sum(axis=0)
+        bits = np.frombuffer(rng.bytes(flips * ((n + 7) // 8)), np.uint8).reshape(flips, -1)
+        turned = np.unpackbits(bits, axis=1, count=n).astype(np.float32) @ apart
+        extreme += (np.abs(total - 2 * turned) >= reach).sum(axis=0)
     return np.asarray((1 + extreme) / (1 + FLIPS))
 
 

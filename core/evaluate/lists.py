@@ -43,14 +43,14 @@ class Lists:
     ) -> Lists:
         """The lists (B, K) of these queries (B,) with what training and attributes say."""
         n_items = train.n_items
-        pairs = np.unique(train.users * n_items + train.items)  # a repeat is one holder
+        owned = train.queries().matrix(n_items)  # a repeat is one holder
         histories = queries.matrix(n_items)
         histories.data[:] = 1
         described = categories(features)
         return cls(
             items=items,
-            holders=np.bincount(pairs % max(1, n_items), minlength=n_items),
-            n_users=len(np.unique(train.users)),
+            holders=np.bincount(owned.indices, minlength=n_items),
+            n_users=int(np.count_nonzero(np.diff(owned.indptr))),
             histories=histories if histories.nnz else None,
             traits=traits(features),
             taste=None if described is None else taste(described, train.items),

@@ -84,7 +84,8 @@ def _distinct_targets(holdout: Holdout, n_items: int) -> tuple[Ints, Ints]:
             f"not {targets.min()} … {targets.max()}"
         )
     owner = np.repeat(np.arange(len(holdout)), np.diff(holdout.offsets))
-    pairs = np.unique(owner * n_items + targets)
+    pairs = np.sort(owner * n_items + targets)
+    pairs = pairs[np.r_[True, np.diff(pairs) > 0]]
     return pairs // n_items, pairs % n_items
 
 
