@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from duckdb import DuckDBPyRelation
 
+from core.data.names import CLICK_NAMES, NAMES, WEIGHTS, plain
 from core.data.store import quoted
 from core.data.times import FORMATS, UNITS, TimeFormat, guess_time
 from core.errors import BadInput
@@ -19,58 +20,6 @@ from core.errors import BadInput
 ROLES = ("user_id", "item_id", "timestamp", "event", "value", "platform")
 TIME_FORMAT = "time_format"  # may be given beside the roles: how the times are written
 VALUE_KINDS = ("rating", "quantity", "duration", "price")  # the first that is there is the value
-
-NAMES: dict[str, tuple[str, ...]] = {
-    "user_id": (
-        *("userid", "user", "uid", "customerid", "customer", "customerno", "clientid", "client"),
-        *("visitorid", "visitor", "memberid", "member", "accountid", "account", "buyerid"),
-        *("reviewerid", "reviewer", "personid", "person", "subscriberid", "msno", "username"),
-        *("userhash", "userkey", "playerid", "listenerid", "readerid", "patientid", "studentid"),
-        *("cookieid", "deviceid", "usersession", "sessionid", "session", "用户", "用户id"),
-    ),
-    "item_id": (
-        *("itemid", "item", "iid", "productid", "product", "productno", "movieid", "movie"),
-        *("stockcode", "sku", "asin", "parentasin", "articleid", "article", "goodsid", "goods"),
-        *("trackid", "track", "songid", "song", "artistid", "bookid", "book", "isbn", "videoid"),
-        *("video", "contentid", "content", "newsid", "postid", "gameid", "appid", "listingid"),
-        *("hotelid", "venueid", "locationid", "poiid", "poi", "businessid", "recipeid"),
-        *("courseid", "offerid", "adid", "animeid", "showid", "filmid", "商品", "商品id", "物品"),
-    ),
-    "timestamp": (
-        *("timestamp", "time", "datetime", "ts", "date", "eventtime", "eventtimestamp"),
-        *("eventdate", "createdat", "created", "unixreviewtime", "reviewtime", "unixtime"),
-        *("timestampms", "invoicedate", "orderdate", "purchasedate", "tdat", "playedat"),
-        *("visittime", "checkintime", "ratedat", "updatedat", "day", "时间", "日期"),
-    ),
-    "order": ("position", "order", "seq", "sequence", "sequenceno", "step", "rank", "index"),
-    "event": (
-        *("eventtype", "event", "action", "actiontype", "behavior", "behaviour", "behaviortype"),
-        *("behaviourtype", "interaction", "interactiontype", "activity", "eventname", "type"),
-        *("click", "clicked", "isclick", "行为"),
-    ),
-    "rating": ("rating", "score", "stars", "overall", "ratingvalue", "grade", "vote", "评分"),
-    "quantity": ("quantity", "qty", "units", "amountofitems", "playcount", "plays", "数量"),
-    "duration": ("duration", "dwelltime", "watchtime", "playtime", "listentime", "watchduration"),
-    "price": ("price", "unitprice", "amount", "revenue", "sales", "cost", "价格"),
-    "platform": ("platform", "device", "devicetype", "channel", "domain", "app", "os"),
-}
-
-# What an event says about taste: a purchase most, a view little. An impression says what was
-# shown, not what was wanted: a tenth of a view, so that a log of impressions trains, yet one click
-# outweighs ten of them. A weight of 0 keeps the event in the table and out of learning.
-WEIGHTS: dict[str, float] = {
-    **dict.fromkeys(("impression", "exposure", "show", "shown", "expose"), 0.1),
-    **dict.fromkeys(("view", "pv", "click", "clicked", "visit", "open", "read", "detail"), 1.0),
-    **dict.fromkeys(("play", "listen", "watch", "stream", "search", "browse", "unknown"), 1.0),
-    **dict.fromkeys(("like", "fav", "favorite", "favourite", "wishlist", "bookmark", "save"), 2.0),
-    **dict.fromkeys(("share", "follow", "collect", "comment", "review", "rate"), 2.0),
-    **dict.fromkeys(("cart", "addtocart", "basket", "addtobasket", "checkout"), 3.0),
-    **dict.fromkeys(("purchase", "buy", "order", "transaction", "sale", "bought"), 5.0),
-    **dict.fromkeys(("download", "install", "subscribe", "conversion", "book", "booking"), 5.0),
-    **dict.fromkeys(("removefromcart", "remove", "return", "refund", "cancel", "unlike"), 0.0),
-    **dict.fromkeys(("dislike", "skip", "hide", "unfollow", "unsubscribe"), 0.0),
-}
-CLICK_NAMES = ("click", "clicked", "isclick")
 
 
 @dataclass(frozen=True)
@@ -97,6 +46,10 @@ class Profile:
         return self.filled > 0 and self.numbers >= 0.95 * self.filled
 
     @property
+    def is_text(self) -> bool:
+        return self.filled > 0 and self.type == "VARCHAR" and self.numbers < 0.5 * self.filled
+
+    @property
     def is_whole(self) -> bool:
         return self.filled > 0 and self.whole >= 0.99 * self.filled
 
@@ -114,16 +67,6 @@ class Guess:
     @property
     def time_kind(self) -> str:
         return self.time.kind if self.time else "none"
-
-
-def plain(name: str) -> str:
-    """A name without case, spaces and punctuation: "User ID" and "user_id" are the same."""
-    return re.sub(r"[\W_]+", "", name.lower())
-
-
-def weight_of(event: str) -> float:
-    """The weight of an event type unless a person sets another; 1 for an unknown word."""
-    return WEIGHTS.get(plain(event), 1.0)
 
 
 def profiles(sample: DuckDBPyRelation) -> list[Profile]:
@@ -172,7 +115,7 @@ def guess(
     free = [c for c in columns if c.name not in _used(found.mapping, columns)]
     for role in ("user_id", "item_id"):
         if role not in by_role:
-            free = _take(found, role, _named(role, free), free)
+            free = _take(found, role, named(role, free), free)
     if "user_id" not in by_role and found.mapping["user_id"] is None:
         free = _combined_user(found, free)
     _guess_clock(found, sample, columns, free, given)
@@ -221,7 +164,8 @@ def _take(found: Guess, role: str, column: Profile | None, free: list[Profile]) 
     return [c for c in free if c is not column]
 
 
-def _named(role: str, columns: Sequence[Profile]) -> Profile | None:
+def named(role: str, columns: Sequence[Profile]) -> Profile | None:
+    """The column that has this role by its name; the best name wins."""
     for name in NAMES[role]:
         for column in columns:
             if column.key == name and column.filled:
@@ -229,15 +173,19 @@ def _named(role: str, columns: Sequence[Profile]) -> Profile | None:
     return None
 
 
+def user_features(columns: Sequence[Profile]) -> list[Profile]:
+    """The columns that describe a user, such as user_feature_0, in a log without user ids."""
+    return [c for c in columns if c.filled and re.match(r"user_?(feature|attr)", c.name.lower())]
+
+
 def _combined_user(found: Guess, free: list[Profile]) -> list[Profile]:
-    """Without a user id, what is known of a user stands for one: user_feature_0+user_feature_1."""
-    about = [c for c in free if re.match(r"user_?(feature|attr)", c.name.lower()) and c.filled]
+    about = user_features(free)
     if not about:
         return free
+    listed = ", ".join(c.name for c in about)
     found.mapping["user_id"] = "+".join(c.name for c in about)
     found.evidence["user_id"] = (
-        f"there is no user id: people with the same {', '.join(c.name for c in about)} "
-        "are taken as one user"
+        f"there is no user id: people with the same {listed} are taken as one user"
     )
     return [c for c in free if c not in about]
 
@@ -252,11 +200,11 @@ def _guess_clock(
     if "timestamp" in given and given["timestamp"] is None:
         return
     way = given.get(TIME_FORMAT)
-    named = [c for name in NAMES["timestamp"] for c in free if c.key == name and c.filled]
-    named += [c for c in free if c not in named and c.type.startswith(("TIMESTAMP", "DATE"))]
+    likely = [c for name in NAMES["timestamp"] for c in free if c.key == name and c.filled]
+    likely += [c for c in free if c not in likely and c.type.startswith(("TIMESTAMP", "DATE"))]
     if given.get("timestamp"):
-        named = [c for c in columns if c.name == given["timestamp"]]
-    for column in named:
+        likely = [c for c in columns if c.name == given["timestamp"]]
+    for column in likely:
         time = guess_time(sample, column.name, type=column.type, looks_ordered=column.is_whole)
         if way:
             time = TimeFormat(way, 1.0, f"read as {way}, as you said")
@@ -268,7 +216,7 @@ def _guess_clock(
         if time:
             _set_time(found, column, time)
             return
-    ordered = _named("order", free)
+    ordered = named("order", free)
     if ordered and ordered.is_whole and _counts_up(sample, ordered, found.mapping["user_id"]):
         time = TimeFormat(
             "order", 1.0, f"whole numbers from {ordered.low:.0f} that count up within each user"
@@ -309,16 +257,16 @@ def _counts_up(sample: DuckDBPyRelation, column: Profile, user: str | None) -> b
 
 def _guess_optional(found: Guess, role: str, free: list[Profile]) -> list[Profile]:
     if role == "event":
-        column = next((c for c in (_named("event", free),) if c and c.distinct <= 60), None)
+        column = next((c for c in (named("event", free),) if c and c.distinct <= 60), None)
         column = column or _event_by_content(found, free)
         if column and column.key in CLICK_NAMES and set(column.words) - {"0", "1"}:
             column = None
         return _take(found, role, column, free)
     if role == "platform":
-        column = _named("platform", free)
+        column = named("platform", free)
         return _take(found, role, column if column and column.distinct <= 60 else None, free)
     for kind in VALUE_KINDS:
-        column = _named(kind, [c for c in free if c.is_number])
+        column = named(kind, [c for c in free if c.is_number])
         if column:
             found.value_kind = kind
             found.evidence["value"] = f"{column.name!r}: by its name, a {kind}"

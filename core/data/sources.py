@@ -10,9 +10,10 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.store import literal, quoted
@@ -32,6 +33,7 @@ class Dialect:
     quote: str  # "" if the text has no quoting
     header: bool
     skip: int = 0  # lines before the header
+    header_lines: int = 0  # lines that the header fills, blank ones not counted
 
 
 @dataclass(frozen=True)
@@ -42,18 +44,28 @@ class Source:
     path: Path
     columns: tuple[str, ...]
     dialect: Dialect | None = None  # None: a Parquet file
-    types: dict[str, str] = field(default_factory=dict)  # of a Parquet file
+    inner: tuple[str, ...] = ()  # the columns' names inside of a Parquet file
+    line: str | None = None  # the column inside of it that holds the line number, if any
+    has_lines: bool = True  # False: made from a workbook, whose records are counted instead
 
-    def read(self, con: DuckDBPyConnection, *, tolerant: bool = False) -> DuckDBPyRelation:
+    def read(self, con: DuckDBPyConnection, malformed: str = "fail") -> DuckDBPyRelation:
         """The records in file order.
 
         Args:
             con: The connection that reads.
-            tolerant: Sets malformed records aside in the table reject_errors instead of failing.
+            malformed: What becomes of a record of a CSV that cannot be cut into its cells: "fail",
+                "skip", or "store" it in DuckDB's table reject_errors.
         """
         if self.dialect is None:
-            return con.from_parquet(str(self.path)).select(*map(quoted, self.columns))
-        rejects = "store_rejects = true, rejects_limit = 0," if tolerant else ""
+            names = zip(self.inner, self.columns, strict=True)
+            return con.from_parquet(str(self.path)).project(
+                ", ".join(f"{quoted(inner)} AS {quoted(name)}" for inner, name in names)
+            )
+        rejects = {
+            "fail": "",
+            "skip": "ignore_errors = true,",
+            "store": "store_rejects = true, rejects_limit = 0,",
+        }[malformed]
         columns = ", ".join(f"'c{n}': 'VARCHAR'" for n in range(len(self.columns)))
         aliases = ", ".join(f"c{n} AS {quoted(name)}" for n, name in enumerate(self.columns))
         quote = literal(self.dialect.quote)
@@ -63,6 +75,34 @@ class Source:
             f" header = {self.dialect.header}, skip = {self.dialect.skip}, comment = '',"
             f" max_line_size = {MAX_LINE_BYTES}, columns = {{{columns}}})"
         ).project(aliases)
+
+
+def parquet_source(con: DuckDBPyConnection, name: str, path: Path) -> Source:
+    """The Parquet file at this path.
+
+    Raises:
+        BadInput: it is damaged, or has no rows or too many columns.
+    """
+    try:
+        table = con.from_parquet(str(path))
+        columns, rows = table.columns, table.limit(1).fetchall()
+    except duckdb.Error:
+        raise BadInput(
+            f"{name} is a damaged Parquet file: it cannot be read to its end; copy it again"
+        ) from None
+    check_width(name, len(columns))
+    if not rows:
+        raise BadInput(f"{name} has no rows: it needs one for each event")
+    return Source(name, path, unique_names(columns), inner=tuple(columns))
+
+
+def check_width(name: str, width: int) -> None:
+    """Raises BadInput where a table has more columns than a log can have."""
+    if width > MAX_COLUMNS:
+        raise BadInput(
+            f"{name} has {width:,} columns, at most {MAX_COLUMNS:,} are read: "
+            "is it one line for each event?"
+        )
 
 
 def csv_source(name: str, path: Path) -> Source:
@@ -86,16 +126,23 @@ def csv_source(name: str, path: Path) -> Source:
     first = rows[0] if rows else []
     width = Counter(map(len, rows[1:] or rows)).most_common(1)[0][0]
     width = max(width, len(first)) if len(rows) < 3 else width
-    if max(width, len(first)) > MAX_COLUMNS:
-        raise BadInput(
-            f"{name} has {max(width, len(first)):,} columns, at most {MAX_COLUMNS:,} are read: "
-            "is it one line for each event?"
-        )
+    check_width(name, max(width, len(first)))
     header = _is_header(rows)
     if header:
         width = len(first)
     names = [cell.strip() for cell in first] if header else [f"column{n}" for n in range(width)]
-    return Source(name, path, unique_names(names), Dialect(delimiter, quote, header, skip))
+    dialect = Dialect(delimiter, quote, header, skip, _filled_lines(first) if header else 0)
+    return Source(name, path, unique_names(names), dialect)
+
+
+def raw_lines(con: DuckDBPyConnection, path: Path) -> DuckDBPyRelation:
+    """The lines of a text as they lie: `text` (NULL for a blank one) and `line`, from 1."""
+    never = literal("\x01\x02\x03\x04")  # a delimiter that no text has
+    return con.sql(
+        f"FROM read_csv({literal(str(path))}, auto_detect = false, delim = {never}, quote = '',"
+        f" escape = '', comment = '', header = false, max_line_size = {MAX_LINE_BYTES},"
+        " columns = {'text': 'VARCHAR'})"
+    ).project("text, row_number() OVER () AS line")
 
 
 def unique_names(names: Iterable[str], taken: Iterable[str] = ()) -> tuple[str, ...]:
@@ -134,6 +181,12 @@ def _delimiter(text: str, whole: bool) -> tuple[str, str]:
             if score > best_score + 1e-9:
                 best, best_score = (delimiter, quote), score
     return best
+
+
+def _filled_lines(record: list[str]) -> int:
+    """How many lines that are not blank a record fills: more than 1 if a cell holds line ends."""
+    inner = sum(len([x for x in cell.splitlines()[1:-1] if x]) for cell in record)
+    return 1 + inner + sum(len(cell.splitlines()) > 1 for cell in record)
 
 
 def _quotes_fields(text: str, quote: str, delimiter: str) -> bool:

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import duckdb
-from duckdb import DuckDBPyConnection
+from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
+from core.data.malformed import forget_malformed, store_malformed
 from core.data.mapping import Guess, Profile, parts
 from core.data.sources import Source, unique_names
 from core.data.store import quoted
@@ -20,7 +21,8 @@ from core.data.times import TimeFormat, time_sql
 MISSING = (
     "('', 'null', 'nan', 'none', '\\n', '<na>', 'nat')"  # what stands for "no value", in any case
 )
-RESERVED = ("user_id", "item_id", "timestamp", "event", "value", "platform", "source_row")
+RESERVED = ("user_id", "item_id", "timestamp", "event", "value", "platform", "source_row", "rowid")
+K = '" k"'  # the number of a record; no column has this name, since names are stripped
 ID_KINDS = ("whole", "decimal", "text")  # 17850 as it is; 17850.0 too; anything
 
 
@@ -81,30 +83,53 @@ def _id_kind(column: str | None, columns: dict[str, Profile]) -> str:
     return "decimal" if profile.type in ("DOUBLE", "FLOAT") else "whole"
 
 
-def stage(con: DuckDBPyConnection, sources: Sequence[Source], plan: Plan) -> Plan:
-    """Fills `stage` from all these sources in turn; the plan as it was in the end.
+def stage(
+    con: DuckDBPyConnection, sources: Sequence[Source], plan: Plan, malformed: str = "fail"
+) -> tuple[Plan, list[int]]:
+    """Fills `stage` from all these sources in turn.
 
     An id column that turns out not to be whole numbers throughout is read again, as text.
 
+    Args:
+        con: The connection that reads.
+        sources: The log's files.
+        plan: How to read them.
+        malformed: "fail", or "store" to move records that cannot be cut into cells to `malformed`.
+
+    Returns:
+        The plan as it was in the end, and the rows of `stage` after each source.
+
     Raises:
-        duckdb.Error: a CSV has malformed records.
+        duckdb.Error: a CSV has malformed records, and they are to fail.
     """
     while True:
         try:
-            for n, source in enumerate(sources):
-                typed = source.read(con).project(", ".join(_columns(plan)))
-                if n == 0:
-                    con.execute("DROP TABLE IF EXISTS stage")
-                    typed.create("stage")
-                else:
-                    typed.insert_into("stage")
-            return plan
+            return plan, _fill(con, sources, plan, malformed)
         except duckdb.Error as error:
             role = next((r for r in plan.kinds if f"not whole: {r}" in str(error)), None)
             if role is None:
                 raise
             worse = ID_KINDS[ID_KINDS.index(plan.kinds[role]) + 1]
             plan = replace(plan, kinds={**plan.kinds, role: worse})
+
+
+def _fill(
+    con: DuckDBPyConnection, sources: Sequence[Source], plan: Plan, malformed: str
+) -> list[int]:
+    con.execute("DROP TABLE IF EXISTS stage")
+    ends: list[int] = []
+    for source in sources:
+        if malformed == "store":
+            forget_malformed(con, source)
+        typed = source.read(con, malformed).project(", ".join(_columns(plan)))
+        if ends:
+            typed.insert_into("stage")
+        else:
+            typed.to_table("stage")
+        if malformed == "store":
+            store_malformed(con, source)
+        ends.append(int(con.table("stage").aggregate("count(*)").fetchall()[0][0]))
+    return ends
 
 
 def _columns(plan: Plan) -> list[str]:
@@ -186,3 +211,33 @@ def _event_sql(column: str, binary_click: bool) -> str:
         return f"coalesce({_text_sql(column)}, 'unknown')"
     number = f"TRY_CAST({quoted(column)} AS DOUBLE)"
     return f"CASE {number} WHEN 1 THEN 'click' WHEN 0 THEN 'impression' END"
+
+
+def settled(rows: DuckDBPyRelation, columns: Sequence[str]) -> dict[str, str]:
+    """SQL for each of these columns in the type that all its cells have; a type stays as it is.
+
+    A text becomes BIGINT or DOUBLE where every filled cell is a number as numbers are written:
+    "007" and "1e3" are texts.
+    """
+    types = dict(zip(rows.columns, map(str, rows.types), strict=True))
+    texts = [c for c in columns if types[c] == "VARCHAR"]
+    found = {c: quoted(c) for c in columns}
+    for start in range(0, len(texts), 200):
+        part = texts[start : start + 200]
+        tests = [f"bool_and({test})" for c in part for test in _number_tests(quoted(c))]
+        facts = rows.aggregate(", ".join(tests)).fetchall()[0]
+        for n, c in enumerate(part):
+            if facts[2 * n]:
+                found[c] = f"CAST({quoted(c)} AS BIGINT)"
+            elif facts[2 * n + 1]:
+                found[c] = f"CAST({quoted(c)} AS DOUBLE)"
+    return found
+
+
+def _number_tests(name: str) -> tuple[str, str]:
+    """SQL that is true where a text is a whole number, and where it is a number, as written."""
+    return (
+        f"CAST(TRY_CAST({name} AS BIGINT) AS VARCHAR) IS NOT DISTINCT FROM {name}",
+        f"regexp_full_match({name}, '-?(0|[1-9][0-9]{{0,14}})(\\.[0-9]*)?(e-?[0-9]{{1,3}})?')"
+        f" OR {name} IS NULL",
+    )

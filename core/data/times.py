@@ -6,6 +6,7 @@ says what came first), "iso" (ISO 8601, a zone is respected, UTC without one), o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from duckdb import DuckDBPyRelation
@@ -151,3 +152,33 @@ def _shares(sample: DuckDBPyRelation, column: str, filled: int) -> dict[str, flo
     counts = ", ".join(f"count({time_sql(column, way)})" for way in FORMATS)
     found = sample.aggregate(counts).fetchall()[0]
     return {way: n / filled for way, n in zip(FORMATS, found, strict=True)}
+
+
+def settle(logs: Sequence[DuckDBPyRelation], column: str, time: TimeFormat) -> TimeFormat:
+    """The reading that fits the whole log, where day and month could be either in the sample."""
+    if time.rival is None:
+        return time
+    counts = f"count({time_sql(column, time.way)}), count({time_sql(column, time.rival)})"
+    found = [log.aggregate(counts).fetchall()[0] for log in logs]
+    this, other = (sum(row[n] for row in found) for n in (0, 1))
+    if this == other:
+        this, other = (_steps_forward(logs[0], column, way) for way in (time.way, time.rival))
+        why = "the rows are in the order of time only so" if this != other else _AMBIGUOUS
+    else:
+        why = "a number above 12 stands for the day"
+    way, rival = (time.way, time.rival) if this >= other else (time.rival, time.way)
+    return TimeFormat(way, time.share, f"read as {way}, not {rival}: {why}")
+
+
+_AMBIGUOUS = (
+    "nothing in the log says which; say time_format=… if it is the other, since every day is "
+    "12 or less"
+)
+
+
+def _steps_forward(log: DuckDBPyRelation, column: str, way: str) -> int:
+    """How many of the first rows are not earlier than the row before."""
+    moment = time_sql(column, way)
+    steps = log.limit(20_000).project(f"{moment} AS t, row_number() OVER () AS n")
+    later = steps.project("t >= lag(t) OVER (ORDER BY n) AS later")
+    return int(later.aggregate("count(CASE WHEN later THEN 1 END)").fetchall()[0][0])

@@ -1,0 +1,149 @@
+"""Texts in any encoding → UTF-8: which one it is, by its bytes, and the copy in UTF-8."""
+
+from __future__ import annotations
+
+import codecs
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import charset_normalizer
+
+from core.errors import BadInput
+
+BLOCK = 1 << 20
+SAMPLE_BYTES = 256 * 1024
+WANTED = "it must be CSV, TSV, JSON lines, Parquet or XLSX, or a .gz or .zip of them"
+ENCODINGS = (
+    *("gb18030", "big5", "shift_jis", "euc_kr", "euc_jp", "cp1252", "latin_1", "cp1250"),
+    *("cp1251", "koi8_r", "iso8859_2", "iso8859_15"),
+)
+
+
+@dataclass(frozen=True)
+class Plain:
+    """One unpacked file. `kind` is "text", "parquet" or "xlsx"."""
+
+    name: str  # as the person knows it: "ratings.csv", "archive.zip/ratings.csv"
+    path: Path
+    kind: str
+    encoding: str = "utf-8"  # what a text was written in; the file at `path` is UTF-8
+
+
+def as_utf8(plain: Plain, scratch: Path) -> Plain:
+    """The file itself if its start is UTF-8, else a copy in UTF-8."""
+    if plain.kind != "text":
+        return plain
+    with plain.path.open("rb") as file:
+        start = file.read(SAMPLE_BYTES)
+    encoding = guess_encoding(plain.name, start, whole=len(start) < SAMPLE_BYTES)
+    return plain if encoding == "utf-8" else reencode(plain, encoding, scratch)
+
+
+def guess_encoding(name: str, start: bytes, *, whole: bool) -> str:
+    """The encoding of a text, by its first bytes; "utf-8" also for plain ASCII.
+
+    Raises:
+        BadInput: it is no text.
+    """
+    for bom, encoding in (
+        (codecs.BOM_UTF32_LE, "utf-32"),
+        (codecs.BOM_UTF32_BE, "utf-32"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
+        if start.startswith(bom):
+            return encoding
+    nul = start.count(0)
+    if nul:
+        if start[1::2].count(0) > 0.9 * nul and nul > 0.2 * len(start):
+            return "utf-16-le"
+        if start[0::2].count(0) > 0.9 * nul and nul > 0.2 * len(start):
+            return "utf-16-be"
+        if nul > 0.01 * len(start):
+            raise BadInput(f"{name} is a binary file ({nul} zero bytes at its start): {WANTED}")
+    if is_utf8(start, whole=whole):
+        return "utf-8"
+    controls = sum(start.count(c) for c in range(32) if c not in (9, 10, 12, 13, 26, 27))
+    if controls > 0.02 * len(start):
+        raise BadInput(f"{name} is a binary file, not text: {WANTED}")
+    return _legacy_encoding(start, whole=whole)
+
+
+def is_utf8(data: bytes, *, whole: bool) -> bool:
+    """Whether these bytes are UTF-8; a character cut off at the end counts unless it is whole."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(data, final=whole)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _legacy_encoding(data: bytes, *, whole: bool) -> str:
+    """GB18030, Latin-1 or another encoding of one or two bytes; Latin-1 reads anything."""
+    if not whole and b"\n" in data:
+        data = data[: data.rindex(b"\n")]
+    lines = [line for line in data.split(b"\n") if not line.isascii()]
+    telling = b"\n".join(lines)[:65536]  # ASCII lines say nothing
+    best = charset_normalizer.from_bytes(telling, cp_isolation=list(ENCODINGS)).best()
+    for encoding in (best.encoding if best else "cp1252", "cp1252"):
+        encoding = "gb18030" if encoding in ("gb2312", "gbk", "gb18030", "hz") else encoding
+        try:
+            data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return encoding
+    return "latin-1"
+
+
+def reencode(plain: Plain, encoding: str, scratch: Path) -> Plain:
+    """A copy in UTF-8 with plain newlines, made in one streaming pass.
+
+    Raises:
+        BadInput: some bytes are not in that encoding.
+    """
+    target = scratch / f"{plain.path.name}-utf8"
+    try:
+        with (
+            plain.path.open(encoding=encoding) as text,
+            target.open("w", encoding="utf-8", newline="\n") as out,
+        ):
+            shutil.copyfileobj(text, out, BLOCK)
+    except UnicodeError as error:
+        raise BadInput(
+            f"{plain.name} looks like {encoding} but is not throughout ({error}): save it as UTF-8"
+        ) from None
+    return replace(plain, path=target, encoding=encoding)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a text cannot be read as it lies: an encoding that is not UTF-8, mixed line ends."""
+
+    encoding: str | None
+    mixed_newlines: bool
+
+
+def find_fault(plain: Plain) -> Fault:
+    """One pass over a text that DuckDB refused; both parts are empty if its bytes are fine."""
+    crlf = lf = cr = 0
+    bad: bytes | None = None
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    seen_utf8 = False
+    with plain.path.open("rb") as file:
+        while block := file.read(BLOCK):
+            crlf += block.count(b"\r\n")
+            lf += block.count(b"\n")
+            cr += block.count(b"\r")
+            if bad is None and not block.isascii():
+                try:
+                    decoder.decode(block)
+                    seen_utf8 = True
+                except UnicodeDecodeError as error:
+                    bad = block[max(0, error.start - 1000) : error.start + 65536]
+                    seen_utf8 = seen_utf8 or not block[: error.start].isascii()
+    encoding = None
+    if bad is not None and not seen_utf8:  # a UTF-8 file with a few bad bytes stays UTF-8
+        encoding = _legacy_encoding(bad, whole=False)
+    kinds = (lf > crlf, crlf > 0, cr > crlf)
+    return Fault(encoding, mixed_newlines=sum(kinds) > 1)

@@ -1,0 +1,67 @@
+"""The names under which logs know user, item, time, event and value, and what an event weighs."""
+
+from __future__ import annotations
+
+import re
+
+NAMES: dict[str, tuple[str, ...]] = {
+    "user_id": (
+        *("userid", "user", "uid", "customerid", "customer", "customerno", "clientid", "client"),
+        *("visitorid", "visitor", "memberid", "member", "accountid", "account", "buyerid"),
+        *("reviewerid", "reviewer", "personid", "person", "subscriberid", "msno", "username"),
+        *("userhash", "userkey", "playerid", "listenerid", "readerid", "patientid", "studentid"),
+        *("cookieid", "deviceid", "usersession", "sessionid", "session", "用户", "用户id"),
+    ),
+    "item_id": (
+        *("itemid", "item", "iid", "productid", "product", "productno", "movieid", "movie"),
+        *("stockcode", "sku", "asin", "parentasin", "articleid", "article", "goodsid", "goods"),
+        *("trackid", "track", "songid", "song", "artistid", "bookid", "book", "isbn", "videoid"),
+        *("video", "contentid", "content", "newsid", "postid", "gameid", "appid", "listingid"),
+        *("hotelid", "venueid", "locationid", "poiid", "poi", "businessid", "recipeid"),
+        *("courseid", "offerid", "adid", "animeid", "showid", "filmid", "商品", "商品id", "物品"),
+    ),
+    "timestamp": (
+        *("timestamp", "time", "datetime", "ts", "date", "eventtime", "eventtimestamp"),
+        *("eventdate", "createdat", "created", "unixreviewtime", "reviewtime", "unixtime"),
+        *("timestampms", "invoicedate", "orderdate", "purchasedate", "tdat", "playedat"),
+        *("visittime", "checkintime", "ratedat", "updatedat", "day", "时间", "日期"),
+    ),
+    "order": ("position", "order", "seq", "sequence", "sequenceno", "step", "rank", "index"),
+    "event": (
+        *("eventtype", "event", "action", "actiontype", "behavior", "behaviour", "behaviortype"),
+        *("behaviourtype", "interaction", "interactiontype", "activity", "eventname", "type"),
+        *("click", "clicked", "isclick", "行为"),
+    ),
+    "rating": ("rating", "score", "stars", "overall", "ratingvalue", "grade", "vote", "评分"),
+    "quantity": ("quantity", "qty", "units", "amountofitems", "playcount", "plays", "数量"),
+    "duration": ("duration", "dwelltime", "watchtime", "playtime", "listentime", "watchduration"),
+    "price": ("price", "unitprice", "amount", "revenue", "sales", "cost", "价格"),
+    "platform": ("platform", "device", "devicetype", "channel", "domain", "app", "os"),
+}
+
+# What an event says about taste: a purchase most, a view little. An impression says what was
+# shown, not what was wanted: a tenth of a view, so that a log of impressions trains, yet one click
+# outweighs ten of them. A weight of 0 keeps the event in the table and out of learning.
+WEIGHTS: dict[str, float] = {
+    **dict.fromkeys(("impression", "exposure", "show", "shown", "expose"), 0.1),
+    **dict.fromkeys(("view", "pv", "click", "clicked", "visit", "open", "read", "detail"), 1.0),
+    **dict.fromkeys(("play", "listen", "watch", "stream", "search", "browse", "unknown"), 1.0),
+    **dict.fromkeys(("like", "fav", "favorite", "favourite", "wishlist", "bookmark", "save"), 2.0),
+    **dict.fromkeys(("share", "follow", "collect", "comment", "review", "rate"), 2.0),
+    **dict.fromkeys(("cart", "addtocart", "basket", "addtobasket", "checkout"), 3.0),
+    **dict.fromkeys(("purchase", "buy", "order", "transaction", "sale", "bought"), 5.0),
+    **dict.fromkeys(("download", "install", "subscribe", "conversion", "book", "booking"), 5.0),
+    **dict.fromkeys(("removefromcart", "remove", "return", "refund", "cancel", "unlike"), 0.0),
+    **dict.fromkeys(("dislike", "skip", "hide", "unfollow", "unsubscribe"), 0.0),
+}
+CLICK_NAMES = ("click", "clicked", "isclick")
+
+
+def plain(name: str) -> str:
+    """A name without case, spaces and punctuation: "User ID" and "user_id" are the same."""
+    return re.sub(r"[\W_]+", "", name.lower())
+
+
+def weight_of(event: str) -> float:
+    """The weight of an event type unless a person sets another; 1 for an unknown word."""
+    return WEIGHTS.get(plain(event), 1.0)
