@@ -17,11 +17,11 @@ from core.types import Holdout, Queries
 
 
 class Table:
-    def __init__(self, scores):
-        self.scores = torch.as_tensor(np.asarray(scores), dtype=torch.float32)
+    def __init__(self, scores, device="cpu"):
+        self.scores = torch.as_tensor(np.asarray(scores), dtype=torch.float32, device=device)
 
     def score(self, queries):
-        return self.scores[torch.from_numpy(queries.users)]
+        return self.scores[torch.from_numpy(queries.users).to(self.scores.device)]
 
 
 def holdout_of(histories, targets):
@@ -130,3 +130,21 @@ def test_without_targets_there_is_nothing_to_rank():
 def test_targets_outside_the_catalogue_are_refused(bad):
     with pytest.raises(BadInput, match=r"0 … 2"):
         rank(Table([[1.0] * 3]), holdout_of([[]], [[bad]]), 1, n_items=3, hide_seen=True)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_ranks_as_the_cpu_does():
+    rng = np.random.default_rng(2)
+    scores = rng.integers(0, 300, (900, 5000)).astype(np.float32)
+    histories = rng.integers(0, 5000, (900, 30)).tolist()
+    targets = [rng.integers(0, 5000, n).tolist() for n in rng.integers(0, 90, 900)]
+    holdout = holdout_of(histories, targets)
+    there, here = (
+        rank(Table(scores, device), holdout, 20, n_items=5000, hide_seen=True)
+        for device in ("cuda", "cpu")
+    )
+    np.testing.assert_array_equal(there.places.places, here.places.places)
+    np.testing.assert_array_equal(there.places.candidates, here.places.candidates)
+    np.testing.assert_array_equal(there.items, here.items)
+    np.testing.assert_array_equal(there.cut_tied, here.cut_tied)
