@@ -1,7 +1,8 @@
 """Arrays → scores. Needs numpy, scipy and torch, nothing else."""
 
+from core.models.content import Content
 from core.models.ease import EASE
-from core.models.neighbours import ItemKNN
+from core.models.neighbours import ItemKNN, UserKNN
 from core.models.popularity import Popularity, RecentPopularity
 from core.models.transitions import Transitions
 from core.types import Recommender
@@ -10,6 +11,8 @@ MODELS: dict[str, type[Recommender]] = {
     "popularity": Popularity,
     "recent_popularity": RecentPopularity,
     "item_knn": ItemKNN,
+    "user_knn": UserKNN,
     "transitions": Transitions,
     "ease": EASE,
+    "content": Content,
 }

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from scipy import sparse
+from scipy.linalg import blas
 from torch import Tensor
 from torch.nn import functional
 
@@ -35,35 +36,37 @@ class Settings:
         for f in fields(self):
             value, limits = getattr(self, f.name), f.metadata
             if "choices" in limits:
-                if value not in limits["choices"]:
-                    raise BadInput(
-                        f"{f.name} must be one of {', '.join(limits['choices'])}, not {value!r}"
-                    )
-                continue
-            whole = isinstance(f.default, int)
-            right_kind = isinstance(value, int if whole else int | float)
-            if not right_kind or not limits["min"] <= value <= limits["max"]:
+                right = value in limits["choices"]
+                wanted = "one of " + ", ".join(limits["choices"])
+            else:
+                whole = isinstance(f.default, int)
+                right = isinstance(value, int if whole else int | float)
+                right = right and limits["min"] <= value <= limits["max"]
                 kind = "a whole number" if whole else "a number"
-                raise BadInput(
-                    f"{f.name} must be {kind} from {limits['min']} to {limits['max']}, "
-                    f"not {value!r}"
-                )
+                wanted = f"{kind} from {limits['min']} to {limits['max']}"
+            if not right:
+                raise BadInput(f"{f.name} must be {wanted}, not {value!r}")
 
 
 def free_memory(device: str) -> int:
     """Bytes that can still be allocated on this device."""
     if torch.device(device).type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0]) + unused_by_torch(device)
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + unused
     try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return 1024 * next(int(x.split()[1]) for x in lines if x.startswith("MemAvailable"))
+        free = 1024 * _number_after("/proc/meminfo", "MemAvailable:")
     except OSError:  # not Linux: all the memory there is, the closest that the OS tells
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:  # a container's own limit; what it holds of files can be given back, so only "anon" counts
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii"))
+        return min(free, limit - _number_after("/sys/fs/cgroup/memory.stat", "anon"))
+    except (OSError, ValueError):  # no such group, or its limit is "max"
+        return free
 
 
-def unused_by_torch(device: str) -> int:
-    """Bytes that torch holds on the GPU and would reuse."""
-    return int(torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+def _number_after(file: str, word: str) -> int:
+    lines = [line.split() for line in Path(file).read_text(encoding="ascii").splitlines()]
+    return next(int(line[1]) for line in lines if line[0] == word)
 
 
 def tensor(array: Array, device: str | torch.device) -> Tensor:
@@ -105,12 +108,87 @@ def largest_per_row(matrix: sparse.csr_matrix) -> float:
     return float(np.maximum.reduceat(matrix.data, matrix.indptr[filled]).mean())
 
 
+def dense_is_faster(x: sparse.csr_matrix) -> bool:
+    """Whether XᵀX of this (U, I) matrix takes less time with X dense.
+
+    Dense costs U·I², sparse Σ over rows of their length², each step some 300 times as long
+    (measured on 2 cores).
+    """
+    lengths = np.diff(x.indptr).astype(np.float64)
+    return bool(x.shape[0] * x.shape[1] ** 2 < 300 * (lengths @ lengths))
+
+
+def gram(x: sparse.csr_matrix, device: str) -> Tensor:
+    """XᵀX, dense (I, I) float32 on the device, with little more memory than the result."""
+    on_cpu = torch.device(device).type == "cpu"
+    n = x.shape[1]
+    out = torch.zeros(n, n, device=device)
+    if on_cpu and not dense_is_faster(x):
+        transposed = x.T.tocsr()
+        for part in chunks(n, n):
+            out[part] = torch.from_numpy((transposed[part] @ x).toarray())
+        return out
+    for part in chunks(x.shape[0], n, mib=64):
+        dense = tensor(x[part].toarray(), device)
+        if on_cpu:  # half the work, into the lower triangle of `out`, in place
+            blas.ssyrk(1.0, dense.numpy().T, beta=1.0, c=out.numpy().T, overwrite_c=1)
+        else:
+            out.addmm_(dense.T, dense)
+    return mirror(out) if on_cpu else out
+
+
+def mirror(matrix: Tensor) -> Tensor:
+    """Copy the lower triangle of a square matrix onto the upper one, in place."""
+    for part in chunks(len(matrix), len(matrix)):
+        matrix[: part.start, part] = matrix[part, : part.start].T
+        square = matrix[part, part]
+        square.copy_(square.tril() + square.tril(-1).T)
+    return matrix
+
+
+def chunks(rows: int, columns: int, mib: int = 16) -> list[slice]:
+    """Slices that cut a (rows, columns) float32 matrix into pieces of so many MiB."""
+    step = max(1, mib * 2**18 // max(1, columns))
+    return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
+
+
+class SparseRows:
+    """A fixed sparse matrix (N, I) whose rows are added up for each query, on the device."""
+
+    def __init__(self, matrix: sparse.csr_matrix, device: str | torch.device) -> None:
+        self.matrix = matrix
+        self.device = torch.device(device)
+        # On a GPU the transpose: there a sparse matrix can only stand on the left.
+        self._transposed = None if self.device.type == "cpu" else _sparse(matrix.T, self.device)
+
+    def sum(self, weights: sparse.csr_matrix) -> Tensor:
+        """The product of weights (B, N) and the matrix, dense: (B, I)."""
+        if self._transposed is None:
+            return torch.from_numpy((weights @ self.matrix).toarray())
+        dense = torch.from_numpy(weights.T.toarray()).to(self.device)
+        total: Tensor = torch.sparse.mm(self._transposed, dense)
+        return total.T.contiguous()
+
+
+def _sparse(matrix: sparse.csc_matrix, device: torch.device) -> Tensor:
+    coo = matrix.tocsr().tocoo()
+    places = torch.from_numpy(np.stack([coo.row, coo.col]).astype(np.int64))
+    return torch.sparse_coo_tensor(
+        places,
+        torch.from_numpy(coo.data),
+        coo.shape,
+        device=device,
+        is_coalesced=True,
+        check_invariants=False,
+    )
+
+
 class HistoryLinear:
     """Models whose scores are a sum over the events of the history.
 
     score = base + Σ over events of weight · decay^age · rows[item], age 0 the latest. The base is
     what an empty history gets. Weight and age are those of the event's place in the whole history,
-    so each event's share stands on its own. `rows` is (I, I): CSR where sparse, else a Tensor.
+    so each event's share stands on its own. `rows` is (I, I): sparse, or a Tensor.
     """
 
     Config: ClassVar[type]
@@ -120,94 +198,77 @@ class HistoryLinear:
     def __init__(self, config: Any = None) -> None:
         self.config = self.Config() if config is None else config
         self._base: Tensor | None = None
-        self._rows: Any = None  # (I, I) CSR or Tensor; None: the history plays no part
+        self._rows: SparseRows | Tensor | None = None  # None: the history plays no part
         self._decay = 1.0
 
     def _keep(
-        self,
-        base: Array,
-        rows: sparse.csr_matrix | Tensor | None,
-        decay: float,
-        device: str,
+        self, base: Array, rows: SparseRows | Tensor | None, decay: float, device: str
     ) -> None:
         self._base = tensor(np.asarray(base, np.float32), device)
         self._rows = rows
         self._decay = float(decay)
-        self._on_device: Tensor | None = None
 
-    def _fitted_base(self) -> Tensor:
+    def _fitted(self) -> Tensor:
+        """The base, (I,).
+
+        Raises:
+            NotFitted: there is none.
+        """
         if self._base is None:
-            raise NotFitted(f"this {type(self).__name__} has not been fitted or loaded yet")
+            raise NotFitted(f"this {type(self).__name__} model is not fitted yet: fit or load it")
         return self._base
 
     def score(self, queries: Queries) -> Tensor:
         """Scores (B, n_items), float32, on the model's device."""
-        base = self._fitted_base()
+        base = self._fitted()
         if self._rows is None or not len(queries.items):
             return base.repeat(len(queries), 1)
-        weights = queries.weights * self._decay**queries.ages
-        weights = weights.astype(np.float32)
         if isinstance(self._rows, Tensor):
-            return _sum_dense(queries, weights, self._rows).add_(base)
-        history = sparse.csr_matrix(
-            (weights, queries.items, queries.offsets), shape=(len(queries), len(base))
-        )
-        return self._sum_sparse(history).add_(base)
+            return _sum_dense(queries, self._weights(queries), self._rows).add_(base)
+        return self._rows.sum(self._history(queries, len(base))).add_(base)
 
-    def _sum_sparse(self, history: sparse.csr_matrix) -> Tensor:
-        """The product history · rows, dense on the model's device: (B, I)."""
-        assert self._base is not None
-        device = self._base.device
-        if device.type == "cpu":
-            return torch.from_numpy((history @ self._rows).toarray())
-        if self._on_device is None:  # the transpose: a sparse matrix can only stand on the left
-            self._on_device = _sparse_tensor(self._rows.T.tocsr(), device)
-        dense = torch.from_numpy(history.T.toarray()).to(device)
-        scores: Tensor = torch.sparse.mm(self._on_device, dense)
-        return scores.T.contiguous()
+    def _weights(self, queries: Queries) -> Floats:
+        """What each event counts, (E,)."""
+        faded = queries.weights * self._decay**queries.ages
+        return faded.astype(np.float32)
+
+    def _history(self, queries: Queries, n_items: int) -> sparse.csr_matrix:
+        """The weights by query and item, (B, I); repeats of an item are not summed."""
+        parts = (self._weights(queries), queries.items, queries.offsets)
+        return sparse.csr_matrix(parts, shape=(len(queries), n_items))
 
     def state(self) -> dict[str, Array]:
         """Base (I,), decay (1,), and rows as weights (I, I) or as indptr, indices, data."""
-        state: dict[str, Array] = {
-            "base": self._fitted_base().cpu().numpy(),
-            "decay": np.array([self._decay]),
-        }
+        state = {"base": self._fitted().cpu().numpy(), "decay": np.array([self._decay])}
         if isinstance(self._rows, Tensor):
             state["weights"] = self._rows.cpu().numpy()
         elif self._rows is not None:
-            state |= {n: getattr(self._rows, n) for n in ("indptr", "indices", "data")}
+            state |= {n: getattr(self._rows.matrix, n) for n in ("indptr", "indices", "data")}
         return state
 
     def load(self, state: Mapping[str, Array], *, device: str = "cpu") -> Self:
         """Take up what an earlier fit learnt."""
-        base, rows = state["base"], None
+        base = state["base"]
+        rows: SparseRows | Tensor | None = None
         if "weights" in state:
             rows = tensor(state["weights"], device)
         elif "data" in state:
-            parts = (state["data"], state["indices"], state["indptr"])
-            rows = sparse.csr_matrix(parts, shape=(len(base), len(base)))
+            rows = SparseRows(stored_matrix(state, len(base)), device)
         self._keep(base, rows, float(state["decay"][0]), device)
         return self
 
 
-def _sum_dense(queries: Queries, weights: Array, rows: Tensor) -> Tensor:
-    to = rows.device
+def stored_matrix(state: Mapping[str, Array], columns: int) -> sparse.csr_matrix:
+    """The sparse matrix in this state, which has so many columns."""
+    parts = (state["data"], state["indices"], state["indptr"])
+    return sparse.csr_matrix(parts, shape=(len(state["indptr"]) - 1, columns))
+
+
+def _sum_dense(queries: Queries, weights: Floats, rows: Tensor) -> Tensor:
     return functional.embedding_bag(
-        tensor(queries.items, to),
+        tensor(queries.items, rows.device),
         rows,
-        tensor(queries.offsets[:-1], to),
+        tensor(queries.offsets[:-1], rows.device),
         mode="sum",
-        per_sample_weights=tensor(weights, to),
-    )
-
-
-def _sparse_tensor(matrix: sparse.csr_matrix, device: torch.device) -> Tensor:
-    matrix = matrix.tocoo()
-    return torch.sparse_coo_tensor(
-        torch.from_numpy(np.stack([matrix.row, matrix.col]).astype(np.int64)),
-        torch.from_numpy(matrix.data),
-        matrix.shape,
-        device=device,
-        is_coalesced=True,
-        check_invariants=False,
+        per_sample_weights=tensor(weights, rows.device),
     )

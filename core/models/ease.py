@@ -7,13 +7,23 @@ from typing import ClassVar, Self
 
 import numpy as np
 import torch
-from scipy import sparse
 from scipy.linalg import lapack
 from torch import Tensor
 
 from core.errors import BadInput, TooLarge
-from core.models.blocks import HistoryLinear, Settings, free_memory, setting, strengths, tie_breaker
+from core.models.blocks import (
+    HistoryLinear,
+    Settings,
+    free_memory,
+    gram,
+    mirror,
+    setting,
+    strengths,
+    tie_breaker,
+)
 from core.types import OnEpoch, TrainData
+
+COPIES = {"cpu": 1.1, "cuda": 3.1}  # of the (I, I) matrix, held at the worst moment of the fit
 
 
 @dataclass(frozen=True)
@@ -21,7 +31,7 @@ class EASEConfig(Settings):
     """How far the weights are held back."""
 
     l2: float = setting(
-        100.0, "Pulls the weights towards 0: more for sparse data", min=0.01, max=1e6, step=10
+        100.0, "Pulls the weights towards 0: more for noisier data", min=0.01, max=1e6, step=10
     )
     dropout: float = setting(
         0.0, "Share of a history to be thought missing (EDLAE)", min=0.0, max=0.95, step=0.05
@@ -36,9 +46,9 @@ class EASE(HistoryLinear):
 
     G = XᵀX + diag(λ), P = G⁻¹, rows = -P / diag(P) by column, its diagonal 0; X (U, I) holds
     log2(1 + Σ event weights). λ = l2 + p / (1 - p) · diag(XᵀX). Steck, "Embarrassingly Shallow
-    Autoencoders", WWW 2019, arXiv:1905.03375; with p > 0 the denoising EDLAE of Steck,
-    "Autoencoders that don't overfit towards the Identity", NeurIPS 2020, diagonal removed.
-    Differs: the history fades by history_decay, if the log tells what came last.
+    Autoencoders", WWW 2019, arXiv:1905.03375; with dropout p > 0 the EDLAE of Steck, "Autoencoders
+    that don't overfit towards the Identity", NeurIPS 2020. Differs: the history fades by
+    history_decay, if the log tells what came last.
     """
 
     Config: ClassVar[type] = EASEConfig
@@ -55,50 +65,45 @@ class EASE(HistoryLinear):
 
         Raises:
             TooLarge: that many floats do not fit into the device's free memory.
+            BadInput: the matrix cannot be inverted in float32.
         """
-        log = train.interactions
+        log, p = train.interactions, self.config.dropout
+        self._base = self._rows = None  # an earlier fit makes room
         _check_size(log.n_items, device)
-        weights = _gram(strengths(log), device)
-        diagonal = weights.diagonal()
-        p = self.config.dropout
-        diagonal.add_(self.config.l2 + p / (1 - p) * diagonal)
-        weights = _inverse(weights)
-        scale = -1 / weights.diagonal()
-        weights.mul_(scale).fill_diagonal_(0)
-        typical = float(weights.amax(1).mean())
+        matrix = gram(strengths(log), device)
+        diagonal = matrix.diagonal()
+        diagonal.mul_(1 + p / (1 - p)).add_(self.config.l2)
+        weights = _inverse(matrix)
+        weights.mul_(-1 / weights.diagonal()).fill_diagonal_(0)
+        typical = float(weights.amax(dim=1).mean())
         decay = self.config.history_decay if log.times is not None else 1.0
         self._keep(tie_breaker(log, typical), weights, decay, device)
         return self
 
 
 def _check_size(n_items: int, device: str) -> None:
-    copies = 1.3 if torch.device(device).type == "cpu" else 3.1
-    need, free = copies * 4 * n_items**2, free_memory(device)
+    kind = torch.device(device).type
+    need, free = COPIES[kind] * 4 * n_items**2, free_memory(device)
     if need > free:
         raise TooLarge(
-            f"EASE needs {need / 2**30:.1f} GiB on the {device} for {n_items:,} items, and "
-            f"{free / 2**30:.1f} GiB are free: drop rare items (k-core) so that at most "
-            f"{int((free / copies / 4) ** 0.5):,} are left, or use item_knn"
+            f"EASE needs {need / 2**30:,.1f} GiB of the {kind}'s memory for {n_items:,} items, but "
+            f"{free / 2**30:,.1f} GiB are free, enough for "
+            f"{int((free / COPIES[kind] / 4) ** 0.5):,} items: "
+            "drop rare items (k-core), or train item_knn instead"
         )
 
 
-def _gram(x: sparse.csr_matrix, device: str) -> Tensor:
-    """XᵀX, dense (I, I) float32."""
-    gram = (x.T @ x).toarray()
-    return torch.from_numpy(gram).to(device)
-
-
-def _inverse(gram: Tensor) -> Tensor:
-    """The inverse of a positive definite matrix; overwrites it where it can."""
-    if gram.device.type == "cpu":
-        upper, failed = lapack.spotrf(gram.numpy().T, overwrite_a=1, clean=0)
+def _inverse(matrix: Tensor) -> Tensor:
+    """The inverse of this positive definite matrix, whose memory it may take."""
+    if matrix.device.type == "cpu":  # LAPACK works in place; its columns are our rows
+        factor, failed = lapack.spotrf(matrix.numpy().T, overwrite_a=1, clean=0)
         if not failed:
-            upper, failed = lapack.spotri(upper, overwrite_c=1)
-        inverse = torch.from_numpy(upper.T)
-        inverse = inverse.tril() + inverse.tril(-1).T
+            factor, failed = lapack.spotri(factor, overwrite_c=1)
+        inverse = mirror(torch.from_numpy(factor.T))
     else:
-        lower, failed = torch.linalg.cholesky_ex(gram)
-        inverse = torch.cholesky_inverse(lower)
+        factor, failed = torch.linalg.cholesky_ex(matrix)
+        del matrix
+        inverse = torch.cholesky_inverse(factor)
     if failed:
-        raise BadInput("these events leave EASE's equations unsolvable: a larger l2 is needed")
+        raise BadInput("these events leave EASE without a solution in float32: raise l2")
     return inverse

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy import sparse
 
-from core.models.blocks import HistoryLinear, Settings, largest_per_row, setting, tie_breaker
+from core.models.blocks import (
+    HistoryLinear,
+    Settings,
+    SparseRows,
+    largest_per_row,
+    setting,
+    tie_breaker,
+)
 from core.types import Array, Interactions, OnEpoch, Queries, TrainData
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,8 @@ class Transitions(HistoryLinear):
     ) -> Self:
         """Count the steps; O(events · gap)."""
         config, log = self.config, train.interactions
+        if log.times is None:
+            logger.warning("The log tells no times, so the order of its rows is taken for theirs.")
         steps = _steps(log, config)
         rows = _normalised(steps, config)
         if config.backward:
@@ -62,7 +74,7 @@ class Transitions(HistoryLinear):
         rows = sparse.csr_matrix(rows, dtype=np.float32)
         rows.sort_indices()
         base = tie_breaker(log, largest_per_row(rows))
-        self._keep(base, rows, config.history_decay, device)
+        self._keep(base, SparseRows(rows, device), config.history_decay, device)
         return self
 
     def score(self, queries: Queries) -> Any:

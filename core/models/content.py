@@ -1,0 +1,135 @@
+"""Items with the same attributes and words: works for items that nobody has taken yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from scipy import sparse
+from torch import Tensor
+
+from core.errors import BadInput
+from core.models.blocks import HistoryLinear, Settings, SparseRows, setting, tie_breaker
+from core.types import Array, Features, OnEpoch, Queries, TrainData
+
+BANDS = 10  # a number counts as its tenth of the catalogue
+
+
+@dataclass(frozen=True)
+class ContentConfig(Settings):
+    """Which kinds of attributes count how much."""
+
+    attribute_weight: float = setting(
+        1.0, "Weight of categories, single or several per item", min=0.0, max=100.0, step=0.1
+    )
+    text_weight: float = setting(
+        1.0, "Weight of the words in titles and texts", min=0.0, max=100.0, step=0.1
+    )
+    number_weight: float = setting(
+        0.2, "Weight of numbers such as the price, by tenths", min=0.0, max=100.0, step=0.1
+    )
+    history_decay: float = setting(
+        0.8, "Weight of an event relative to the one after it", min=0.0, max=1.0, step=0.05
+    )
+
+
+class Content(HistoryLinear):
+    """Scores by how alike an item's attributes and words are to those of the history's items.
+
+    v_i = unit(√w · unit(block) side by side): categories times ln(1 + I / items that have it),
+    numbers as their tenth of the catalogue, text as it comes (TF-IDF). So v_i·v_j is the weighted
+    mean of the blocks' cosines. score(i) = base(i) + Σ over events of weight · decay^age · v_i·v_j:
+    the decayed mean of the history's vectors, up to its length, which changes no ranking.
+    """
+
+    Config: ClassVar[type] = ContentConfig
+    needs_features: ClassVar[bool] = True
+
+    def fit(
+        self,
+        train: TrainData,
+        *,
+        rng: np.random.Generator,
+        device: str = "cpu",
+        on_epoch: OnEpoch | None = None,
+    ) -> Self:
+        """Make each item's vector.
+
+        Raises:
+            BadInput: nothing is known of the items, or only what has weight 0.
+        """
+        log = train.interactions
+        vectors = _vectors(train.item_features, self.config)
+        decay = self.config.history_decay if log.times is not None else 1.0
+        by_feature = vectors.T.tocsr()
+        self._keep(tie_breaker(log, 1.0), SparseRows(by_feature, device), decay, device)
+        self._vectors = by_feature.T.tocsr()  # as load makes them, so that scores stay the same
+        return self
+
+    def score(self, queries: Queries) -> Tensor:
+        """Scores (B, n_items), float32, on the model's device."""
+        base = self._fitted()
+        assert isinstance(self._rows, SparseRows)
+        taste = self._history(queries, len(base)) @ self._vectors  # (B, F)
+        return self._rows.sum(taste).add_(base)
+
+    def load(self, state: Mapping[str, Array], *, device: str = "cpu") -> Self:
+        """Take up what an earlier fit learnt."""
+        super().load(state, device=device)
+        assert isinstance(self._rows, SparseRows)
+        self._vectors = self._rows.matrix.T.tocsr()
+        return self
+
+
+def _vectors(features: Features | None, config: Any) -> sparse.csr_matrix:
+    """The items' vectors, (I, F) float32, of length 1, or 0 where nothing is known."""
+    makers = {
+        "categorical": (config.attribute_weight, _rarity_weighted),
+        "multi_hot": (config.attribute_weight, _rarity_weighted),
+        "text": (config.text_weight, sparse.csr_matrix),
+        "numeric": (config.number_weight, _bands),
+    }
+    blocks = {} if features is None else {n: b for n, b in features.blocks() if n in makers}
+    if not blocks:
+        raise BadInput(
+            "content compares items by their attributes, and this dataset has none: "
+            "ingest it with a file of items, or choose another model"
+        )
+    parts = []
+    for name, block in blocks.items():
+        weight, make = makers[name]
+        if weight:
+            parts.append(np.sqrt(weight) * _unit(make(block.matrix)))
+    if not parts:
+        raise BadInput(
+            f"content has weight 0 for all that is known of the items ({', '.join(blocks)}): "
+            "give one of them a weight above 0"
+        )
+    return sparse.csr_matrix(_unit(sparse.hstack(parts, format="csr")), dtype=np.float32)
+
+
+def _rarity_weighted(matrix: Any) -> sparse.csr_matrix:
+    """Each 0/1 column times ln(1 + I / items that have it)."""
+    matrix = sparse.csr_matrix(matrix, dtype=np.float64)
+    having = np.bincount(matrix.indices, minlength=matrix.shape[1])
+    return matrix @ sparse.diags(np.log1p(matrix.shape[0] / np.maximum(having, 1)))
+
+
+def _bands(numbers: Array) -> sparse.csr_matrix:
+    """Which tenth of the catalogue each number lies in, 0/1 (I, F · BANDS); no tenth if missing."""
+    columns = []
+    for column in np.asarray(numbers, np.float64).T:
+        known = np.flatnonzero(np.isfinite(column))
+        edges = np.quantile(column[known], np.arange(1, BANDS) / BANDS) if len(known) else []
+        band = np.searchsorted(edges, column[known], side="right")
+        ones = np.ones(len(known))
+        columns.append(sparse.csr_matrix((ones, (known, band)), shape=(len(column), BANDS)))
+    return sparse.hstack(columns, format="csr")
+
+
+def _unit(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Each row divided by its length; rows of length 0 stay."""
+    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1))).ravel()
+    return sparse.diags(1 / np.where(lengths > 0, lengths, 1)) @ matrix

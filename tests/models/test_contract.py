@@ -1,0 +1,246 @@
+"""What every model in MODELS promises."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from core.errors import BadInput, NotFitted
+from core.models import MODELS
+from core.types import (
+    Block,
+    Features,
+    Interactions,
+    Queries,
+    RatingPredictor,
+    Recommender,
+    TrainData,
+)
+
+IMPERSONAL = {"popularity", "recent_popularity"}
+RATERS = {"popularity", "item_knn", "user_knn"}
+NOT_LINEAR = {"user_knn"}
+ORDERED = {"item_knn", "transitions", "ease", "content"}  # by default, later events count more
+
+every_model = pytest.mark.parametrize("name", MODELS)
+
+
+def fitted(name: str, train: TrainData, *, device: str = "cpu", **params: Any) -> Recommender:
+    model = MODELS[name](MODELS[name].Config(**params))
+    return model.fit(train, rng=np.random.default_rng(0), device=device)
+
+
+def history(*items: int) -> Queries:
+    return Queries(
+        np.array([-1]),
+        np.array([0, len(items)]),
+        np.array(items, np.int64),
+        np.ones(len(items), np.float32),
+    )
+
+
+@every_model
+def test_is_a_recommender_and_some_predict_ratings(name):
+    model = MODELS[name](MODELS[name].Config())
+    assert isinstance(model, Recommender)
+    assert isinstance(model, RatingPredictor) == (name in RATERS)
+
+
+@every_model
+def test_refuses_before_fit(name, queries):
+    model = MODELS[name](MODELS[name].Config())
+    with pytest.raises(NotFitted):
+        model.score(queries)
+    with pytest.raises(NotFitted):
+        model.state()
+    if name in RATERS:
+        with pytest.raises(NotFitted):
+            model.predict(queries, np.zeros(len(queries), np.int64))
+
+
+@every_model
+def test_scores_every_item_and_alone_as_in_a_batch(name, world, queries):
+    model = fitted(name, world)
+    scores = model.score(queries)
+    assert scores.shape == (len(queries), world.interactions.n_items)
+    assert scores.dtype == torch.float32
+    assert torch.isfinite(scores).all()
+    for b in range(len(queries)):
+        torch.testing.assert_close(model.score(queries[b : b + 1])[0], scores[b])
+    assert model.score(queries[:0]).shape == (0, world.interactions.n_items)
+
+
+@every_model
+def test_state_survives_the_round_trip_exactly(name, world, queries):
+    model = fitted(name, world)
+    state = model.state()
+    for array in state.values():
+        assert isinstance(array, np.ndarray)
+    stored = {key: array.copy() for key, array in state.items()}
+    for array in stored.values():
+        array.flags.writeable = False
+    again = MODELS[name](model.config).load(stored)
+    assert torch.equal(again.score(queries), model.score(queries))
+    assert again.state().keys() == state.keys()
+    for key, array in again.state().items():
+        np.testing.assert_array_equal(array, state[key])
+        assert array.dtype == state[key].dtype
+    if name in RATERS:
+        items = np.arange(len(queries))
+        np.testing.assert_array_equal(again.predict(queries, items), model.predict(queries, items))
+
+
+@every_model
+def test_equal_seeds_give_equal_states_and_a_second_fit_forgets(name, world, queries):
+    other = replace(world, interactions=world.interactions.where(np.arange(21) % 3 > 0))
+    model = fitted(name, other)
+    model.score(queries)
+    model.fit(world, rng=np.random.default_rng(0))
+    fresh = fitted(name, world).state()
+    assert model.state().keys() == fresh.keys()
+    for key, array in model.state().items():
+        np.testing.assert_array_equal(array, fresh[key])
+    without_values = replace(world, interactions=replace(world.interactions, values=None))
+    model.fit(without_values, rng=np.random.default_rng(0))
+    assert not any("rating" in key for key in model.state())
+
+
+@every_model
+def test_scoring_leaves_the_model_and_the_queries_as_they_were(name, world, queries):
+    model = fitted(name, world)
+    before = {key: array.copy() for key, array in model.state().items()}
+    weights = queries.weights.copy()
+    model.score(queries)
+    for key, array in model.state().items():
+        np.testing.assert_array_equal(array, before[key])
+    np.testing.assert_array_equal(queries.weights, weights)
+
+
+@every_model
+def test_ranks_by_popularity_without_a_history(name, world):
+    params = {"window_days": 0} if name == "recent_popularity" else {}
+    scores = fitted(name, world, **params).score(history())[0].numpy()
+    log = world.interactions
+    counts = np.bincount(log.items, log.weights, minlength=log.n_items)
+    for a in range(len(counts)):
+        for b in range(len(counts)):
+            assert (scores[a] > scores[b]) == (counts[a] > counts[b])
+
+
+@every_model
+def test_an_unknown_user_is_scored_by_history_alone(name, world):
+    model = fitted(name, world)
+    strange, idle = history(2, 4), replace(history(2, 4), users=np.array([7]))
+    assert torch.equal(model.score(strange), model.score(idle))
+
+
+@every_model
+def test_survives_the_smallest_logs(name, features, queries):
+    for n_events in (0, 1):
+        log = Interactions(
+            np.zeros(n_events, np.int64),
+            np.full(n_events, 3),
+            np.ones(n_events, np.float32),
+            n_users=8,
+            n_items=8,
+            times=np.full(n_events, 1_600_000_000),
+        )
+        scores = fitted(name, TrainData(log, item_features=features)).score(queries)
+        assert scores.shape == (len(queries), 8)
+        assert torch.isfinite(scores).all()
+
+
+@every_model
+def test_later_events_count_more_where_documented(name, world):
+    model = fitted(name, world)
+    there, back = model.score(history(0, 1, 5)), model.score(history(5, 1, 0))
+    assert torch.allclose(there, back) == (name not in ORDERED)
+
+
+@every_model
+def test_a_log_without_times_has_no_later_events(name, world):
+    timeless = replace(world, interactions=replace(world.interactions, times=None))
+    model = fitted(name, timeless)
+    there, back = model.score(history(0, 1, 5)), model.score(history(5, 1, 0))
+    assert torch.allclose(there, back) == (name != "transitions")
+
+
+@pytest.mark.parametrize("name", sorted(MODELS.keys() - NOT_LINEAR))
+@given(data=st.data())
+def test_scores_are_the_base_and_a_sum_over_events(name, data):
+    """Doubling an event's weight adds what it gave, whatever else is in the history."""
+    log, features = checkerboard(6, 10)
+    model = fitted(name, TrainData(log, item_features=features))
+    items = data.draw(st.lists(st.integers(0, log.n_items - 1), max_size=6))
+    query = history(*items)
+    base, scores = model.score(history())[0], model.score(query)[0]
+    total = base.clone()
+    for event in range(len(items)):
+        doubled = query.weights.copy()
+        doubled[event] = 2
+        total += model.score(replace(query, weights=doubled))[0] - scores
+    torch.testing.assert_close(total, scores, atol=1e-5, rtol=1e-5)
+
+
+def checkerboard(n_users: int, n_items: int) -> tuple[Interactions, Features]:
+    """Even users took the even items, odd users the odd ones; each left a different one out."""
+    events = [
+        (u, i)
+        for u in range(n_users)
+        for i in range(u % 2, n_items, 2)
+        if i // 2 != u // 2 % (n_items // 2)
+    ]
+    users, items = np.array(events).T
+    times = np.arange(len(users)) + 1_600_000_000
+    log = Interactions(users, items, np.ones(len(users), np.float32), n_users, n_items, times)
+    parity = np.eye(2)[np.arange(n_items) % 2]
+    return log, Features(categorical=Block(("even", "odd"), sparse.csr_matrix(parity)))
+
+
+@pytest.mark.parametrize("name", sorted(MODELS.keys() - IMPERSONAL))
+def test_learns_the_checkerboard(name):
+    log, features = checkerboard(20, 10)
+    scores = fitted(name, TrainData(log, item_features=features)).score(log.queries()).numpy()
+    scores[log.users, log.items] = -np.inf
+    users = np.arange(20)
+    np.testing.assert_array_equal(scores.argmax(axis=1), users // 2 % 5 * 2 + users % 2)
+
+
+@every_model
+def test_config_tells_its_limits_and_keeps_to_them(name):
+    config = MODELS[name].Config
+    for field in fields(config):
+        assert field.metadata["help"]
+        if "choices" in field.metadata:
+            assert field.default in field.metadata["choices"]
+            wrong: list[Any] = ["nonsense"]
+        else:
+            low, high = field.metadata["min"], field.metadata["max"]
+            assert field.metadata["step"] > 0
+            assert low <= field.default <= high
+            for value in (low, high):
+                config(**{field.name: value})
+            wrong = [low - 1, high + 1, float("nan"), "many"]
+        for value in wrong:
+            with pytest.raises(BadInput, match=field.name):
+                config(**{field.name: value})
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@every_model
+def test_the_gpu_gives_the_same(name, world, queries):
+    on_cpu = fitted(name, world)
+    on_gpu = fitted(name, world, device="cuda")
+    scores = on_gpu.score(queries)
+    assert scores.device.type == "cuda"
+    torch.testing.assert_close(scores.cpu(), on_cpu.score(queries), atol=1e-5, rtol=1e-5)
+    loaded = MODELS[name](on_gpu.config).load(on_gpu.state(), device="cuda")
+    assert torch.equal(loaded.score(queries), scores)
