@@ -6,7 +6,7 @@ One row an id. A file's second row for the same id, or a row without an id, goes
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +17,10 @@ from core.data.staging import K, Plan, id_sql, settled
 from core.data.store import literal, quoted
 
 LIKELY = 0.5  # how much better than chance a column must follow from the id, 0 … 1
-SAMPLE_EVENTS = 500_000
+SAMPLE_CELLS = 5_000_000  # of the log, when looking for what follows from what
 # A basket or a session names one visit: it follows from the user, but says nothing about one.
 VISITS = re.compile(r"session|invoice|order|transaction|basket|receipt|cart|visit|trip|bill")
-TABLES = {"item_id": "items.parquet", "user_id": "users.parquet"}
+FILES = {"item_id": "items.parquet", "user_id": "users.parquet"}
 
 
 @dataclass(frozen=True)
@@ -34,20 +34,38 @@ class Side:
 
 
 def write_attributes(
-    con: DuckDBPyConnection, role: str, sides: Sequence[Side], plan: Plan, folder: Path
-) -> list[str]:
-    """Writes items.parquet or users.parquet; the names of its attributes, [] if there are none.
+    con: DuckDBPyConnection, sides: Mapping[str, Sequence[Side]], plan: Plan, folder: Path
+) -> dict[str, list[str]]:
+    """Writes items.parquet and users.parquet; the names of the attributes of "item_id", "user_id".
 
     Args:
         con: The connection with the table `rejected`.
-        role: "item_id" or "user_id".
-        sides: The files that describe these ids.
+        sides: The files that describe "item_id" and "user_id".
         plan: How the log was read; ids are read alike.
-        folder: Has events.parquet; the file is written here.
+        folder: Has events.parquet; the files are written here. A table without attributes is not.
     """
+    log = con.from_parquet(str(folder / "events.parquet"))
+    follows = _following(log, [c for c in plan.context.values() if c in log.columns])
+    if plan.value_kind == "price":
+        follows["item_id"].append("value")
+    return {
+        role: _write(con, role, sides[role], plan, log, follows[role], folder / file)
+        for role, file in FILES.items()
+    }
+
+
+def _write(
+    con: DuckDBPyConnection,
+    role: str,
+    sides: Sequence[Side],
+    plan: Plan,
+    log: DuckDBPyRelation,
+    follows: Sequence[str],
+    path: Path,
+) -> list[str]:
     tables = [_from_file(con, side, role, plan, n) for n, side in enumerate(sides)]
-    if all(side.many for side in sides):
-        tables += _from_log(con, role, plan, folder / "events.parquet")
+    if all(side.many for side in sides) and follows:
+        tables.append(_from_log(log, role, plan, follows))
     if not tables:
         return []
     joined, columns = tables[0], [c for c in tables[0].columns if c != role]
@@ -58,7 +76,7 @@ def write_attributes(
         joined = _outer(joined, table.project(", ".join([role, *cells])), role)
         columns += new
     cells = [role, *map(quoted, columns)]
-    joined.project(", ".join(cells)).order(role).write_parquet(str(folder / TABLES[role]))
+    joined.project(", ".join(cells)).order(role).write_parquet(str(path))
     return columns
 
 
@@ -120,58 +138,70 @@ def _put_together(rows: DuckDBPyRelation, role: str, names: Sequence[str]) -> Du
     return rows.project(role).distinct() if found is None else found
 
 
-def _from_log(
-    con: DuckDBPyConnection, role: str, plan: Plan, events: Path
-) -> list[DuckDBPyRelation]:
-    """The columns of the log that follow from the id: brand from item, country from user."""
-    log = con.from_parquet(str(events))
-    columns = [c for c in plan.context.values() if c in log.columns]
-    few = log.limit(SAMPLE_EVENTS if len(columns) <= 100 else SAMPLE_EVENTS // 10)
-    few.to_table('" few events"')
-    wanted = [(c, c) for c in columns if _follows(con.table('" few events"'), role, c)]
-    con.execute('DROP TABLE " few events"')
-    if role == "item_id" and plan.value_kind == "price":
-        wanted.append(("value", str(plan.mapping["value"])))
-    names = unique_names([name for _, name in wanted], [role])
-    moment = "{'t': timestamp, 's': source_row}" if plan.time else "source_row"
-    found: DuckDBPyRelation | None = None
-    for (column, _), name in zip(wanted, names, strict=True):
-        one = _typical(log, role, column, moment).project(f"{role}, x AS {quoted(name)}")
-        found = one if found is None else _outer(found, one, role)
-    return [] if found is None else [found]
+def _following(log: DuckDBPyRelation, columns: Sequence[str]) -> dict[str, list[str]]:
+    """The columns of the log that follow from the item (brand) and from the user (country)."""
+    item, user = (_agreement(log, role, columns) for role in ("item_id", "user_id"))
+    return {
+        "item_id": [c for c in columns if item[c] >= max(LIKELY, user[c])],
+        "user_id": [
+            c
+            for c in columns
+            if user[c] >= LIKELY and user[c] > item[c] and not VISITS.search(c.lower())
+        ],
+    }
 
 
-def _follows(log: DuckDBPyRelation, role: str, column: str) -> bool:
-    """Whether two events of one id agree in this column clearly more often than any two events.
+def _agreement(log: DuckDBPyRelation, role: str, columns: Sequence[str]) -> dict[str, float]:
+    """How far two events of one id agree in each column beyond any two events: 1 is always.
 
-    The agreement within ids, corrected for chance (as Cohen's kappa is), at least LIKELY.
+    The agreement within ids, averaged over them and corrected for chance as Cohen's kappa is.
     """
-    if role == "user_id" and VISITS.search(column.lower()):
-        return False
-    x = f"CAST({quoted(column)} AS VARCHAR)"
-    filled = log.filter(f"{quoted(column)} IS NOT NULL")
-    pairs = filled.aggregate(f"{role}, {x} AS x, count(*) AS n", f"{role}, {x}")
-    within = (
-        pairs.aggregate("sum(n * (n - 1)) / (sum(n) * (sum(n) - 1)) AS a, sum(n) AS n", role)
-        .filter("n > 1")
-        .aggregate("avg(a)")
-        .fetchall()[0][0]
+    if not columns:
+        return {}
+    cells = ", ".join(
+        f"{{'c': {n}, 'x': CAST({quoted(c)} AS VARCHAR)}}" for n, c in enumerate(columns)
     )
-    chance = (
-        pairs.aggregate("x, sum(n) AS n", "x")
-        .aggregate("sum(n * n) / pow(sum(n), 2)")
-        .fetchall()[0][0]
+    pairs = (
+        log.limit(SAMPLE_CELLS // len(columns))
+        .project(f"{role} AS id, unnest([{cells}]) AS cell")
+        .project("id, cell.c AS c, cell.x AS x")
+        .filter("x IS NOT NULL")
+        .aggregate("id, c, x, count(*) AS n", "id, c, x")
     )
-    return within is not None and chance < 1 and (within - chance) / (1 - chance) >= LIKELY
+    same = "sum(n * (n - 1)) / (sum(n) * (sum(n) - 1))"  # of pairs of one id's events
+    within = pairs.aggregate(f"id, c, {same} AS agreement, sum(n) AS total", "id, c")
+    means = within.filter("total > 1").aggregate("c, avg(agreement)", "c").fetchall()
+    by_value = pairs.aggregate("c, x, sum(n) AS n", "c, x")
+    chance = dict(by_value.aggregate("c, sum(n * n) / pow(sum(n), 2)", "c").fetchall())
+    found = dict.fromkeys(columns, 0.0)
+    for n, agreement in means:
+        if chance[n] < 1:
+            found[columns[n]] = (agreement - chance[n]) / (1 - chance[n])
+    return found
 
 
-def _typical(log: DuckDBPyRelation, role: str, column: str, moment: str) -> DuckDBPyRelation:
-    """The latest number of each id (prices change), or its most frequent text (typing errors)."""
+def _from_log(
+    log: DuckDBPyRelation, role: str, plan: Plan, follows: Sequence[str]
+) -> DuckDBPyRelation:
+    """The latest number of each id (prices change), its most frequent text (some have errors)."""
+    titles = [str(plan.mapping["value"]) if c == "value" else c for c in follows]
+    names = dict(zip(follows, unique_names(titles, [role]), strict=True))
+    types = dict(zip(log.columns, map(str, log.types), strict=True))
+    moment = "{'t': timestamp, 's': source_row}" if plan.time else "source_row"
+    numbers = [c for c in follows if types[c] != "VARCHAR"]
+    latest = [f"arg_max({quoted(c)}, {moment}) AS {quoted(names[c])}" for c in numbers]
+    found = log.aggregate(", ".join([role, *latest]), role)
+    for c in follows:
+        if c not in numbers:
+            found = _outer(found, _most_frequent(log, role, c, moment, names[c]), role)
+    return found.project(", ".join([role, *(quoted(names[c]) for c in follows)]))
+
+
+def _most_frequent(
+    log: DuckDBPyRelation, role: str, column: str, moment: str, name: str
+) -> DuckDBPyRelation:
     x = quoted(column)
     filled = log.filter(f"{x} IS NOT NULL").project(f"{role}, {x} AS x, {moment} AS moment")
-    if str(filled.types[1]) in ("BIGINT", "DOUBLE", "INTEGER", "FLOAT", "SMALLINT"):
-        return filled.aggregate(f"{role}, arg_max(x, moment) AS x", role)
-    counted = filled.aggregate(
-        f"{role}, x, {{'n': count(*), 'm': max(moment)}} AS rank", f"{role}, x"
-    )
-    return counted.aggregate(f"{role}, arg_max(x, rank) AS x", role)
+    rank = "{'n': count(*), 'latest': max(moment)} AS rank"
+    counted = filled.aggregate(f"{role}, x, {rank}", f"{role}, x")
+    return counted.aggregate(f"{role}, arg_max(x, rank) AS {quoted(name)}", role)

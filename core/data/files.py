@@ -49,15 +49,20 @@ MAGIC = {
 NOT_DATA = ("readme", "license", "licence", "copying", "notice", "changelog", "citation")
 
 
-def unpack(path: Path, scratch: Path) -> list[Plain]:
+def unpack(path: Path, scratch: Path, name: str | None = None) -> list[Plain]:
     """The plain files in what lies at this path: one, or the members of a zip.
+
+    Args:
+        path: What a person gave.
+        scratch: A folder for unpacked and converted files.
+        name: What the person calls it; the path's own name if not given.
 
     Raises:
         NotFound: nothing lies there, or a folder.
         BadInput: it is empty, of no kind that can be read, damaged, or an unsafe archive.
         TooLarge: it unpacks to more than it may.
     """
-    name = path.name
+    name = name or path.name
     if not path.is_file():
         what = "is a folder, not a file" if path.is_dir() else "does not exist"
         raise NotFound(f"{str(path)!r} {what}: give the path of a file")

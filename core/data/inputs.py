@@ -84,7 +84,15 @@ def open_inputs(
     Raises:
         BadInput: a file cannot be read, or nothing in it can be told for user and item.
     """
-    given = [_open_all(con, scratch, group, limit) for group in (paths, items, users)]
+    labels = iter(_labels([*paths, *items, *users]))
+    given = [
+        [
+            open_one(con, plain, scratch, limit)
+            for path in group
+            for plain in unpack(path, scratch, next(labels))
+        ]
+        for group in (paths, items, users)
+    ]
     if not given[0]:
         raise BadInput("no file was given: name at least one with a log of who did what")
     log, others = _find_log(given[0], mapping)
@@ -109,11 +117,14 @@ def open_inputs(
     )
 
 
-def _open_all(
-    con: DuckDBPyConnection, scratch: Path, paths: Sequence[Path], limit: int | None
-) -> list[Opened]:
-    plains = [plain for path in paths for plain in unpack(path, scratch)]
-    return [open_one(con, plain, scratch, limit) for plain in plains]
+def _labels(paths: Sequence[Path]) -> list[str]:
+    """A name for each file, all different: its own, with its folder's or a number if need be."""
+    names = [path.name for path in paths]
+    labels: list[str] = []
+    for path in paths:
+        label = path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}"
+        labels.append(label if label not in labels else f"{label} ({labels.count(label) + 1})")
+    return labels
 
 
 def open_one(
