@@ -1,0 +1,21 @@
+"""What may be absent where."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def imports_without(module: str, absent: list[str]) -> None:
+    code = f"import sys; sys.modules.update(dict.fromkeys({absent})); import {module}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_models_import_on_a_bare_gpu_box():
+    absent = ["duckdb", "pandas", "pyarrow", "plotly", "streamlit", "sklearn", "psutil"]
+    imports_without("core.models, core.recommend, core.evaluate", absent)
+
+
+def test_data_imports_without_torch():
+    imports_without("core.data.store, core.artifact", ["torch", "streamlit"])
