@@ -45,4 +45,5 @@ def main() -> None:
         show_error(error)
 
 
-main()
+if __name__ == "__main__":
+    main()

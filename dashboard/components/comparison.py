@@ -8,7 +8,8 @@ import pandas as pd
 
 from core.artifact import Run
 from dashboard import cache
-from dashboard.components.labels import run_label
+from dashboard.components.labels import run_label, text_or
+from dashboard.state import t
 
 HEADLINES = ("ndcg", "recall", "hit_rate", "map", "mrr")  # what Holm's correction counts
 
@@ -80,8 +81,15 @@ def differences(runs: Sequence[Run], baseline: Run, k: int) -> pd.DataFrame:
 def sliced(runs: Sequence[Run]) -> pd.DataFrame:
     """by, group, metric, run, mean, low, high, n: every run on the parts of the holdout."""
     rows = [
-        {**part, "group": part["part"], "run": run_label(run)}
+        {**part, "group": part_label(part["by"], part["part"]), "run": run_label(run)}
         for run in runs
         for part in (run.metrics or {}).get("slices", [])
     ]
     return pd.DataFrame(rows, columns=["by", "group", "metric", "run", "mean", "low", "high", "n"])
+
+
+def part_label(by: str, part: str) -> str:
+    """What a part of a slice is called; the values of an attribute are the log's own words."""
+    if by == "activity":
+        return t("part.events", n=part.removesuffix(" events"))
+    return text_or(f"part.{part.replace(' ', '_')}", part) if by.startswith("target ") else part

@@ -21,7 +21,7 @@ def heading(page: str, answer: str) -> None:
 
 
 def section(key: str, **values: Any) -> None:
-    st.subheader(t(key, **values), anchor=False)
+    st.header(t(key, **values), anchor=False)
 
 
 def table(

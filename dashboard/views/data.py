@@ -1,0 +1,66 @@
+"""What do people do in this log, and is it fit to train on?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.data.store import DatasetInfo
+from dashboard import cache
+from dashboard.components.context import Context, context
+from dashboard.components.importer import importer
+from dashboard.components.overview import columns_tab, overview_tab, rejected_tab
+from dashboard.components.page import heading, link
+from dashboard.components.quality import quality_tab
+from dashboard.components.sample import use_sample_data
+from dashboard.state import t
+
+
+def main(now: Context) -> None:
+    if now.dataset is None:
+        heading("data", t("data.answer.none"))
+        use_sample_data(now.workspace)
+        importer(now.workspace)
+        return
+    heading("data", _answer(now.dataset))
+    if message := st.session_state.pop("imported", None):
+        st.success(message, icon=":material/check_circle:")
+    with st.expander(t("data.add"), icon=":material/upload:", on_change="rerun", key="add") as box:
+        if box.open:
+            importer(now.workspace)
+    _tabs(now, now.dataset)
+    link("train", t("action.go_train"), icon=":material/model_training:")
+
+
+def _answer(dataset: DatasetInfo) -> str:
+    findings = [v for v in cache.verdicts(dataset) if v.severity in ("warn", "bad")]
+    verdict = t("data.verdict.notes", n=len(findings)) if findings else t("data.verdict.ok")
+    counts = dataset.counts
+    return t(
+        "data.answer",
+        users=counts["users"],
+        events=counts["rows_kept"],
+        items=counts["items"],
+        verdict=verdict,
+    )
+
+
+def _tabs(now: Context, dataset: DatasetInfo) -> None:
+    names = ("overview", "quality", "rejected", "columns")
+    overview, quality, rejected, columns = st.tabs(
+        [t(f"data.tab.{name}") for name in names], on_change="rerun", key=f"tabs_{dataset.id}"
+    )
+    with overview:
+        if overview.open:
+            overview_tab(dataset)
+    with quality:
+        if quality.open:
+            quality_tab(now.workspace, dataset)
+    with rejected:
+        if rejected.open:
+            rejected_tab(dataset)
+    with columns:
+        if columns.open:
+            columns_tab(dataset)
+
+
+main(context())

@@ -1,0 +1,144 @@
+"""One server and one Chromium for all browser tests; every page is watched for errors."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.data.store import Workspace
+
+ARGS = ["--no-sandbox", "--disable-dev-shm-usage"]
+MISSING = (
+    "the browser tests need Chromium: apt-get install chromium fonts-noto-cjk "
+    "(RECSCOPE_REQUIRE_BROWSER=1 makes its absence a failure)"
+)
+
+Visit = Callable[..., Any]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("browser")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of the system's Chromium; without one the tests are skipped, or fail if told so."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found:
+        return found
+    if os.environ.get("RECSCOPE_REQUIRE_BROWSER") == "1":
+        pytest.fail(MISSING)
+    pytest.skip(MISSING)
+
+
+@pytest.fixture(scope="session")
+def served(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server on a workspace of its own, which is empty at first."""
+    folder = tmp_path_factory.mktemp("served")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "dashboard", "--port", str(port), "--data-dir", str(folder)]
+    with (folder / "server.log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait(f"{address}/_stcore/health", server)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(30)
+    assert "Traceback" not in (folder / "server.log").read_text()
+
+
+def _wait(url: str, server: subprocess.Popen[bytes], patience_s: float = 60) -> None:
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                if answer.read() == b"ok":
+                    return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail(f"the server did not come up (exit code {server.poll()})")
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, headless=True, args=ARGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser: Any, served: str) -> Iterator[Visit]:
+    """Opens an address of the app; afterwards: no console error, no request off this machine."""
+    wrong: list[str] = []
+    contexts = []
+
+    def open_it(path: str = "/", *, locale: str = "en-US", scheme: str = "light") -> Any:
+        context = browser.new_context(
+            viewport={"width": 1360, "height": 900}, locale=locale, color_scheme=scheme
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.on("console", lambda message: wrong.extend(_error(message)))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda request: wrong.extend(_outside(request.url)))
+        page.goto(served + path)
+        ready(page)
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert not wrong
+
+
+def _error(message: Any) -> list[str]:
+    # Under /train Streamlit first asks for /train/_stcore/…, gets 404, and then for /_stcore/….
+    expected = "/_stcore/" in message.location["url"]
+    return [message.text] if message.type == "error" and not expected else []
+
+
+def _outside(url: str) -> list[str]:
+    here = url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:"))
+    return [] if here else [url]
+
+
+def ready(page: Any) -> None:
+    """Waits until the script has run and the page is drawn."""
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    page.wait_for_selector("h1")
+
+
+@pytest.fixture(scope="session")
+def furnished(served: str, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The served workspace with MovieLens and two evaluated runs in it."""
+    from core import pipeline
+    from core.data.ingest import ingest
+
+    folder = next(path for path in tmp_path_factory.getbasetemp().glob("served*"))
+    workspace = Workspace.open(folder)
+    films = Path(__file__).resolve().parents[2] / "sample_data" / "movielens-latest-small"
+    info = ingest(workspace, [films / "ratings.csv"], items=films / "movies.csv", name="MovieLens")
+    for model in ("popularity", "transitions"):
+        run = pipeline.train(workspace, info.id, model, device="cpu")
+        pipeline.evaluate(workspace, run, device="cpu")
+    return workspace
