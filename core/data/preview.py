@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from duckdb import DuckDBPyConnection
 
 from core.data.inputs import Inputs, Opened, open_inputs
 from core.data.malformed import create_tables
 from core.data.names import weight_of
-from core.data.store import connect
+from core.data.store import Workspace, connect
 from core.data.times import settle
 
 PREVIEW_ROWS = 5
@@ -49,6 +52,7 @@ def preview(
     items: Path | str | Sequence[Path | str] | None = None,
     users: Path | str | Sequence[Path | str] | None = None,
     mapping: Mapping[str, str | None] | None = None,
+    workspace: Workspace | None = None,
 ) -> Preview:
     """The files' columns, first rows and guessed roles, by a sample of their first rows.
 
@@ -57,27 +61,34 @@ def preview(
         items: Files known to describe items.
         users: Files known to describe users.
         mapping: Role → column, for the roles that are not to be guessed.
+        workspace: Where archives are unpacked; a temporary folder if not given.
 
     Raises:
         BadInput: a file cannot be read, or nothing in it can be told for user and item.
     """
-    given = [[Path(p) for p in _several(group)] for group in (paths, items, users)]
-    with tempfile.TemporaryDirectory(prefix="recscope-preview-") as folder:
-        con = connect(memory_limit="1GB", temp_directory=Path(folder) / "spill")
+    known = {role: column or None for role, column in (mapping or {}).items()}
+    groups = [[Path(p) for p in _several(group)] for group in (paths, items, users)]
+    with ExitStack() as stack:
+        if workspace:
+            folder = stack.enter_context(workspace.scratch())
+        else:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="recscope-")))
+        con = stack.enter_context(connect(memory_limit="1GB", temp_directory=folder / "spill"))
         create_tables(con)
-        files = Path(folder) / "files"
+        files = folder / "files"
         files.mkdir()
-        roles = {role: column or None for role, column in (mapping or {}).items()}
-        inputs = open_inputs(con, files, *given, roles, limit=PREVIEW_RECORDS)
-        log = con.table(inputs.main.sample)
-        guess = inputs.guess
-        if guess.time:
-            guess.time = settle([log], str(guess.mapping["timestamp"]), guess.time)
-            guess.evidence["timestamp"] = f"{guess.mapping['timestamp']!r}: {guess.time.evidence}"
-        rows = [
-            dict(zip(log.columns, row, strict=True)) for row in log.limit(PREVIEW_ROWS).fetchall()
-        ]
-        con.close()
+        inputs = open_inputs(
+            con, files, groups[0], groups[1], groups[2], known, limit=PREVIEW_RECORDS
+        )
+        return _preview(con, inputs)
+
+
+def _preview(con: DuckDBPyConnection, inputs: Inputs) -> Preview:
+    log, guess = con.table(inputs.main.sample), inputs.guess
+    if guess.time:
+        guess.time = settle([log], str(guess.mapping["timestamp"]), guess.time)
+        guess.evidence["timestamp"] = f"{guess.mapping['timestamp']!r}: {guess.time.evidence}"
+    rows = [dict(zip(log.columns, row, strict=True)) for row in log.limit(PREVIEW_ROWS).fetchall()]
     return Preview(
         files=inputs.parts,
         columns=[_column(inputs.main, n, rows) for n in range(len(inputs.main.columns))],

@@ -15,9 +15,10 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 from core.data.malformed import forget_malformed, store_malformed
 from core.data.mapping import Guess, Profile, parts
 from core.data.sources import Source, unique_names
-from core.data.store import quoted
+from core.data.store import literal, quoted
 from core.data.times import TimeFormat, time_sql
 
+WHITE = literal(" \t\r\n\v\f\xa0\u3000\ufeff")  # what is cut off around an id
 MISSING = (
     "('', 'null', 'nan', 'none', '\\n', '<na>', 'nat')"  # what stands for "no value", in any case
 )
@@ -148,11 +149,17 @@ def _columns(plan: Plan) -> list[str]:
 
 def missing_sql(column: str) -> str:
     """SQL that is true where a cell says nothing: NULL, blank, or one of MISSING in any case."""
-    return f"coalesce(lower(trim(CAST({quoted(column)} AS VARCHAR))), '') IN {MISSING}"
+    text = trimmed(f"CAST({quoted(column)} AS VARCHAR)")
+    return f"coalesce(lower({text}), '') IN {MISSING}"
+
+
+def trimmed(text: str) -> str:
+    """SQL for a text without white space around it."""
+    return f"trim({text}, {WHITE})"
 
 
 def _text_sql(column: str) -> str:
-    text = f"trim(CAST({quoted(column)} AS VARCHAR))"
+    text = trimmed(f"CAST({quoted(column)} AS VARCHAR)")
     return f"CASE WHEN NOT ({missing_sql(column)}) THEN {text} END"
 
 
@@ -189,8 +196,9 @@ def id_sql(column: str, type: str, kind: str, otherwise: str) -> str:
             f"CASE WHEN CAST({whole} AS VARCHAR) = {name} THEN {whole}"
             f" WHEN {missing} THEN NULL ELSE {otherwise} END"
         )
-    test = rf"regexp_full_match(trim({name}), '(-?[1-9][0-9]{{0,17}}|0)(\.0*)?')"
-    whole = f"CAST(split_part(trim({name}), '.', 1) AS BIGINT)"
+    text = trimmed(name)
+    test = rf"regexp_full_match({text}, '(-?[1-9][0-9]{{0,17}}|0)(\.0*)?')"
+    whole = f"CAST(split_part({text}, '.', 1) AS BIGINT)"
     return f"CASE WHEN {test} THEN {whole} WHEN {missing} THEN NULL ELSE {otherwise} END"
 
 
