@@ -68,8 +68,7 @@ def repeats(con: Connection, info: DatasetInfo) -> Verdict:
     A note from 1 %: whether seen items are hidden then matters. A warning from 1 % for ratings,
     where the last one counts.
     """
-    pairs = ask(con, "SELECT count(*) AS pairs FROM (SELECT DISTINCT user_id, item_id FROM log)")
-    n = int(info.counts["rows_kept"] - pairs["pairs"])
+    n = int(info.counts["rows_kept"] - ask(con, "SELECT n FROM pairs")["n"])
     share = n / info.counts["rows_kept"]
     rated = info.value_kind == "rating"
     return Verdict(
@@ -114,13 +113,8 @@ def sparsity(con: Connection, info: DatasetInfo) -> Verdict:
     """How much of the user-item table is filled. Warn where a user has under 5 items, or an item
     under 5 users, on average (the usual 5-core); bad under 2: most then have nothing in common.
     """
-    numbers = ask(
-        con,
-        """
-        SELECT count(*)::DOUBLE AS pairs FROM (SELECT DISTINCT user_id, item_id FROM log)
-        """,
-    )
-    users, items, pairs = info.counts["users"], info.counts["items"], numbers["pairs"]
+    pairs = ask(con, "SELECT n FROM pairs")["n"]
+    users, items = info.counts["users"], info.counts["items"]
     per_user, per_item = pairs / users, pairs / items
     least = min(per_user, per_item)
     return Verdict(
@@ -159,6 +153,19 @@ def long_tail(con: Connection, info: DatasetInfo) -> Verdict:
     )
 
 
+_SLICES = """
+    CREATE OR REPLACE TEMP VIEW slices AS
+    SELECT user_id, item_id, timestamp,
+           1 + (timestamp >= cuts[1])::INT + (timestamp >= cuts[2])::INT
+             + (timestamp >= cuts[3])::INT + (timestamp >= cuts[4])::INT
+             + (timestamp >= cuts[5])::INT + (timestamp >= cuts[6])::INT
+             + (timestamp >= cuts[7])::INT + (timestamp >= cuts[8])::INT
+             + (timestamp >= cuts[9])::INT AS slice
+    FROM log, cut_times
+    WHERE timestamp IS NOT NULL
+"""
+
+
 def drift(con: Connection, info: DatasetInfo) -> Verdict | None:
     """Does the end look like the beginning? Ten slices of equal size in time.
 
@@ -170,42 +177,43 @@ def drift(con: Connection, info: DatasetInfo) -> Verdict | None:
         return None
     con.execute(
         """
-        CREATE OR REPLACE TEMP TABLE sliced AS
-        SELECT user_id, item_id, timestamp,
-               1 + (timestamp >= cuts[1])::INT + (timestamp >= cuts[2])::INT
-                 + (timestamp >= cuts[3])::INT + (timestamp >= cuts[4])::INT
-                 + (timestamp >= cuts[5])::INT + (timestamp >= cuts[6])::INT
-                 + (timestamp >= cuts[7])::INT + (timestamp >= cuts[8])::INT
-                 + (timestamp >= cuts[9])::INT AS slice
-        FROM log, (
-            SELECT quantile_disc(timestamp, [.1, .2, .3, .4, .5, .6, .7, .8, .9]) AS cuts FROM log
-        )
-        WHERE timestamp IS NOT NULL
+        CREATE OR REPLACE TEMP TABLE cut_times AS
+        SELECT quantile_disc(timestamp, [.1, .2, .3, .4, .5, .6, .7, .8, .9]) AS cuts FROM log
         """
     )
+    con.execute(_SLICES)
+    for side in ("item_id", "user_id"):  # few groups, since an item or user has at most 10 slices
+        con.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE {side}_slices AS
+            SELECT *, min(slice) OVER (PARTITION BY {side}) AS born
+            FROM (SELECT {side}, slice, count(*) AS n FROM slices GROUP BY {side}, slice)
+            """  # noqa: S608 two constants
+        )
     find(
         con,
         """
-        WITH item_first AS (SELECT item_id, min(slice) AS born FROM sliced GROUP BY item_id),
-             user_first AS (SELECT user_id, min(slice) AS born FROM sliced GROUP BY user_id)
-        SELECT slice, min(timestamp) AS first, max(timestamp) AS last, count(*) AS events,
-               count(DISTINCT item_id) AS items, count(DISTINCT user_id) AS users,
-               avg((item_first.born = slice)::INT) AS new_items,
-               avg((user_first.born = slice)::INT) AS new_users
-        FROM sliced JOIN item_first USING (item_id) JOIN user_first USING (user_id)
-        GROUP BY slice ORDER BY slice
+        SELECT * FROM (
+            SELECT slice, min(timestamp) AS first, max(timestamp) AS last, count(*) AS events
+            FROM slices GROUP BY slice
+        ) JOIN (
+            SELECT slice, count(*) AS items, sum(n) FILTER (born = slice) / sum(n) AS new_items
+            FROM item_id_slices GROUP BY slice
+        ) USING (slice) JOIN (
+            SELECT slice, count(*) AS users, sum(n) FILTER (born = slice) / sum(n) AS new_users
+            FROM user_id_slices GROUP BY slice
+        ) USING (slice) ORDER BY slice
         """,
     )
-    evidence = cases(con)
+    evidence = cases(con).fillna({"new_items": 0.0, "new_users": 0.0})
     if len(evidence) < 2:
         return None
     kept = ask(
         con,
         """
         WITH ranked AS (
-            SELECT item_id, slice > 5 AS late FROM sliced GROUP BY item_id, slice > 5
-            QUALIFY row_number() OVER (PARTITION BY slice > 5
-                                         ORDER BY count(*) DESC, item_id) <= 100
+            SELECT item_id, slice > 5 AS late FROM item_id_slices GROUP BY item_id, slice > 5
+            QUALIFY row_number() OVER (PARTITION BY slice > 5 ORDER BY sum(n) DESC, item_id) <= 100
         )
         SELECT count(*) FILTER (n = 2) / greatest(1, sum(early)) AS kept
         FROM (SELECT count(*) AS n, sum((NOT late)::INT) AS early FROM ranked GROUP BY item_id)

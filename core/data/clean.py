@@ -21,13 +21,37 @@ from core.errors import BadInput
 # is sorted by user, time, source), user_id, item_id, timestamp, time (that in Unix seconds, or the
 # order number), event, value.
 
+# Rows with the user and time of a neighbour: exact repeats are among them. `OVER ()` keeps the
+# order of the file and costs a tenth of a GROUP BY over all rows.
+TIED = """
+    SELECT * EXCLUDE (first, last) FROM (
+        SELECT row, user_id, item_id, timestamp, event, value,
+               user_id IS DISTINCT FROM lag(user_id) OVER ()
+                   OR timestamp IS DISTINCT FROM lag(timestamp) OVER () AS first,
+               user_id IS DISTINCT FROM lead(user_id) OVER ()
+                   OR timestamp IS DISTINCT FROM lead(timestamp) OVER () AS last
+        FROM kept
+    ) WHERE NOT (first AND last)
+"""
+
 # Nobody acts in 900 different seconds of one hour (every 4 s; people who rate film after film reach
 # 570), or is awake in 20 hours of one day. Different seconds, since a basket of 500 lines has one.
+# Only days with 20 events or more need a closer look.
 BOTS = """
+    WITH busy AS (
+        SELECT DISTINCT user_id, day FROM (
+            SELECT user_id, time // 86400 AS day,
+                   user_id = lag(user_id, 19) OVER ()
+                       AND time // 86400 = lag(time // 86400, 19) OVER () AS twenty
+            FROM kept
+        ) WHERE twenty
+    )
     SELECT DISTINCT user_id FROM (
-        SELECT user_id, time // 86400 AS day, count(*) AS hours, max(actions) AS actions FROM (
-            SELECT user_id, time // 3600 * 3600 AS time, count(DISTINCT time) AS actions
-            FROM kept GROUP BY ALL
+        SELECT user_id, day, count(*) AS hours, max(actions) AS actions FROM (
+            SELECT user_id, day, time // 3600 AS hour, count(DISTINCT time) AS actions
+            FROM (SELECT user_id, time, time // 86400 AS day FROM kept)
+            SEMI JOIN busy USING (user_id, day)
+            GROUP BY ALL
         ) GROUP BY ALL
     ) WHERE actions >= $n OR hours >= 20
 """
@@ -48,11 +72,11 @@ class Cleaning:
 CLEANINGS: dict[str, Cleaning] = {
     "dedupe": Cleaning(
         "rows that repeat another in user, item, time, event and value; the first stays",
-        """
-        SELECT row FROM kept
+        f"""
+        SELECT row FROM ({TIED})
         QUALIFY row_number() OVER (
             PARTITION BY user_id, item_id, timestamp, event, value ORDER BY row) > 1
-        """,
+        """,  # noqa: S608 a constant
     ),
     "last_only": Cleaning(
         "all but the latest event of a user with an item",
@@ -82,7 +106,7 @@ CLEANINGS: dict[str, Cleaning] = {
         "users who act in so many different seconds of an hour, or in 20 hours of a day",
         f"SELECT row FROM kept WHERE user_id IN ({BOTS})",  # noqa: S608 both are constants
         default=900,
-        minimum=2,
+        minimum=20,
         needs="clock",
     ),
     "min_value": Cleaning(
