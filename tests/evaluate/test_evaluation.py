@@ -316,6 +316,20 @@ def recall_on(evaluation, keep):
     return len(users), np.mean(hits)
 
 
+def test_auc_of_a_slice_counts_each_users_own_candidates(sliced):
+    evaluation, _, train, rows = sliced
+    places = evaluation.ranking.places
+    cold = np.bincount(train.items, minlength=N_ITEMS)[evaluation.ranking.targets] == 0
+    owner = np.repeat(np.arange(evaluation.users), places.n_targets)
+    expected = []
+    for user in np.unique(owner[cold]):
+        mine = places.places[cold & (owner == user)]  # a cold target is never hidden
+        others = places.candidates[user] - len(mine)
+        expected.append(np.mean(1 - (mine - 1 - np.arange(len(mine))) / others))
+    row = rows["target in training", "no (cold)", "auc"]
+    assert row.mean == pytest.approx(np.mean(expected))
+
+
 def test_popularity_and_cold_targets(sliced):
     evaluation, _, train, rows = sliced
     counts = np.bincount(train.items, minlength=N_ITEMS)
