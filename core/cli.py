@@ -146,10 +146,11 @@ def _words(text: str) -> list[str]:
 
 
 def _pairs(text: str) -> dict[str, str]:
+    """key=value,… ; nothing after the sign says that the log has no such column."""
     pairs = {}
     for word in _words(text):
         key, sign, value = word.partition("=")
-        if not sign or not key or not value:
+        if not sign or not key.strip():
             raise argparse.ArgumentTypeError(f"{word!r} is not key=value")
         pairs[key.strip()] = value.strip()
     return pairs

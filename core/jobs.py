@@ -194,8 +194,9 @@ def _reported(report: Report, workspace: Workspace) -> Iterator[Report]:
             raise TooLarge(sentence) from error
         with (report.folder / "log.txt").open("a", encoding="utf-8") as log:
             traceback.print_exc(file=log)
-        report.ended("failed", f"a bug: {type(error).__name__}: {error} (see {log.name})")
-        raise
+        sentence = f"a bug: {type(error).__name__}: {error} (see {log.name})"
+        report.ended("failed", sentence)
+        raise CoreError(sentence) from error
     report.ended("done")
 
 

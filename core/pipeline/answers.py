@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -108,9 +109,12 @@ def whom(
 
 
 def _strangers(loaded: Ready, path: Path) -> tuple[Any, Queries]:
-    from core.data.dataset import histories
+    from core.data.histories import histories
 
-    people, queries, unknown = histories(path, loaded.items)
+    weights: dict[str, float] = {}
+    with suppress(NotFound):  # strangers are served even when the dataset is gone
+        weights = loaded.workspace.dataset(loaded.run.config.dataset).weights
+    people, queries, unknown = histories(path, loaded.items, weights)
     if unknown:
         _log.warning(
             "%d events of %s are of items that run %s does not know, and do not count",

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core import artifact, pipeline
+from core.data.store import Workspace
+from core.errors import BadInput, Corrupt, NotFound
+from core.models import MODELS
+
+
+@pytest.fixture
+def run(shop):
+    return pipeline.train(shop, "shop", "transitions", device="cpu", name="first")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_same_seed_data_and_device_give_the_same_weights(model, shop, tmp_path):
+    again = Workspace.open(tmp_path / "again")
+    again.datasets_folder.rmdir()
+    again.datasets_folder.symlink_to(shop.datasets_folder)
+    first = pipeline.train(shop, "shop", model, device="cpu", seed=3)
+    second = pipeline.train(again, "shop", model, device="cpu", seed=3)
+    assert first.folder != second.folder
+    assert first.id == second.id
+    assert first.artifact_hash == second.artifact_hash
+    assert (first.folder / "weights.safetensors").read_bytes() == (
+        second.folder / "weights.safetensors"
+    ).read_bytes()
+
+
+def test_other_data_give_other_weights(shop, make_dataset):
+    events = pd.DataFrame({"user_id": [1, 1, 2, 2], "item_id": [10, 20, 20, 30]})
+    info = make_dataset(events, name="other", id="6" * 12)
+    info.folder.rename(shop.datasets_folder / info.id)
+    hashes = {pipeline.train(shop, name, "ease").artifact_hash for name in ("shop", "other")}
+    assert len(hashes) == 2
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_is_loaded_scores_like_what_was_fitted(model, shop):
+    run = pipeline.train(shop, "shop", model, device="cpu")
+    once, _ = artifact.load(run)
+    twice, items = artifact.load(artifact.run(shop, run.id))
+    queries = pipeline.ready(shop, run).dataset.interactions.queries()
+    assert once.state().keys() == twice.state().keys()
+    np.testing.assert_array_equal(once.score(queries), twice.score(queries))
+    assert items.ids.tolist() == pipeline.ready(shop, run).dataset.items.ids.tolist()
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "vocab.parquet"])
+def test_one_changed_bit_is_noticed(name, run):
+    path = run.folder / name
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(Corrupt, match="not what was written"):
+        artifact.load(run)
+
+
+def test_a_damaged_run_is_trained_again(run, shop):
+    (run.folder / "weights.safetensors").write_bytes(b"")
+    again = pipeline.train(shop, "shop", "transitions", device="cpu")
+    assert again.artifact_hash == run.artifact_hash
+    artifact.load(again)
+
+
+def test_a_lost_file_is_noticed(run):
+    (run.folder / "vocab.parquet").unlink()
+    with pytest.raises(Corrupt, match=r"lost its vocab\.parquet"):
+        artifact.load(run)
+
+
+def test_a_format_of_the_future_is_refused(run):
+    newer = artifact.Run(run.id, run.folder, {**run.meta, "schema_version": 99})
+    with pytest.raises(BadInput, match="newer Recscope"):
+        artifact.load(newer)
+
+
+def test_run_json_says_all_that_made_the_run(run, shop):
+    meta = json.loads((run.folder / "run.json").read_text())
+    assert meta["config"] == {
+        "dataset": shop.dataset("shop").id,
+        "model": "transitions",
+        "params": meta["config"]["params"],
+        "split": "leave-last-out",
+        "seed": 0,
+        "device": "cpu",
+    }
+    assert meta["config"]["params"]["gap"] == 6  # the defaults are written out
+    assert set(meta["sha256"]) == {"weights.safetensors", "vocab.parquet"}
+    assert meta["artifact_hash"] == meta["sha256"]["weights.safetensors"]
+    for key in ("name", "dataset_name", "created", "seconds", "parameters", "code_version"):
+        assert meta[key], key
+    assert meta["machine"].keys() == {"device", "device_name", "torch", "python"}
+    assert len(meta["split"]["fingerprint"]) == 64
+
+
+def test_a_half_run_is_not_listed(run, shop):
+    half = shop.runs_folder / "0123456789ab"
+    half.mkdir()
+    (half / "weights.safetensors").write_bytes((run.folder / "weights.safetensors").read_bytes())
+    spec = {key: run.meta[key] for key in ("id", "name", "created", "config", "dataset_name")}
+    (half / "run.json").write_text(json.dumps(spec))
+    (shop.runs_folder / "not-a-run").mkdir()
+    assert [r.id for r in artifact.runs(shop)] == [run.id]
+    with pytest.raises(NotFound):
+        artifact.run(shop, "0123456789ab")
+
+
+def test_a_run_is_named_by_id_prefix_or_name(run, shop):
+    for ref in (run.id, run.id[:5], "first"):
+        assert artifact.run(shop, ref).id == run.id
+    with pytest.raises(NotFound, match=r"no finished run 'x'.*first"):
+        artifact.run(shop, "x")
+    with pytest.raises(NotFound):
+        artifact.run(shop, "")
+    with pytest.raises(NotFound):
+        artifact.run(shop, "../" + run.id)
+
+
+def test_the_newest_run_bears_the_name(run, shop):
+    newer = pipeline.train(shop, "shop", "transitions", ["gap=2"], name="first")
+    assert newer.id != run.id
+    assert artifact.run(shop, "first").id == newer.id
+    assert [r.id for r in artifact.runs(shop)] == [newer.id, run.id]
+
+
+def test_an_unclear_prefix_is_refused(shop):
+    ids = [pipeline.train(shop, "shop", "popularity", seed=seed).id for seed in range(17)]
+    first = next(i[0] for n, i in enumerate(ids) if i[0] in {j[0] for j in ids[:n]})
+    with pytest.raises(BadInput, match=" or "):
+        artifact.run(shop, first)
+
+
+def test_rename_and_delete(run, shop):
+    assert artifact.rename(shop, run.id, " best ").name == "best"
+    assert artifact.run(shop, "best").id == run.id
+    artifact.load(artifact.run(shop, "best"))
+    for bad in ("", "  ", "a\nb", "x" * 101):
+        with pytest.raises(BadInput, match="printable"):
+            artifact.rename(shop, run.id, bad)
+    artifact.delete(shop, run.id)
+    assert not run.folder.exists()
+    assert artifact.runs(shop) == []
+
+
+def test_listing_runs_does_not_load_torch(run, shop):
+    code = (
+        "import sys; from core import artifact, jobs; from core.data.store import Workspace;"
+        f"w = Workspace.open({str(shop.path)!r});"
+        f"assert artifact.runs(w)[0].id == {run.id!r}; assert jobs.statuses(w);"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
