@@ -137,7 +137,10 @@ def train(options: Any) -> Result:
     if stored and not (options.evaluate and stored.metrics is None and spec.split != "none"):
         print("recscope: this run is already there", file=sys.stderr)
         return _trained(stored, options.evaluate)
-    with jobs.working(workspace, spec, info.name, options.name) as report:
+    with (
+        jobs.working(workspace, spec, info.name, options.name) as report,
+        jobs.stopped_by_ctrl_c(report),
+    ):
         return _fitted(workspace, spec, options.name, options.evaluate, report)
 
 
@@ -160,6 +163,7 @@ def _fitted(
 
 
 def _trained(run: artifact.Run, evaluate: bool) -> Result:
+    split = run.meta["split"]
     result = {
         "run": run.id,
         "name": run.name,
@@ -168,7 +172,13 @@ def _trained(run: artifact.Run, evaluate: bool) -> Result:
         "model": run.config.model,
         "params": dict(run.config.params),
         "seed": run.config.seed,
-        **{key: run.meta[key] for key in ("seconds", "created", "split", "machine", "parameters")},
+        "split": split["kind"],
+        "split_tie_rate": split["tie_rate"],
+        "split_fingerprint": split["fingerprint"],
+        "train_events": split["train_events"],
+        "test_users": split["test_users"],
+        "device": run.config.device,
+        **{key: run.meta[key] for key in ("seconds", "created", "machine", "parameters")},
         "artifact_hash": run.artifact_hash,
         "code_version": run.meta["code_version"],
     }

@@ -42,7 +42,20 @@ from core.progress import (
 )
 from core.types import RunConfig
 
-__all__ = ["Report", "Status", "active", "cancel", "epochs", "log", "start", "status", "statuses"]
+__all__ = [
+    "Report",
+    "Status",
+    "active",
+    "cancel",
+    "epochs",
+    "log",
+    "resumed",
+    "start",
+    "status",
+    "statuses",
+    "stopped_by_ctrl_c",
+    "working",
+]
 
 PATIENCE_S = 8.0  # between asking a process to stop and stopping it
 _POLL_S = 0.2
@@ -78,7 +91,7 @@ def start(
             child = _spawn(workspace, config, folder, evaluate)
             enqueue(folder, child.pid, group=True)
             return ident
-    if name:
+    if name is not None:
         artifact.rename(workspace, ident, name)
     return ident
 
@@ -102,6 +115,32 @@ def working(
         enqueue(folder, os.getpid(), group=False)
     with _reported(Report(folder), workspace) as report:
         yield report
+
+
+@contextmanager
+def stopped_by_ctrl_c(report: Report) -> Iterator[None]:
+    """Ctrl-C ends this process at once, also inside a long call; the job is then cancelled.
+
+    Python itself would wait for the call to return. Only in the main thread of a command.
+    """
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+
+    def listen() -> None:
+        while said := os.read(heard, 1):
+            if said[0] == signal.SIGINT:
+                (report.folder / "cancel").touch()
+                sys.stderr.write("\nrecscope: stopped\n")
+                os._exit(130)
+        os.close(heard)
+
+    threading.Thread(target=listen, daemon=True).start()
+    before = signal.set_wakeup_fd(told)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(told)
 
 
 @contextmanager
@@ -133,6 +172,7 @@ def _starting(workspace: Workspace) -> Iterator[None]:
 
 def _prepare(workspace: Workspace, config: RunConfig, dataset_name: str, name: str | None) -> Path:
     """The folder of the run, ready for another try."""
+    name = None if name is None else artifact.checked_name(name)
     folder = workspace.runs_folder / run_id(config)
     folder.mkdir(exist_ok=True)
     for stale in ("log.txt", "cancel"):
@@ -141,7 +181,7 @@ def _prepare(workspace: Workspace, config: RunConfig, dataset_name: str, name: s
         spec = {
             "schema_version": artifact.SCHEMA_VERSION,
             "id": folder.name,
-            "name": artifact.checked_name(name or config.model),
+            "name": name or config.model,
             "dataset_name": dataset_name,
             "created": now(),
             "config": asdict(config),

@@ -58,6 +58,7 @@ def fit(
     from core.data import dataset
 
     say = on_stage or silent
+    name = None if name is None else artifact.checked_name(name)
     if found := stored(workspace, config, name):
         return found
     began = time.perf_counter()
@@ -83,7 +84,7 @@ def fit(
         config,
         state,
         data.items,
-        name=artifact.checked_name(name or config.model),
+        name=name or config.model,
         dataset_name=info.name,
         created=_created(workspace, config),
         seconds=round(time.perf_counter() - began, 3),

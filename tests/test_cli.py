@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+
+from core import artifact, cli, jobs
+from core.models import MODELS
+
+LOG = "user,item,time\n" + "".join(
+    f"{user},{(user * 7 + step * step) % 13 + 1},{1_600_000_000 + 1000 * step + user}\n"
+    for user in range(1, 31)
+    for step in range(2 + user % 5)
+)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("RECSCOPE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def recscope(capsys):
+    """Runs a command here; gives back its exit code, its output (JSON if asked) and its errors."""
+
+    def run(*words: object):
+        try:
+            code = cli.main([str(word) for word in words])
+        except SystemExit as stop:
+            code = stop.code
+        out, err = capsys.readouterr()
+        return code, json.loads(out) if "--json" in words and not code else out, err
+
+    return run
+
+
+@pytest.fixture
+def trained(shop, recscope, monkeypatch):
+    """The workspace of a small shop, with the run `first` in it."""
+    monkeypatch.setenv("RECSCOPE_HOME", str(shop.path))
+    code, _, err = recscope("train", "shop", "--model", "item_knn", "--name", "first")
+    assert code == 0, err
+    return shop
+
+
+CONTRACT = """
+demo
+serve --port 8600 --data-dir DIR
+ingest FILE FILE --items FILE --users FILE --map user_id=A,item_id=B --name N --json
+ingest FILE --clean dedupe,k_core=5
+datasets --json
+runs --json
+models --json
+doctor --json
+train DATASET --model M --set key=value other=value --split by-time --seed 3 --device cpu --json
+evaluate RUN -k 5,10,20 --keep-seen --json
+recommend RUN --users 1,2 -k 10 --keep-seen --out FILE.parquet
+recommend RUN --users all
+recommend RUN --histories FILE --out FILE.csv
+"""
+
+
+@pytest.mark.parametrize("line", CONTRACT.strip().splitlines())
+def test_the_names_are_those_promised(line):
+    options = cli._parser().parse_args([*line.split(), "--data-dir", "x"])
+    assert str(options.data_dir) == "x"
+
+
+def test_from_a_file_to_recommendations(tmp_path):
+    """The whole way through the real command, in processes of its own."""
+    log, out = tmp_path / "log.csv", tmp_path / "out.parquet"
+    log.write_text(LOG)
+
+    def recscope(*words):
+        done = subprocess.run(
+            [sys.executable, "-m", "core.cli", *map(str, words), "--json"],
+            env={**os.environ, "RECSCOPE_HOME": str(tmp_path / "home")},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)  # one object and nothing else
+
+    made = recscope("ingest", log, "--name", "small")
+    rows = LOG.count("\n") - 1
+    assert (made["rows_read"], made["rows_kept"], made["rows_rejected"]) == (rows, rows, 0)
+    assert (made["users"], made["items"], made["name"]) == (30, 13, "small")
+    run = recscope("train", "small", "--model", "ease", "--set", "l2=5", "--device", "cpu")
+    assert (run["dataset"], run["model"], run["params"]["l2"]) == (made["dataset"], "ease", 5.0)
+    assert run["seconds"] > 0
+    measured = recscope("evaluate", run["run"], "-k", "1,3")
+    assert measured["run"] == run["run"]
+    assert measured["metrics"]["ndcg@3"].keys() == {"mean", "low", "high"}
+    told = recscope("recommend", run["run"][:6], "--users", "all", "-k", 2, "--out", out)
+    table = pd.read_parquet(out)
+    assert list(table.columns) == ["user_id", "item_id", "rank", "score"]
+    assert len(table) == told["rows"]
+    assert set(table["user_id"]) == set(range(1, 31))
+
+
+def test_ingest_with_all_its_options(tmp_path, home, recscope):
+    log, items = tmp_path / "log.csv", tmp_path / "things.csv"
+    log.write_text(LOG.replace("user,item,time", "who,what,when"))
+    items.write_text("item_id,colour\n1,red\n2,blue\n3,red\n")
+    words = ("--items", items, "--map", "user_id=who,item_id=what,timestamp=when", "--name", "n")
+    code, made, err = recscope("ingest", log, *words, "--json")
+    assert code == 0, err
+    assert made["mapping"]["timestamp"] == "when"
+    assert made["item_columns"] == ["colour"]
+    assert "reading" in err  # progress is not on standard output
+    _, again, _ = recscope("ingest", log, *words, "--json")
+    assert again["dataset"] == made["dataset"]
+    _, timeless, _ = recscope(
+        "ingest", log, "--map", "user_id=who,item_id=what,timestamp=", "--json"
+    )
+    assert timeless["time_kind"] == "none"
+    _, cleaned, _ = recscope("ingest", log, *words, "--clean", "cap=3,dedupe", "--json")
+    assert cleaned["parent"] == made["dataset"]
+    assert cleaned["rows_kept"] < made["rows_kept"]
+    assert cleaned["rows_kept"] + cleaned["rows_rejected"] == cleaned["rows_read"]
+    code, text, _ = recscope("datasets")
+    assert (code, text.count("\n")) == (0, 4)
+
+
+def test_lists_are_json_objects(trained, recscope):
+    _, datasets, _ = recscope("datasets", "--json")
+    assert [d["name"] for d in datasets["datasets"]] == ["shop"]
+    _, runs, _ = recscope("runs", "--json")
+    run = runs["runs"][0]
+    assert (run["name"], run["state"], run["model"]) == ("first", "done", "item_knn")
+    _, models, _ = recscope("models", "--json")
+    assert [m["name"] for m in models["models"]] == list(MODELS)
+    knn = next(m for m in models["models"] if m["name"] == "item_knn")
+    k = next(p for p in knn["params"] if p["name"] == "k")
+    assert (k["type"], k["min"]) == ("int", 1)
+    assert k["help"]
+
+
+def test_doctor_finds_what_is_broken(trained, recscope):
+    code, found, _ = recscope("doctor", "--json")
+    assert (code, found["ok"]) == (0, True)
+    weights = artifact.run(trained, "first").folder / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes() + b"x")
+    code, text, _ = recscope("doctor")
+    assert code == 1
+    assert "BAD  contents" in text
+
+
+def test_train_again_is_at_once(trained, recscope):
+    _, first, _ = recscope("train", "shop", "--model", "item_knn", "--json")
+    code, again, err = recscope("train", "shop", "--model", "item_knn", "--evaluate", "--json")
+    assert (code, again["run"], again["created"]) == (0, first["run"], first["created"])
+    assert again["metrics"]["ndcg@10"]
+    code, _, err = recscope("train", "shop", "--model", "item_knn", "--evaluate", "--name", "other")
+    assert "already there" in err
+    assert artifact.run(trained, "other").id == first["run"]
+    assert jobs.status(trained, first["run"]).state == "done"
+
+
+def test_recommend_prints_a_table_or_json(trained, recscope):
+    code, text, _ = recscope("recommend", "first", "--users", "u3,u1", "-k", 2)
+    assert code == 0
+    assert [line.split()[0] for line in text.splitlines()] == ["user_id", "u3", "u3", "u1", "u1"]
+    _, found, _ = recscope("recommend", "first", "--users", "u3", "-k", 2, "--json")
+    assert [r["rank"] for r in found["recommendations"]] == [1, 2]
+
+
+def test_csv_and_parquet_hold_the_same(trained, recscope, tmp_path):
+    for name in ("a.csv", "a.parquet"):
+        assert recscope("recommend", "first", "--out", tmp_path / name)[0] == 0
+    csv, parquet = pd.read_csv(tmp_path / "a.csv"), pd.read_parquet(tmp_path / "a.parquet")
+    pd.testing.assert_frame_equal(csv, parquet, check_dtype=False, rtol=1e-6)
+    assert sorted(path.name for path in tmp_path.glob("*a.*")) == ["a.csv", "a.parquet"]
+
+
+def test_people_never_seen_by_command(trained, recscope, tmp_path):
+    table = tmp_path / "people.csv"
+    table.write_text("item_id,user_id\n10,=cmd()\n20,=cmd()\n30,new\n")
+    code, _, err = recscope(
+        "recommend", "first", "--histories", table, "-k", 3, "--out", tmp_path / "b.csv"
+    )
+    assert code == 0, err
+    found = pd.read_csv(tmp_path / "b.csv")
+    assert found["user_id"].tolist() == ["=cmd()"] * 3 + ["new"] * 3  # ids are not altered
+
+
+MISTAKES = [
+    (["train"], "DATASET"),
+    (["nonsense"], "nonsense"),
+    (["train", "nowhere", "--model", "ease"], "there is no dataset 'nowhere'"),
+    (["train", "shop", "--model", "easy"], "did you mean ease"),
+    (["train", "shop", "--model", "ease", "--set", "l2=x"], "must be a number"),
+    (["train", "shop", "--model", "ease", "--set", "x=1"], "no parameter 'x'"),
+    (["train", "shop", "--model", "ease", "--split", "half"], "no split 'half'"),
+    (["train", "shop", "--model", "ease", "--seed", "-4"], "seed"),
+    (["train", "shop", "--model", "ease", "--name", ""], "printable"),
+    (["train", "shop", "--model", "ease", "--device", "tpu"], "tpu"),
+    (["evaluate", "nothing"], "no finished run 'nothing'"),
+    (["evaluate", "first", "-k", "0"], "'0' is not a whole number from 1"),
+    (["evaluate", "first", "-k", "5,x"], "'x'"),
+    (["recommend", "first", "--users", "u1,nobody"], "'nobody'"),
+    (["recommend", "first", "-k", "-1"], "-k"),
+    (["recommend", "first", "--out", "x.xlsx"], ".parquet or .csv"),
+    (["recommend", "first", "--out", "/nowhere/x.csv"], "/nowhere is not there"),
+    (["recommend", "first", "--histories", "/nowhere.csv"], "/nowhere.csv"),
+    (["recommend", "first", "--users", "u1", "--histories", "x.csv"], "not allowed with"),
+    (["ingest", "/nowhere.csv"], "/nowhere.csv"),
+    (["ingest", "x.csv", "--map", "user_id"], "'user_id' is not key=value"),
+    (["ingest", "x.csv", "--weights", "view=much"], "not event=number"),
+    (["serve", "--port", "99999999"], "port"),
+    (["compare", "first"], "not evaluated"),
+    (["datasets", "--data-dir", "/proc/nowhere"], "cannot be made"),
+]
+
+
+@pytest.mark.parametrize(("words", "part"), MISTAKES, ids=[" ".join(w) for w, _ in MISTAKES])
+def test_a_mistake_is_one_sentence_and_exit_code_2(words, part, trained, recscope):
+    code, out, err = recscope(*words)
+    assert (code, out) == (2, "")
+    said = [line for line in err.splitlines() if line.startswith("recscope: ")]
+    assert len(said) == 1
+    assert part in said[0]
+    assert "Traceback" not in err
+
+
+def test_damage_is_exit_code_1(trained, recscope):
+    weights = artifact.run(trained, "first").folder / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    code, out, err = recscope("recommend", "first", "--json")
+    assert (code, out) == (1, "")
+    assert "not what was written" in err
+
+
+def test_nothing_held_out_cannot_be_evaluated(trained, recscope):
+    code, run, _ = recscope("train", "shop", "--model", "ease", "--split", "none", "--json")
+    assert (code, run["test_users"]) == (0, 0)
+    code, _, err = recscope("evaluate", run["run"])
+    assert code == 2
+    assert "--split none" in err
+
+
+def test_ctrl_c_cancels_in_the_middle_of_a_long_call(shop):
+    code = (
+        "import torch; from core import cli; from core.models import MODELS;"
+        "MODELS['ease'].fit = lambda *_, **__: (print('now', flush=True),"
+        " torch.linalg.eigvals(torch.rand(6000, 6000)));"
+        "raise SystemExit(cli.main(['train', 'shop', '--model', 'ease']))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "RECSCOPE_HOME": str(shop.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "now\n"
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+        assert time.monotonic() - began < 10
+        assert "recscope: stopped" in process.stderr.read()
+    assert [s.state for s in jobs.statuses(shop)] == ["cancelled"]
+
+
+def test_a_reader_that_stops_reading_is_no_error(trained):
+    command = f"{sys.executable} -m core.cli recommend first -k 20 | head -1"
+    env = {**os.environ, "RECSCOPE_HOME": str(trained.path)}
+    done = subprocess.run(command, shell=True, env=env, capture_output=True, text=True)
+    assert done.stdout.split() == ["user_id", "item_id", "rank", "score"]
+    assert done.stderr == ""
