@@ -12,6 +12,8 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
+from core.data.malformed import forget_malformed, store_malformed
+from core.data.rejects import insert
 from core.data.sources import Source, unique_names
 from core.data.staging import K, Plan, id_sql, settled
 from core.data.store import literal, quoted
@@ -87,40 +89,46 @@ def _outer(left: DuckDBPyRelation, right: DuckDBPyRelation, role: str) -> DuckDB
 def _from_file(
     con: DuckDBPyConnection, side: Side, role: str, plan: Plan, n: int
 ) -> DuckDBPyRelation:
-    records = side.source.read(con, "skip")
+    """One row an id; rows without an id, malformed and second ones go to `rejected`."""
+    forget_malformed(con, side.source)
+    records = side.source.read(con, "store")
     types = dict(zip(records.columns, map(str, records.types), strict=True))
     kind = "text" if plan.kinds[role] == "text" else "decimal"  # the same ids in either form
     key = id_sql(side.key, types[side.key], kind, "NULL")
     names = unique_names(side.columns, [role])
     cells = [f"{quoted(a)} AS {quoted(b)}" for a, b in zip(side.columns, names, strict=True)]
-    table = f" side {role} {n}"  # no column or file of the person's has such a name
-    records.project(
-        ", ".join([f"{key} AS {role}", f"row_number() OVER () AS {K}", *cells])
-    ).to_table(quoted(table))
-    rows = con.table(quoted(table))
-    if side.many:
-        return _put_together(rows, role, names)
-    return _first_rows(con, side, rows, role, names)
-
-
-def _first_rows(
-    con: DuckDBPyConnection, side: Side, rows: DuckDBPyRelation, role: str, names: Sequence[str]
-) -> DuckDBPyRelation:
-    """The first row of each id; the others go to `rejected`."""
-    noun = role.removesuffix("_id")
+    table = quoted(f" side {role} {n}")  # no column or file of the person's has such a name
+    said = f'CAST({quoted(side.key)} AS VARCHAR) AS " said"'
+    columns = [f"{key} AS {role}", f"row_number() OVER () - 1 AS {K}", said, *cells]
+    records.project(", ".join(columns)).to_table(table)
+    store_malformed(con, side.source)
+    rows = con.table(table)
     again = f"({role} IS NOT NULL AND row_number() OVER (PARTITION BY {role} ORDER BY {K}) > 1)"
-    marked = rows.project(f'*, {again} AS " again"')
-    record = ", ".join(f"{literal(c)}: {quoted(c)}" for c in (role, *names))
-    marked.filter(f'" again" OR {role} IS NULL').order(K).project(
-        f"{literal(side.source.name)}, {K},"
-        f" CASE WHEN \" again\" THEN 'duplicate_{noun}' ELSE 'no_{noun}' END,"
-        f" {literal(side.key)} || CASE WHEN \" again\" THEN ': ' || {role} || ' was there before'"
-        f" ELSE ' holds no id of the kind that the log has' END,"
-        f" CAST(to_json({{{record}}}) AS VARCHAR)"
-    ).insert_into("rejected")
+    marked = rows.project(f'*, {"false" if side.many else again} AS " again"')
+    _set_aside(con, side, marked, role, names)
     kept = marked.filter(f'NOT " again" AND {role} IS NOT NULL')
+    if side.many:
+        return _put_together(kept, role, names)
     casts = settled(kept, names)
     return kept.project(", ".join([role, *(f"{casts[c]} AS {quoted(c)}" for c in names)]))
+
+
+def _set_aside(
+    con: DuckDBPyConnection, side: Side, marked: DuckDBPyRelation, role: str, names: Sequence[str]
+) -> None:
+    noun = role.removesuffix("_id")
+    record = ", ".join(f"{literal(c)}: {quoted(c)}" for c in names)
+    record = f'{{{literal(side.key)}: " said"{", " * bool(names)}{record}}}'
+    key = literal(f"{side.key} ")
+    what = f"{key} || coalesce(\" said\", 'nothing') || "
+    marked.filter(f'" again" OR {role} IS NULL').project(
+        f"{K}, CASE WHEN \" again\" THEN 'duplicate_{noun}' ELSE 'no_{noun}' END AS reason,"
+        f" {what} CASE WHEN \" again\" THEN ' was there before'"
+        f" ELSE ' is no id of the kind that the log has' END AS detail,"
+        f" CAST(to_json({record}) AS VARCHAR) AS record"
+    ).to_table("side_bad")
+    insert(con, side.source, con.table("side_bad"), "skip")
+    con.execute("DROP TABLE side_bad")
 
 
 def _put_together(rows: DuckDBPyRelation, role: str, names: Sequence[str]) -> DuckDBPyRelation:

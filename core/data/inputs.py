@@ -99,10 +99,10 @@ def open_inputs(
     roles.check(mapping, log[0].columns, log[0].name)
     found = roles.guess(con.table(log[0].sample), log[0].profiles, mapping)
     _check_ids(log[0], found)
-    item_sides = [_side(f, log[0], found, "item_id") for f in given[1]]
-    user_sides = [_side(f, log[0], found, "user_id") for f in given[2]]
+    item_sides = [_side(_steady(con, f, scratch), log[0], found, "item_id") for f in given[1]]
+    user_sides = [_side(_steady(con, f, scratch), log[0], found, "user_id") for f in given[2]]
     for file in others:
-        role, side = _part(file, log[0], found)
+        role, side = _part(_steady(con, file, scratch), log[0], found)
         (item_sides if role == "item_id" else user_sides).append(side)
     return Inputs(
         log=log,
@@ -150,6 +150,21 @@ def open_one(
             "it needs a line for each event"
         )
     return Opened(plain, source, quoted(sample), profiles)
+
+
+def _steady(con: DuckDBPyConnection, file: Opened, scratch: Path) -> Opened:
+    """A file beside the log that can be read to its end, mended if need be."""
+    try:
+        cells = ", ".join(f"count({quoted(c)})" for c in file.columns)
+        file.source.read(con, "skip").aggregate(cells).fetchall()
+    except duckdb.Error:
+        again = mended(file.plain, scratch)
+        if again is file.plain:
+            raise BadInput(
+                f"{file.name} cannot be read to the end: the file is damaged; save or copy it again"
+            ) from None
+        return open_one(con, again, scratch)
+    return file
 
 
 def _sample(con: DuckDBPyConnection, source: Source, name: str) -> None:

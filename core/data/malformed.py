@@ -7,7 +7,8 @@ from duckdb import DuckDBPyConnection
 from core.data.sources import MAX_LINE_BYTES, Source
 from core.data.store import literal
 
-MALFORMED = "file VARCHAR, line BIGINT, detail VARCHAR, record VARCHAR"
+# `place`: bytes before a CSV's record, by which `line` is found
+MALFORMED = "file VARCHAR, line BIGINT, place BIGINT, detail VARCHAR, record VARCHAR"
 REJECTED = "file VARCHAR, line BIGINT, reason VARCHAR, detail VARCHAR, record VARCHAR"
 
 
@@ -39,5 +40,6 @@ def store_malformed(con: DuckDBPyConnection, source: Source) -> None:
         ELSE lower(CAST(error_type AS VARCHAR)) END"""
     record = "ltrim(any_value(csv_line), chr(10) || chr(13))"
     con.table("reject_errors").aggregate(
-        f"{literal(source.name)}, line, min({detail}), {record}", "line"
+        f"{literal(source.name)}, NULL, line_byte_position - 1, min({detail}), {record}",
+        "line_byte_position",
     ).insert_into("malformed")

@@ -82,9 +82,9 @@ def _json_source(
         _convert(objects, keys, target)
         con.table("json_lines").filter(
             "NOT json_valid(text) OR json_type(text) IS DISTINCT FROM 'OBJECT'"
-        ).project(f"{literal(plain.name)}, line, 'this is no JSON object {{…}}', text").insert_into(
-            "malformed"
-        )
+        ).project(
+            f"{literal(plain.name)}, line, NULL, 'this is no JSON object {{…}}', text"
+        ).insert_into("malformed")
     except duckdb.Error as error:
         raise BadInput(f"{plain.name} looks like JSON but {_json_trouble(error)}") from None
     finally:

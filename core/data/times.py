@@ -141,7 +141,9 @@ def _guess_text(sample: DuckDBPyRelation, column: str, filled: int) -> TimeForma
     way = fitting[0]
     swapped = way.replace("%d", "%D").replace("%m", "%d").replace("%D", "%m")
     rival = swapped if swapped != way and swapped in fitting else None
-    return TimeFormat(way, best, f"read as {way}", rival)
+    sure = swapped != way and swapped in FORMATS and rival is None
+    evidence = f"read as {way}" + (": a number above 12 stands for the day" if sure else "")
+    return TimeFormat(way, best, evidence, rival)
 
 
 def _share(sample: DuckDBPyRelation, column: str, way: str, filled: int) -> float:

@@ -15,7 +15,7 @@ from core.data.inputs import Inputs, Opened, mended, open_one
 from core.data.names import weight_of
 from core.data.rejects import reject
 from core.data.staging import Plan, plan, settled, stage
-from core.data.store import literal, quoted
+from core.data.store import quoted
 from core.data.times import settle
 from core.errors import BadInput
 
@@ -58,7 +58,8 @@ def write(
     columns = write_attributes(con, sides, made, folder)
     facts.update(item_columns=columns["item_id"], user_columns=columns["user_id"])
     if con.table("rejected").limit(1).fetchall():
-        con.table("rejected").write_parquet(str(folder / "rejected.parquet"), compression="zstd")
+        rejected = con.table("rejected").order("file, line")
+        rejected.write_parquet(str(folder / "rejected.parquet"), compression="zstd")
     return facts
 
 
@@ -99,22 +100,18 @@ def _reject(
     con: DuckDBPyConnection, log: Sequence[Opened], made: Plan, ends: Sequence[int], malformed: str
 ) -> tuple[int, int]:
     """Fills `rejected`; the records read and those not kept."""
-    con.execute('DROP TABLE IF EXISTS "bad"')
     numbered = con.table("stage").project("*, rowid AS place")
     numbered.filter(f"NOT ({made.good})").project("place").to_table("all_bad")
     first = 0
     for file, end in zip(log, ends, strict=True):
         con.execute("DROP TABLE IF EXISTS bad")
         con.table("all_bad").filter(f"place >= {first} AND place < {end}").to_table("bad")
-        if con.table("bad").limit(1).fetchall():
-            reject(con, file.source, made, first, malformed)
+        reject(con, file.source, made, first, malformed)
         first = end
-    names = ", ".join(literal(f.source.name) for f in log)
-    con.table("malformed").filter(f"file IN ({names})").project(
-        "file, line, 'malformed', detail, record"
-    ).insert_into("rejected")
-    bad = int(con.table("rejected").aggregate("count(*)").fetchall()[0][0])
-    lost = int(con.table("all_bad").aggregate("count(*)").fetchall()[0][0])
+    bad, lost = (
+        int(con.table(name).aggregate("count(*)").fetchall()[0][0])
+        for name in ("rejected", "all_bad")
+    )
     read = first + bad - lost
     if read == bad:
         raise BadInput(_nothing_left(con, log, read))
