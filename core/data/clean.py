@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +15,14 @@ from typing import Any
 import duckdb
 
 from core.data.log import open_log
-from core.data.store import DatasetInfo, Workspace, publish, sha256_file, write_json_atomically
+from core.data.store import (
+    DatasetInfo,
+    Workspace,
+    publish,
+    quoted,
+    sha256_file,
+    write_json_atomically,
+)
 from core.errors import BadInput
 
 # A step is a question: which rows of `kept` go? `kept` has row (the place in events.parquet, which
@@ -327,18 +335,18 @@ def _write(
         SELECT '' AS file, 0 AS line, '' AS reason, '' AS detail, '' AS record WHERE false
         """
     )
-    rejected = con.sql(
-        """
-        FROM rejected
-        UNION ALL BY NAME
-        SELECT $file::VARCHAR AS file, source_row AS line, reason, detail,
-               json_merge_patch(to_json(numbered), '{"file_row_number": null}')::VARCHAR AS record
-        FROM numbered JOIN removed ON numbered.file_row_number = removed.row
-        """,
-        params={"file": file},
-    )
-    if rejected.limit(1).fetchall():
-        rejected.write_parquet(str(folder / "rejected.parquet"), compression="zstd")
+    record = ", ".join(f"{quoted(c)} := numbered.{quoted(c)}" for c in con.table("events").columns)
+    if info.path("rejected") or any(removed.values()):
+        con.sql(
+            f"""
+            FROM rejected
+            UNION ALL BY NAME
+            SELECT $file::VARCHAR AS file, source_row AS line, reason, detail,
+                   to_json(struct_pack({record}))::VARCHAR AS record
+            FROM numbered JOIN removed ON numbered.file_row_number = removed.row
+            """,  # noqa: S608 names are quoted
+            params={"file": file},
+        ).write_parquet(str(folder / "rejected.parquet"), compression="zstd")
     for table in ("items", "users"):
         if path := info.path(table):
             shutil.copyfile(path, folder / path.name)
@@ -355,7 +363,7 @@ def _write(
             "rows_rejected": info.counts["rows_rejected"] + sum(removed.values()),
             "users": users,
             "items": items,
-            "rejected": {**info.counts["rejected"], **removed},
+            "rejected": dict(Counter(info.counts["rejected"]) + Counter(removed)),
         },
         "first_time": first,
         "last_time": last,

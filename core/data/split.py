@@ -121,8 +121,9 @@ def _holdout(interactions: Interactions, history: Array, held: Array) -> Holdout
     """The users who have a target among these events, asked with these histories."""
     counts = np.bincount(interactions.users[held], minlength=interactions.n_users)
     asked = np.flatnonzero(counts)
+    some = None if len(asked) == interactions.n_users else asked  # spares a copy
     return Holdout(
-        queries=interactions.where(history).queries(asked),
+        queries=interactions.where(history).queries(some),
         targets=interactions.items[held],
         offsets=np.concatenate([[0], np.cumsum(counts[asked])]),
         values=None if interactions.values is None else interactions.values[held],
@@ -134,13 +135,13 @@ def _tie_rate(interactions: Interactions, part: Array) -> float:
 
     Without times every target is tied: only the order of the file sets it apart.
     """
-    place = np.arange(len(part))
-    starts = interactions.offsets[interactions.users]  # (E,)
-    first = (part == _TEST) & ((place == starts) | (np.roll(part, 1) != _TEST))
     if interactions.times is None:
         return 1.0
-    tied = (place > starts) & (np.roll(interactions.times, 1) == interactions.times)
-    return float(tied[first].mean())
+    users, times = interactions.users, interactions.times
+    place = np.flatnonzero(part == _TEST)  # a user's targets are the last of the user's events
+    place = place[np.diff(users[place], prepend=-1) > 0]  # the first target of each
+    tied = (users[place - 1] == users[place]) & (times[place - 1] == times[place])
+    return float((tied & (place > 0)).mean())
 
 
 def _fingerprint(interactions: Interactions, kind: str, part: Array) -> str:

@@ -160,6 +160,15 @@ def test_a_version_knows_where_it_comes_from(home, make_dataset):
     assert [d.id for d in home.datasets()] == [again.id, cleaned.id]
 
 
+def test_counts_add_up_over_versions(home, make_dataset):
+    once = clean(home, make_dataset(log(ROWS)), "cap=2")
+    twice = clean(home, once, "cap=1")
+    assert once.counts["rejected"] == {"no_user": 1, "cleaned:cap": 2}
+    assert twice.counts["rejected"] == {"no_user": 1, "cleaned:cap": 4}
+    assert twice.counts["rows_rejected"] == 5 == 8 - twice.counts["rows_kept"]
+    assert len(pd.read_parquet(twice.folder / "rejected.parquet")) == 5
+
+
 def test_the_same_steps_give_the_same_version(home, make_dataset):
     info = make_dataset(log(ROWS))
     first = clean(home, info, "dedupe, k_core = 2")
