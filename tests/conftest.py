@@ -35,7 +35,6 @@ def sample_data() -> Path:
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace with `movielens` and `online-retail` in it. Read only: others use it too."""
     from core.data.ingest import ingest
-
     from core.data.store import Workspace
 
     workspace = Workspace.open(tmp_path_factory.mktemp("workspace"))
@@ -90,6 +89,7 @@ def make_dataset(tmp_path: Path) -> MakeDataset:
             "evidence": {},
             "time_kind": "clock" if clock else "order" if time else "none",
             "value_kind": "rating" if "value" in events else None,
+            "parts": {"a.csv": "events"},
             "weights": dict.fromkeys(
                 sorted(events.get("event", pd.Series()).dropna().unique()), 1.0
             ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from core.data.clean import BOTS, CLEANINGS
 from core.data.log import Connection, ask
 from core.data.store import DatasetInfo
@@ -13,8 +15,8 @@ def bots(con: Connection, info: DatasetInfo) -> Verdict | None:
 
     Warn for any, bad when they made a tenth of the events: then models learn the program.
     """
-    if info.time_kind != "clock":
-        return None
+    if info.time_kind != "clock" or "+" in (info.mapping["user_id"] or ""):
+        return None  # a user made of several columns is a group of people, not one
     find(
         con,
         f"""
@@ -101,12 +103,9 @@ def one_event_users(con: Connection, info: DatasetInfo) -> Verdict:
         """,
     )["n"]
     share = n / info.counts["users"]
-    return Verdict(
-        "one_event_users",
-        grade(share, 0.1, 0.5),
-        {"users": n, "share": share},
-        cleaning="min_events=2" if n else None,
-    )
+    severity = grade(share, 0.1, 0.5)
+    cleaning = None if severity == "ok" else "min_events=2"
+    return Verdict("one_event_users", severity, {"users": n, "share": share}, cleaning=cleaning)
 
 
 def sparsity(con: Connection, info: DatasetInfo) -> Verdict:
@@ -121,8 +120,18 @@ def sparsity(con: Connection, info: DatasetInfo) -> Verdict:
         "sparsity",
         "bad" if least < 2 else "warn" if least < 5 else "ok",
         {"density": pairs / (users * items), "per_user": per_user, "per_item": per_item},
-        cleaning="k_core=5" if least < 5 else None,
+        cleaning=_core(info, pairs) if least < 5 else None,
     )
+
+
+def _core(info: DatasetInfo, pairs: float) -> str | None:
+    """The k-core to propose: 5, or the largest k that is sure to leave something.
+
+    Taking away users and items of fewer than k takes away at most k - 1 pairs each, so that some
+    pairs are left if there are more than (k - 1) · (users + items).
+    """
+    k = min(5, math.ceil(pairs / (info.counts["users"] + info.counts["items"])))
+    return f"k_core={k}" if k >= 2 else None
 
 
 def long_tail(con: Connection, info: DatasetInfo) -> Verdict:
@@ -149,7 +158,7 @@ def long_tail(con: Connection, info: DatasetInfo) -> Verdict:
         grade(head, 0.5, 0.9),
         {"head": head, "rare": rare},
         evidence.drop(columns="rare"),
-        "k_core=5" if rare > 0.5 else None,
+        _core(info, ask(con, "SELECT n FROM pairs")["n"]) if min(head, rare) > 0.5 else None,
     )
 
 

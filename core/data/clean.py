@@ -328,7 +328,8 @@ def _write(
         ANTI JOIN removed ON numbered.file_row_number = removed.row ORDER BY file_row_number
         """
     ).write_parquet(str(folder / "events.parquet"), compression="zstd")
-    file = info.meta["files"][0]["name"] if len(info.meta["files"]) == 1 else None
+    logs = [name for name, kind in info.meta.get("parts", {}).items() if kind == "events"]
+    file = logs[0] if len(logs) == 1 else None  # of several, the version does not know which
     con.execute(
         """
         CREATE VIEW IF NOT EXISTS rejected AS
@@ -353,7 +354,7 @@ def _write(
     kept, users, items, first, last = con.execute(
         """
         SELECT count(*), count(DISTINCT user_id), count(DISTINCT item_id),
-               min(timestamp)::VARCHAR, max(timestamp)::VARCHAR FROM kept
+               min(timestamp), max(timestamp) FROM kept
         """
     ).fetchall()[0]
     return {
@@ -365,9 +366,13 @@ def _write(
             "items": items,
             "rejected": dict(Counter(info.counts["rejected"]) + Counter(removed)),
         },
-        "first_time": first,
-        "last_time": last,
+        "first_time": _moment(first),
+        "last_time": _moment(last),
     }
+
+
+def _moment(time: datetime | int | None) -> str | int | None:
+    return time.isoformat() if isinstance(time, datetime) else time
 
 
 def _one(con: duckdb.DuckDBPyConnection, question: str) -> int:

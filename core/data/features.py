@@ -25,6 +25,7 @@ MAX_NUMBERS = 200  # numeric columns, which are dense
 _TEXT_NAME = re.compile(
     r"title|name|desc|text|summary|review|tag|keyword|标题|名称|描述|标签", re.I
 )
+_CODE_NAME = re.compile(r"(^|[_ ])(id|code|zip)$", re.I)
 _SEPARATORS = ("|", ";", ", ")
 _CJK = "\u3400-\u9fff\uf900-\ufaff\u3040-\u30ff"  # Chinese and Japanese, written without spaces
 _WORDS = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]{{2,}}")
@@ -105,6 +106,8 @@ def _column(name: str, series: pd.Series[Any]) -> Column | str:
         return _numbers(name, present, days.to_numpy(float), identifier=False)
     if pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series):
         whole = pd.api.types.is_integer_dtype(series)
+        if whole and _CODE_NAME.search(name):  # category_id 2053013555 is a name, not an amount
+            return _strings(name, present, series.astype(str).tolist(), total)
         return _numbers(name, present, series.to_numpy(float), identifier=whole)
     values = series.tolist()
     if isinstance(values[0], (list, tuple, np.ndarray)):

@@ -56,35 +56,31 @@ def ask_table(con: Connection, question: str, **values: Any) -> pd.DataFrame:
 _TITLES = ("title", "name", "标题", "名称", "description", "descr", "label")
 
 
-def label_column(con: Connection) -> str | None:
-    """The column of `items` that names an item best: by its name, else the longest text."""
+def label_sql(con: Connection) -> str | None:
+    """SQL over `items` that gives a text a person would know an item by; None if there is none.
+
+    The column that is called a title or the like; else up to three texts together (a brand and a
+    category); else a list.
+    """
     try:
         items = con.table("items")
     except duckdb.CatalogException:
         return None
     types = dict(zip(items.columns, map(str, items.types), strict=True))
     texts = [c for c, kind in types.items() if kind == "VARCHAR" and c != "item_id"]
-    lists = [c for c, kind in types.items() if kind == "VARCHAR[]"]
     for wanted in _TITLES:
         for column in texts:
             if wanted in column.lower():
-                return column
-    if not texts:
-        return lists[0] if lists else None
-    lengths = items.aggregate(", ".join(f"avg(length({quoted(c)}))" for c in texts)).fetchall()[0]
-    return max(zip(lengths, texts, strict=True), key=lambda pair: pair[0] or 0)[1]
+                return quoted(column)
+    if texts:
+        return f"nullif(concat_ws(' · ', {', '.join(map(quoted, texts[:3]))}), '')"
+    lists = [c for c, kind in types.items() if kind == "VARCHAR[]"]
+    return f"array_to_string({quoted(lists[0])}, ', ')" if lists else None
 
 
 def make_labels(con: Connection) -> None:
-    """The view `labels` (item_id, label); without a title-like column it is empty."""
-    column = label_column(con)
-    if column is None:
-        con.execute(
-            "CREATE OR REPLACE TEMP VIEW labels AS "
-            "SELECT item_id, NULL::VARCHAR AS label FROM log LIMIT 0"
-        )
-        return
-    text = quoted(column)
-    if str(con.table("items").select(text).types[0]) == "VARCHAR[]":
-        text = f"array_to_string({text}, ', ')"
-    con.table("items").project(f"item_id, {text} AS label").create_view("labels", replace=True)
+    """The view `labels` (item_id, label); empty where nothing but the ids is known."""
+    text = label_sql(con)
+    source = con.table("log" if text is None else "items")
+    labels = source.project(f"item_id, {text or 'NULL::VARCHAR'} AS label")
+    (labels.limit(0) if text is None else labels).create_view("labels", replace=True)

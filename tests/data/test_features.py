@@ -117,6 +117,12 @@ def test_columns_that_say_nothing_are_left_out_and_said(values, reason):
     assert left_out["x"].startswith(reason)
 
 
+def test_numbers_that_are_called_ids_are_categories():
+    found, _ = one(pd.array([2053013555631882655, 7, 7, None], "Int64"), "category_id")
+    assert found.categorical.names == ("category_id=2053013555631882655", "category_id=7")
+    assert one([1, 2, 2], "paid")[0].numeric is not None
+
+
 def test_a_price_of_its_own_in_each_row_is_no_identifier():
     found, left_out = one([n + 0.5 for n in range(N)], "price")
     assert found.numeric.matrix.shape == (N, 1)

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from core.data import quality
-from core.data.clean import clean, parse_steps
+from core.data import behaviour, quality
+from core.data.clean import _find_core, clean, parse_steps
 from core.data.store import Workspace
 from core.data.verdicts import SENTENCES, SEVERITIES
 
@@ -135,6 +140,27 @@ def test_bots(verdicts):
     assert found.evidence["user_id"].tolist() == [999]
 
 
+def test_groups_of_people_are_no_bots(verdicts):
+    roles = {"user_id": "age+zip", "item_id": "item_id", "timestamp": "timestamp"}
+    assert "bots" not in verdicts(log(), mapping=roles)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, unique=True, max_size=60)
+)
+def test_a_core_that_is_proposed_leaves_something(pairs):
+    users, items = (len(set(side)) for side in zip(*pairs, strict=True))
+    counts = {"users": users, "items": items}
+    step = behaviour._core(SimpleNamespace(counts=counts), len(pairs))
+    if step:
+        con = duckdb.connect()
+        frame = pd.DataFrame(pairs, columns=["user_id", "item_id"])
+        con.register("frame", frame)
+        con.execute("CREATE TABLE kept AS FROM frame")
+        _find_core(con, parse_steps(step)[0].number)
+        assert con.execute("SELECT count(*) FROM core").fetchall()[0][0] > 0
+
+
 def test_impossible_times(verdicts):
     found = verdicts(
         more(
@@ -164,7 +190,7 @@ def test_tied_times(verdicts):
 def test_sparsity_by_hand(verdicts):
     found = verdicts(log(n_users=100, n_items=40, per_user=4))["sparsity"]
     assert found.numbers == {"density": 0.1, "per_user": 4.0, "per_item": 10.0}
-    assert (found.severity, found.cleaning) == ("warn", "k_core=5")
+    assert (found.severity, found.cleaning) == ("warn", "k_core=3")  # 400 pairs > 2 · 140
     assert verdicts(log(per_user=1))["sparsity"].severity == "bad"
 
 
@@ -249,7 +275,7 @@ def test_a_lonely_log_is_bad(verdicts):
         ("returns", [(3, 77, "2023-01-05", "return")]),
         ("future_times", [(3, 77, "2025-01-05", "view")]),
         ("past_times", [(3, 77, "1971-01-05", "view")]),
-        ("one_event_users", [(777, 7, "2023-01-05", "view")]),
+        ("one_event_users", [(user, 7, "2023-01-05", "view") for user in range(700, 730)]),
     ],
 )
 def test_the_cleaning_that_is_proposed_mends_it(tmp_path, make_dataset, key, rows):

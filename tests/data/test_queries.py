@@ -124,10 +124,10 @@ def test_labels(shop, bare, make_dataset):
     assert queries.item_labels(bare, [8]).to_dict() == {8: "8"}
     assert queries.item_labels(bare, []).to_dict() == {}
     events = pd.DataFrame({"user_id": [1], "item_id": [1]})
-    longest = pd.DataFrame({"item_id": [1], "kind": ["toy"], "about": ["a red ball"], "n": [3]})
+    texts = pd.DataFrame({"item_id": [1], "brand": ["Acme"], "kind": ["toy.ball"], "n": [3]})
     lists = pd.DataFrame({"item_id": [1], "tags": [["red", "ball"]], "n": [3]})
     quoted = pd.DataFrame({"item_id": [1], 'my "title"; --': ["it's"]})
-    assert queries.item_labels(make_dataset(events, items=longest), [1])[1] == "a red ball"
+    assert queries.item_labels(make_dataset(events, items=texts), [1])[1] == "Acme · toy.ball"
     assert queries.item_labels(make_dataset(events, items=lists), [1])[1] == "red, ball"
     assert queries.item_labels(make_dataset(events, items=quoted), [1])[1] == "it's"
 
