@@ -13,6 +13,7 @@ from dashboard.state import t
 
 ROLES = ("user_id", "item_id", "timestamp", "event", "value", "platform")
 NEEDED = ("user_id", "item_id")
+NONE = ""  # the log has no such column
 
 
 def file_roles(preview: Preview, paths: list[Path]) -> dict[str, list[Path]]:
@@ -51,21 +52,21 @@ def mapping_form(preview: Preview) -> dict[str, str | None]:
 
 def _box(preview: Preview, role: str, columns: list[str]) -> str | None:
     guess = preview.mapping.get(role)
-    options = [*columns, *([guess] if guess and guess not in columns else [])]
-    column: str | None = st.container(key=f"map_{role}").selectbox(
+    options = [NONE, *columns, *([guess] if guess and guess not in columns else [])]
+    column = st.container(key=f"map_{role}").selectbox(
         t(f"role.{role}"),
         options,
-        index=options.index(guess) if guess else None,
-        placeholder=t("data.no_column"),
+        index=options.index(guess or NONE),
+        format_func=lambda name: name or t("data.no_column"),
         key=f"map_{role}_{_mark(columns)}",
         help=t(f"role.{role}.help"),
         accept_new_options=role in NEEDED,
     )
-    if column != guess:
+    if (column or None) != guess:
         st.caption(t("data.corrected"))
     elif evidence := preview.evidence.get(role):
         st.caption(evidence)
-    return column
+    return column or None
 
 
 def weights_form(event_types: dict[str, float]) -> dict[str, float]:

@@ -37,9 +37,8 @@ def _numbers(dataset: DatasetInfo) -> None:
         "per_user": f"{found['median_per_user']:,.0f}",
         "rejected": f"{dataset.counts['rows_rejected']:,}",
     }
-    with st.container(horizontal=True):
-        for name, value in shown.items():
-            st.metric(t(f"data.kpi.{name}"), value, border=True, width=165)
+    for box, (name, value) in zip(st.columns(len(shown)), shown.items(), strict=True):
+        box.metric(t(f"data.kpi.{name}"), value, border=True)
     if dataset.time_kind == "clock":
         st.caption(t("home.card.span", first=day(found["first"]), last=day(found["last"])))
 

@@ -24,7 +24,8 @@ def main(now: Context) -> None:
     heading("data", _answer(now.dataset))
     if message := st.session_state.pop("imported", None):
         st.success(message, icon=":material/check_circle:")
-    with st.expander(t("data.add"), icon=":material/upload:", on_change="rerun", key="add") as box:
+    key = f"add_{st.session_state.get('imports', 0)}"  # closed again after an import
+    with st.expander(t("data.add"), icon=":material/upload:", on_change="rerun", key=key) as box:
         if box.open:
             importer(now.workspace)
     _tabs(now, now.dataset)

@@ -76,27 +76,34 @@ def _wait(url: str, server: subprocess.Popen[bytes], patience_s: float = 60) -> 
 
 
 @pytest.fixture(scope="session")
-def browser(chromium: str) -> Iterator[Any]:
+def people(chromium: str) -> Iterator[Callable[[str, str], Any]]:
+    """A browser of one person per language and theme; what it has loaded once it keeps."""
     from playwright.sync_api import sync_playwright
 
+    contexts: dict[tuple[str, str], Any] = {}
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, headless=True, args=ARGS)
-        yield started
-        started.close()
+        browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=ARGS)
+
+        def person(locale: str, scheme: str) -> Any:
+            if (locale, scheme) not in contexts:
+                contexts[locale, scheme] = browser.new_context(
+                    viewport={"width": 1360, "height": 900}, locale=locale, color_scheme=scheme
+                )
+            return contexts[locale, scheme]
+
+        yield person
+        browser.close()
 
 
 @pytest.fixture
-def visit(browser: Any, served: str) -> Iterator[Visit]:
+def visit(people: Callable[[str, str], Any], served: str) -> Iterator[Visit]:
     """Opens an address of the app; afterwards: no console error, no request off this machine."""
     wrong: list[str] = []
-    contexts = []
+    pages = []
 
     def open_it(path: str = "/", *, locale: str = "en-US", scheme: str = "light") -> Any:
-        context = browser.new_context(
-            viewport={"width": 1360, "height": 900}, locale=locale, color_scheme=scheme
-        )
-        contexts.append(context)
-        page = context.new_page()
+        page = people(locale, scheme).new_page()
+        pages.append(page)
         page.set_default_timeout(60_000)
         page.on("console", lambda message: wrong.extend(_error(message)))
         page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -106,8 +113,8 @@ def visit(browser: Any, served: str) -> Iterator[Visit]:
         return page
 
     yield open_it
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert not wrong
 
 
