@@ -37,7 +37,7 @@ class EASEConfig(Settings):
         0.0, "Share of a history to be thought missing (EDLAE)", min=0.0, max=0.95, step=0.05
     )
     history_decay: float = setting(
-        0.9, "Weight of an event relative to the one after it", min=0.0, max=1.0, step=0.05
+        0.8, "Weight of an event relative to the one after it", min=0.0, max=1.0, step=0.05
     )
 
 

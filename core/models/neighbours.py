@@ -40,7 +40,7 @@ class ItemKNNConfig(Settings):
     similarity: str = setting("cosine", "How events are weighted", choices=SIMILARITIES)
     k: int = setting(200, "Neighbours kept per item", min=1, max=10_000, step=50)
     shrink: float = setting(
-        10.0, "Doubts similarities that rest on few people", min=0.0, max=1000.0, step=5
+        20.0, "Doubts similarities that rest on few people", min=0.0, max=1000.0, step=5
     )
     history_decay: float = setting(
         0.6, "Weight of an event relative to the one after it", min=0.0, max=1.0, step=0.05
@@ -105,7 +105,7 @@ class UserKNNConfig(Settings):
         10.0, "Doubts similarities that rest on few items", min=0.0, max=1000.0, step=5
     )
     history_decay: float = setting(
-        1.0, "Weight of an event relative to the one after it", min=0.0, max=1.0, step=0.05
+        0.8, "Weight of an event relative to the one after it", min=0.0, max=1.0, step=0.05
     )
 
 

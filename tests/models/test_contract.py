@@ -27,7 +27,13 @@ from core.types import (
 IMPERSONAL = {"popularity", "recent_popularity"}
 RATERS = {"popularity", "item_knn", "user_knn"}
 NOT_LINEAR = {"user_knn"}
-ORDERED = {"item_knn", "transitions", "ease", "content"}  # by default, later events count more
+ORDERED = {
+    "item_knn",
+    "user_knn",
+    "transitions",
+    "ease",
+    "content",
+}  # by default, later events count more
 
 every_model = pytest.mark.parametrize("name", MODELS)
 
