@@ -108,12 +108,13 @@ def test_the_matrix_sums_repeats(items):
     expected = np.zeros((len(items), N_ITEMS))
     for row, item, weight in zip(q.rows, q.items, q.weights, strict=True):
         expected[row, item] += weight
-    before = q.items.copy()
+    before = q.items.copy(), q.weights.copy()
     np.testing.assert_allclose(q.matrix(N_ITEMS).toarray(), expected, rtol=1e-6)
     ones = q.matrix(N_ITEMS, np.ones(len(q.items)))
     assert ones.sum() == len(q.items)
     assert ones.dtype == np.float32
-    np.testing.assert_array_equal(q.items, before)  # the arrays are shared: nobody may sort them
+    np.testing.assert_array_equal(q.items, before[0])  # the arrays are shared: nobody may sort them
+    np.testing.assert_array_equal(q.weights, before[1])
 
 
 def test_queries_check_their_offsets():

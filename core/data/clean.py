@@ -209,7 +209,8 @@ def clean(
 ) -> DatasetInfo:
     """A new version without the rows that the steps remove, in this order.
 
-    They go to rejected.parquet as `cleaned:<step>`, so rows read = kept + rejected still holds. The
+    They go to rejected.parquet as `cleaned:<step>`, so rows read = kept + rejected still holds; the
+    line given there is the number of the record, since the events know no lines. The
     tables of items and users come along. The same steps on the same version give the same id, and
     are not done twice.
 

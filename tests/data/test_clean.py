@@ -149,6 +149,16 @@ def test_rows_read_are_rows_kept_and_rows_rejected(home, make_dataset):
     assert (cleaned.folder / "items.parquet").read_bytes() == info.path("items").read_bytes()
 
 
+def test_a_long_log_stays_in_order(home, make_dataset):
+    n = 300_000  # more than one row group, which threads would write as they come
+    users = np.arange(n) // 10
+    frame = pd.DataFrame({"user_id": users, "item_id": np.arange(n) % 97, "timestamp": range(n)})
+    info = make_dataset(frame)
+    assert kept_rows(clean(home, info, "cap=9")) == [
+        row for row in range(1, n + 1) if row % 10 != 1
+    ]
+
+
 def test_a_version_knows_where_it_comes_from(home, make_dataset):
     info = make_dataset(log(ROWS))
     cleaned = clean(home, info, "dedupe,k_core=2")

@@ -168,6 +168,8 @@ def test_tie_rate_by_hand(small_world):
     assert split(world, "leave-last-out", validation=True).tie_rate == pytest.approx(1 / 5)
     assert split(replace(world, times=None), "leave-last-out", validation=False).tie_rate == 1
     assert split(world, "by-time", validation=False).tie_rate == 0
+    later = log([(0, 1, 0), (0, 9, 1), (0, 9, 2)])  # two targets tied with each other
+    assert split(later, "by-time", validation=False, test_share=0.5).tie_rate == 0
 
 
 def test_users_with_one_event_stay_in_train(small_world):
