@@ -14,7 +14,13 @@ from core.data.store import DatasetInfo, Workspace
 from core.errors import BadInput, CoreError
 from dashboard import state
 from dashboard.components.errors import show_error
-from dashboard.components.mapping_form import NEEDED, file_roles, mapping_form, weights_form
+from dashboard.components.mapping_form import (
+    NEEDED,
+    file_roles,
+    mapping_form,
+    mark,
+    weights_form,
+)
 from dashboard.components.page import empty, section, table
 from dashboard.components.progress import progress_bar
 from dashboard.components.upload import forget, forget_old, roots, server_path, spool
@@ -64,13 +70,13 @@ def _choose(workspace: Workspace) -> list[Path]:
 
 
 def _understand(workspace: Workspace, paths: list[Path]) -> None:
-    told = _told()
+    told = _told(paths)
     try:
         first = _preview(workspace, {"events": paths}, told)
     except BadInput as error:
         show_error(error)
         if "--map" in str(error):  # readable, but nothing in it looks like a user or an item
-            _ask_columns()
+            _ask_columns(paths)
         return
     chosen = file_roles(first, paths)
     if not chosen["events"]:
@@ -97,15 +103,24 @@ def _understand(workspace: Workspace, paths: list[Path]) -> None:
         _import(workspace, chosen, mapping, weights, name)
 
 
-def _told() -> dict[str, str | None]:
+def _told(paths: list[Path]) -> dict[str, str | None]:
     """The user and item columns that a person wrote where none could be guessed."""
-    written = {role: st.session_state.get(f"told_{role}", "").strip() for role in NEEDED}
+    written = {role: st.session_state.get(key, "").strip() for role, key in _boxes(paths).items()}
     return {role: column for role, column in written.items() if column}
 
 
-def _ask_columns() -> None:
-    for role in NEEDED:
-        st.text_input(t(f"role.{role}"), key=f"told_{role}", help=t(f"role.{role}.help"))
+def _ask_columns(paths: list[Path]) -> None:
+    for role, key in _boxes(paths).items():
+        st.text_input(
+            t(f"role.{role}"),
+            key=key,
+            help=t(f"role.{role}.help"),
+            persist_state="page",  # these boxes go once they have helped
+        )
+
+
+def _boxes(paths: list[Path]) -> dict[str, str]:
+    return {role: f"told_{role}_{mark([path.name for path in paths])}" for role in NEEDED}
 
 
 def _preview(

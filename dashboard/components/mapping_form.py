@@ -58,7 +58,7 @@ def _box(preview: Preview, role: str, columns: list[str]) -> str | None:
         options,
         index=options.index(guess or NONE),
         format_func=lambda name: name or t("data.no_column"),
-        key=f"map_{role}_{_mark(columns)}",
+        key=f"map_{role}_{mark(columns)}",
         help=t(f"role.{role}.help"),
         accept_new_options=role in NEEDED,
     )
@@ -83,13 +83,13 @@ def weights_form(event_types: dict[str, float]) -> dict[str, float]:
             value=float(weight),
             step=0.5,
             format="%g",
-            key=f"weight_{event}_{_mark(list(event_types))}",
+            key=f"weight_{event}_{mark(list(event_types))}",
         )
         if chosen != weight:
             changed[event] = chosen
     return changed
 
 
-def _mark(names: list[str]) -> str:
+def mark(names: list[str]) -> str:
     """What keeps the boxes of one file apart from those of the next."""
     return f"{zlib.crc32(chr(0).join(names).encode()):08x}"

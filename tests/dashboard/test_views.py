@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from core import jobs
 from core.data.store import Workspace
 from dashboard.components import sample
+from dashboard.components.mapping_form import mark
 from dashboard.text import LANGUAGES, text
 from tests.dashboard.conftest import VIEWS, Open
 
@@ -129,3 +130,56 @@ def test_recommendations_take_any_user_and_hide_what_is_known(
     page.button(key="random_user").click().run()
     assert not page.exception
     assert page.query_params["user"] != "1"
+
+
+LOG = "who,what,when\n" + "\n".join(
+    f"{n % 9},{n * 7 % 5},2024-01-{n % 28 + 1:02d}" for n in range(90)
+)
+
+
+def test_an_upload_is_understood_corrected_and_imported(
+    open_page: Open, nothing: Workspace
+) -> None:
+    page = open_page(nothing, "data")
+    page.file_uploader(key="files_0").upload("log.csv", LOG.encode(), "text/csv").run()
+    assert not page.exception
+    if page.error:  # nothing in the names says who and what: the person does
+        for role, column in (("user_id", "who"), ("item_id", "what")):
+            page.text_input(key=f"told_{role}_{mark(['log.csv'])}").set_value(column).run()
+    assert not page.error
+    page.text_input(key="name_log.csv").set_value("mine").run()
+    page.button(key="import").click().run()
+    assert not page.exception
+    assert "**90** of **90** rows kept" in page.success[0].value
+    made = nothing.dataset("mine")
+    assert made.mapping["user_id"] == "who"
+    assert made.mapping["item_id"] == "what"
+    assert page.query_params["dataset"] == made.id
+    assert not list((nothing.path / "tmp" / "uploads").glob("*"))
+
+
+def test_a_path_on_the_server_is_opened_only_where_it_may(
+    open_page: Open, nothing: Workspace
+) -> None:
+    page = open_page(nothing, "data")
+    page.segmented_control(key="source").set_value("path").run()
+    page.text_area(key="path").set_value("/etc/passwd").run()
+    assert "/etc/passwd" in page.error[0].value
+    page.text_area(key="path").set_value("movielens-latest-small/ratings.csv").run()
+    assert not page.error
+    assert page.button(key="import")
+
+
+def test_a_cleaned_version_is_made_beside_the_old(open_page: Open, trained: Workspace) -> None:
+    before = trained.dataset("movielens")
+    page = open_page(trained, "data", dataset=before.id)
+    page.session_state[f"tabs_{before.id}"] = text("en", "data.tab.quality")
+    page.run()
+    assert page.button(key="clean").disabled
+    page.toggle(key="propose_k_core").set_value(True).run()
+    page.button(key="clean").click().run()
+    assert not page.exception
+    after = trained.dataset(page.query_params["dataset"])
+    assert after.parent == before.id
+    assert 0 < after.counts["rows_kept"] < before.counts["rows_kept"]
+    assert f"{after.counts['rows_kept']:,}" in page.success[0].value
