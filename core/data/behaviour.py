@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from core.data.clean import BOTS, CLEANINGS
 from core.data.log import Connection, ask
+from core.data.steps import BOTS, CLEANINGS
 from core.data.store import DatasetInfo
 from core.data.verdicts import Verdict, cases, find, grade
 
 
 def bots(con: Connection, info: DatasetInfo) -> Verdict | None:
-    """Users too fast or too sleepless for a person (see clean.BOTS).
+    """Users too fast or too sleepless for a person (see steps.BOTS).
 
     Warn for any, bad when they made a tenth of the events: then models learn the program.
     """

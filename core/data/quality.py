@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pandas as pd
 
 from core.data import behaviour
-from core.data.clean import TIED
 from core.data.log import Connection, ask, open_log
+from core.data.steps import TIED
 from core.data.store import DatasetInfo, quoted
 from core.data.verdicts import EVIDENCE_ROWS, Verdict, cases, find, grade
 

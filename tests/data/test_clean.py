@@ -7,7 +7,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.data.clean import CLEANINGS, clean, parse_steps
@@ -103,6 +103,7 @@ def test_bots_are_the_tireless(home, make_dataset):
     assert users == [1, 3, 4]
 
 
+@settings(max_examples=30)
 @given(
     pairs=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=40),
     k=st.integers(2, 3),
