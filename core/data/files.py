@@ -115,13 +115,13 @@ def _gunzip(name: str, path: Path, scratch: Path) -> Plain:
 def _unzip(name: str, path: Path, scratch: Path) -> list[Plain]:
     try:
         with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                _refuse_unsafe(name, member)
             members = [m for m in archive.infolist() if not m.is_dir() and _is_data(m.filename)]
             if not members:
                 raise BadInput(f"{name} holds no data file: {WANTED}")
             if len(members) > MAX_MEMBERS:
                 raise TooLarge(f"{name} holds {len(members)} files, at most {MAX_MEMBERS} are read")
-            for member in members:
-                _refuse_unsafe(name, member)
             return [
                 _extract(name, archive, member, scratch / f"{path.name}-{n}", scratch)
                 for n, member in enumerate(members)

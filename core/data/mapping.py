@@ -165,12 +165,9 @@ def _take(found: Guess, role: str, column: Profile | None, free: list[Profile]) 
 
 
 def named(role: str, columns: Sequence[Profile]) -> Profile | None:
-    """The column that has this role by its name; the best name wins."""
-    for name in NAMES[role]:
-        for column in columns:
-            if column.key == name and column.filled:
-                return column
-    return None
+    """The column that has this role by its name; the best name wins, an empty column loses."""
+    likely = [c for name in NAMES[role] for c in columns if c.key == name]
+    return next((c for c in likely if c.filled), likely[0] if likely else None)
 
 
 def user_features(columns: Sequence[Profile]) -> list[Profile]:
@@ -216,6 +213,11 @@ def _guess_clock(
         if time:
             _set_time(found, column, time)
             return
+    if likely:
+        found.evidence["timestamp"] = (
+            f"{likely[0].name!r} holds {_examples(likely[0])}, which is no known way of writing "
+            "times: say it with time_format=…, e.g. %d/%m/%Y"
+        )
     ordered = named("order", free)
     if ordered and ordered.is_whole and _counts_up(sample, ordered, found.mapping["user_id"]):
         time = TimeFormat(
@@ -239,8 +241,9 @@ def _guess_clock_by_content(
 
 def _set_time(found: Guess, column: Profile, time: TimeFormat) -> None:
     found.mapping["timestamp"], found.time = column.name, time
-    said = found.evidence.get("timestamp")
-    found.evidence["timestamp"] = f"{said or repr(column.name)}: {time.evidence}"
+    said = found.evidence.get("timestamp", "")
+    known = said if said.endswith("as you said") else repr(column.name)
+    found.evidence["timestamp"] = f"{known}: {time.evidence}"
 
 
 def _counts_up(sample: DuckDBPyRelation, column: Profile, user: str | None) -> bool:
@@ -285,9 +288,9 @@ def _event_by_content(found: Guess, free: Sequence[Profile]) -> Profile | None:
 
 def _value_by_content(found: Guess, free: list[Profile]) -> list[Profile]:
     """In a table without names, a few different numbers from 0 to 10 are ratings."""
-    for column in free:
+    for column in free[2:]:  # the first two are user and item
         low, high = column.low or 0.0, column.high or 0.0
-        nameless = re.fullmatch(r"column\d+", column.name) and len(free) > 2
+        nameless = re.fullmatch(r"column\d+", column.name)
         if nameless and column.is_number and column.distinct <= 21 and 0 <= low <= high <= 10:
             found.value_kind = "rating"
             found.evidence["value"] = (

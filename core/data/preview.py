@@ -85,7 +85,7 @@ def preview(
 
 def _preview(con: DuckDBPyConnection, inputs: Inputs) -> Preview:
     log, guess = con.table(inputs.main.sample), inputs.guess
-    if guess.time:
+    if guess.time and guess.time.rival:
         guess.time = settle([log], str(guess.mapping["timestamp"]), guess.time)
         guess.evidence["timestamp"] = f"{guess.mapping['timestamp']!r}: {guess.time.evidence}"
     rows = [dict(zip(log.columns, row, strict=True)) for row in log.limit(PREVIEW_ROWS).fetchall()]

@@ -70,7 +70,7 @@ def _stage(
     """The log in the table `stage`; what cannot be read as it lies is mended, then set aside."""
     log = inputs.log
     guess = inputs.guess
-    if guess.time:
+    if guess.time and guess.time.rival:
         relations = [f.source.read(con, "skip") for f in log]
         guess.time = settle(relations, str(guess.mapping["timestamp"]), guess.time)
         guess.evidence["timestamp"] = f"{guess.mapping['timestamp']!r}: {guess.time.evidence}"
