@@ -6,6 +6,7 @@ means the same in every language.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -78,6 +79,7 @@ def pick(
         title: The label of the box.
         forgets: Parameters that mean nothing any more once this one changes.
     """
+    names = _unique(options, label)
     key = f"pick_{name}"
     st.session_state[key] = current if current in options else next(iter(options), None)
 
@@ -89,11 +91,17 @@ def pick(
     chosen: str | None = st.selectbox(
         title,
         options,
-        format_func=label,
+        format_func=names.__getitem__,
         key=key,
         on_change=changed,
     )
     return chosen
+
+
+def _unique(options: Sequence[str], label: Callable[[str], str]) -> dict[str, str]:
+    """What each option is called; the browser knows options by that alone, so no two are alike."""
+    times = Counter(label(option) for option in options)
+    return {o: label(o) if times[label(o)] == 1 else f"{label(o)} · {o[:6]}" for o in options}
 
 
 def known(name: str, options: Sequence[str], otherwise: str) -> str | None:

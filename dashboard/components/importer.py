@@ -85,7 +85,7 @@ def _understand(workspace: Workspace, paths: list[Path]) -> None:
     seen = _preview(workspace, chosen, told) if len(paths) > 1 else first
     section("data.preview")
     rows = pd.DataFrame(seen.rows)
-    table(rows, alt=t("data.preview.alt", n=len(rows)), key="preview")
+    table(rows, alt=t("data.preview.alt", n=len(rows)), key="preview", own_names=True)
     section("data.mapping")
     st.caption(t("data.mapping.lead"))
     mapping = {**told, **mapping_form(seen)}

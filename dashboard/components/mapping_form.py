@@ -41,9 +41,9 @@ def mapping_form(preview: Preview) -> dict[str, str | None]:
     """
     columns = [column.name for column in preview.columns]
     corrected: dict[str, str | None] = {}
-    boxes = st.columns(3)
-    for place, role in enumerate(ROLES):
-        with boxes[place % 3]:
+    boxes = [*st.columns(3), *st.columns(3)]
+    for box, role in zip(boxes, ROLES, strict=True):
+        with box:
             column = _box(preview, role, columns)
         if column != preview.mapping.get(role):
             corrected[role] = column

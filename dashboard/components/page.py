@@ -31,6 +31,7 @@ def table(
     key: str,
     columns: Mapping[str, Any] | None = None,
     height: int | None = None,
+    own_names: bool = False,
 ) -> None:
     """A table whose headers are texts: column `x` is called t("column.x") where that exists.
 
@@ -40,8 +41,10 @@ def table(
         key: The widget's key.
         columns: Streamlit column configurations that override the plain header.
         height: Pixels; as high as its rows (ten at most) if not given.
+        own_names: The columns are a person's own, and keep their names.
     """
-    config = {name: st.column_config.Column(header(str(name))) for name in frame.columns}
+    shown: list[str] = [] if own_names else list(frame.columns)
+    config = {name: st.column_config.Column(header(name)) for name in shown}
     st.dataframe(
         frame,
         hide_index=True,

@@ -183,3 +183,18 @@ def test_a_cleaned_version_is_made_beside_the_old(open_page: Open, trained: Work
     assert after.parent == before.id
     assert 0 < after.counts["rows_kept"] < before.counts["rows_kept"]
     assert f"{after.counts['rows_kept']:,}" in page.success[0].value
+
+
+def test_two_datasets_of_one_name_are_told_apart(open_page: Open, trained: Workspace) -> None:
+    before = trained.datasets()
+    for info in before[:2]:
+        trained.rename(info.id, "twins")
+    page = open_page(trained, dataset=before[0].id)
+    box = page.selectbox(key="pick_dataset")
+    assert len(set(box.options)) == len(before)
+    box.select(before[1].id).run()
+    assert page.query_params["dataset"] == before[1].id
+    page.run()
+    assert page.selectbox(key="pick_dataset").value == before[1].id
+    for info in before[:2]:
+        trained.rename(info.id, info.name)
