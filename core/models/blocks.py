@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from scipy import sparse
-from scipy.linalg import blas
 from torch import Tensor
 from torch.nn import functional
 
@@ -106,50 +105,6 @@ def largest_per_row(matrix: sparse.csr_matrix) -> float:
     if not len(filled):
         return 0.0
     return float(np.maximum.reduceat(matrix.data, matrix.indptr[filled]).mean())
-
-
-def dense_is_faster(x: sparse.csr_matrix) -> bool:
-    """Whether XᵀX of this (U, I) matrix takes less time with X dense.
-
-    Dense costs U·I², sparse Σ over rows of their length², each step some 300 times as long
-    (measured on 2 cores).
-    """
-    lengths = np.diff(x.indptr).astype(np.float64)
-    return bool(x.shape[0] * x.shape[1] ** 2 < 300 * (lengths @ lengths))
-
-
-def gram(x: sparse.csr_matrix, device: str) -> Tensor:
-    """XᵀX, dense (I, I) float32 on the device, with little more memory than the result."""
-    on_cpu = torch.device(device).type == "cpu"
-    n = x.shape[1]
-    out = torch.zeros(n, n, device=device)
-    if on_cpu and not dense_is_faster(x):
-        transposed = x.T.tocsr()
-        for part in chunks(n, n):
-            out[part] = torch.from_numpy((transposed[part] @ x).toarray())
-        return out
-    for part in chunks(x.shape[0], n, mib=64):
-        dense = tensor(x[part].toarray(), device)
-        if on_cpu:  # half the work, into the lower triangle of `out`, in place
-            blas.ssyrk(1.0, dense.numpy().T, beta=1.0, c=out.numpy().T, overwrite_c=1)
-        else:
-            out.addmm_(dense.T, dense)
-    return mirror(out) if on_cpu else out
-
-
-def mirror(matrix: Tensor) -> Tensor:
-    """Copy the lower triangle of a square matrix onto the upper one, in place."""
-    for part in chunks(len(matrix), len(matrix)):
-        matrix[: part.start, part] = matrix[part, : part.start].T
-        square = matrix[part, part]
-        square.copy_(square.tril() + square.tril(-1).T)
-    return matrix
-
-
-def chunks(rows: int, columns: int, mib: int = 16) -> list[slice]:
-    """Slices that cut a (rows, columns) float32 matrix into pieces of so many MiB."""
-    step = max(1, mib * 2**18 // max(1, columns))
-    return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
 class SparseRows:

@@ -15,15 +15,14 @@ from core.models.blocks import (
     HistoryLinear,
     Settings,
     free_memory,
-    gram,
-    mirror,
     setting,
     strengths,
     tie_breaker,
 )
+from core.models.gram import gram, mirror
 from core.types import OnEpoch, TrainData
 
-COPIES = {"cpu": 1.1, "cuda": 3.1}  # of the (I, I) matrix, held at the worst moment of the fit
+COPIES = {"cpu": 1.3, "cuda": 3.1}  # of the (I, I) matrix, held at the worst moment of the fit
 
 
 @dataclass(frozen=True)

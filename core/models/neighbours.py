@@ -13,7 +13,6 @@ from torch import Tensor
 from core.models.blocks import (
     Settings,
     SparseRows,
-    chunks,
     largest_per_row,
     setting,
     stored_matrix,
@@ -21,6 +20,7 @@ from core.models.blocks import (
     tensor,
     tie_breaker,
 )
+from core.models.gram import chunks
 from core.models.popularity import PredictsRatings, RatingBaseline
 from core.models.similarity import (
     SIMILARITIES,

@@ -11,7 +11,8 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from core.models.blocks import chunks, dense_is_faster, gram, tensor
+from core.models.blocks import tensor
+from core.models.gram import chunks, gram, products
 from core.types import Floats
 
 SIMILARITIES = ("cosine", "tfidf", "bm25")
@@ -63,7 +64,8 @@ def most_similar(x: sparse.csr_matrix, shrink: float, k: int, device: str) -> sp
     """The shrunk cosines of each column of x (U, I) with its k most similar others, (I, I)."""
     transposed = x.T.tocsr()
     lengths = norms(transposed)
-    if x.shape[1] <= DENSE_ITEMS and dense_is_faster(x):
+    n = x.shape[1]
+    if n <= DENSE_ITEMS and products(x).sum() > n**2:  # few pairs of items without a person
         rows = _dense_rows(gram(x, device), lengths, shrink, k)
     else:
         rows = _sparse_rows(transposed, x, lengths, shrink, k)
@@ -74,9 +76,8 @@ def _sparse_rows(
     transposed: sparse.csr_matrix, x: sparse.csr_matrix, lengths: Floats, shrink: float, k: int
 ) -> Iterator[sparse.csr_matrix]:
     """As many rows at a time as PRODUCTS allows."""
-    per_user = np.diff(x.indptr)
-    products = np.bincount(x.indices, np.repeat(per_user, per_user), minlength=x.shape[1])
-    bounds = np.searchsorted(np.cumsum(products), np.arange(0, products.sum(), PRODUCTS))
+    cost = products(x)
+    bounds = np.searchsorted(np.cumsum(cost), np.arange(0, cost.sum(), PRODUCTS))
     for start, stop in pairwise(np.unique([0, *bounds, x.shape[1]]).tolist()):
         block = transposed[start:stop] @ x
         per_row = np.diff(block.indptr)

@@ -8,7 +8,7 @@ import torch
 from scipy import sparse
 
 from core.errors import BadInput, TooLarge
-from core.models import blocks, ease
+from core.models import blocks, ease, gram
 from core.models.ease import EASE, EASEConfig
 
 
@@ -47,17 +47,27 @@ def test_weights_equal_one_ridge_regression_per_item(world, queries, l2, dropout
         np.testing.assert_allclose(got, score, atol=5e-5)
 
 
-@pytest.mark.parametrize("dense", [True, False])
-def test_gram_matrix_is_exact_both_ways(monkeypatch, dense):
-    monkeypatch.setattr(blocks, "dense_is_faster", lambda x: dense)
-    monkeypatch.setattr(blocks, "chunks", lambda rows, columns, mib=1: small_chunks(rows))
+@pytest.mark.parametrize("speed", [1e-9, 3e3, 1e30])  # all sparse, some items dense, all dense
+def test_gram_matrix_is_exact_whichever_way(monkeypatch, speed):
+    monkeypatch.setattr(gram, "DENSE_SPEED", speed)
+    monkeypatch.setattr(gram, "SPARSE_SPEED", 1e3)
+    monkeypatch.setattr(gram, "CORNER", 15)
+    monkeypatch.setattr(gram, "chunks", small_chunks)
     x = sparse.random(30, 17, 0.3, format="csr", rng=np.random.default_rng(1), dtype=np.float32)
     x.data = np.ceil(x.data * 4)
-    got = blocks.gram(x, "cpu").numpy()
-    np.testing.assert_array_equal(got, x.toarray().T @ x.toarray())
+    popular, rare = gram._divided(x)
+    assert sorted([*popular, *rare]) == list(range(17))
+    assert len(popular) == {1e-9: 0, 1e30: 17}.get(speed, len(popular))
+    assert (0 < len(popular) < 17) == (speed == 3e3)
+    assert (
+        not len(popular)
+        or not len(rare)
+        or (gram.products(x)[popular].min() >= gram.products(x)[rare].max())
+    )
+    np.testing.assert_array_equal(gram.gram(x, "cpu").numpy(), x.toarray().T @ x.toarray())
 
 
-def small_chunks(rows):
+def small_chunks(rows, columns, mib=16):
     return [slice(start, min(start + 4, rows)) for start in range(0, rows, 4)]
 
 
