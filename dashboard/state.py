@@ -6,8 +6,9 @@ means the same in every language.
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -80,7 +81,7 @@ def pick(
         forgets: Parameters that mean nothing any more once this one changes.
     """
     names = _unique(options, label)
-    key = f"pick_{name}"
+    key = f"pick_{name}_{mark(options)}"
     st.session_state[key] = current if current in options else next(iter(options), None)
 
     def changed() -> None:
@@ -96,6 +97,14 @@ def pick(
         on_change=changed,
     )
     return chosen
+
+
+def mark(names: Iterable[str]) -> str:
+    """Eight letters for the key of a widget: with other options it is another widget.
+
+    Else a browser that still holds the old choice would send it for the new options.
+    """
+    return f"{zlib.crc32(chr(0).join(names).encode()):08x}"
 
 
 def _unique(options: Sequence[str], label: Callable[[str], str]) -> dict[str, str]:

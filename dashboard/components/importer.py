@@ -18,13 +18,12 @@ from dashboard.components.mapping_form import (
     NEEDED,
     file_roles,
     mapping_form,
-    mark,
     weights_form,
 )
 from dashboard.components.page import empty, section, table
 from dashboard.components.progress import progress_bar
 from dashboard.components.upload import forget, forget_old, roots, server_path, spool
-from dashboard.state import t
+from dashboard.state import mark, t
 
 MAX_UPLOAD_MB = 2000
 MOST_PREVIEWS = 8

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 
 import streamlit as st
 
 from core.data.preview import Preview
 from dashboard.components.labels import text_or
-from dashboard.state import t
+from dashboard.state import mark, t
 
 ROLES = ("user_id", "item_id", "timestamp", "event", "value", "platform")
 NEEDED = ("user_id", "item_id")
@@ -88,8 +87,3 @@ def weights_form(event_types: dict[str, float]) -> dict[str, float]:
         if chosen != weight:
             changed[event] = chosen
     return changed
-
-
-def mark(names: list[str]) -> str:
-    """What keeps the boxes of one file apart from those of the next."""
-    return f"{zlib.crc32(chr(0).join(names).encode()):08x}"

@@ -53,6 +53,7 @@ def table(
         column_config={**config, **(columns or {})},
         height=height or "auto",
         row_height=ROW,
+        placeholder="–",
     )
 
 

@@ -72,14 +72,15 @@ def _choose_runs(evaluated: list[Run]) -> list[Run]:
     labels = {run.id: run_label(run) for run in evaluated}
     asked = [run for ref in state.many("runs") if (run := find(evaluated, ref))]
     chosen = (asked or evaluated)[:MOST_RUNS]
-    st.session_state["pick_runs"] = [run.id for run in chosen]
+    key = f"pick_runs_{state.mark(labels)}"
+    st.session_state[key] = [run.id for run in chosen]
     st.multiselect(
         t("compare.runs", n=MOST_RUNS),
         list(labels),
         format_func=labels.__getitem__,
-        key="pick_runs",
+        key=key,
         max_selections=MOST_RUNS,
-        on_change=lambda: state.put("runs", ",".join(st.session_state["pick_runs"]) or None),
+        on_change=lambda: state.put("runs", ",".join(st.session_state[key]) or None),
     )
     return chosen
 

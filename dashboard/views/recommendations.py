@@ -118,14 +118,15 @@ def _user_box(dataset: DatasetInfo, user: str) -> None:
 
 def _run_box(now: Context, runs: list[Run]) -> None:
     labels = {run.id: run_label(run) for run in now.runs}
-    st.session_state["pick_runs"] = [run.id for run in runs]
+    key = f"pick_runs_{state.mark(labels)}"
+    st.session_state[key] = [run.id for run in runs]
     st.multiselect(
         t("recommendations.runs", n=MOST_RUNS),
         list(labels),
         format_func=labels.__getitem__,
-        key="pick_runs",
+        key=key,
         max_selections=MOST_RUNS,
-        on_change=lambda: state.put("runs", ",".join(st.session_state["pick_runs"]) or None),
+        on_change=lambda: state.put("runs", ",".join(st.session_state[key]) or None),
     )
 
 

@@ -137,8 +137,8 @@ def _all_runs(now: Context) -> None:
             }
         )
     frame = pd.DataFrame(rows)
-    if not frame["message"].any():
-        frame = frame.drop(columns="message")
+    said = {"message": frame["message"] != "", "name": frame["name"] != "–"}
+    frame = frame.drop(columns=[column for column, any_row in said.items() if not any_row.any()])
     table(
         frame,
         alt=t("train.runs.alt", n=len(rows)),

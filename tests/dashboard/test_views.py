@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Selectbox
 
 from core import jobs
 from core.data.store import Workspace
 from dashboard.components import sample
-from dashboard.components.mapping_form import mark
+from dashboard.state import mark
 from dashboard.text import LANGUAGES, text
-from tests.dashboard.conftest import VIEWS, Open
+from tests.dashboard.conftest import APP, VIEWS, Open
 
 
 def words(page: AppTest) -> str:
     return " ".join(element.value for element in [*page.markdown, *page.caption, *page.info])
+
+
+def box(page: AppTest, name: str) -> Selectbox:
+    """The box that chooses this value of the address."""
+    return next(found for found in page.selectbox if str(found.key).startswith(f"pick_{name}_"))
 
 
 def test_every_view_is_a_page() -> None:
@@ -66,7 +75,7 @@ def test_the_language_follows_the_browser(trained: Workspace, open_page: Open) -
     page.context = {"locale": "zh-CN"}
     page.run()
     assert page.title[0].value == text("zh", "home.question")
-    page.selectbox(key="pick_language").select("en").run()
+    box(page, "language").select("en").run()
     assert page.title[0].value == text("en", "home.question")
     assert page.query_params["language"] == "en"
 
@@ -112,7 +121,7 @@ def test_compare_answers_for_the_metric_chosen(open_page: Open, trained: Workspa
     page = open_page(trained, "compare", dataset="movielens")
     assert "NDCG@10" in words(page)
     assert "Transition graph" in page.markdown[0].value
-    page.selectbox(key="pick_metric").select("auc").run()
+    box(page, "metric").select("auc").run()
     assert not page.exception
     assert page.query_params["metric"] == "auc"
     assert "AUC" in page.markdown[0].value
@@ -190,11 +199,21 @@ def test_two_datasets_of_one_name_are_told_apart(open_page: Open, trained: Works
     for info in before[:2]:
         trained.rename(info.id, "twins")
     page = open_page(trained, dataset=before[0].id)
-    box = page.selectbox(key="pick_dataset")
-    assert len(set(box.options)) == len(before)
-    box.select(before[1].id).run()
+    assert len(set(box(page, "dataset").options)) == len(before)
+    box(page, "dataset").select(before[1].id).run()
     assert page.query_params["dataset"] == before[1].id
     page.run()
-    assert page.selectbox(key="pick_dataset").value == before[1].id
+    assert box(page, "dataset").value == before[1].id
     for info in before[:2]:
         trained.rename(info.id, info.name)
+
+
+def test_home_is_drawn_without_torch(workspace: Workspace) -> None:
+    code = (
+        "import sys; from streamlit.testing.v1 import AppTest; "
+        f"page = AppTest.from_file({str(APP)!r}, default_timeout=120).run(); "
+        "assert not page.exception; assert page.title; "
+        "sys.exit('torch is loaded' if 'torch' in sys.modules else 0)"
+    )
+    env = {**os.environ, "RECSCOPE_HOME": str(workspace.path)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=env, cwd=APP.parents[1])
