@@ -66,12 +66,19 @@ def _unix_sql(name: str, way: str) -> str:
     )
     whole = f"TRY_CAST({name} AS BIGINT)"
     micros = f"{whole} // 1000" if way == "ns" else f"{whole} * {UNITS[way]}"
-    if way == "s":  # fractions of a second are common, of a millisecond they are not
-        micros = (
-            f"CASE WHEN contains(CAST({name} AS VARCHAR), '.') "
-            f"THEN CAST(TRY_CAST({name} AS DOUBLE) * 1e6 AS BIGINT) ELSE {micros} END"
-        )
-    return f"CASE WHEN {whole} BETWEEN {low} AND {high} THEN make_timestamp({micros}) END"
+    seconds = f"CASE WHEN {whole} BETWEEN {low} AND {high} THEN make_timestamp({micros}) END"
+    if way != "s":
+        return seconds
+    # Fractions of a second are common. Ten characters from 1000000000 on can hold none, which is
+    # quicker to see than to search each text for a point.
+    text = f"CAST({name} AS VARCHAR)"
+    fraction = f"make_timestamp(CAST(TRY_CAST({name} AS DOUBLE) * 1e6 AS BIGINT))"
+    return (
+        f"CASE WHEN strlen({text}) = 10 AND {whole} BETWEEN 1000000000 AND {high}"
+        f" THEN make_timestamp({micros})"
+        f" WHEN contains({text}, '.') THEN CASE WHEN {whole} BETWEEN {low} AND {high}"
+        f" THEN {fraction} END ELSE {seconds} END"
+    )
 
 
 def unix_unit(typical: float) -> str | None:

@@ -14,7 +14,7 @@ from core.data.attributes import write_attributes
 from core.data.inputs import Inputs, Opened, mended, open_one
 from core.data.names import weight_of
 from core.data.rejects import reject
-from core.data.staging import Plan, plan, settled, stage
+from core.data.staging import K, Plan, plan, settled, stage
 from core.data.store import quoted
 from core.data.times import settle
 from core.errors import BadInput
@@ -137,7 +137,9 @@ def _write_events(
     weights: Mapping[str, float],
     folder: Path,
 ) -> dict[str, Any]:
-    kept = con.table("stage").project("*, rowid + 1 AS source_row")
+    rows = con.table("stage").aggregate("count(*)").fetchall()[0][0]
+    narrow = "UINTEGER" if rows < 1 << 32 else "BIGINT"  # a shorter key sorts a tenth faster
+    kept = con.table("stage").project(f"*, CAST(rowid AS {narrow}) AS {K}")
     if con.table("all_bad").limit(1).fetchall():
         kept = kept.filter(made.good)
     clock = "timestamp" if made.time else "NULL"
@@ -151,7 +153,7 @@ def _write_events(
         event = "CASE WHEN value < 0 THEN 'return' ELSE 'purchase' END"
         evidence["event"] = "a negative quantity is a return, the others are purchases"
     columns = _event_columns(con, made, event)
-    order = "user_id, timestamp, source_row" if made.time else "user_id, source_row"
+    order = f"user_id, timestamp, {K}" if made.time else f"user_id, {K}"
     kept.order(order).project(", ".join(columns)).write_parquet(str(folder / "events.parquet"))
     return {
         "mapping": made.mapping,
@@ -190,7 +192,11 @@ def _event_columns(con: DuckDBPyConnection, made: Plan, event: str | None) -> li
     columns += ["platform"] if made.mapping["platform"] else []
     context = list(made.context.values())
     casts = settled(con.table("stage"), context) if context else {}
-    return [*columns, "source_row", *(f"{casts[c]} AS {quoted(c)}" for c in context)]
+    return [
+        *columns,
+        f"CAST({K} AS BIGINT) + 1 AS source_row",
+        *(f"{casts[c]} AS {quoted(c)}" for c in context),
+    ]
 
 
 def _moment(moment: datetime | int | None) -> str | int | None:
