@@ -85,6 +85,8 @@ def pick(
     st.session_state[key] = current if current in options else next(iter(options), None)
 
     def changed() -> None:
+        if st.session_state[key] == current:  # the browser echoes what it was told
+            return
         put(name, st.session_state[key])
         for other in forgets:
             put(other, None)

@@ -18,6 +18,7 @@ from dashboard.components.sample import use_sample_data
 from dashboard.state import t
 
 MOST_CARDS = 6
+ROW_OF_CARDS = 3
 SHOWN = "ndcg@10"
 K = 8
 
@@ -57,9 +58,11 @@ def main(now: Context) -> None:
 
 def _datasets(datasets: list[DatasetInfo]) -> None:
     section("home.datasets")
-    with st.container(horizontal=True):
-        for info in datasets[:MOST_CARDS]:
-            with st.container(border=True, width=300, key=f"card_{info.id}"):
+    shown = datasets[:MOST_CARDS]
+    for start in range(0, len(shown), ROW_OF_CARDS):
+        row = shown[start : start + ROW_OF_CARDS]
+        for box, info in zip(st.columns(ROW_OF_CARDS), row, strict=False):
+            with box, st.container(border=True, height="stretch", key=f"card_{info.id}"):
                 _card(info)
     link("data", t("action.add_data"), icon=":material/upload:")
 
