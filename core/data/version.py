@@ -15,11 +15,13 @@ from core.data.inputs import Inputs, Opened, mended, open_one
 from core.data.names import weight_of
 from core.data.rejects import reject
 from core.data.staging import K, Plan, plan, settled, stage
-from core.data.store import quoted
+from core.data.store import literal, quoted
 from core.data.times import settle
 from core.errors import BadInput
 
 MAX_EVENT_TYPES = 200
+# Delta encoding, and no dictionary of thousands of ids: a seventh faster, a quarter smaller.
+PARQUET = "FORMAT parquet, PARQUET_VERSION v2, DICTIONARY_SIZE_LIMIT 1000"
 MAX_BITS = 1 << 26  # 8 MiB a thread
 Progress = Callable[[str, float], None]
 
@@ -154,7 +156,8 @@ def _write_events(
         evidence["event"] = "a negative quantity is a return, the others are purchases"
     columns = _event_columns(con, made, event)
     order = f"user_id, timestamp, {K}" if made.time else f"user_id, {K}"
-    kept.order(order).project(", ".join(columns)).write_parquet(str(folder / "events.parquet"))
+    kept.order(order).project(", ".join(columns)).create_view("sorted", replace=True)
+    con.execute(f"COPY sorted TO {literal(str(folder / 'events.parquet'))} ({PARQUET})")
     return {
         "mapping": made.mapping,
         "evidence": evidence,
