@@ -125,13 +125,13 @@ def _ingest(
     workspace: Workspace, asked: Request, name: str | None, progress: Progress
 ) -> DatasetInfo:
     with workspace.scratch() as scratch, ThreadPoolExecutor(1) as pool:
+        hashes = pool.submit(lambda: [sha256_file(path) for path in asked.files])
         con = connect(memory_limit=MEMORY, temp_directory=scratch / "spill")
         create_tables(con)
         progress("reading", 0.0)
         unpacked = scratch / "files"
         unpacked.mkdir()
         inputs = open_inputs(con, unpacked, asked.paths, asked.items, asked.users, asked.mapping)
-        hashes = pool.submit(lambda: [sha256_file(path) for path in asked.files])
         if sum(path.stat().st_size for path in asked.files) < 64 << 20:  # well under a second
             known = workspace.datasets_folder / asked.identity(hashes.result())
             if known.exists():

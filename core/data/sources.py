@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,13 +48,16 @@ class Source:
     line: str | None = None  # the column inside of it that holds the line number, if any
     has_lines: bool = True  # False: made from a workbook, whose records are counted instead
 
-    def read(self, con: DuckDBPyConnection, malformed: str = "fail") -> DuckDBPyRelation:
+    def read(
+        self, con: DuckDBPyConnection, malformed: str = "fail", numbers: Collection[str] = ()
+    ) -> DuckDBPyRelation:
         """The records in file order.
 
         Args:
             con: The connection that reads.
             malformed: What becomes of a record of a CSV that cannot be cut into its cells: "fail",
                 "skip", or "store" it in DuckDB's table reject_errors.
+            numbers: Columns of a CSV to read as DOUBLE, which is quicker than text.
         """
         if self.dialect is None:
             names = zip(self.inner, self.columns, strict=True)
@@ -66,7 +69,8 @@ class Source:
             "skip": "ignore_errors = true,",
             "store": "store_rejects = true, rejects_limit = 0,",
         }[malformed]
-        columns = ", ".join(f"'c{n}': 'VARCHAR'" for n in range(len(self.columns)))
+        types = ["DOUBLE" if name in numbers else "VARCHAR" for name in self.columns]
+        columns = ", ".join(f"'c{n}': '{type}'" for n, type in enumerate(types))
         aliases = ", ".join(f"c{n} AS {quoted(name)}" for n, name in enumerate(self.columns))
         quote = literal(self.dialect.quote)
         return con.sql(

@@ -60,10 +60,22 @@ def time_sql(column: str, way: str) -> str:
     return f"CASE WHEN {moment} BETWEEN '{FIRST}' AND '{LAST}' THEN {moment} END"
 
 
+def double_time_sql(column: str, way: str) -> str:
+    """The same as `time_sql` for a column of DOUBLE that holds Unix time in s, ms or us."""
+    name = quoted(column)
+    low, high = _bounds(way)
+    micros = f"CAST({name} * {UNITS[way]} AS BIGINT)"
+    return f"CASE WHEN {name} BETWEEN {low} AND {high} THEN make_timestamp({micros}) END"
+
+
+def _bounds(way: str) -> tuple[int, int]:
+    """FIRST and LAST in this unit."""
+    first, last = (int(seconds * 1e6 / UNITS[way]) for seconds in (-2_208_988_800, 7_258_118_400))
+    return first, last
+
+
 def _unix_sql(name: str, way: str) -> str:
-    low, high = (
-        int(seconds * 1_000_000 / UNITS[way]) for seconds in (-2_208_988_800, 7_258_118_400)
-    )
+    low, high = _bounds(way)
     whole = f"TRY_CAST({name} AS BIGINT)"
     micros = f"{whole} // 1000" if way == "ns" else f"{whole} * {UNITS[way]}"
     seconds = f"CASE WHEN {whole} BETWEEN {low} AND {high} THEN make_timestamp({micros}) END"

@@ -77,14 +77,14 @@ def _stage(
         guess.time = settle(relations, str(guess.mapping["timestamp"]), guess.time)
         guess.evidence["timestamp"] = f"{guess.mapping['timestamp']!r}: {guess.time.evidence}"
     made = plan(guess, inputs.main.profiles)
-    for malformed in ("fail", "mend", "store"):
+    for malformed in ("numbers", "fail", "mend", "store"):
         if malformed == "mend":
             again = [mended(f.plain, scratch) for f in log]
             if all(new is old.plain for new, old in zip(again, log, strict=True)):
                 continue
             log = [open_one(con, plain, scratch) for plain in again]
         try:
-            mode = malformed if malformed == "store" else "fail"
+            mode = "fail" if malformed == "mend" else malformed
             made, ends = stage(con, [f.source for f in log], made, mode)
         except duckdb.OutOfMemoryException:
             raise
@@ -148,7 +148,7 @@ def _write_events(
     lowest = "min(value)" if made.mapping["value"] else "NULL"
     facts = f"count(*), min({clock}), max({clock}), {lowest}"
     n, first, last, low = kept.aggregate(facts).fetchall()[0]
-    users, items = (_count_ids(kept, role) for role in ("user_id", "item_id"))
+    users, items = _count_ids(kept)
     evidence = dict(inputs.guess.evidence)
     event = "event" if made.mapping["event"] else None
     if event is None and made.value_kind == "quantity" and low is not None and low < 0:
@@ -177,14 +177,17 @@ def _write_events(
     }
 
 
-def _count_ids(kept: DuckDBPyRelation, role: str) -> int:
-    """How many different ids there are, exactly; by a bit for each where they are dense numbers."""
-    counted = f"count(DISTINCT {role})"
-    if str(kept.types[kept.columns.index(role)]) == "BIGINT":
-        low, high = kept.aggregate(f"min({role}), max({role})").fetchall()[0]
-        if low is not None and high - low < MAX_BITS:
-            counted = f"bit_count(bitstring_agg({role}, {low}, {high}))"
-    return int(kept.aggregate(counted).fetchall()[0][0])
+def _count_ids(kept: DuckDBPyRelation) -> tuple[int, int]:
+    """How many users and items there are, exactly; by a bit for each if ids are dense numbers."""
+    roles = ("user_id", "item_id")
+    ends = kept.aggregate(", ".join(f"min({role}), max({role})" for role in roles)).fetchall()[0]
+    counts = []
+    for role, low, high in zip(roles, ends[::2], ends[1::2], strict=True):
+        dense = isinstance(low, int) and high - low < MAX_BITS
+        bits = f"bit_count(bitstring_agg({role}, {low}, {high}))"
+        counts.append(bits if dense else f"count(DISTINCT {role})")
+    users, items = kept.aggregate(", ".join(counts)).fetchall()[0]
+    return int(users), int(items)
 
 
 def _event_columns(con: DuckDBPyConnection, made: Plan, event: str | None) -> list[str]:
