@@ -13,7 +13,8 @@ from core.data import mapping as roles
 from core.data.attributes import Side
 from core.data.encodings import Plain, find_fault, reencode
 from core.data.files import unpack
-from core.data.mapping import Guess, Profile
+from core.data.mapping import Guess
+from core.data.profiles import Profile, profiles
 from core.data.records import open_source
 from core.data.sources import Source
 from core.data.store import quoted
@@ -143,13 +144,13 @@ def open_one(
                 "line for each event and the same delimiter throughout"
             ) from None
         return open_one(con, again, scratch, limit)
-    profiles = roles.profiles(con.table(quoted(sample)))
-    if not any(p.rows for p in profiles):
+    found = profiles(con.table(quoted(sample)))
+    if not any(p.rows for p in found):
         raise BadInput(
             f"{plain.name} has a header ({', '.join(source.columns[:8])}) but no row below it: "
             "it needs a line for each event"
         )
-    return Opened(plain, source, quoted(sample), profiles)
+    return Opened(plain, source, quoted(sample), found)
 
 
 def _steady(con: DuckDBPyConnection, file: Opened, scratch: Path) -> Opened:

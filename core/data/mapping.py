@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from duckdb import DuckDBPyRelation
 
 from core.data.names import CLICK_NAMES, NAMES, WEIGHTS, plain
+from core.data.profiles import Profile
 from core.data.store import quoted
 from core.data.times import FORMATS, UNITS, TimeFormat, guess_time
 from core.errors import BadInput
@@ -20,38 +21,6 @@ from core.errors import BadInput
 ROLES = ("user_id", "item_id", "timestamp", "event", "value", "platform")
 TIME_FORMAT = "time_format"  # may be given beside the roles: how the times are written
 VALUE_KINDS = ("rating", "quantity", "duration", "price")  # the first that is there is the value
-
-
-@dataclass(frozen=True)
-class Profile:
-    """What a sample says about one column."""
-
-    name: str
-    type: str
-    rows: int
-    filled: int
-    numbers: int
-    whole: int
-    distinct: int
-    low: float | None
-    high: float | None
-    words: tuple[str, ...]  # its most frequent values, at most 50
-
-    @property
-    def key(self) -> str:
-        return plain(self.name)
-
-    @property
-    def is_number(self) -> bool:
-        return self.filled > 0 and self.numbers >= 0.95 * self.filled
-
-    @property
-    def is_text(self) -> bool:
-        return self.filled > 0 and self.type == "VARCHAR" and self.numbers < 0.5 * self.filled
-
-    @property
-    def is_whole(self) -> bool:
-        return self.filled > 0 and self.whole >= 0.99 * self.filled
 
 
 @dataclass
@@ -67,36 +36,6 @@ class Guess:
     @property
     def time_kind(self) -> str:
         return self.time.kind if self.time else "none"
-
-
-def profiles(sample: DuckDBPyRelation) -> list[Profile]:
-    """A profile of each column of a sample, in order."""
-    names, types = sample.columns, [str(t) for t in sample.types]
-    found = []
-    for start in range(0, len(names), 200):  # one query of thousands of aggregates is slow to plan
-        part = names[start : start + 200]
-        facts = sample.aggregate(", ".join(_facts(name) for name in part)).fetchall()[0]
-        for n, name in enumerate(part):
-            *numbers, counted = facts[8 * n : 8 * n + 8]
-            words = sorted(counted or {}, key=lambda w: (-counted[w], w))[:50]
-            facts_by_name = dict(zip(FACTS, numbers, strict=True))
-            found.append(Profile(name, types[start + n], words=tuple(words), **facts_by_name))
-    return found
-
-
-FACTS = ("rows", "filled", "numbers", "whole", "distinct", "low", "high")
-
-
-def _facts(name: str) -> str:
-    text = f"nullif(trim(CAST({quoted(name)} AS VARCHAR)), '')"
-    number = f"TRY_CAST({text} AS DOUBLE)"
-    few = f"CASE WHEN length({text}) <= 40 THEN {text} END"
-    return (
-        f"count(*), count({text}), count({number}), "
-        f"count(CASE WHEN {number} = trunc({number}) THEN 1 END), "
-        f"approx_count_distinct({text}), min({number}), max({number}), "
-        f"CASE WHEN approx_count_distinct({text}) <= 60 THEN histogram({few}) END"
-    )
 
 
 def guess(

@@ -13,7 +13,8 @@ import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.malformed import forget_malformed, store_malformed
-from core.data.mapping import Guess, Profile, parts
+from core.data.mapping import Guess, parts
+from core.data.profiles import Profile
 from core.data.sources import Source, unique_names
 from core.data.store import literal, quoted
 from core.data.times import TimeFormat, double_time_sql, time_sql

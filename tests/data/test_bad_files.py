@@ -183,6 +183,7 @@ RIGHT: list[Case] = [
     ("duplicate-header.csv", table("user_id=n", "item_id=n", "note=1", "note=2", "Note=3"), (20, 20)),
     ("reserved-names.csv", table("user_id=n", "item_id=n", "source_row=9", "rowid=8", "Value=7", "k=1"), (20, 20)),
     ("quotes-in-names.csv", csv('user_id,item_id,"a""b\'; DROP TABLE x",";--"\n' + "1,2,3,4\n" * 5), (5, 5)),
+    ("many-columns.csv", table("user_id=n", "item_id=n", *(f"c{k}=n*{k}%17" for k in range(1900))), (20, 20)),
     ("formula.csv", table("user_id=n", "item_id='=1+1'", "note='@x'"), (20, 20)),
     ("unnamed-columns.csv", csv(",user_id,item_id,,\n" + "0,1,2,3,4\n" * 5), (5, 5)),
     ("too-short-row.csv", rejecting("1,2"), (21, 20)),

@@ -5,6 +5,7 @@ import pytest
 
 from core.data import mapping as roles
 from core.data.names import WEIGHTS, plain, weight_of
+from core.data.profiles import profiles
 from core.data.times import FORMATS, TimeFormat, guess_time, settle, time_sql, unix_unit
 from core.errors import BadInput
 
@@ -14,7 +15,7 @@ def guess(sql: str, **given: str | None) -> roles.Guess:
     con.execute("SET TimeZone = 'UTC'")
     con.sql(sql).to_table("sample")
     sample = con.table("sample")
-    return roles.guess(sample, roles.profiles(sample), given)
+    return roles.guess(sample, profiles(sample), given)
 
 
 NUMBERS = "FROM range(200) t(i)"
