@@ -153,8 +153,13 @@ def resumed(workspace: Workspace, ident: str) -> Iterator[tuple[RunConfig, str, 
             raise NotFound(f"no job {ident} waits for this process")
         time.sleep(0.02)
     spec = read_json(folder / "run.json") or {}
+    config = RunConfig(**spec["config"])
     with _reported(Report(folder), workspace) as report:
-        yield RunConfig(**spec["config"]), spec["name"], report
+        if run_id(config) != ident:
+            raise CoreError(
+                "Recscope was changed since this was asked for: restart the server, and train again"
+            )
+        yield config, spec["name"], report
 
 
 def _under_way(workspace: Workspace, ident: str) -> Status | None:
