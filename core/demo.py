@@ -6,6 +6,7 @@ there and does nothing.
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -13,13 +14,13 @@ import threading
 import time
 import urllib.request
 import webbrowser
-from contextlib import suppress
 from pathlib import Path
 
 from core import jobs
 from core.config import plan
 from core.data.ingest import ingest
 from core.data.store import DatasetInfo, Workspace
+from core.errors import CoreError
 
 SAMPLE_DATA = Path(__file__).resolve().parent.parent / "sample_data"
 AT_ONCE = ("popularity", "transitions")
@@ -95,7 +96,23 @@ def _open_browser(port: int, patience_s: float = 30.0) -> None:
             return
 
 
-if __name__ == "__main__":
-    threading.Thread(target=_open_browser, args=(int(sys.argv[2]),), daemon=True).start()
-    with suppress(KeyboardInterrupt):
+def _end_with(server: int) -> None:
+    """Nobody is left to show the rest to; what is half done is found and done next time."""
+    while os.getppid() == server:
+        time.sleep(0.5)
+    os._exit(0)
+
+
+def main() -> None:
+    for work, argument in ((_end_with, os.getppid()), (_open_browser, int(sys.argv[2]))):
+        threading.Thread(target=work, args=(argument,), daemon=True).start()
+    try:
         prepare(Workspace.open(sys.argv[1]))
+    except CoreError as error:
+        logging.getLogger("recscope").error("the sample data could not be prepared: %s", error)
+    except KeyboardInterrupt:
+        pass
+
+
+if __name__ == "__main__":
+    main()
