@@ -171,7 +171,10 @@ def _guess_clock_by_content(
     found: Guess, sample: DuckDBPyRelation, free: Sequence[Profile]
 ) -> None:
     for column in free:
-        if re.fullmatch(r"column\d+|unnamed_\d+", column.name) or "time" in column.key:
+        # Texts that read as times are times, whatever their name; a day of birth or release is not.
+        written_out = column.is_text and not re.search(r"birth|born|dob|release|expir", column.key)
+        nameless = re.fullmatch(r"column\d+|unnamed_\d+", column.name)
+        if nameless or "time" in column.key or written_out:
             time = guess_time(sample, column.name, type=column.type, looks_ordered=False)
             if time:
                 _set_time(found, column, time)

@@ -70,6 +70,8 @@ def evaluate(
         "split_tie_rate": parts.tie_rate,
         "hide_seen": hide_seen,
         "users": found.users,
+        "users_without_targets": found.users_without_targets,
+        "taste_attribute": found.taste_attribute,
         "metrics": found.summary,
         "target_hidden_share": found.target_hidden_share,
         "score_tie_rate": found.score_tie_rate,

@@ -1,10 +1,13 @@
 """Roles are guessed from names, types and content; each guess has its evidence."""
 
+from pathlib import Path
+
 import duckdb
 import pytest
 
 from core.data import mapping as roles
 from core.data.names import WEIGHTS, plain, weight_of
+from core.data.preview import preview
 from core.data.profiles import profiles
 from core.data.times import FORMATS, TimeFormat, guess_time, settle, time_sql, unix_unit
 from core.errors import BadInput
@@ -167,3 +170,12 @@ def test_day_and_month_are_settled_over_the_whole_log():
     assert settle([whole], "d", time).way == "%m/%d/%Y"
     assert "nothing in the log" in settle([sample], "d", time).evidence
     assert settle([sample], "d", TimeFormat("s", 1, "")).way == "s"
+
+
+def test_times_written_out_are_times_whatever_their_column_is_called(tmp_path: Path) -> None:
+    rows = "user,item,when,birthday\n" + "".join(
+        f"u{n % 3},i{n % 4},2024-01-{n + 1:02} 10:00:00,1990-02-{n + 1:02}\n" for n in range(12)
+    )
+    path = tmp_path / "log.csv"
+    path.write_text(rows)
+    assert preview([path]).mapping["timestamp"] == "when"
