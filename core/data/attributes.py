@@ -13,6 +13,7 @@ from pathlib import Path
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.malformed import forget_malformed, store_malformed
+from core.data.profiles import unpivoted
 from core.data.rejects import insert
 from core.data.sources import Source, unique_names
 from core.data.staging import K, Plan, id_sql, settled
@@ -166,13 +167,9 @@ def _agreement(log: DuckDBPyRelation, role: str, columns: Sequence[str]) -> dict
     """
     if not columns:
         return {}
-    cells = ", ".join(
-        f"{{'c': {n}, 'x': CAST({quoted(c)} AS VARCHAR)}}" for n, c in enumerate(columns)
-    )
     pairs = (
-        log.limit(SAMPLE_CELLS // len(columns))
-        .project(f"{role} AS id, unnest([{cells}]) AS cell")
-        .project("id, cell.c AS c, cell.x AS x")
+        unpivoted(log.limit(SAMPLE_CELLS // len(columns)), columns, f"{role},")
+        .project(f"{role} AS id, c, x")
         .filter("x IS NOT NULL")
         .aggregate("id, c, x, count(*) AS n", "id, c, x")
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from duckdb import DuckDBPyRelation
@@ -26,7 +28,7 @@ class Profile:
     high: float | None
     words: tuple[str, ...]  # its most frequent values, at most 50
 
-    @property
+    @cached_property
     def key(self) -> str:
         return plain(self.name)
 
@@ -43,15 +45,22 @@ class Profile:
         return self.filled > 0 and self.whole >= 0.99 * self.filled
 
 
+def unpivoted(rows: DuckDBPyRelation, columns: Sequence[str], also: str = "") -> DuckDBPyRelation:
+    """A row for each cell: the number of its column, `c`, its text, `x`, and the columns of `also`.
+
+    Wide tables are looked at in this form: thousands of aggregates at once take gigabytes.
+    """
+    cells = ", ".join(
+        f"{{'c': {n}, 'x': CAST({quoted(name)} AS VARCHAR)}}" for n, name in enumerate(columns)
+    )
+    return rows.project(f"{also} unnest([{cells}]) AS cell").project(
+        f"{also} cell.c AS c, cell.x AS x"
+    )
+
+
 def profiles(sample: DuckDBPyRelation) -> list[Profile]:
     """A profile of each column of a sample, in order."""
-    cells = ", ".join(
-        f"{{'c': {n}, 'x': CAST({quoted(name)} AS VARCHAR)}}"
-        for n, name in enumerate(sample.columns)
-    )
-    texts = sample.project(f"unnest([{cells}]) AS cell").project(
-        "cell.c AS c, nullif(trim(cell.x), '') AS x"
-    )
+    texts = unpivoted(sample, sample.columns).project("c, nullif(trim(x), '') AS x")
     values = texts.aggregate("c, x, count(*) AS n", "c, x").project(
         "c, x, n, TRY_CAST(x AS DOUBLE) AS number, count(x) OVER (PARTITION BY c) AS different"
     )

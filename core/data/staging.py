@@ -14,7 +14,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.malformed import forget_malformed, store_malformed
 from core.data.mapping import Guess, parts
-from core.data.profiles import Profile
+from core.data.profiles import Profile, unpivoted
 from core.data.sources import Source, unique_names
 from core.data.store import literal, quoted
 from core.data.times import TimeFormat, double_time_sql, time_sql
@@ -248,15 +248,19 @@ def settled(rows: DuckDBPyRelation, columns: Sequence[str]) -> dict[str, str]:
     types = dict(zip(rows.columns, map(str, rows.types), strict=True))
     texts = [c for c in columns if types[c] == "VARCHAR"]
     found = {c: quoted(c) for c in columns}
-    for start in range(0, len(texts), 200):
-        part = texts[start : start + 200]
-        tests = [f"bool_and({test})" for c in part for test in _number_tests(quoted(c))]
-        facts = rows.aggregate(", ".join(tests)).fetchall()[0]
-        for n, c in enumerate(part):
-            if facts[2 * n]:
-                found[c] = f"CAST({quoted(c)} AS BIGINT)"
-            elif facts[2 * n + 1]:
-                found[c] = f"CAST({quoted(c)} AS DOUBLE)"
+    facts: list[bool | None] = []
+    if len(texts) > 100:
+        tests = ", ".join(f"bool_and({test})" for test in _number_tests("x"))
+        by_column = unpivoted(rows, texts).aggregate(f"c, {tests}", "c").order("c").fetchall()
+        facts = [fact for _, *pair in by_column for fact in pair]
+    elif texts:
+        cells = [f"bool_and({test})" for c in texts for test in _number_tests(quoted(c))]
+        facts = list(rows.aggregate(", ".join(cells)).fetchall()[0])
+    for c, whole, number in zip(texts, facts[::2], facts[1::2], strict=False):  # of no rows: none
+        if whole:
+            found[c] = f"CAST({quoted(c)} AS BIGINT)"
+        elif number:
+            found[c] = f"CAST({quoted(c)} AS DOUBLE)"
     return found
 
 

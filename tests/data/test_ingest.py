@@ -428,7 +428,7 @@ WHITE = " \t\r\n\v\f\xa0\u3000\ufeff"
 
 
 @settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
 @given(
     rows=st.lists(st.tuples(CELL, CELL, CELL), min_size=2, max_size=12),
