@@ -102,7 +102,7 @@ def test_cancel_ends_a_process_that_does_not_listen(shop, long_job):
     process.send_signal(signal.SIGSTOP)  # a stopped process never gets SIGTERM
     began = time.monotonic()
     assert jobs.cancel(shop, ident).state == "cancelled"
-    assert 5 < time.monotonic() - began < 10
+    assert 5 < time.monotonic() - began < 30  # 9.5 s, and what a busy machine adds
     assert process.wait(1) == -signal.SIGKILL
 
 

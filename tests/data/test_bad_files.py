@@ -10,7 +10,6 @@ import gzip
 import io
 import json
 import struct
-import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -21,6 +20,8 @@ import pytest
 from core.data.ingest import ingest, preview
 from core.data.store import Workspace
 from core.errors import BadInput
+
+pytestmark = pytest.mark.timeout(60)  # a hang; each takes a second or two
 
 GOOD = "user_id,item_id,rating,timestamp\n" + "".join(
     f"{u},{i},{1 + (u + i) % 5},{1_500_000_000 + 1000 * u + i}\n"
@@ -245,10 +246,8 @@ def put(folder: Path, name: str, data: bytes) -> Path:
 @pytest.mark.parametrize(("name", "data", "words"), cases(UNREADABLE))
 def test_an_unusable_file_gets_one_clear_sentence(workspace, tmp_path, name, data, words):
     path = put(tmp_path, name, data)
-    start = time.monotonic()
     with pytest.raises(BadInput, match=words) as caught:
         ingest(workspace, path)
-    assert time.monotonic() - start < 10
     sentence = str(caught.value)
     assert "\n" not in sentence
     assert len(sentence) < 1500
@@ -262,9 +261,7 @@ def test_an_unusable_file_gets_one_clear_sentence(workspace, tmp_path, name, dat
 def test_an_odd_file_gives_the_right_rows(workspace, tmp_path, name, data, counts):
     path = put(tmp_path, name, data)
     preview(path)
-    start = time.monotonic()
     info = ingest(workspace, path)
-    assert time.monotonic() - start < 10
     found = info.counts
     assert (found["rows_read"], found["rows_kept"]) == counts
     assert found["rows_rejected"] == sum(found["rejected"].values()) == counts[0] - counts[1]
