@@ -27,6 +27,23 @@ def job_chip(workspace: Workspace) -> None:
     chip()
 
 
+def follow(workspace: Workspace) -> None:
+    """Draws the page again when datasets or runs come, end or go, whoever made them."""
+    seen = _what_is_here(workspace)
+
+    @st.fragment(run_every="2s", key="follow")
+    def watch() -> None:
+        if _what_is_here(workspace) != seen:
+            st.rerun()
+
+    watch()
+
+
+def _what_is_here(workspace: Workspace) -> tuple[set[str], set[tuple[str, str]]]:
+    runs = {(status.run_id, status.state) for status in jobs.statuses(workspace)}
+    return {info.id for info in workspace.datasets()}, runs
+
+
 def live_jobs(workspace: Workspace, *, cancel: bool = False) -> None:
     """The jobs that wait or work, drawn again every second; the whole page when one ends."""
     started = [status.run_id for status in jobs.active(workspace)]

@@ -10,7 +10,7 @@ from core.artifact import Run
 from core.data.store import DatasetInfo
 from dashboard import cache, state
 from dashboard.components.context import Context, context
-from dashboard.components.jobs import live_jobs
+from dashboard.components.jobs import follow, live_jobs
 from dashboard.components.labels import day, metric_label, model_label, run_label, seconds_label
 from dashboard.components.page import empty, heading, link, section, table
 from dashboard.components.people import history_table, list_table
@@ -24,6 +24,7 @@ K = 8
 
 
 def main(now: Context) -> None:
+    follow(now.workspace)
     if not now.datasets or now.dataset is None:
         heading("home", t("home.answer.empty"))
         empty(t("home.empty.what"), t("home.empty.why"))
@@ -47,9 +48,9 @@ def main(now: Context) -> None:
     )
     if jobs.active(now.workspace):
         st.caption(t("home.training"))
-    live_jobs(now.workspace)
     _datasets(now.datasets)
     person = st.container()  # filled last: it may have to load a model
+    live_jobs(now.workspace)
     _models(now, runs)
     if now.runs:
         with person:
