@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import TimeoutError as Late
 from playwright.sync_api import sync_playwright
 
 UPLOADER = '[data-testid="stFileUploader"] input[type=file]'
@@ -104,7 +105,7 @@ def by_upload(page: Any, address: str, files: list[Path]) -> tuple[str, float]:
     try:
         page.get_by_text(KEPT).first.wait_for(timeout=300_000)
         found = KEPT.search(page.inner_text("body"))
-    except Exception:
+    except Late:
         found = None
     seconds = time.perf_counter() - start
     if not found:
