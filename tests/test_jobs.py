@@ -100,6 +100,7 @@ def test_cancel_in_the_middle_of_a_long_call(shop, long_job):
 def test_cancel_ends_a_process_that_does_not_listen(shop, long_job):
     ident, process = long_job
     process.send_signal(signal.SIGSTOP)  # a stopped process never gets SIGTERM
+    wait_for(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
     began = time.monotonic()
     assert jobs.cancel(shop, ident).state == "cancelled"
     assert 5 < time.monotonic() - began < 30  # 9.5 s, and what a busy machine adds
