@@ -29,7 +29,10 @@ N = TypeVar("N", bound=_Named)
 
 @dataclass(frozen=True)
 class Context:
-    """What a page is about: the URL's choice, else the newest; None where there is none."""
+    """What a page is about; None where there is none.
+
+    What the URL names, else the dataset of the newest run, else the newest dataset.
+    """
 
     workspace: Workspace
     datasets: list[DatasetInfo]
@@ -59,6 +62,8 @@ def context() -> Context:
     dataset = find(datasets, state.get("dataset"))
     if dataset is None and run is not None:
         dataset = find(datasets, run.config.dataset)
+    if dataset is None and runs:
+        dataset = find(datasets, runs[0].config.dataset)
     if dataset is None:
         dataset = next(iter(datasets), None)
     runs = [r for r in runs if dataset and r.config.dataset == dataset.id]

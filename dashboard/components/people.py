@@ -9,10 +9,21 @@ import streamlit as st
 
 from core.artifact import Run
 from core.data.store import DatasetInfo
-from dashboard import cache
+from dashboard import cache, state
 from dashboard.components.labels import run_label
 from dashboard.components.page import ROW, table
 from dashboard.state import t
+
+
+def person(dataset: DatasetInfo) -> str:
+    """The URL's user if the log knows them, else one with an ordinary history."""
+    asked = state.get("user")
+    if asked and cache.has_user(dataset, asked):
+        return asked
+    if asked:
+        st.warning(t("recommendations.unknown_user", value=asked), icon=":material/person_off:")
+        state.put("user", None)
+    return cache.some_user(dataset)
 
 
 def history_table(dataset: DatasetInfo, user: str, *, most: int) -> None:

@@ -8,12 +8,12 @@ import streamlit as st
 from core import jobs
 from core.artifact import Run
 from core.data.store import DatasetInfo
-from dashboard import cache, state
+from dashboard import cache
 from dashboard.components.context import Context, context
 from dashboard.components.jobs import follow, live_jobs
 from dashboard.components.labels import day, metric_label, model_label, run_label, seconds_label
 from dashboard.components.page import empty, heading, link, section, table
-from dashboard.components.people import history_table, list_table
+from dashboard.components.people import history_table, list_table, person
 from dashboard.components.sample import use_sample_data
 from dashboard.state import t
 
@@ -49,11 +49,11 @@ def main(now: Context) -> None:
     if jobs.active(now.workspace):
         st.caption(t("home.training"))
     _datasets(now.datasets)
-    person = st.container()  # filled last: it may have to load a model
+    recommended = st.container()  # filled last: it may have to load a model
     live_jobs(now.workspace)
     _models(now, runs)
     if now.runs:
-        with person:
+        with recommended:
             _person(now, _best(now.runs))
 
 
@@ -126,7 +126,7 @@ def _person(now: Context, run: Run) -> None:
     if now.dataset is None:
         return
     section("home.person")
-    user = state.get("user") or cache.some_user(now.dataset)
+    user = person(now.dataset)
     with st.spinner(t("recommendations.computing", run=run_label(run))):
         found = cache.recommendations(now.workspace, run, user, K, True)
     st.markdown(t("home.person.lead", user=user, model=model_label(run.config.model)))

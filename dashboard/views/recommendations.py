@@ -13,7 +13,7 @@ from dashboard import cache, state
 from dashboard.components.context import Context, context, find
 from dashboard.components.labels import run_label
 from dashboard.components.page import empty, heading, link
-from dashboard.components.people import history_table, list_table
+from dashboard.components.people import history_table, list_table, person
 from dashboard.state import t
 
 MOST_RUNS = 3
@@ -30,7 +30,7 @@ def main(now: Context) -> None:
         else:
             link("train", t("action.go_train"), icon=":material/model_training:")
         return
-    user, runs, k = _user(now.dataset), _runs(now), _k()
+    user, runs, k = person(now.dataset), _runs(now), _k()
     top = st.container()  # the answer is known once the runs have been asked
     _controls(now, user, runs, k)
     hide = state.get("keep") != "1"
@@ -42,17 +42,6 @@ def main(now: Context) -> None:
         _answer(now.dataset, user, runs, lists, k)
     _side_by_side(now.dataset, user, runs, lists)
     _download(user, runs, lists)
-
-
-def _user(dataset: DatasetInfo) -> str:
-    """The URL's user if the log knows them, else one with an ordinary history."""
-    asked = state.get("user")
-    if asked and cache.has_user(dataset, asked):
-        return asked
-    if asked:
-        st.warning(t("recommendations.unknown_user", value=asked), icon=":material/person_off:")
-        state.put("user", None)
-    return cache.some_user(dataset)
 
 
 def _runs(now: Context) -> list[Run]:
