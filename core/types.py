@@ -276,9 +276,10 @@ class Split:
     kind: str  # "leave-last-out", "by-time" or "none"
     train: Interactions
     validation: Holdout | None
+    known: Interactions  # all but the test targets: train, and the events that validation asks for
     test: Holdout | None
     tie_rate: float  # share of test queries whose first target is tied in time with its history
-    fingerprint: str  # hash of which event went where
+    fingerprint: str  # hash of the log and of which events are asked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -289,6 +290,7 @@ class TrainData:
     item_features: Features | None = None
     user_features: Features | None = None
     validation: Holdout | None = None
+    known: Interactions | None = None  # interactions with validation's events, for a last refit
 
 
 @dataclass(frozen=True, eq=False)

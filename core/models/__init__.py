@@ -5,6 +5,7 @@ from core.models.ease import EASE
 from core.models.neighbours import ItemKNN, UserKNN
 from core.models.popularity import Popularity, RecentPopularity
 from core.models.transitions import Transitions
+from core.models.unified import Unified
 from core.types import Recommender
 
 MODELS: dict[str, type[Recommender]] = {
@@ -15,4 +16,5 @@ MODELS: dict[str, type[Recommender]] = {
     "transitions": Transitions,
     "ease": EASE,
     "content": Content,
+    "unified": Unified,
 }

@@ -34,7 +34,9 @@ class Settings:
     def __post_init__(self) -> None:
         for f in fields(self):
             value, limits = getattr(self, f.name), f.metadata
-            if "choices" in limits:
+            if isinstance(f.default, bool):
+                right, wanted = isinstance(value, bool), "true or false"
+            elif "choices" in limits:
                 right = value in limits["choices"]
                 wanted = "one of " + ", ".join(limits["choices"])
             else:

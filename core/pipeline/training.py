@@ -71,7 +71,7 @@ def fit(
     features = (data.item_features, data.user_features) if kind.needs_features else (None, None)
     say("fit", None)
     model = kind(model_config(config.model, config.params)).fit(
-        TrainData(parts.train, *features, parts.validation),
+        TrainData(parts.train, *features, parts.validation, parts.known),
         rng=np.random.default_rng(config.seed),
         device=config.device,
         on_epoch=on_epoch,

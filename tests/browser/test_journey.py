@@ -29,8 +29,10 @@ def query(page: Any) -> dict[str, str]:
 
 def upload(page: Any, *paths: Path) -> None:
     """Puts files into the uploader, which a page with data hides in a box, and awaits the guess."""
+    box = page.get_by_text(text("en", "data.add"), exact=True).first
+    page.locator(UPLOADER).or_(box).first.wait_for(state="attached")
     if not page.locator(UPLOADER).count():
-        page.get_by_text(text("en", "data.add"), exact=True).first.click()
+        box.click()
     page.set_input_files(UPLOADER, [str(path) for path in paths])
     page.wait_for_selector(".st-key-import button")
     ready(page)
@@ -181,8 +183,10 @@ def test_a_file_that_is_none_gets_one_sentence(visit: Visit, tmp_path: Path) -> 
     path = tmp_path / "nothing.csv"
     path.write_bytes(b"")
     page = visit("/data")
+    box = page.get_by_text(text("en", "data.add"), exact=True).first
+    page.locator(UPLOADER).or_(box).first.wait_for(state="attached")
     if not page.locator(UPLOADER).count():
-        page.get_by_text(text("en", "data.add"), exact=True).first.click()
+        box.click()
     page.set_input_files(UPLOADER, str(path))
     said = page.locator('[data-testid="stAlert"]').inner_text()
     assert "nothing.csv" in said

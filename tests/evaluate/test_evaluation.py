@@ -152,13 +152,13 @@ def test_other_item_codes_change_nothing(world, item_features):
 
 def test_a_split_is_evaluated_on_its_test_part(world):
     model, holdout, train = world
-    split = Split("by-time", train, None, holdout, 0.0, "")
+    split = Split("by-time", train, None, train, holdout, 0.0, "")
     whole = evaluate(model, split, train=train)
     np.testing.assert_array_equal(
         whole.per_user["ndcg@10"], evaluate(model, holdout, train=train).per_user["ndcg@10"]
     )
     with pytest.raises(BadInput, match='the split "none" holds nothing out'):
-        evaluate(model, Split("none", train, None, None, 0.0, ""), train=train)
+        evaluate(model, Split("none", train, None, train, None, 0.0, ""), train=train)
 
 
 @pytest.mark.parametrize("ks", [(), (0, 5), (-1,)])

@@ -24,15 +24,17 @@ from core.types import (
     TrainData,
 )
 
+SEQUENTIAL = {"transitions", "unified"}  # without times the order of the rows is taken for theirs
 IMPERSONAL = {"popularity", "recent_popularity"}
 RATERS = {"popularity", "item_knn", "user_knn"}
-NOT_LINEAR = {"user_knn"}
+NOT_LINEAR = {"user_knn", "unified"}
 ORDERED = {
     "item_knn",
     "user_knn",
     "transitions",
     "ease",
     "content",
+    "unified",
 }  # by default, later events count more
 
 every_model = pytest.mark.parametrize("name", MODELS)
@@ -175,7 +177,7 @@ def test_a_log_without_times_has_no_later_events(name, world):
     timeless = replace(world, interactions=replace(world.interactions, times=None))
     model = fitted(name, timeless)
     there, back = model.score(history(0, 1, 5)), model.score(history(5, 1, 0))
-    assert torch.allclose(there, back) == (name != "transitions")
+    assert torch.allclose(there, back) == (name not in SEQUENTIAL)
 
 
 @pytest.mark.parametrize("name", sorted(MODELS.keys() - NOT_LINEAR))
@@ -204,6 +206,8 @@ def checkerboard(n_users: int, n_items: int) -> tuple[Interactions, Features]:
         if i // 2 != u // 2 % (n_items // 2)
     ]
     users, items = np.array(events).T
+    order = np.lexsort((np.random.default_rng(4).random(len(users)), users))  # no order to learn
+    items = items[order]
     times = np.arange(len(users)) + 1_600_000_000
     log = Interactions(users, items, np.ones(len(users), np.float32), n_users, n_items, times)
     parity = np.eye(2)[np.arange(n_items) % 2]
@@ -224,9 +228,11 @@ def test_config_tells_its_limits_and_keeps_to_them(name):
     config = MODELS[name].Config
     for field in fields(config):
         assert field.metadata["help"]
-        if "choices" in field.metadata:
+        if isinstance(field.default, bool):
+            wrong: list[Any] = ["nonsense", 2]
+        elif "choices" in field.metadata:
             assert field.default in field.metadata["choices"]
-            wrong: list[Any] = ["nonsense"]
+            wrong = ["nonsense"]
         else:
             low, high = field.metadata["min"], field.metadata["max"]
             assert field.metadata["step"] > 0

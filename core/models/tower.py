@@ -1,0 +1,103 @@
+"""What an item is: a vector from its id and its content, so that a new item has one too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Self
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.types import Array, Features, Floats
+
+
+def content(features: Features | None, n_items: int) -> tuple[sparse.csr_matrix, Floats]:
+    """What the item features say: tags (I, F) of kinds and text, and numbers (I, N), float32.
+
+    Rows of tags have unit length per kind of attribute. A number becomes its z-score, clipped to
+    ±5, and a second column says where it is missing.
+    """
+    tags = [sparse.csr_matrix((n_items, 0), dtype=np.float32)]
+    numbers = [np.zeros((n_items, 0), np.float32)]
+    for part, block in features.blocks() if features else ():
+        if part in ("categorical", "multi_hot", "text"):
+            tags.append(_unit_rows(sparse.csr_matrix(block.matrix, dtype=np.float32)))
+        else:
+            numbers.append(_standard(np.asarray(block.matrix, np.float64)))
+    stacked = sparse.hstack(tags, format="csr", dtype=np.float32)
+    return stacked, np.hstack(numbers).astype(np.float32)
+
+
+def _unit_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1))).ravel()
+    return sparse.diags(1 / np.maximum(lengths, 1e-9)).astype(np.float32) @ matrix
+
+
+def _standard(values: Array) -> Array:
+    missing = np.isnan(values)
+    known = np.ma.masked_array(values, missing)
+    spread = np.maximum(known.std(axis=0).filled(0), 1e-9)
+    z = ((known - known.mean(axis=0)) / spread).filled(0)
+    both: Array = np.hstack([np.clip(z, -5, 5), missing])
+    return both
+
+
+class ItemTower(nn.Module):
+    """e_i = LN(m_i · id_i + Σ tags + numbers), (I, dim).
+
+    m_i is 0 for an item that was never seen in training, whose content must speak for it, and for
+    a share of the seen ones while training, so that content learns to.
+    """
+
+    known: Tensor
+    values: Tensor
+    places: Tensor
+    starts: Tensor
+    numbers: Tensor
+
+    def __init__(self, dim: int, tags: sparse.csr_matrix, numbers: Floats) -> None:
+        super().__init__()
+        n_items = len(numbers)
+        self.register_buffer("known", torch.ones(n_items, dtype=torch.bool))
+        self.register_buffer("values", torch.from_numpy(tags.data))
+        self.register_buffer("places", torch.from_numpy(tags.indices.astype(np.int64)))
+        self.register_buffer("starts", torch.from_numpy(tags.indptr.astype(np.int64)))
+        self.register_buffer("numbers", torch.from_numpy(numbers))
+        self.id = nn.Embedding(n_items, dim)
+        self.tag = nn.Embedding(tags.shape[1], dim) if tags.shape[1] else None
+        self.number = nn.Linear(numbers.shape[1], dim) if numbers.shape[1] else None
+        self.norm = nn.LayerNorm(dim)
+        for table in filter(None, (self.id, self.tag)):
+            nn.init.normal_(table.weight, std=0.02)
+
+    @classmethod
+    def of_state(cls, dim: int, state: Mapping[str, Tensor]) -> Self:
+        """A tower of the shape that these weights of a whole network need."""
+        arrays = [state[f"tower.{name}"].numpy() for name in ("values", "places", "starts")]
+        shape = (len(state["tower.known"]), len(state.get("tower.tag.weight", ())))
+        return cls(
+            dim, sparse.csr_matrix(tuple(arrays), shape=shape), state["tower.numbers"].numpy()
+        )
+
+    def forward(self, id_dropout: float = 0.0) -> Tensor:
+        """Every item's vector, (I, dim); ids are dropped at this rate."""
+        keep = self.known
+        if id_dropout:
+            keep = keep & (torch.rand(len(keep), device=keep.device) >= id_dropout)
+        total = self.id.weight * keep[:, None]
+        if self.tag is not None:
+            total = total + functional.embedding_bag(
+                self.places,
+                self.tag.weight,
+                self.starts,
+                mode="sum",
+                per_sample_weights=self.values,
+                include_last_offset=True,
+            )
+        if self.number is not None:
+            total = total + self.number(self.numbers)
+        vectors: Tensor = self.norm(total)
+        return vectors
