@@ -43,6 +43,7 @@ ROWS: list[tuple[str, str, dict[str, Any], dict[str, float]]] = [
     ("amazon-beauty", "unified", RETAIL, {"recall@10": 0.094, "ndcg@10": 0.057}),
     ("amazon-toys", "unified", RETAIL, {}),
     ("ml-1m", "unified", FILMS, {"recall@10": 0.336, "ndcg@10": 0.196}),
+    ("gowalla", "gfcf", {}, {}),
     ("gowalla", "ease", {"l2": 100.0}, {"recall@20": 0.176}),
 ]
 

@@ -2,6 +2,7 @@
 
 from core.models.content import Content
 from core.models.ease import EASE
+from core.models.gfcf import GFCF
 from core.models.neighbours import ItemKNN, UserKNN
 from core.models.popularity import Popularity, RecentPopularity
 from core.models.transitions import Transitions
@@ -16,5 +17,6 @@ MODELS: dict[str, type[Recommender]] = {
     "transitions": Transitions,
     "ease": EASE,
     "content": Content,
+    "gfcf": GFCF,
     "unified": Unified,
 }

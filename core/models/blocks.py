@@ -116,7 +116,9 @@ class SparseRows:
         self.matrix = matrix
         self.device = torch.device(device)
         # On a GPU the transpose: there a sparse matrix can only stand on the left.
-        self._transposed = None if self.device.type == "cpu" else _sparse(matrix.T, self.device)
+        self._transposed = (
+            None if self.device.type == "cpu" else sparse_tensor(matrix.T, self.device)
+        )
 
     def sum(self, weights: sparse.csr_matrix) -> Tensor:
         """The product of weights (B, N) and the matrix, dense: (B, I)."""
@@ -127,7 +129,8 @@ class SparseRows:
         return total.T.contiguous()
 
 
-def _sparse(matrix: sparse.csc_matrix, device: torch.device) -> Tensor:
+def sparse_tensor(matrix: sparse.csc_matrix, device: torch.device) -> Tensor:
+    """The matrix on this device, as torch's sparse COO."""
     coo = matrix.tocsr().tocoo()
     places = torch.from_numpy(np.stack([coo.row, coo.col]).astype(np.int64))
     return torch.sparse_coo_tensor(
@@ -181,7 +184,7 @@ class HistoryLinear:
         if self._rows is None or not len(queries.items):
             return base.repeat(len(queries), 1)
         if isinstance(self._rows, Tensor):
-            return _sum_dense(queries, self._weights(queries), self._rows).add_(base)
+            return sum_rows(queries, self._weights(queries), self._rows).add_(base)
         return self._rows.sum(self._history(queries, len(base))).add_(base)
 
     def _weights(self, queries: Queries) -> Floats:
@@ -221,7 +224,8 @@ def stored_matrix(state: Mapping[str, Array], columns: int) -> sparse.csr_matrix
     return sparse.csr_matrix(parts, shape=(len(state["indptr"]) - 1, columns))
 
 
-def _sum_dense(queries: Queries, weights: Floats, rows: Tensor) -> Tensor:
+def sum_rows(queries: Queries, weights: Floats, rows: Tensor) -> Tensor:
+    """Σ over each query's events of weight (E,) · rows[item], (B, F) of rows (I, F)."""
     return functional.embedding_bag(
         tensor(queries.items, rows.device),
         rows,

@@ -33,6 +33,7 @@ ORDERED = {
     "user_knn",
     "transitions",
     "ease",
+    "gfcf",
     "content",
     "unified",
 }  # by default, later events count more
