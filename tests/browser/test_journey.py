@@ -66,11 +66,13 @@ def test_from_a_log_to_recommendations(visit: Visit) -> None:
     page.get_by_text("2 runs on films are finished", exact=False).wait_for(timeout=120_000)
     assert query(page)["run"] == run
 
-    page.get_by_role("link", name=text("en", "action.compare")).click()
+    ready(page)  # while the page is drawn again, what was on it is there twice
+    page.get_by_role("link", name=text("en", "action.compare")).last.click()
     page.get_by_text("By NDCG@10, Transition graph", exact=False).wait_for()
     assert "against Popularity" in page.locator("[data-testid=stMarkdown]").first.inner_text()
 
-    page.get_by_role("link", name=text("en", "action.recommendations")).click()
+    ready(page)
+    page.get_by_role("link", name=text("en", "action.recommendations")).last.click()
     page.wait_for_selector("[data-testid=stTable]")
     ready(page)
     assert page.locator("[data-testid=stTable]").count() == 2
