@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from core.config import model_config
 from core.evaluate import evaluate
 from core.models import MODELS
 from core.types import Array, Block, Features, Holdout, Interactions, TrainData
@@ -136,18 +137,8 @@ def main() -> None:
     sets, models = (set(filter(None, text.split(","))) for text in (chosen.only, chosen.models))
     for data, name, params, targets in ROWS:
         if (not sets or data in sets) and (not models or name in models):
-            row(chosen, data, name, {**params, **changed(name, chosen.set)}, targets)
-
-
-def changed(name: str, texts: list[str]) -> dict[str, Any]:
-    """The values of these key=value texts, in the type of the model's default."""
-    default = MODELS[name].Config()
-    pairs = dict(text.split("=", 1) for text in texts)
-    return {
-        key: value == "true" if isinstance(old, bool) else type(old)(value)
-        for key, value in pairs.items()
-        for old in [getattr(default, key)]
-    }
+            changes = dict(text.split("=", 1) for text in chosen.set)
+            row(chosen, data, name, {**params, **changes}, targets)
 
 
 def row(
@@ -159,7 +150,7 @@ def row(
     given = " ".join(f"{key}={value}" for key, value in params.items())
     found: list[dict[str, float]] = []
     for seed in range(chosen.seeds):
-        model = MODELS[name](MODELS[name].Config(**params))
+        model = MODELS[name](model_config(name, params))
         start = time.perf_counter()
         say = (lambda figures: print(figures, flush=True)) if chosen.epochs else None
         rng = np.random.default_rng(seed)

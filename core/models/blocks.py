@@ -85,6 +85,12 @@ def strengths(log: Interactions) -> sparse.csr_matrix:
     return matrix
 
 
+def unit_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Each row divided by its length; rows of length 0 stay."""
+    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1))).ravel()
+    return sparse.diags(1 / np.where(lengths > 0, lengths, 1)) @ matrix
+
+
 def popularity(log: Interactions) -> Floats:
     """Σ event weights of each item, (I,)."""
     return np.bincount(log.items, log.weights, minlength=log.n_items).astype(np.float32)

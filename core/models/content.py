@@ -11,7 +11,7 @@ from scipy import sparse
 from torch import Tensor
 
 from core.errors import BadInput
-from core.models.blocks import HistoryLinear, Settings, SparseRows, setting, tie_breaker
+from core.models.blocks import HistoryLinear, Settings, SparseRows, setting, tie_breaker, unit_rows
 from core.types import Array, Features, OnEpoch, Queries, TrainData
 
 BANDS = 10  # a number counts as its tenth of the catalogue
@@ -101,13 +101,13 @@ def _vectors(features: Features | None, config: Any) -> sparse.csr_matrix:
     for name, block in blocks.items():
         weight, make = makers[name]
         if weight:
-            parts.append(np.sqrt(weight) * _unit(make(block.matrix)))
+            parts.append(np.sqrt(weight) * unit_rows(make(block.matrix)))
     if not parts:
         raise BadInput(
             f"content has weight 0 for all that is known of the items ({', '.join(blocks)}): "
             "give one of them a weight above 0"
         )
-    return sparse.csr_matrix(_unit(sparse.hstack(parts, format="csr")), dtype=np.float32)
+    return sparse.csr_matrix(unit_rows(sparse.hstack(parts, format="csr")), dtype=np.float32)
 
 
 def _rarity_weighted(matrix: Any) -> sparse.csr_matrix:
@@ -127,9 +127,3 @@ def _bands(numbers: Array) -> sparse.csr_matrix:
         ones = np.ones(len(known))
         columns.append(sparse.csr_matrix((ones, (known, band)), shape=(len(column), BANDS)))
     return sparse.hstack(columns, format="csr")
-
-
-def _unit(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Each row divided by its length; rows of length 0 stay."""
-    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1))).ravel()
-    return sparse.diags(1 / np.where(lengths > 0, lengths, 1)) @ matrix

@@ -11,6 +11,7 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
 
+from core.models.blocks import unit_rows
 from core.types import Array, Features, Floats
 
 
@@ -24,16 +25,11 @@ def content(features: Features | None, n_items: int) -> tuple[sparse.csr_matrix,
     numbers = [np.zeros((n_items, 0), np.float32)]
     for part, block in features.blocks() if features else ():
         if part in ("categorical", "multi_hot", "text"):
-            tags.append(_unit_rows(sparse.csr_matrix(block.matrix, dtype=np.float32)))
+            tags.append(unit_rows(sparse.csr_matrix(block.matrix, dtype=np.float32)))
         else:
             numbers.append(_standard(np.asarray(block.matrix, np.float64)))
     stacked = sparse.hstack(tags, format="csr", dtype=np.float32)
     return stacked, np.hstack(numbers).astype(np.float32)
-
-
-def _unit_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1))).ravel()
-    return sparse.diags(1 / np.maximum(lengths, 1e-9)).astype(np.float32) @ matrix
 
 
 def _standard(values: Array) -> Array:

@@ -34,7 +34,7 @@ class TrainingSettings(Settings):
     batch: int = setting(128, "Histories per step", min=1, max=65536, step=64)
     learning_rate: float = setting(1e-3, "Size of a step", min=1e-6, max=1.0, step=1e-4)
     weight_decay: float = setting(
-        0.01, "Pulls weights other than embeddings towards 0", min=0.0, max=10.0, step=0.01
+        0.01, "Pulls the weights of layers towards 0", min=0.0, max=10.0, step=0.01
     )
     averaging: float = setting(
         0.999,
@@ -104,7 +104,7 @@ def optimise(
         batches: The rows.
         config: TrainingSettings.
         epochs: Passes, at most.
-        validate: A figure to be raised (validation_score); without it every pass counts as better.
+        validate: A figure to be raised (validation_score); without it the last pass is the best.
         on_epoch: Is told epoch, epochs, loss, validation, rows per second, bytes, seconds left.
 
     Returns:
@@ -119,7 +119,7 @@ def optimise(
     warmup = min(200, max(1, epochs * len(batches) // batches.size // 25))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda n: min(1.0, (n + 1) / warmup))
     average = Average(module, config.averaging)
-    best, best_epoch, kept = -np.inf, 0, _copy(module)
+    best, best_epoch, kept = -np.inf, 0, {}
     began = time.perf_counter()
     for epoch in range(1, epochs + 1):
         start = time.perf_counter()
@@ -137,17 +137,21 @@ def optimise(
             )
         speed = len(batches) / (time.perf_counter() - start)
         module.eval()
-        with average.applied():
-            figure = validate() if validate else float(epoch)
-            if figure > best:
-                best, best_epoch, kept = figure, epoch, _copy(module)
+        figure = None
+        if validate:
+            with average.applied():
+                figure = validate()
+                if figure > best:
+                    best, best_epoch, kept = figure, epoch, _copy(module)
+        else:
+            best_epoch = epoch
         if on_epoch:
             on_epoch(
                 {
                     "epoch": epoch,
                     "epochs": epochs,
                     "loss": mean,
-                    "validation": figure if validate else None,
+                    "validation": figure,
                     "best_epoch": best_epoch,
                     "rows_per_second": speed,
                     "memory": torch.cuda.max_memory_allocated() if device.type == "cuda" else None,
@@ -156,8 +160,10 @@ def optimise(
             )
         if epoch - best_epoch >= config.patience:
             break
-    module.load_state_dict(kept)
-    module.eval()
+    if validate:
+        module.load_state_dict(kept)
+    else:
+        average.keep()
     return best_epoch
 
 
@@ -175,24 +181,24 @@ class Average:
         share = 1 - min(self._decay, self._steps / (self._steps + 9))
         torch._foreach_lerp_(self._means, self._parameters, share)
 
+    def keep(self) -> None:
+        """Gives the module the averages for good."""
+        torch._foreach_copy_(self._parameters, self._means)
+
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Inside, the module has the averages; outside, its own parameters again."""
         own = [p.clone() for p in self._parameters]
-        torch._foreach_copy_(self._parameters, self._means)
+        self.keep()
         yield
         torch._foreach_copy_(self._parameters, own)
 
 
 def _groups(module: nn.Module, config: Any) -> list[dict[str, Any]]:
     """Only matrices of layers decay: an embedding's rows are rarely touched, a bias never."""
-    tables = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}
-    tables |= {id(m.weight) for m in module.modules() if isinstance(m, nn.EmbeddingBag)}
-    free: list[nn.Parameter] = []
-    decayed: list[nn.Parameter] = []
-    for parameter in module.parameters():
-        held = parameter.ndim < 2 or id(parameter) in tables
-        (free if held else decayed).append(parameter)
+    decayed = [m.weight for m in module.modules() if isinstance(m, nn.Linear)]
+    held = {id(parameter) for parameter in decayed}
+    free = [parameter for parameter in module.parameters() if id(parameter) not in held]
     rate = config.learning_rate
     return [
         {"params": free, "lr": rate, "weight_decay": 0.0},

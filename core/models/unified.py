@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from core.errors import NotFitted
 from core.models.blocks import popularity, setting, tensor
@@ -24,7 +25,7 @@ from core.models.training import (
 from core.types import PAD, Array, Features, Interactions, OnEpoch, Queries, TrainData
 
 FULL_SOFTMAX_ITEMS = 30_000  # above, "auto" samples
-LOGITS = 2**28  # positions × items held at once while training
+LOGITS = 2**28  # positions × items held at once; beyond, they are made again on the way back
 TIME_BUCKETS = 64
 SCORED_AT_ONCE = 1024
 
@@ -36,7 +37,7 @@ class UnifiedConfig(TrainingSettings):
     dim: int = setting(64, "Numbers per item and per layer", min=4, max=2048, step=32)
     layers: int = setting(2, "Transformer blocks", min=1, max=32, step=1)
     heads: int = setting(
-        2, "Attention heads; more than dim / 2 become dim / 2", min=1, max=64, step=1
+        2, "Attention heads; fewer where dim cannot be divided so", min=1, max=64, step=1
     )
     max_len: int = setting(50, "Latest events of a history that count", min=1, max=2000, step=50)
     dropout: float = setting(
@@ -56,9 +57,7 @@ class UnifiedConfig(TrainingSettings):
     negatives: int = setting(
         1024, "Items that a sampled step compares with", min=1, max=65536, step=256
     )
-    content: bool = setting(
-        True, "Learn from the items' attributes and text", choices=(True, False)
-    )
+    content: bool = setting(True, "Learn from the items' attributes and text")
     time_bias: bool = setting(True, "See how long ago events were")
     refit: bool = setting(
         True,
@@ -87,7 +86,7 @@ class Unified:
         self.config = UnifiedConfig() if config is None else config
         self._net: Network | None = None
         self._popularity = torch.zeros(0)
-        self._vectors = torch.zeros(0, 0)
+        self._table = self._vectors = torch.zeros(0, 0)  # of the items, as inputs and as answers
 
     def fit(
         self,
@@ -111,8 +110,13 @@ class Unified:
             net = self._new(log, train.item_features, start, device)
             if train.validation is not None:
                 self._keep(net, log, device)
-                measure = validation_score(self._scores, train.validation, rng, SCORED_AT_ONCE)
-                best = _learn(net, log, config, generator, best, self._fresh(measure), on_epoch)
+                measure = validation_score(self.score, train.validation, rng, SCORED_AT_ONCE)
+
+                def validate() -> float:
+                    self._refresh()
+                    return measure()
+
+                best = _learn(net, log, config, generator, best, validate, on_epoch)
                 log = train.known if config.refit and train.known is not None else log
             if train.validation is None or log is not train.interactions:
                 net = self._new(log, train.item_features, start, device)
@@ -142,14 +146,8 @@ class Unified:
         net = self._fitted()
         net.eval()
         with torch.no_grad():
-            self._vectors = functional.normalize(net.tower(), dim=1)
-
-    def _fresh(self, measure: Any) -> Any:
-        def validate() -> float:
-            self._refresh()
-            return float(measure())
-
-        return validate
+            self._table = net.tower()
+        self._vectors = functional.normalize(self._table, dim=1)
 
     def _fitted(self) -> Network:
         if self._net is None:
@@ -168,7 +166,7 @@ class Unified:
             chosen = order[low : low + SCORED_AT_ONCE]
             part = latest[chosen]
             with torch.no_grad():
-                hidden = net(net.tower(), _padded(part, device))
+                hidden = net(self._table, _padded(part, device))
                 last = tensor(part.lengths - 1, device)
                 found = hidden[torch.arange(len(part), device=device), last]
             vectors[tensor(chosen, device)] = functional.normalize(found, dim=1)
@@ -181,9 +179,6 @@ class Unified:
 
     def score(self, queries: Queries) -> Tensor:
         """Scores (B, n_items), float32, on the model's device."""
-        return self._scores(queries)
-
-    def _scores(self, queries: Queries) -> Tensor:
         net = self._fitted()
         scores = self.encode(queries) @ self._vectors.T * net.sharpness().detach()
         empty = tensor(queries.lengths == 0, scores.device)
@@ -267,9 +262,7 @@ class Windows:
     def __init__(self, log: Interactions, max_len: int, device: torch.device) -> None:
         starts, lengths = [], []
         for low, high in zip(log.offsets[:-1].tolist(), log.offsets[1:].tolist(), strict=True):
-            while (
-                high - low > 1
-            ):  # the first event of a window is the last target of the one before
+            while high - low > 1:  # a window begins with the first target of the one after it
                 begin = max(low, high - max_len - 1)
                 starts.append(begin)
                 lengths.append(high - begin)
@@ -326,8 +319,9 @@ class Network(nn.Module):
         x = table[history["items"]]
         for name in ("events", "platforms"):
             if name in history and hasattr(self, name):
-                known = getattr(self, name)
-                x = x + known(history[name].clamp(max=known.num_embeddings - 1))
+                known, kinds = getattr(self, name), history[name]
+                unseen = (kinds >= known.num_embeddings)[..., None]  # says nothing
+                x = x + known(kinds.clamp(max=known.num_embeddings - 1)).masked_fill(unseen, 0)
         x, bias = self.drop(x), self._bias(history)
         for block in self.blocks:
             x = block(x, bias)
@@ -364,16 +358,22 @@ class Network(nn.Module):
         if negatives is not None:
             losses = _sampled(state, vectors, wanted, negatives)
         else:
-            size = max(1, LOGITS // len(vectors))
-            losses = torch.cat(
-                [
-                    functional.cross_entropy((s @ vectors.T).float(), w, reduction="none")
-                    for s, w in zip(
-                        torch.split(state, size), torch.split(wanted, size), strict=True
-                    )
-                ]
-            )
+            losses = _full(state, vectors, wanted)
         return (losses * weights).sum() / weights.sum()
+
+
+def _full(state: Tensor, vectors: Tensor, wanted: Tensor) -> Tensor:
+    """Cross-entropy (T,) against all items; never more than LOGITS logits at once."""
+    size = max(1, LOGITS // len(vectors))
+    if len(state) <= size:
+        return _cross_entropy(state, vectors, wanted)
+    pairs = zip(torch.split(state, size), torch.split(wanted, size), strict=True)
+    parts = [checkpoint(_cross_entropy, s, vectors, w, use_reentrant=False) for s, w in pairs]
+    return torch.cat(parts)
+
+
+def _cross_entropy(state: Tensor, vectors: Tensor, wanted: Tensor) -> Tensor:
+    return functional.cross_entropy((state @ vectors.T).float(), wanted, reduction="none")
 
 
 def _sampled(state: Tensor, vectors: Tensor, wanted: Tensor, negatives: Tensor) -> Tensor:

@@ -27,12 +27,17 @@ def query(page: Any) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlparse(page.url).query).items()}
 
 
-def upload(page: Any, *paths: Path) -> None:
-    """Puts files into the uploader, which a page with data hides in a box, and awaits the guess."""
+def open_uploader(page: Any) -> None:
+    """A page with data hides the uploader in a box."""
     box = page.get_by_text(text("en", "data.add"), exact=True).first
     page.locator(UPLOADER).or_(box).first.wait_for(state="attached")
     if not page.locator(UPLOADER).count():
         box.click()
+
+
+def upload(page: Any, *paths: Path) -> None:
+    """Puts files into the uploader and awaits the guess."""
+    open_uploader(page)
     page.set_input_files(UPLOADER, [str(path) for path in paths])
     page.wait_for_selector(".st-key-import button")
     ready(page)
@@ -185,10 +190,7 @@ def test_a_file_that_is_none_gets_one_sentence(visit: Visit, tmp_path: Path) -> 
     path = tmp_path / "nothing.csv"
     path.write_bytes(b"")
     page = visit("/data")
-    box = page.get_by_text(text("en", "data.add"), exact=True).first
-    page.locator(UPLOADER).or_(box).first.wait_for(state="attached")
-    if not page.locator(UPLOADER).count():
-        box.click()
+    open_uploader(page)
     page.set_input_files(UPLOADER, str(path))
     said = page.locator('[data-testid="stAlert"]').inner_text()
     assert "nothing.csv" in said
