@@ -1,5 +1,6 @@
 """Arrays → scores. Needs numpy, scipy and torch, nothing else."""
 
+from core.models.als import ALS
 from core.models.content import Content
 from core.models.ease import EASE
 from core.models.gfcf import GFCF
@@ -16,6 +17,7 @@ MODELS: dict[str, type[Recommender]] = {
     "user_knn": UserKNN,
     "transitions": Transitions,
     "ease": EASE,
+    "als": ALS,
     "content": Content,
     "gfcf": GFCF,
     "unified": Unified,

@@ -43,6 +43,9 @@ class TrainingSettings(Settings):
         max=0.9999,
         step=0.001,
     )
+    refit: bool = setting(
+        True, "After stopping, train anew for as long, with the validation events"
+    )
 
 
 @contextmanager
@@ -85,8 +88,8 @@ class Batches:
 
 def optimise(
     module: nn.Module,
-    loss: Callable[[Tensor], Tensor],
     batches: Batches,
+    loss: Callable[[Tensor], Tensor],
     *,
     config: Any,
     epochs: int,
@@ -100,8 +103,8 @@ def optimise(
 
     Args:
         module: What learns.
-        loss: The mean loss of the rows of one batch, (b,) int64 on the CPU.
         batches: The rows.
+        loss: The mean loss of the rows of one batch, (b,) int64 on the CPU.
         config: TrainingSettings.
         epochs: Passes, at most.
         validate: A figure to be raised (validation_score); without it the last pass is the best.

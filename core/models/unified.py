@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,22 +12,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from core.errors import NotFitted
-from core.models.blocks import popularity, setting, tensor
+from core.models.blocks import setting, tensor
 from core.models.tower import ItemTower, content
-from core.models.training import (
-    Batches,
-    TrainingSettings,
-    optimise,
-    seeded,
-    validation_score,
-)
-from core.types import PAD, Array, Features, Interactions, OnEpoch, Queries, TrainData
+from core.models.trained import SCORED_AT_ONCE, Task, Trained
+from core.models.training import Batches, TrainingSettings
+from core.types import PAD, Interactions, Queries, TrainData
 
 FULL_SOFTMAX_ITEMS = 30_000  # above, "auto" samples
 LOGITS = 2**28  # positions × items held at once; beyond, they are made again on the way back
 TIME_BUCKETS = 64
-SCORED_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -59,13 +52,9 @@ class UnifiedConfig(TrainingSettings):
     )
     content: bool = setting(True, "Learn from the items' attributes and text")
     time_bias: bool = setting(True, "See how long ago events were")
-    refit: bool = setting(
-        True,
-        "After stopping, train anew for as long, with the validation events",
-    )
 
 
-class Unified:
+class Unified(Trained["Network"]):
     """A causal transformer whose items carry both an id and their content.
 
     score_i = cos(u, e_i) / τ: e_i from the item tower (tower.py), u the last output of gated
@@ -79,80 +68,54 @@ class Unified:
     """
 
     Config: ClassVar[type] = UnifiedConfig
-    needs_validation: ClassVar[bool] = True
     needs_features: ClassVar[bool] = True
 
     def __init__(self, config: Any = None) -> None:
-        self.config = UnifiedConfig() if config is None else config
-        self._net: Network | None = None
-        self._popularity = torch.zeros(0)
+        super().__init__(config)
         self._table = self._vectors = torch.zeros(0, 0)  # of the items, as inputs and as answers
 
-    def fit(
-        self,
-        train: TrainData,
-        *,
-        rng: np.random.Generator,
-        device: str = "cpu",
-        on_epoch: OnEpoch | None = None,
-    ) -> Self:
-        """Learn to predict each next event; stops when validation gets no better.
-
-        Raises:
-            TooLarge: one history does not fit into the GPU's memory.
-            BadInput: the loss went astray.
-        """
-        config, log = self.config, train.interactions
-        self._net = None
-        best = config.epochs
-        with seeded(rng, device) as generator:
-            start = int(torch.randint(2**62, (), generator=generator))
-            net = self._new(log, train.item_features, start, device)
-            if train.validation is not None:
-                self._keep(net, log, device)
-                measure = validation_score(self.score, train.validation, rng, SCORED_AT_ONCE)
-
-                def validate() -> float:
-                    self._refresh()
-                    return measure()
-
-                best = _learn(net, log, config, generator, best, validate, on_epoch)
-                log = train.known if config.refit and train.known is not None else log
-            if train.validation is None or log is not train.interactions:
-                net = self._new(log, train.item_features, start, device)
-                _learn(net, log, config, generator, best, None, on_epoch)
-        self._keep(net, log, device)
-        return self
-
-    def _new(self, log: Interactions, features: Features | None, seed: int, device: str) -> Network:
-        torch.manual_seed(seed)  # inside `seeded`
-        known_of_items = content(features if self.config.content else None, log.n_items)
+    def _network(self, train: TrainData, log: Interactions) -> Network:
+        features = train.item_features if self.config.content else None
         sizes = {
             "events": 0 if log.events is None else int(log.events.max(initial=0)) + 1,
             "platforms": 0 if log.platforms is None else int(log.platforms.max(initial=0)) + 1,
             "times": int(self.config.time_bias and log.times is not None),
         }
-        net = Network(self.config, ItemTower(self.config.dim, *known_of_items), sizes)
-        known = np.bincount(log.items, minlength=log.n_items) > 0
-        net.tower.known.copy_(torch.from_numpy(known))
-        return net.to(device)
+        tower = ItemTower(self.config.dim, *content(features, log.n_items))
+        net = Network(self.config, tower, sizes)
+        net.tower.known.copy_(torch.from_numpy(np.bincount(log.items, minlength=log.n_items) > 0))
+        return net
 
-    def _keep(self, net: Network, log: Interactions, device: str) -> None:
-        self._net = net
-        self._popularity = tensor(np.log1p(popularity(log)), device)
-        self._refresh()
+    def _network_of(self, weights: Mapping[str, Tensor]) -> Network:
+        tower = ItemTower.of_state(self.config.dim, weights)
+        sizes = {name: len(weights.get(f"{name}.weight", ())) for name in ("events", "platforms")}
+        return Network(self.config, tower, sizes | {"times": int("time_bias" in weights)})
 
-    def _refresh(self) -> None:
-        net = self._fitted()
-        net.eval()
+    def _task(self, net: Network, log: Interactions, generator: torch.Generator) -> Task | None:
+        config = self.config
+        windows = Windows(log, config.max_len, next(net.parameters()).device)
+        if not len(windows.lengths):  # nobody did two things
+            return None
+        sampled = config.loss == "sampled" or (
+            config.loss == "auto" and log.n_items > FULL_SOFTMAX_ITEMS
+        )
+
+        def loss(rows: Tensor) -> Tensor:
+            history, targets, weights = windows.batch(rows)
+            negatives = (
+                torch.randint(log.n_items, (config.negatives,), device=windows.device)
+                if sampled
+                else None
+            )
+            with torch.autocast(windows.device.type, torch.bfloat16, windows.device.type == "cuda"):
+                return net.loss(history, targets, weights, negatives, config.id_dropout)
+
+        return Batches(windows.lengths, config.batch, generator), loss
+
+    def _refresh(self, net: Network) -> None:
         with torch.no_grad():
             self._table = net.tower()
         self._vectors = functional.normalize(self._table, dim=1)
-
-    def _fitted(self) -> Network:
-        if self._net is None:
-            raise NotFitted("this Unified model is not fitted yet: fit or load it")
-        return self._net
 
     def encode(self, queries: Queries) -> Tensor:
         """What each history says, as unit vectors (B, dim); 0 for an empty history."""
@@ -177,65 +140,8 @@ class Unified:
         self._fitted()
         return self._vectors
 
-    def score(self, queries: Queries) -> Tensor:
-        """Scores (B, n_items), float32, on the model's device."""
-        net = self._fitted()
-        scores = self.encode(queries) @ self._vectors.T * net.sharpness().detach()
-        empty = tensor(queries.lengths == 0, scores.device)
-        return torch.where(empty[:, None], self._popularity, scores)
-
-    def state(self) -> dict[str, Array]:
-        """The weights by name, the content matrix, and each item's popularity (I,)."""
-        state = {name: value.cpu().numpy() for name, value in self._fitted().state_dict().items()}
-        return state | {"popularity": self._popularity.cpu().numpy()}
-
-    def load(self, state: Mapping[str, Array], *, device: str = "cpu") -> Self:
-        """Take up what an earlier fit learnt."""
-        weights = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
-        self._popularity = weights.pop("popularity").to(device)
-        tower = ItemTower.of_state(self.config.dim, weights)
-        sizes = {
-            name: len(weights.get(f"{name}.weight", ())) for name in ("events", "platforms")
-        } | {"times": int("time_bias" in weights)}
-        with torch.random.fork_rng([]):  # what it draws is overwritten at once
-            net = Network(self.config, tower, sizes)
-        net.load_state_dict(weights)
-        self._net = net.to(device)
-        self._refresh()
-        return self
-
-
-def _learn(
-    net: Network,
-    log: Interactions,
-    config: UnifiedConfig,
-    generator: torch.Generator,
-    epochs: int,
-    validate: Any,
-    on_epoch: OnEpoch | None,
-) -> int:
-    """Trains for at most so many epochs and returns the best one."""
-    windows = Windows(log, config.max_len, next(net.parameters()).device)
-    if not len(windows.lengths):  # nobody did two things: there is no step to learn from
-        return epochs
-    batches = Batches(windows.lengths, config.batch, generator)
-    sampled = config.loss == "sampled" or (
-        config.loss == "auto" and log.n_items > FULL_SOFTMAX_ITEMS
-    )
-
-    def loss(rows: Tensor) -> Tensor:
-        history, targets, weights = windows.batch(rows)
-        with torch.autocast(windows.device.type, torch.bfloat16, windows.device.type == "cuda"):
-            negatives = (
-                torch.randint(log.n_items, (config.negatives,), device=windows.device)
-                if sampled
-                else None
-            )
-            return net.loss(history, targets, weights, negatives, config.id_dropout)
-
-    return optimise(
-        net, loss, batches, config=config, epochs=epochs, validate=validate, on_epoch=on_epoch
-    )
+    def _scores(self, net: Network, queries: Queries) -> Tensor:
+        return self.encode(queries) @ self._vectors.T * net.sharpness()
 
 
 History = dict[str, Tensor]  # items (B, L), 0 behind the end; events, platforms, times if there

@@ -14,6 +14,7 @@ from scipy import sparse
 
 from core.errors import BadInput, NotFitted
 from core.models import MODELS
+from core.models.trained import Trained
 from core.types import (
     Block,
     Features,
@@ -25,15 +26,16 @@ from core.types import (
 )
 
 SEQUENTIAL = {"transitions", "unified"}  # without times the order of the rows is taken for theirs
-TRAINED = {"unified"}  # by gradients
+TRAINED = {name for name, kind in MODELS.items() if issubclass(kind, Trained)}  # by gradients
 IMPERSONAL = {"popularity", "recent_popularity"}
 RATERS = {"popularity", "item_knn", "user_knn"}
-NOT_LINEAR = {"user_knn", "unified"}
+NOT_LINEAR = {"user_knn", "als", *TRAINED}
 ORDERED = {
     "item_knn",
     "user_knn",
     "transitions",
     "ease",
+    "als",
     "gfcf",
     "content",
     "unified",

@@ -52,7 +52,7 @@ def test_each_row_comes_once_per_pass_with_rows_of_its_length():
 def test_it_goes_down_the_slope_and_says_so():
     point, told = Point(), []
     best = optimise(
-        point, point.loss, batches(), config=QUICK, epochs=60, on_epoch=lambda f: told.append(f)
+        point, batches(), point.loss, config=QUICK, epochs=60, on_epoch=lambda f: told.append(f)
     )
     assert best == 60
     assert point.x.item() == pytest.approx(3, abs=0.05)
@@ -68,7 +68,7 @@ def test_it_stops_when_validation_gets_no_better_and_keeps_the_best():
         seen.append(point.x.item())
         return next(figures)
 
-    best = optimise(point, point.loss, batches(), config=QUICK, epochs=50, validate=validate)
+    best = optimise(point, batches(), point.loss, config=QUICK, epochs=50, validate=validate)
     assert best == 2
     assert len(seen) == 5  # three passes without progress
     assert point.x.item() == seen[1]
@@ -81,7 +81,7 @@ def test_a_loss_that_explodes_is_said_in_one_sentence():
         return point.loss(rows) * torch.inf
 
     with pytest.raises(BadInput, match="lower learning_rate"):
-        optimise(point, loss, batches(), config=QUICK, epochs=1)
+        optimise(point, batches(), loss, config=QUICK, epochs=1)
 
 
 def test_short_memory_halves_the_batch_and_the_result_is_that_of_all_rows():
@@ -94,7 +94,7 @@ def test_short_memory_halves_the_batch_and_the_result_is_that_of_all_rows():
         return point.loss(rows)
 
     order = batches(8, 8)
-    optimise(point, loss, order, config=QUICK, epochs=2)
+    optimise(point, order, loss, config=QUICK, epochs=2)
     assert order.size == 2
     assert sizes == [2] * 8
 
@@ -104,7 +104,7 @@ def test_no_memory_at_all_is_refused():
         raise torch.OutOfMemoryError("out of memory")
 
     with pytest.raises(TooLarge, match="not even one history"):
-        optimise(Point(), loss, batches(), config=QUICK, epochs=1)
+        optimise(Point(), batches(), loss, config=QUICK, epochs=1)
 
 
 def test_the_average_is_that_of_the_formula():

@@ -145,7 +145,7 @@ def test_an_item_never_seen_is_scored_by_its_content(world):
     with torch.no_grad():
         net.tower.id.weight[7] += 100.0  # nobody took item 7: its id must not speak
     before = model.encode_items()[7].clone()
-    model._refresh()
+    model._refresh(model._fitted())
     assert torch.equal(model.encode_items()[7], before)
 
 

@@ -1,0 +1,137 @@
+"""What all models learnt by gradients share: fit with early stop and refit, state, load."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.errors import NotFitted
+from core.models.blocks import popularity, tensor
+from core.models.training import Batches, optimise, seeded, validation_score
+from core.types import Array, Interactions, OnEpoch, Queries, TrainData
+
+SCORED_AT_ONCE = 1024
+
+Net = TypeVar("Net", bound=nn.Module)
+Task = tuple[Batches, Callable[[Tensor], Tensor]]
+
+
+class Trained(ABC, Generic[Net]):
+    """A model learnt by gradients: it stops when validation gets no better, then may learn anew.
+
+    A kind of model says what its network is, what a step is and what it scores; here is the rest. A
+    history without events gets popularity.
+    """
+
+    Config: ClassVar[type]  # TrainingSettings and more
+    needs_validation: ClassVar[bool] = True
+    needs_features: ClassVar[bool] = False
+
+    def __init__(self, config: Any = None) -> None:
+        self.config = self.Config() if config is None else config
+        self._net: Net | None = None
+        self._popularity = torch.zeros(0)
+
+    @abstractmethod
+    def _network(self, train: TrainData, log: Interactions) -> Net:
+        """A network with fresh weights, drawn from torch's own state, for this part of the log."""
+
+    @abstractmethod
+    def _network_of(self, weights: Mapping[str, Tensor]) -> Net:
+        """A network of the shape that these weights have; they are loaded afterwards."""
+
+    @abstractmethod
+    def _task(self, net: Net, log: Interactions, generator: torch.Generator) -> Task | None:
+        """The rows to learn from and the mean loss of some of them; None: there is nothing."""
+
+    @abstractmethod
+    def _scores(self, net: Net, queries: Queries) -> Tensor:
+        """(B, n_items) of these histories, any for one without events; no gradients are kept."""
+
+    @abstractmethod
+    def _refresh(self, net: Net) -> None:
+        """Works out what scoring needs again and again, whenever the weights have changed."""
+
+    def fit(
+        self,
+        train: TrainData,
+        *,
+        rng: np.random.Generator,
+        device: str = "cpu",
+        on_epoch: OnEpoch | None = None,
+    ) -> Self:
+        """Learn step by step; without validation for as many epochs as the config says.
+
+        Raises:
+            TooLarge: one row does not fit into the GPU's memory.
+            BadInput: the loss went astray.
+        """
+        config, log = self.config, train.interactions
+        self._net = None
+        epochs: int = config.epochs
+        with seeded(rng, device) as generator:
+            start = int(torch.randint(2**62, (), generator=generator))
+
+            def learn(log: Interactions, validate: Callable[[], float] | None = None) -> int:
+                torch.manual_seed(start)  # inside `seeded`
+                net = self._network(train, log).to(device)
+                self._keep(net, log, device)
+                task = self._task(net, log, generator)
+                if task is None:
+                    return epochs
+                return optimise(
+                    net, *task, config=config, epochs=epochs, validate=validate, on_epoch=on_epoch
+                )
+
+            if train.validation is None:
+                learn(log)
+            else:
+                measure = validation_score(self.score, train.validation, rng, SCORED_AT_ONCE)
+
+                def validate() -> float:
+                    self._refresh(self._fitted())
+                    return measure()
+
+                epochs = learn(log, validate)
+                if config.refit and train.known is not None:
+                    learn(train.known)
+        self._refresh(self._fitted().eval())
+        return self
+
+    def _keep(self, net: Net, log: Interactions, device: str) -> None:
+        self._net = net
+        self._popularity = tensor(np.log1p(popularity(log)), device)
+
+    def _fitted(self) -> Net:
+        if self._net is None:
+            raise NotFitted(f"this {type(self).__name__} model is not fitted yet: fit or load it")
+        return self._net
+
+    def score(self, queries: Queries) -> Tensor:
+        """Scores (B, n_items), float32, on the model's device."""
+        net = self._fitted()
+        with torch.no_grad():
+            scores = self._scores(net, queries)
+        empty = tensor(queries.lengths == 0, scores.device)
+        return torch.where(empty[:, None], self._popularity, scores)
+
+    def state(self) -> dict[str, Array]:
+        """The weights and buffers of the network by name, and each item's popularity (I,)."""
+        state = {name: value.cpu().numpy() for name, value in self._fitted().state_dict().items()}
+        return state | {"popularity": self._popularity.cpu().numpy()}
+
+    def load(self, state: Mapping[str, Array], *, device: str = "cpu") -> Self:
+        """Take up what an earlier fit learnt."""
+        weights = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
+        self._popularity = weights.pop("popularity").to(device)
+        with torch.random.fork_rng([]):  # what it draws is overwritten at once
+            net = self._network_of(weights)
+        net.load_state_dict(weights)
+        self._net = net.to(device).eval()
+        self._refresh(self._net)
+        return self
