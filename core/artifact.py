@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core import config
 from core.config import code_version, model_class, model_config
 from core.data.store import Workspace, sha256_file, write_json_atomically
 from core.errors import BadInput, Corrupt, NotFound
@@ -30,6 +31,47 @@ WEIGHTS, VOCAB, METRICS, PER_USER = (
     "metrics.json",
     "per_user.parquet",
 )
+
+
+def plan(
+    workspace: Workspace,
+    dataset_ref: str,
+    model: str,
+    params: Mapping[str, Any] | Iterable[str] = (),
+    *,
+    split: str = "leave-last-out",
+    seed: int = 0,
+    device: str = "auto",
+) -> RunConfig:
+    """config.plan, for which dataset and components may go by name.
+
+    Raises:
+        BadInput: an unknown name or a value out of range, or components of other data.
+    """
+    info = workspace.dataset(dataset_ref)
+    made = config.plan(info.id, model, params, split=split, seed=seed, device=device)
+    if "components" not in made.params:
+        return made
+    refs = [ref.strip() for ref in made.params["components"].split(",") if ref.strip()]
+    parts = {part.id: part for part in (run(workspace, ref) for ref in refs)}
+    for part in parts.values():
+        if (part.config.dataset, part.config.split) != (info.id, split):
+            raise BadInput(
+                f"run {part.name} ({part.id}) learnt from {part.dataset_name} "
+                f"({part.config.dataset}, {part.config.split}), not from {info.name} ({info.id}, "
+                f"{split}): components are runs of one dataset and split"
+            )
+    return replace(made, params={**made.params, "components": ",".join(parts)})
+
+
+def components(workspace: Workspace, made: RunConfig, items: Vocab) -> dict[str, Recommender]:
+    """The fitted models of the runs that a fusion of this config consists of, by run id."""
+    found = {}
+    for ident in filter(None, made.params.get("components", "").split(",")):
+        found[ident], own = load(run(workspace, ident), device=made.device)
+        if not np.array_equal(own.ids, items.ids):
+            raise Corrupt(f"run {ident} knows other items than its dataset has: train it again")
+    return found
 
 
 @dataclass(frozen=True)

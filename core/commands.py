@@ -124,9 +124,9 @@ def train(options: Any) -> Result:
     if options.job:
         with jobs.resumed(workspace, options.job) as (spec, name, report):
             return _fitted(workspace, spec, name, options.evaluate, report)
-    info = workspace.dataset(options.dataset)
-    spec = config.plan(
-        info.id,
+    spec = artifact.plan(
+        workspace,
+        options.dataset,
         options.model,
         options.set,
         split=options.split,
@@ -138,7 +138,7 @@ def train(options: Any) -> Result:
         print("recscope: this run is already there", file=sys.stderr)
         return _trained(stored, options.evaluate)
     with (
-        jobs.working(workspace, spec, info.name, options.name) as report,
+        jobs.working(workspace, spec, workspace.dataset(spec.dataset).name, options.name) as report,
         jobs.stopped_by_ctrl_c(report),
     ):
         return _fitted(workspace, spec, options.name, options.evaluate, report)
@@ -183,11 +183,34 @@ def _trained(run: artifact.Run, evaluate: bool) -> Result:
         "code_version": run.meta["code_version"],
     }
     text = f"{run.name} ({run.id}): {run.config.model} on {run.dataset_name}, {run.seconds:.1f} s"
+    if findings := run.meta.get("findings"):
+        result["findings"] = findings
+        text += _found(findings)
     measured = run.metrics if evaluate else None
     if measured:
         result["metrics"] = measured["metrics"]
         text += "\n" + _measured(measured)
     return result, text
+
+
+def _found(findings: Mapping[str, Any]) -> str:
+    """What fit found out: a fusion's components."""
+    if "components" not in findings:
+        return ""
+    segments = [f"from {edge} events" for edge in findings["segments"]]
+    rows = [
+        {
+            "component": part["name"],
+            "model": part["model"],
+            "ndcg@10 alone": part["validation"],
+            **dict(zip(segments, part["weights"], strict=True)),
+        }
+        for part in findings["components"]
+    ]
+    fused = findings["validation"]
+    known = "" if fused is None else f" (ndcg@10 together, on validation: {fused:.4f})"
+    columns = ("component", "model", "ndcg@10 alone", *segments)
+    return f"\nweights by length of the history{known}\n" + table(rows, columns)
 
 
 def evaluate(options: Any) -> Result:

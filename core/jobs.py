@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 
 from core import artifact
-from core.config import plan, run_id
+from core.config import run_id
 from core.data.store import Workspace, write_json_atomically
 from core.errors import BadInput, Cancelled, CoreError, NotFound, TooLarge
 from core.progress import (
@@ -79,8 +79,10 @@ def start(
     Raises:
         BadInput: an unknown dataset, model or parameter.
     """
-    info = workspace.dataset(dataset_ref)
-    config = plan(info.id, model, params, split=split, seed=seed, device=device)
+    config = artifact.plan(
+        workspace, dataset_ref, model, params, split=split, seed=seed, device=device
+    )
+    info = workspace.dataset(config.dataset)
     ident = run_id(config)
     with _starting(workspace):
         if _under_way(workspace, ident):

@@ -268,6 +268,15 @@ class Holdout:
     def __len__(self) -> int:
         return len(self.queries)
 
+    def __getitem__(self, rows: Array) -> Holdout:
+        """The queries at these positions, with their targets."""
+        rows = np.asarray(rows, np.int64)
+        counts = np.diff(self.offsets)[rows]
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        take = np.repeat(self.offsets[rows] - offsets[:-1], counts) + np.arange(offsets[-1])
+        values = None if self.values is None else self.values[take]
+        return Holdout(self.queries[rows], self.targets[take], offsets, values)
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -291,6 +300,7 @@ class TrainData:
     user_features: Features | None = None
     validation: Holdout | None = None
     known: Interactions | None = None  # interactions with validation's events, for a last refit
+    components: Mapping[str, Recommender] = field(default_factory=dict)  # fitted, to be fused
 
 
 @dataclass(frozen=True, eq=False)
@@ -349,6 +359,15 @@ class Recommender(Protocol):
         ...
 
     def load(self, state: Mapping[str, Array], *, device: str = "cpu") -> Self: ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """Optional power: fit found out something worth telling beside the scores."""
+
+    def findings(self) -> dict[str, Any]:
+        """What fit found out, as JSON."""
+        ...
 
 
 @runtime_checkable

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import pipeline
+from core import artifact, pipeline
 from core.config import model_config, plan
 from core.data import dataset
 from core.data.split import split
@@ -150,6 +150,30 @@ def test_the_same_again_is_not_trained_again(run, shop):
     )
     assert fresh.id != run.id
     assert stages == ["load", "split", "fit", "save"]
+
+
+def test_a_fusion_of_two_runs_holds_them(run, shop):
+    other = pipeline.train(shop, "shop", "transitions", device="cpu", name="graph")
+    fused = pipeline.train(shop, "shop", "fusion", ["components=graph, ease"], device="cpu")
+    assert fused.config.params["components"] == f"{other.id},{run.id}"
+    found = fused.meta["findings"]["components"]
+    assert [(one["name"], one["model"]) for one in found] == [
+        (other.id, "transitions"),
+        (run.id, "ease"),
+    ]
+    np.testing.assert_allclose(np.sum([one["weights"] for one in found], axis=0), 1, atol=1e-3)
+    before = pipeline.recommend(shop, fused, users=["u7"], k=4)
+    again = pipeline.train(shop, "shop", "fusion", {"components": f"{other.id},{run.id}"})
+    assert again.id == fused.id
+    artifact.delete(shop, other.id)
+    pd.testing.assert_frame_equal(pipeline.recommend(shop, fused, users=["u7"], k=4), before)
+
+
+def test_components_are_runs_of_the_same_data_and_split(run, shop):
+    with pytest.raises(BadInput, match=r"leave-last-out.*not from shop .*by-time"):
+        pipeline.train(shop, "shop", "fusion", ["components=ease"], split="by-time", device="cpu")
+    with pytest.raises(NotFound, match="no finished run 'nope'"):
+        pipeline.train(shop, "shop", "fusion", ["components=ease,nope"], device="cpu")
 
 
 def test_compare_is_paired_and_refuses_unequal_conditions(run, shop):

@@ -3,6 +3,7 @@
 from core.models.als import ALS
 from core.models.content import Content
 from core.models.ease import EASE
+from core.models.fusion import Fusion
 from core.models.gfcf import GFCF
 from core.models.neighbours import ItemKNN, UserKNN
 from core.models.popularity import Popularity, RecentPopularity
@@ -21,4 +22,5 @@ MODELS: dict[str, type[Recommender]] = {
     "content": Content,
     "gfcf": GFCF,
     "unified": Unified,
+    "fusion": Fusion,
 }

@@ -39,6 +39,8 @@ class Settings:
             elif "choices" in limits:
                 right = value in limits["choices"]
                 wanted = "one of " + ", ".join(limits["choices"])
+            elif isinstance(f.default, str):
+                right, wanted = isinstance(value, str), "a text"
             else:
                 whole = isinstance(f.default, int)
                 right = isinstance(value, int if whole else int | float)

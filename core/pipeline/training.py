@@ -11,11 +11,11 @@ import numpy as np
 
 from core import artifact
 from core.artifact import Run
-from core.config import model_class, model_config, plan, run_id
+from core.config import model_class, model_config, run_id
 from core.data.store import Workspace
 from core.errors import Corrupt
 from core.progress import now, read_json
-from core.types import OnEpoch, RunConfig, Split, TrainData
+from core.types import OnEpoch, RunConfig, Split, Telling, TrainData
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
@@ -41,8 +41,9 @@ def train(
     Raises:
         BadInput: an unknown dataset, model or parameter, or a log that the model cannot learn from.
     """
-    info = workspace.dataset(dataset_ref)
-    config = plan(info.id, model, params, split=split, seed=seed, device=device)
+    config = artifact.plan(
+        workspace, dataset_ref, model, params, split=split, seed=seed, device=device
+    )
     return fit(workspace, config, name=name, on_stage=on_stage, on_epoch=on_epoch)
 
 
@@ -69,9 +70,10 @@ def fit(
     say("split", None)
     parts = split_as(data, config)
     features = (data.item_features, data.user_features) if kind.needs_features else (None, None)
+    components = artifact.components(workspace, config, data.items)
     say("fit", None)
     model = kind(model_config(config.model, config.params)).fit(
-        TrainData(parts.train, *features, parts.validation, parts.known),
+        TrainData(parts.train, *features, parts.validation, parts.known, components),
         rng=np.random.default_rng(config.seed),
         device=config.device,
         on_epoch=on_epoch,
@@ -96,6 +98,7 @@ def fit(
             "test_users": len(parts.test) if parts.test else 0,
         },
         machine=_machine(config.device),
+        findings=model.findings() if isinstance(model, Telling) else {},
     )
 
 

@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
+from core.artifact import Run
 from core.config import describe
-from dashboard.components.labels import model_label, text_or
+from dashboard.components.labels import model_label, run_label, text_or
 from dashboard.state import t
 
 
-def model_form(model: str) -> dict[str, Any]:
-    """The settings that a person chose for this model, by name."""
+def model_form(model: str, runs: Sequence[Run]) -> dict[str, Any]:
+    """The settings that a person chose for this model, by name; `runs` are those it could fuse."""
     settings = describe(model)
     with st.expander(t("train.settings", model=model_label(model)), icon=":material/tune:"):
         st.markdown(text_or(f"model.{model}.help", model))
         if not settings:
             st.caption(t("train.no_settings"))
-        return {setting["name"]: _widget(model, setting) for setting in settings}
+        return {
+            setting["name"]: _components(model, runs)
+            if setting["name"] == "components"
+            else _widget(model, setting)
+            for setting in settings
+        }
+
+
+def _components(model: str, runs: Sequence[Run]) -> str:
+    """The ids of the runs to fuse; to begin with, the newest run of each model."""
+    known = {run.id: run for run in runs if "components" not in run.config.params}
+    newest = {run.config.model: run.id for run in reversed(known.values())}
+    chosen = st.multiselect(
+        t("param.components"),
+        list(known),
+        default=list(newest.values()),
+        format_func=lambda ident: run_label(known[ident]),
+        key=f"param_{model}_components",
+        help=t("param.components.help"),
+        placeholder=t("param.components.placeholder"),
+    )
+    return ",".join(chosen)
 
 
 def _widget(model: str, setting: Mapping[str, Any]) -> Any:

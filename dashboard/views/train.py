@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
 from core import jobs
+from core.artifact import Run
 from core.data.store import DatasetInfo
+from core.errors import BadInput
 from dashboard import cache, state
 from dashboard.components.context import Context, context
 from dashboard.components.jobs import live_jobs, state_label
@@ -29,7 +33,7 @@ def main(now: Context) -> None:
         section("train.live")
     live_jobs(now.workspace, cancel=True)
     _ended(now)
-    _start(now.dataset)
+    _start(now.dataset, now.runs)
     _all_runs(now)
 
 
@@ -64,7 +68,7 @@ def _ended(now: Context) -> None:
         )
 
 
-def _start(dataset: DatasetInfo) -> None:
+def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
     section("train.start")
     names = cache.model_names()
     chosen = st.multiselect(
@@ -76,7 +80,8 @@ def _start(dataset: DatasetInfo) -> None:
         help=t("train.models.help"),
         placeholder=t("train.models.placeholder"),
     )
-    params = {model: model_form(model) for model in chosen}
+    alike = [run for run in runs if run.config.split == st.session_state.get("split", SPLITS[0])]
+    params = {model: model_form(model, alike) for model in chosen}
     how, seed_box, where = st.columns(3)
     split = how.selectbox(
         t("train.split"),
@@ -103,11 +108,15 @@ def _start(dataset: DatasetInfo) -> None:
         disabled=not chosen,
     )
     if pressed:
-        for model in chosen:
-            run = jobs.start(
-                cache.workspace(), dataset.id, model, params[model], split, int(seed), device
-            )
-            state.put("run", run)
+        try:
+            for model in chosen:
+                run = jobs.start(
+                    cache.workspace(), dataset.id, model, params[model], split, int(seed), device
+                )
+                state.put("run", run)
+        except BadInput as error:
+            st.error(str(error), icon=":material/error:")
+            return
         st.rerun()
 
 

@@ -25,11 +25,15 @@ from core.types import (
     TrainData,
 )
 
-SEQUENTIAL = {"transitions", "unified"}  # without times the order of the rows is taken for theirs
+SEQUENTIAL = {
+    "transitions",
+    "unified",
+    "fusion",
+}  # without times the order of the rows is taken for theirs
 TRAINED = {name for name, kind in MODELS.items() if issubclass(kind, Trained)}  # by gradients
 IMPERSONAL = {"popularity", "recent_popularity"}
 RATERS = {"popularity", "item_knn", "user_knn"}
-NOT_LINEAR = {"user_knn", "als", *TRAINED}
+NOT_LINEAR = {"user_knn", "als", "fusion", *TRAINED}
 ORDERED = {
     "item_knn",
     "user_knn",
@@ -39,6 +43,7 @@ ORDERED = {
     "gfcf",
     "content",
     "unified",
+    "fusion",
 }  # by default, later events count more
 
 every_model = pytest.mark.parametrize("name", MODELS)
@@ -46,7 +51,15 @@ every_model = pytest.mark.parametrize("name", MODELS)
 
 def fitted(name: str, train: TrainData, *, device: str = "cpu", **params: Any) -> Recommender:
     model = MODELS[name](MODELS[name].Config(**params))
-    return model.fit(train, rng=np.random.default_rng(0), device=device)
+    return model.fit(given_to(name, train, device), rng=np.random.default_rng(0), device=device)
+
+
+def given_to(name: str, train: TrainData, device: str = "cpu") -> TrainData:
+    """A fusion is given components too."""
+    if name != "fusion":
+        return train
+    parts = {other: fitted(other, train, device=device) for other in ("als", "transitions")}
+    return replace(train, components=parts)
 
 
 def history(*items: int) -> Queries:
@@ -114,13 +127,13 @@ def test_equal_seeds_give_equal_states_and_a_second_fit_forgets(name, world, que
     other = replace(world, interactions=world.interactions.where(np.arange(21) % 3 > 0))
     model = fitted(name, other)
     model.score(queries)
-    model.fit(world, rng=np.random.default_rng(0))
+    model.fit(given_to(name, world), rng=np.random.default_rng(0))
     fresh = fitted(name, world).state()
     assert model.state().keys() == fresh.keys()
     for key, array in model.state().items():
         np.testing.assert_array_equal(array, fresh[key])
     without_values = replace(world, interactions=replace(world.interactions, values=None))
-    model.fit(without_values, rng=np.random.default_rng(0))
+    model.fit(given_to(name, without_values), rng=np.random.default_rng(0))
     assert not any("rating" in key for key in model.state())
 
 
@@ -237,6 +250,8 @@ def test_config_tells_its_limits_and_keeps_to_them(name):
         elif "choices" in field.metadata:
             assert field.default in field.metadata["choices"]
             wrong = ["nonsense"]
+        elif isinstance(field.default, str):
+            wrong = [2]
         else:
             low, high = field.metadata["min"], field.metadata["max"]
             assert field.metadata["step"] > 0

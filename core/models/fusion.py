@@ -1,0 +1,322 @@
+"""Several fitted models as one: their scores on one scale, weighted, added up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.errors import BadInput, NotFitted
+from core.models.blocks import Settings, setting, tensor
+from core.models.mixing import EDGES, Pairs, best_weights, segment
+from core.models.training import validation_score
+from core.types import Array, Holdout, OnEpoch, Queries, Recommender, TrainData
+
+SEGMENTS = len(EDGES) + 1
+SCALED_ON = 2_000  # histories, from which a frozen scale is taken
+NUMBERS_AT_ONCE = 2**24  # components × queries × items
+RANK_OFFSET = 60  # as in the paper
+TINY = 1e-30
+
+
+@dataclass(frozen=True)
+class FusionConfig(Settings):
+    """What is fused, and how."""
+
+    components: str = setting("", "The runs to fuse, with commas between")
+    method: str = setting(
+        "scores",
+        "scores adds weighted scores; ranks adds reciprocal ranks, all runs alike",
+        choices=("scores", "ranks"),
+    )
+    scale: str = setting(
+        "history",
+        "history puts each person's scores on a scale of their own, frozen all on the same",
+        choices=("history", "frozen"),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Mix:
+    """Models whose scores are made comparable and added."""
+
+    config: Any
+    models: tuple[Recommender, ...]
+    weights: Tensor  # (segments, C)
+    scale: Tensor  # (segments, C, 2): mean and spread where the scale is frozen
+
+    @classmethod
+    def alike(
+        cls, config: Any, models: Sequence[Recommender], queries: Queries, device: str
+    ) -> _Mix:
+        """All of one weight; a frozen scale is that of these queries."""
+        n = len(models)
+        weights = torch.full((SEGMENTS, n), 1 / n, device=device)
+        mix = cls(config, tuple(models), weights, weights.new_zeros(SEGMENTS, n, 2))
+        return replace(mix, scale=mix._scale(queries)) if config.scale == "frozen" else mix
+
+    def _scale(self, queries: Queries) -> Tensor:
+        """Each segment's mean and spread of each model's scores; an empty segment has all's."""
+        where = tensor(segment(queries), self.weights.device)
+        found = []
+        for model in self.models:
+            pairs = [_moments(model.score(part)) for part in _parts(queries)]
+            mean, spread = (torch.cat(kind)[:, 0] for kind in zip(*pairs, strict=True))
+            rows = [where == place for place in range(SEGMENTS)]
+            rows = [row if row.any() else torch.ones_like(row) for row in rows]
+            parts = [torch.stack([mean[r].mean(), spread[r].mean()]) for r in rows]
+            found.append(torch.stack(parts))
+        return torch.stack(found, dim=1)
+
+    def part(self, c: int, queries: Queries) -> Tensor:
+        """Component c on the common scale, (B, I)."""
+        with torch.no_grad():
+            scores = self.models[c].score(queries)
+        if self.config.method == "ranks":
+            ordered = scores.sort(dim=1).values
+            ahead = scores.shape[1] - torch.searchsorted(ordered, scores, right=True)
+            return 1 / (RANK_OFFSET + 1.0 + ahead)
+        if self.config.scale == "frozen":
+            mean, spread = self.scale[tensor(segment(queries), scores.device), c].T[:, :, None]
+        else:
+            mean, spread = _moments(scores)
+        scaled: Tensor = (scores - mean) / spread.clamp_min(TINY)
+        return scaled
+
+    def parts(self, queries: Queries) -> Tensor:
+        """All components on the common scale, (C, B, I)."""
+        return torch.stack([self.part(c, queries) for c in range(len(self.models))])
+
+    def score(self, queries: Queries) -> Tensor:
+        """The weighted sum, (B, I)."""
+        weights = self.weights[tensor(segment(queries), self.weights.device)]
+        total: Tensor | None = None
+        for c in np.flatnonzero(self.weights.any(dim=0).cpu().numpy()):
+            part = self.part(int(c), queries).mul_(weights[:, c : c + 1])
+            total = part if total is None else total.add_(part)
+        assert total is not None, "weights of a segment add up to 1"
+        return total
+
+
+class Fusion:
+    """S(q, i) = Σ_c w_c · z_c(q, i), z_c = (s_c - μ_c) / σ_c, w_c ≥ 0, Σ w_c = 1.
+
+    μ and σ are those of a component's scores over all items: of each history, or frozen, one pair
+    for all histories of a segment. The weights, a row per segment of history length, are
+    those of highest NDCG@10 on validation (mixing.py). They are found on components fitted anew
+    without the validation events, and then used for those given, which may know them. If even so
+    the sum is worse on validation than the best component, that one has all the weight. Without
+    validation events all weigh alike. `ranks` is reciprocal rank fusion, 1 / (60 + rank) of each
+    added up (Cormack, Clarke, Büttcher, SIGIR 2009). The state holds the components: it is whole.
+    """
+
+    Config: ClassVar[type] = FusionConfig
+    needs_validation: ClassVar[bool] = True
+    needs_features: ClassVar[bool] = True
+
+    def __init__(self, config: Any = None) -> None:
+        self.config = self.Config() if config is None else config
+        self._mix: _Mix | None = None
+        self._names: tuple[str, ...] = ()
+        self._figures = np.zeros(0)  # NDCG@10 on validation: of each component, then of the sum
+
+    def fit(
+        self,
+        train: TrainData,
+        *,
+        rng: np.random.Generator,
+        device: str = "cpu",
+        on_epoch: OnEpoch | None = None,
+    ) -> Self:
+        """Find how much each of train.components should count.
+
+        Raises:
+            BadInput: there are fewer than two components, or one is a fusion itself.
+        """
+        models = tuple(train.components.values())
+        if len(models) < 2:
+            raise BadInput(
+                f"a fusion needs two runs or more, not {len(models)}: name them as "
+                "components=RUN,RUN"
+            )
+        if nested := [name for name, one in train.components.items() if isinstance(one, Fusion)]:
+            raise BadInput(f"{nested[0]} is a fusion itself: name its components instead")
+        probes = None
+        if train.validation is not None and len(train.validation.targets):
+            probes = _fit_anew(models, train, rng, device, on_epoch)
+        self._fuse(tuple(train.components), models, probes, train, rng, device)
+        return self
+
+    def _fuse(
+        self,
+        names: tuple[str, ...],
+        models: Sequence[Recommender],
+        probes: Sequence[Recommender] | None,
+        train: TrainData,
+        rng: np.random.Generator,
+        device: str,
+    ) -> None:
+        """Weighs the models as is best for the probes, which know nothing of the validation."""
+        asked, log = train.validation, train.interactions
+        sample = log.queries(np.sort(rng.permutation(log.n_users)[:SCALED_ON]))
+        mix = _Mix.alike(self.config, models, sample, device)
+        self._names, self._figures = names, np.zeros(0)
+        if probes is not None and asked is not None:
+            judged = _Mix.alike(self.config, probes, sample, device)
+            weights, self._figures = _weigh(judged, asked, log.n_items, rng)
+            mix = replace(mix, weights=weights)
+        self._mix = mix
+
+    def _fitted(self) -> _Mix:
+        if self._mix is None:
+            raise NotFitted(f"this {type(self).__name__} model is not fitted yet: fit or load it")
+        return self._mix
+
+    def score(self, queries: Queries) -> Tensor:
+        """Scores (B, n_items), float32, on the model's device."""
+        return self._fitted().score(queries)
+
+    def contributions(self, queries: Queries) -> Tensor:
+        """What each component adds to each score, (C, B, n_items)."""
+        mix = self._fitted()
+        weights = mix.weights[tensor(segment(queries), mix.weights.device)]
+        return mix.parts(queries) * weights.T[:, :, None]
+
+    @property
+    def components(self) -> dict[str, Recommender]:
+        """The fitted components by name."""
+        return dict(zip(self._names, self._fitted().models, strict=True))
+
+    def findings(self) -> dict[str, Any]:
+        """Each component's weight by segment of history length, and what it is worth alone."""
+        mix = self._fitted()
+        weights, alone = mix.weights.T.tolist(), [*self._figures[:-1].tolist()]
+        return {
+            "segments": [0, *EDGES],
+            "components": [
+                {
+                    "name": name,
+                    "model": _name_of(model),
+                    "weights": [round(weight, 4) for weight in weights[c]],
+                    "validation": alone[c] if alone else None,
+                }
+                for c, (name, model) in enumerate(zip(self._names, mix.models, strict=True))
+            ],
+            "validation": float(self._figures[-1]) if alone else None,
+        }
+
+    def state(self) -> dict[str, Array]:
+        """Weights (segments, C), scale (segments, C, 2), and each component's state as c.name."""
+        mix = self._fitted()
+        about = [
+            {"name": name, "model": _name_of(model), "params": asdict(model.config)}
+            for name, model in zip(self._names, mix.models, strict=True)
+        ]
+        state: dict[str, Array] = {
+            "weights": mix.weights.cpu().numpy(),
+            "scale": mix.scale.cpu().numpy(),
+            "figures": self._figures,
+            "components": np.frombuffer(json.dumps(about).encode(), np.uint8),
+        }
+        for c, model in enumerate(mix.models):
+            state |= {f"{c}.{key}": value for key, value in model.state().items()}
+        return state
+
+    def load(self, state: Mapping[str, Array], *, device: str = "cpu") -> Self:
+        """Take up what an earlier fit learnt."""
+        from core.models import MODELS
+
+        about = json.loads(bytes(state["components"]))
+        models = []
+        for c, one in enumerate(about):
+            kind, start = MODELS[one["model"]], f"{c}."
+            own = {key[len(start) :]: v for key, v in state.items() if key.startswith(start)}
+            models.append(kind(kind.Config(**one["params"])).load(own, device=device))
+        weights, scale = (tensor(state[name], device) for name in ("weights", "scale"))
+        self._mix = _Mix(self.config, tuple(models), weights, scale)
+        self._names = tuple(one["name"] for one in about)
+        self._figures = np.array(state["figures"])
+        return self
+
+
+def _name_of(model: Recommender) -> str:
+    from core.models import MODELS
+
+    return next(name for name, kind in MODELS.items() if kind is type(model))
+
+
+def _fit_anew(
+    models: Sequence[Recommender],
+    train: TrainData,
+    rng: np.random.Generator,
+    device: str,
+    on_epoch: OnEpoch | None,
+) -> list[Recommender]:
+    """Models of the same kinds and settings that know nothing of the validation events."""
+    found = []
+    for place, model in enumerate(models):
+        config = model.config
+        if getattr(config, "refit", False):
+            config = replace(config, refit=False)
+        fresh = type(model)(config)
+        told = _part_of(on_epoch, place, len(models))
+        found.append(fresh.fit(without_known(train), rng=rng, device=device, on_epoch=told))
+        told({"epoch": 1, "epochs": 1})
+    return found
+
+
+def without_known(train: TrainData) -> TrainData:
+    """What is learnt from before the choice."""
+    return replace(train, known=None, components={})
+
+
+def _part_of(on_epoch: OnEpoch | None, place: int, n: int) -> OnEpoch:
+    """Tells of one component's epochs as a part of the whole."""
+
+    def tell(figures: Mapping[str, Any]) -> None:
+        if on_epoch is not None:
+            done = place + figures["epoch"] / figures["epochs"]
+            on_epoch({**figures, "component": place, "epoch": done, "epochs": n})
+
+    return tell
+
+
+def _moments(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and spread of each row, (B, 1) each."""
+    mean = scores.mean(dim=1, keepdim=True)
+    spread = torch.linalg.vector_norm(scores - mean, dim=1, keepdim=True) / scores.shape[1] ** 0.5
+    return mean, spread
+
+
+def _parts(queries: Queries) -> list[Queries]:
+    return [queries[low : low + 64] for low in range(0, len(queries), 64)]
+
+
+def _weigh(
+    mix: _Mix, asked: Holdout, n_items: int, rng: np.random.Generator
+) -> tuple[Tensor, Array]:
+    """The best weights, and the NDCG@10 of each component and of the sum, over all items."""
+    n = len(mix.models)
+    block = max(1, NUMBERS_AT_ONCE // (n * n_items))
+    fused = np.full((SEGMENTS, n), 1 / n)
+    if mix.config.method == "scores":
+        fused = best_weights(Pairs.of(mix.parts, asked, rng, block))
+    choices = [*(np.tile(row, (SEGMENTS, 1)) for row in np.eye(n)), fused]
+    tensors = [tensor(choice.astype(np.float32), mix.weights.device) for choice in choices]
+    seed = int(rng.integers(2**63))  # the same queries for each
+    figures = np.array(
+        [
+            validation_score(
+                replace(mix, weights=weights).score, asked, np.random.default_rng(seed), block
+            )()
+            for weights in tensors
+        ]
+    )
+    best = -1 if mix.config.method == "ranks" or figures[-1] >= figures.max() else figures.argmax()
+    figures[-1] = figures[best]
+    return tensors[best], figures

@@ -1,0 +1,135 @@
+"""How much each of several scores should count: weights ≥ 0 that rank held-out items best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.models.blocks import tensor
+from core.types import Array, Holdout, Queries
+
+BEST = 60  # of each component compete with a target; NDCG@10 needs those ahead of it, to ten
+PAIRS = 20_000  # of query and target, at most
+EDGES = (1, 5, 20, 100)  # a history's length falls into one of five segments
+PRIOR = 200  # people that the weights of all segments together count for in each
+RATIOS = np.concatenate([[0.0], np.geomspace(0.003, 10, 22)])  # of a weight to the largest other
+ROUNDS = 6  # over all components, at most: then each has been fitted to the others
+PLACES = 10
+
+Parts = Callable[[Queries], Tensor]  # the components' scores on one scale, (C, B, I)
+
+
+def segment(queries: Queries) -> Array:
+    """The segment of each history, (B,): none, below 5 events, below 20, below 100, or more."""
+    return np.searchsorted(EDGES, queries.lengths, side="right")
+
+
+class Pairs:
+    """Held-out items, each with how far its competitors are ahead in every component.
+
+    The competitors are the best of each component, without the history and other held-out items.
+    """
+
+    def __init__(self, ahead: Tensor, shares: Tensor, segments: Tensor) -> None:
+        self.ahead = ahead  # (P, M, C) competitor - target; -inf where there is none
+        self.shares = shares  # (P,) 1 / targets of the same query: people count alike
+        self.segments = segments  # (P,)
+
+    @classmethod
+    def of(cls, parts: Parts, holdout: Holdout, rng: np.random.Generator, block: int) -> Pairs:
+        """Some 20,000 pairs at most, drawn query by query.
+
+        Args:
+            parts: Scores the components.
+            holdout: What came next.
+            rng: Draws.
+            block: Queries scored at once.
+        """
+        counts = np.diff(holdout.offsets)
+        order = rng.permutation(np.flatnonzero(counts))
+        enough = int(np.searchsorted(counts[order].cumsum(), PAIRS)) + 1
+        chosen = np.sort(order[:enough])
+        blocks = [holdout[chosen[low : low + block]] for low in range(0, len(chosen), block)]
+        ahead = torch.cat([_ahead(parts, one) for one in blocks])
+        n = counts[chosen]
+        shares = np.repeat((1 / n).astype(np.float32), n)
+        segments = np.repeat(segment(holdout.queries[chosen]), n)
+        return cls(ahead, tensor(shares, ahead.device), tensor(segments, ahead.device))
+
+
+def ndcg(ahead: Tensor, shares: Tensor) -> float:
+    """Mean of 1 / log2(1 + rank), 0 beyond ten, where competitors (P, M) lead by so much."""
+    ranks = 1 + (ahead >= 0).sum(dim=1)
+    gains = torch.where(ranks <= PLACES, 1 / torch.log2(1 + ranks), 0.0)
+    return float((gains @ shares) / shares.sum())
+
+
+def _ahead(parts: Parts, holdout: Holdout) -> Tensor:
+    """How far the competitors of these targets are ahead, (P, M, C)."""
+    scores, queries = parts(holdout.queries), holdout.queries
+    device = scores.device
+    owners = tensor(np.repeat(np.arange(len(holdout)), np.diff(holdout.offsets)), device)
+    items = tensor(holdout.targets, device)
+    wanted = scores[:, owners, items]
+    out = torch.cat([tensor(queries.rows, device), owners])
+    allowed = scores.clone()
+    allowed[:, out, torch.cat([tensor(queries.items, device), items])] = -torch.inf
+    best = allowed.topk(min(BEST, allowed.shape[2]), dim=2).indices
+    union = best.permute(1, 0, 2).flatten(1).sort(dim=1).values  # (B, M)
+    others = allowed.gather(2, union.expand(len(scores), -1, -1))
+    others[:, :, 1:].masked_fill_(union[:, 1:] == union[:, :-1], -torch.inf)  # found twice
+    return (others[:, owners] - wanted[:, :, None]).permute(1, 2, 0).contiguous()
+
+
+def best_weights(pairs: Pairs) -> Array:
+    """Weights (segments, C) ≥ 0, the sum of each row 1, of highest NDCG@10.
+
+    One component after the other gets the weight that is best beside the others', from a grid,
+    until none changes; once from the best component alone and once from all alike. Segments of few
+    people lean on all together.
+    """
+    n = pairs.ahead.shape[2]
+    alone = [ndcg(pairs.ahead[..., c], pairs.shares) for c in range(n)]
+    starts = [np.eye(n)[int(np.argmax(alone))], np.full(n, 1 / n)]
+    together = max(
+        (_climb(pairs.ahead, pairs.shares, start) for start in starts), key=lambda found: found[1]
+    )[0]
+    rows = []
+    for place in range(len(EDGES) + 1):
+        own = pairs.segments == place
+        people = float(pairs.shares[own].sum())
+        if people:
+            fitted = _climb(pairs.ahead[own], pairs.shares[own], together)[0]
+            rows.append((people * fitted + PRIOR * together) / (people + PRIOR))
+        else:
+            rows.append(together)
+    return np.stack(rows)
+
+
+def _climb(ahead: Tensor, shares: Tensor, start: Array) -> tuple[Array, float]:
+    """The weights (C,) that no change of one of them betters, and their NDCG@10."""
+    weights, best = start.copy(), ndcg(mixed(ahead, start), shares)
+    for _ in range(ROUNDS):
+        before = best
+        for c in range(len(weights)):
+            others = np.where(np.arange(len(weights)) == c, 0, weights)
+            if not others.any():
+                continue
+            rest, own = mixed(ahead, others), ahead[..., c].nan_to_num(neginf=0.0)
+            for weight in RATIOS * others.max():
+                found = ndcg(torch.add(rest, own, alpha=float(weight)), shares)
+                if found > best:
+                    best, weights = found, others.copy()
+                    weights[c] = weight
+        if best == before:
+            break
+    return weights / weights.sum(), best
+
+
+def mixed(ahead: Tensor, weights: Array) -> Tensor:
+    """Σ_c weight · lead, (P, M); -inf where there is no competitor."""
+    known = ahead.nan_to_num(neginf=0.0) @ tensor(weights.astype(np.float32), ahead.device)
+    return known.masked_fill(torch.isinf(ahead[..., 0]), -torch.inf)

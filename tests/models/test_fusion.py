@@ -1,0 +1,237 @@
+"""The fusion against loops over components, people and items; what it may choose and must not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.errors import BadInput
+from core.models import MODELS
+from core.models.als import ALS, ALSConfig
+from core.models.ease import EASE
+from core.models.fusion import Fusion, FusionConfig
+from core.models.mixing import Pairs, best_weights, mixed, ndcg, segment
+from core.models.transitions import Transitions
+from core.types import Holdout, Interactions, Queries, TrainData
+
+
+@dataclass(frozen=True)
+class TableConfig:
+    refit: bool = True
+
+
+class Table:
+    """Scores that are given, a row per user code; notes what it is fitted on."""
+
+    Config: ClassVar[type] = TableConfig
+    fits: ClassVar[list[tuple[Any, TrainData]]] = []
+    scores: ClassVar[dict[Any, Any]] = {}
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    def fit(self, train: TrainData, **_: Any) -> Table:
+        self.fits.append((self.config, train))
+        return self
+
+    def score(self, queries: Queries) -> torch.Tensor:
+        table = torch.as_tensor(self.scores[type(self)], dtype=torch.float32)
+        return table[torch.from_numpy(queries.users)]
+
+
+class Other(Table):
+    """Another one."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _in_models():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(MODELS, "table", Table)
+        patch.setitem(MODELS, "other", Other)
+        yield
+
+
+def asked(n_users: int, n_items: int, targets: list[list[int]], seen: int = 1) -> TrainData:
+    """Everybody took items 0 … seen - 1, in turn, and is asked about these targets."""
+    users, items = np.repeat(np.arange(n_users), seen), np.tile(np.arange(seen), n_users)
+    log = Interactions(users, items, np.ones(len(users), np.float32), n_users, n_items)
+    offsets = np.cumsum([0, *map(len, targets)])
+    holdout = Holdout(log.queries(), np.concatenate(targets).astype(np.int64), offsets)
+    return TrainData(log, validation=holdout, known=log)
+
+
+def fused(train: TrainData, scores: dict[Any, Any], **params: Any) -> Fusion:
+    Table.scores, Table.fits = scores, []
+    models = {kind.__name__: kind(TableConfig()) for kind in scores}
+    config = FusionConfig(**params)
+    return Fusion(config).fit(replace(train, components=models), rng=np.random.default_rng(0))
+
+
+def components(world: TrainData) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    models = (ALS(ALSConfig(dim=4)), Transitions(), EASE())
+    return {type(one).__name__: one.fit(world, rng=rng) for one in models}
+
+
+def fitted(world: TrainData, **params: Any) -> Fusion:
+    train = replace(world, components=components(world))
+    return Fusion(FusionConfig(**params)).fit(train, rng=np.random.default_rng(1))
+
+
+def _segments(lengths: Any) -> Any:
+    return (lengths >= 1) + 1 * (lengths >= 5)
+
+
+def test_scores_are_those_by_hand(world, queries):
+    model = fitted(world, scale="history")
+    weights = np.array([[0.1, 0.5, 0.4], [0.2, 0.5, 0.3], [0.6, 0.3, 0.1], *np.eye(2, 3)])
+    model.load(model.state() | {"weights": weights.astype(np.float32)})
+    got = model.score(queries).numpy()
+    parts = [one.score(queries).double().numpy() for one in model.components.values()]
+    for b, length in enumerate(queries.lengths):
+        row = _segments(length)
+        total = np.zeros(8)
+        for c, scores in enumerate(parts):
+            total += weights[row, c] * (scores[b] - scores[b].mean()) / scores[b].std()
+        np.testing.assert_allclose(got[b], total, atol=1e-4)
+    np.testing.assert_allclose(model.contributions(queries).sum(0).numpy(), got, atol=1e-5)
+
+
+def test_a_frozen_scale_is_one_for_all_of_a_segment(world, queries):
+    model = fitted(world, scale="frozen")
+    log = world.interactions
+    lengths, total = log.queries().lengths, np.zeros((len(queries), 8))
+    for one in components(world).values():
+        everyone = one.score(log.queries()).double().numpy()
+        for b, length in enumerate(queries.lengths):
+            own = everyone[_segments(lengths) == _segments(length)]
+            mean, spread = own.mean(axis=1).mean(), own.std(axis=1).mean()
+            scores = one.score(queries[b : b + 1])[0].double().numpy()
+            total[b] += (scores - mean) / spread / 3
+    np.testing.assert_allclose(model.score(queries).numpy(), total, atol=1e-4)
+
+
+def test_ranks_are_counted_from_the_best_and_ties_share_one():
+    train = asked(1, 4, [[3]])
+    model = fused(train, {Table: [[5, 7, 7, 1]], Other: [[0, 3, 2, 1]]}, method="ranks")
+    got = model.score(train.validation.queries)[0]
+    expected = [1 / 63 + 1 / 64, 1 / 61 + 1 / 61, 1 / 61 + 1 / 62, 1 / 64 + 1 / 63]
+    np.testing.assert_allclose(got.numpy(), np.array(expected) / 2, rtol=1e-6)
+
+
+def test_what_a_component_adds_to_all_scores_or_multiplies_them_by_changes_nothing():
+    rng = np.random.default_rng(3)
+    train = asked(30, 20, [[int(i)] for i in rng.integers(1, 20, 30)])
+    one, other = rng.normal(size=(2, 30, 20))
+    plain = fused(train, {Table: one, Other: other})
+    shifted = fused(train, {Table: 40 * one + 7, Other: other})
+    asks = train.validation.queries
+    Table.scores = {Table: one, Other: other}
+    before = plain.score(asks)
+    Table.scores = {Table: 40 * one + 7, Other: other}
+    torch.testing.assert_close(shifted.score(asks), before, atol=1e-4, rtol=1e-4)
+
+
+def test_noise_gets_no_weight_and_two_halves_of_the_truth_share_it():
+    rng = np.random.default_rng(5)
+    n = 400
+    targets = rng.integers(1, 50, n)
+    truth = np.zeros((n, 50))
+    truth[np.arange(n), targets] = 3
+    left = truth * (np.arange(n) % 2)[:, None] + rng.normal(size=(n, 50))
+    right = truth * (np.arange(n) % 2 == 0)[:, None] + rng.normal(size=(n, 50))
+    train = asked(n, 50, [[int(i)] for i in targets])
+    both = fused(train, {Table: left, Other: right}).findings()
+    shares = [one["weights"][0] for one in both["components"]]
+    assert 0.3 < shares[0] < 0.7
+    assert both["validation"] > 1.2 * max(one["validation"] for one in both["components"])
+    noise = fused(train, {Table: truth + rng.normal(size=(n, 50)), Other: rng.normal(size=(n, 50))})
+    assert noise.findings()["components"][1]["weights"][0] < 0.15
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["frozen", "history"]))
+def test_it_is_never_worse_on_validation_than_its_best_component(seed, scale):
+    rng = np.random.default_rng(seed)
+    targets = [rng.choice(np.arange(2, 30), size=rng.integers(1, 4), replace=False).tolist()]
+    targets += [[int(i)] for i in rng.integers(2, 30, 11)]
+    scores = {Table: rng.normal(size=(12, 30)), Other: rng.pareto(1, size=(12, 30))}
+    found = fused(asked(12, 30, targets, seen=2), scores, scale=scale).findings()
+    assert found["validation"] >= max(one["validation"] for one in found["components"])
+
+
+def test_weights_are_chosen_by_models_that_do_not_know_the_answers(world):
+    train = asked(3, 6, [[2], [3], [4]])
+    fused(train, {Table: np.eye(3, 6), Other: np.eye(3, 6)})
+    assert len(Table.fits) == 2
+    for config, given_data in Table.fits:
+        assert config == TableConfig(refit=False)
+        assert given_data.known is None
+        assert not given_data.components
+        assert given_data.interactions is train.interactions
+    assert Table.fits[0][1].validation is train.validation
+
+
+def test_without_validation_all_weigh_alike(world):
+    assert fitted(world).findings()["components"][2]["weights"] == [0.3333] * 5
+    assert fitted(world).findings()["validation"] is None
+
+
+def test_two_runs_at_least_and_no_fusion_of_fusions(world):
+    with pytest.raises(BadInput, match="two runs or more, not 0"):
+        Fusion().fit(world, rng=np.random.default_rng(0))
+    nested = replace(world, components={"als": ALS(), "both": fitted(world)})
+    with pytest.raises(BadInput, match="both is a fusion itself"):
+        Fusion().fit(nested, rng=np.random.default_rng(0))
+
+
+def test_competitors_are_the_best_of_each_without_history_and_other_targets():
+    train = asked(2, 6, [[1, 2], [3]], seen=1)
+    scores = torch.tensor(
+        [[[9.0, 1, 2, 3, 4, 5], [9, 5, 4, 3, 2, 1]], [[0.0, 6, 5, 1, 2, 3], [1, 2, 3, 4, 5, 6]]]
+    )
+    pairs = Pairs.of(
+        lambda q: scores[:, torch.from_numpy(q.users)],
+        train.validation,
+        np.random.default_rng(0),
+        1,
+    )
+    assert pairs.ahead.shape == (3, 12, 2)
+    assert pairs.shares.tolist() == [0.5, 0.5, 1]
+    leads = [sorted(row[torch.isfinite(row[:, 0])].tolist()) for row in pairs.ahead]
+    assert leads[0] == [[2, -5], [3, -4], [4, -3]]  # items 3, 4, 5 against item 1
+    assert leads[1] == [[1, -4], [2, -3], [3, -2]]  # against item 2
+    assert leads[2] == [[-2, 2], [-1, 1], [1, -1], [2, -2]]  # items 1, 2, 4, 5 against item 3
+
+
+def test_ndcg_of_leads_by_hand():
+    ahead = torch.tensor([[-1.0, -2, -np.inf], [0, -1, -np.inf], [1, 2, 3]])
+    gain = 1 + 1 / np.log2(3) + 1 / np.log2(5) / 2
+    assert ndcg(ahead, torch.tensor([1, 1, 0.5])) == pytest.approx(gain / 2.5)
+    assert ndcg(torch.ones(1, 10), torch.ones(1)) == 0
+
+
+def test_weights_are_as_good_as_the_best_of_a_fine_grid():
+    rng = np.random.default_rng(2)
+    ahead = torch.from_numpy(rng.normal(-1, 1, size=(300, 40, 2)).astype(np.float32))
+    alike = torch.ones(300)
+    found = best_weights(Pairs(ahead, alike, torch.zeros(300, dtype=torch.int64)))
+    grid = [ndcg(mixed(ahead, np.array([w, 1 - w])), alike) for w in np.linspace(0, 1, 101)]
+    assert ndcg(mixed(ahead, found[0]), alike) >= 0.99 * max(grid)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    np.testing.assert_allclose(found[1:], np.tile(found[1], (4, 1)))  # no pairs of their own
+
+
+def test_segments_are_by_length():
+    lengths = [0, 4, 5, 19, 20, 99, 100, 500]
+    n = sum(lengths)
+    asks = Queries(
+        np.arange(8), np.cumsum([0, *lengths]), np.zeros(n, np.int64), np.ones(n, np.float32)
+    )
+    assert segment(asks).tolist() == [0, 1, 2, 2, 3, 3, 4, 4]
