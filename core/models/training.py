@@ -263,7 +263,7 @@ def validation_score(
         holdout = holdout[np.sort(rng.choice(n, VALIDATION_QUERIES, replace=False))]
     queries, targets, starts = holdout.queries, holdout.targets, holdout.offsets
     counts: Ints = np.diff(starts)
-    shares = 1 / np.maximum(counts, 1)
+    shares = np.divide(1, np.maximum(counts, 1))
 
     def measure() -> float:
         gain = 0.0
