@@ -263,7 +263,7 @@ def validation_score(
         holdout = holdout[np.sort(rng.choice(n, VALIDATION_QUERIES, replace=False))]
     queries, targets, starts = holdout.queries, holdout.targets, holdout.offsets
     counts: Ints = np.diff(starts)
-    shares = np.divide(1, np.maximum(counts, 1))
+    shares = 1 / np.maximum(counts, 1)
 
     def measure() -> float:
         gain = 0.0
@@ -281,6 +281,6 @@ def validation_score(
             ranks = 1 + (scores[owners] >= hit[:, None]).sum(dim=1)
             gains = torch.where(ranks <= PLACES, 1 / torch.log2(1 + ranks.double()), 0.0)
             gain += float(gains @ tensor(shares[low:high], scores.device)[owners])
-        return gain / max(1, np.count_nonzero(counts))
+        return gain / max(1, int((counts > 0).sum()))
 
     return measure
