@@ -194,9 +194,13 @@ def _trained(run: artifact.Run, evaluate: bool) -> Result:
 
 
 def _found(findings: Mapping[str, Any]) -> str:
-    """What fit found out: a fusion's components."""
+    """What fit found out: a fusion's components, and why they were chosen."""
     if "components" not in findings:
         return ""
+    text = ""
+    for choice in findings.get("choices", ()):
+        how = f"{choice['took']:.1f} s" if choice["taken"] else "not taken"
+        text += f"\n{choice['model']}: {how}, {choice['why']}"
     segments = [f"from {edge} events" for edge in findings["segments"]]
     rows = [
         {
@@ -210,7 +214,7 @@ def _found(findings: Mapping[str, Any]) -> str:
     fused = findings["validation"]
     known = "" if fused is None else f" (ndcg@10 together, on validation: {fused:.4f})"
     columns = ("component", "model", "ndcg@10 alone", *segments)
-    return f"\nweights by length of the history{known}\n" + table(rows, columns)
+    return f"{text}\nweights by length of the history{known}\n" + table(rows, columns)
 
 
 def evaluate(options: Any) -> Result:

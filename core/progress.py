@@ -141,11 +141,11 @@ class Report:
             self._write()
 
     def epoch(self, figures: Mapping[str, Any]) -> None:
-        """One line for epochs.jsonl; `epoch` and `epochs` in it give the progress."""
+        """One line for epochs.jsonl; `done` in it, or `epoch` and `epochs`, give the progress."""
         with (self.folder / "epochs.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(dict(figures)) + "\n")
         if figures.get("epochs"):
-            self.stage("fit", figures["epoch"] / figures["epochs"])
+            self.stage("fit", figures.get("done", figures["epoch"] / figures["epochs"]))
 
     def ended(self, state: str, message: str = "") -> None:
         """The last word."""

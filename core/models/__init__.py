@@ -1,6 +1,7 @@
 """Arrays → scores. Needs numpy, scipy and torch, nothing else."""
 
 from core.models.als import ALS
+from core.models.auto import Auto
 from core.models.content import Content
 from core.models.ease import EASE
 from core.models.fusion import Fusion
@@ -23,4 +24,5 @@ MODELS: dict[str, type[Recommender]] = {
     "gfcf": GFCF,
     "unified": Unified,
     "fusion": Fusion,
+    "auto": Auto,
 }

@@ -25,13 +25,12 @@ TINY = 1e-30
 
 
 @dataclass(frozen=True)
-class FusionConfig(Settings):
-    """What is fused, and how."""
+class MixConfig(Settings):
+    """How scores are added up."""
 
-    components: str = setting("", "The runs to fuse, with commas between")
     method: str = setting(
         "scores",
-        "scores adds weighted scores; ranks adds reciprocal ranks, all runs alike",
+        "scores adds weighted scores; ranks adds reciprocal ranks, all alike",
         choices=("scores", "ranks"),
     )
     scale: str = setting(
@@ -39,6 +38,13 @@ class FusionConfig(Settings):
         "history puts each person's scores on a scale of their own, frozen all on the same",
         choices=("history", "frozen"),
     )
+
+
+@dataclass(frozen=True)
+class FusionConfig(MixConfig):
+    """What is fused, and how."""
+
+    components: str = setting("", "The runs to fuse, with commas between")
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,9 +152,7 @@ class Fusion:
             )
         if nested := [name for name, one in train.components.items() if isinstance(one, Fusion)]:
             raise BadInput(f"{nested[0]} is a fusion itself: name its components instead")
-        probes = None
-        if train.validation is not None and len(train.validation.targets):
-            probes = _fit_anew(models, train, rng, device, on_epoch)
+        probes = _fit_anew(train, rng, device, on_epoch) if asked(train) else None
         self._fuse(tuple(train.components), models, probes, train, rng, device)
         return self
 
@@ -162,15 +166,28 @@ class Fusion:
         device: str,
     ) -> None:
         """Weighs the models as is best for the probes, which know nothing of the validation."""
-        asked, log = train.validation, train.interactions
+        held_out, log = train.validation, train.interactions
         sample = log.queries(np.sort(rng.permutation(log.n_users)[:SCALED_ON]))
         mix = _Mix.alike(self.config, models, sample, device)
         self._names, self._figures = names, np.zeros(0)
-        if probes is not None and asked is not None:
+        if probes is not None and held_out is not None:
             judged = _Mix.alike(self.config, probes, sample, device)
-            weights, self._figures = _weigh(judged, asked, log.n_items, rng)
+            weights, self._figures = _weigh(judged, held_out, log.n_items, rng)
             mix = replace(mix, weights=weights)
         self._mix = mix
+
+    def _drop_weightless(self) -> None:
+        mix = self._fitted()
+        kept = np.flatnonzero(mix.weights.any(dim=0).cpu().numpy()).tolist()
+        self._mix = replace(
+            mix,
+            models=tuple(mix.models[c] for c in kept),
+            weights=mix.weights[:, kept],
+            scale=mix.scale[:, kept],
+        )
+        self._names = tuple(self._names[c] for c in kept)
+        if len(self._figures):
+            self._figures = self._figures[[*kept, -1]]
 
     def _fitted(self) -> _Mix:
         if self._mix is None:
@@ -250,24 +267,9 @@ def _name_of(model: Recommender) -> str:
     return next(name for name, kind in MODELS.items() if kind is type(model))
 
 
-def _fit_anew(
-    models: Sequence[Recommender],
-    train: TrainData,
-    rng: np.random.Generator,
-    device: str,
-    on_epoch: OnEpoch | None,
-) -> list[Recommender]:
-    """Models of the same kinds and settings that know nothing of the validation events."""
-    found = []
-    for place, model in enumerate(models):
-        config = model.config
-        if getattr(config, "refit", False):
-            config = replace(config, refit=False)
-        fresh = type(model)(config)
-        told = _part_of(on_epoch, place, len(models))
-        found.append(fresh.fit(without_known(train), rng=rng, device=device, on_epoch=told))
-        told({"epoch": 1, "epochs": 1})
-    return found
+def asked(train: TrainData) -> bool:
+    """Whether there is anything to choose by."""
+    return train.validation is not None and len(train.validation.targets) > 0
 
 
 def without_known(train: TrainData) -> TrainData:
@@ -275,14 +277,30 @@ def without_known(train: TrainData) -> TrainData:
     return replace(train, known=None, components={})
 
 
-def _part_of(on_epoch: OnEpoch | None, place: int, n: int) -> OnEpoch:
-    """Tells of one component's epochs as a part of the whole."""
+def _fit_anew(
+    train: TrainData, rng: np.random.Generator, device: str, on_epoch: OnEpoch | None
+) -> list[Recommender]:
+    """Models of the components' kinds and settings that know nothing of the validation events."""
+    found, n = [], len(train.components)
+    for place, (name, model) in enumerate(train.components.items()):
+        config = model.config
+        if getattr(config, "refit", False):
+            config = replace(config, refit=False)
+        told = part_of(on_epoch, name, place / n, (place + 1) / n)
+        fresh = type(model)(config)
+        found.append(fresh.fit(without_known(train), rng=rng, device=device, on_epoch=told))
+    return found
+
+
+def part_of(on_epoch: OnEpoch | None, name: str, begin: float, end: float) -> OnEpoch:
+    """Tells of a component's epochs, from one share of the whole to another; once at its start."""
 
     def tell(figures: Mapping[str, Any]) -> None:
         if on_epoch is not None:
-            done = place + figures["epoch"] / figures["epochs"]
-            on_epoch({**figures, "component": place, "epoch": done, "epochs": n})
+            share = figures.get("done", figures["epoch"] / figures["epochs"])
+            on_epoch({**figures, "component": name, "done": begin + share * (end - begin)})
 
+    tell({"epoch": 0, "epochs": 1})
     return tell
 
 
@@ -298,21 +316,21 @@ def _parts(queries: Queries) -> list[Queries]:
 
 
 def _weigh(
-    mix: _Mix, asked: Holdout, n_items: int, rng: np.random.Generator
+    mix: _Mix, held_out: Holdout, n_items: int, rng: np.random.Generator
 ) -> tuple[Tensor, Array]:
     """The best weights, and the NDCG@10 of each component and of the sum, over all items."""
     n = len(mix.models)
     block = max(1, NUMBERS_AT_ONCE // (n * n_items))
     fused = np.full((SEGMENTS, n), 1 / n)
     if mix.config.method == "scores":
-        fused = best_weights(Pairs.of(mix.parts, asked, rng, block))
+        fused = best_weights(Pairs.of(mix.parts, held_out, rng, block))
     choices = [*(np.tile(row, (SEGMENTS, 1)) for row in np.eye(n)), fused]
     tensors = [tensor(choice.astype(np.float32), mix.weights.device) for choice in choices]
     seed = int(rng.integers(2**63))  # the same queries for each
     figures = np.array(
         [
             validation_score(
-                replace(mix, weights=weights).score, asked, np.random.default_rng(seed), block
+                replace(mix, weights=weights).score, held_out, np.random.default_rng(seed), block
             )()
             for weights in tensors
         ]

@@ -16,6 +16,7 @@ from core.models.training import Batches, optimise, seeded, validation_score
 from core.types import Array, Interactions, OnEpoch, Queries, TrainData
 
 SCORED_AT_ONCE = 1024
+CHOOSING = 0.7  # of the time is over, as a guess, when validation has said when to stop
 
 Net = TypeVar("Net", bound=nn.Module)
 Task = tuple[Batches, Callable[[Tensor], Tensor]]
@@ -36,6 +37,7 @@ class Trained(ABC, Generic[Net]):
         self.config = self.Config() if config is None else config
         self._net: Net | None = None
         self._popularity = torch.zeros(0)
+        self.best_epoch = 0  # where validation said to stop; all of them without validation
 
     @abstractmethod
     def _network(self, train: TrainData, log: Interactions) -> Net:
@@ -73,19 +75,25 @@ class Trained(ABC, Generic[Net]):
         """
         config, log = self.config, train.interactions
         self._net = None
-        epochs: int = config.epochs
+        self.best_epoch = epochs = int(config.epochs)
         with seeded(rng, device) as generator:
             start = int(torch.randint(2**62, (), generator=generator))
 
-            def learn(log: Interactions, validate: Callable[[], float] | None = None) -> int:
+            def learn(
+                log: Interactions,
+                validate: Callable[[], float] | None = None,
+                begin: float = 0.0,
+                end: float = 1.0,
+            ) -> int:
                 torch.manual_seed(start)  # inside `seeded`
                 net = self._network(train, log).to(device)
                 self._keep(net, log, device)
                 task = self._task(net, log, generator)
                 if task is None:
                     return epochs
+                told = _part_of(on_epoch, begin, end)
                 return optimise(
-                    net, *task, config=config, epochs=epochs, validate=validate, on_epoch=on_epoch
+                    net, *task, config=config, epochs=epochs, validate=validate, on_epoch=told
                 )
 
             if train.validation is None:
@@ -97,9 +105,11 @@ class Trained(ABC, Generic[Net]):
                     self._refresh(self._fitted())
                     return measure()
 
-                epochs = learn(log, validate)
-                if config.refit and train.known is not None:
-                    learn(train.known)
+                again = train.known if config.refit else None
+                epochs = learn(log, validate, end=1.0 if again is None else CHOOSING)
+                self.best_epoch = epochs
+                if again is not None:
+                    learn(again, begin=CHOOSING)
         self._refresh(self._fitted().eval())
         return self
 
@@ -135,3 +145,15 @@ class Trained(ABC, Generic[Net]):
         self._net = net.to(device).eval()
         self._refresh(self._net)
         return self
+
+
+def _part_of(on_epoch: OnEpoch | None, begin: float, end: float) -> OnEpoch | None:
+    """Says what share of the whole is done, where these epochs are a part of it."""
+    if on_epoch is None:
+        return None
+
+    def tell(figures: Mapping[str, Any]) -> None:
+        share = figures["epoch"] / figures["epochs"]
+        on_epoch({**figures, "refit": begin > 0, "done": begin + share * (end - begin)})
+
+    return tell

@@ -33,7 +33,7 @@ SEQUENTIAL = {
 TRAINED = {name for name, kind in MODELS.items() if issubclass(kind, Trained)}  # by gradients
 IMPERSONAL = {"popularity", "recent_popularity"}
 RATERS = {"popularity", "item_knn", "user_knn"}
-NOT_LINEAR = {"user_knn", "als", "fusion", *TRAINED}
+NOT_LINEAR = {"user_knn", "als", "fusion", "auto", *TRAINED}
 ORDERED = {
     "item_knn",
     "user_knn",
@@ -44,6 +44,7 @@ ORDERED = {
     "content",
     "unified",
     "fusion",
+    "auto",
 }  # by default, later events count more
 
 every_model = pytest.mark.parametrize("name", MODELS)

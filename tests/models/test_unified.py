@@ -234,3 +234,19 @@ def test_events_and_platforms_are_heard(log):
     strange = replace(query, events=query.events + 50)  # kinds that training did not have
     torch.testing.assert_close(model.score(strange), model.score(replace(query, events=None)))
     assert torch.isfinite(fitted(TrainData(log)).score(query)).all()
+
+
+def test_progress_goes_on_through_the_refit(world):
+    log = world.interactions
+    last = np.append(np.diff(log.users) > 0, True)
+    train = log.where(~last)
+    asked = Holdout(train.queries(np.unique(log.users)), log.items[last], np.arange(last.sum() + 1))
+    told: list[Any] = []
+    config = UnifiedConfig(**SMALL)
+    data = replace(world, interactions=train, validation=asked, known=log)
+    Unified(config).fit(data, rng=np.random.default_rng(0), on_epoch=told.append)
+    done = [one["done"] for one in told]
+    assert done == sorted(done)
+    assert done[-1] == 1
+    assert [one["refit"] for one in told] == sorted(one["refit"] for one in told)
+    assert told[-1]["refit"]

@@ -1,0 +1,249 @@
+"""Which models suit a log, with which settings, and how long they will take; then their fusion."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from core.models.blocks import free_memory, setting
+from core.models.fusion import Fusion, MixConfig, asked, part_of, without_known
+from core.models.popularity import CLOCK_TIMES, DAY_S
+from core.models.trained import Trained
+from core.types import OnEpoch, Recommender, TrainData
+
+LONG = 50.0  # events in a typical history, from which on a log is treated like one of films
+ENOUGH_EVENTS = 10_000  # for a neural model to learn what counting does not
+MANY_EVENTS = 500_000  # below, more and shorter windows of a history teach more than few long ones
+RECENT_DAYS = 60.0  # that a log must span, for its last week to be something of its own
+USUAL_EPOCHS, FEWEST_EPOCHS = 20, 5
+
+
+@dataclass(frozen=True)
+class AutoConfig(MixConfig):
+    """What may be spent, and how the models are added up."""
+
+    minutes: float = setting(
+        4.0, "What would take longer in all is left out", min=0.1, max=1e4, step=1.0
+    )
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the choice of models hangs on."""
+
+    events: int
+    users: int
+    items: int
+    length: float  # of the history that the event in the middle belongs to
+    ordered: bool
+    days: float  # from the first event to the last; 0 without clock times
+    attributes: bool
+    device: str
+    memory: int  # bytes that are free
+
+    @classmethod
+    def of(cls, train: TrainData, device: str) -> Self:
+        """The facts about these data on this device."""
+        log = train.interactions
+        lengths = np.sort(np.diff(log.offsets))
+        middle = int(np.searchsorted(lengths.cumsum(), len(log) / 2))
+        times, days = log.times, 0.0
+        if times is not None and len(times) and CLOCK_TIMES[0] <= times.max() < CLOCK_TIMES[1]:
+            days = float(times.max() - times.min()) / DAY_S
+        return cls(
+            events=len(log),
+            users=log.n_users,
+            items=log.n_items,
+            length=float(lengths[middle]) if len(lengths) else 0.0,
+            ordered=times is not None,
+            days=days,
+            attributes=train.item_features is not None,
+            device=device,
+            memory=free_memory(device),
+        )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A model, whether it is taken, and why."""
+
+    model: str
+    params: Mapping[str, Any]
+    taken: bool
+    why: str
+    seconds: float  # to fit it twice, for the choice of weights and for good: the order of it
+
+
+def choose(facts: Facts, minutes: float) -> list[Choice]:
+    """What to train on such data, and what not, on a budget; the last gets what time is left."""
+    left, found = 60 * minutes, []
+    for choice in _candidates(facts):
+        late = choice.taken and choice.seconds > left
+        if late:
+            why = f"would take {choice.seconds:,.0f} s, and {left:,.0f} s are left"
+            choice = replace(choice, taken=False, why=why)
+        left -= choice.seconds if choice.taken else 0
+        found.append(choice)
+    return [*found, _unified(facts, left)]
+
+
+def _candidates(facts: Facts) -> Iterator[Choice]:
+    """All but the neural one; seconds as on two CPU cores or on a GPU of a data centre."""
+    gpu, long = facts.device != "cpu", facts.length >= LONG
+
+    def choice(model: str, params: dict[str, Any], taken: bool, why: str, cpu_s: float) -> Choice:
+        return Choice(model, params, taken, why, 2 * cpu_s * (0.05 if gpu else 1) + 0.1)
+
+    yield choice("popularity", {}, True, "what to show to people without a history", 0)
+    recent = facts.days >= RECENT_DAYS
+    yield choice(
+        "recent_popularity",
+        {"window_days": 7.0},
+        recent,
+        f"the log spans {facts.days:,.0f} days" + ("" if recent else ", too few to have a trend"),
+        0,
+    )
+    yield choice(
+        "content",
+        {},
+        facts.attributes,
+        "the items have attributes" if facts.attributes else "nothing is known of the items",
+        1e-6 * facts.items,
+    )
+    yield choice(
+        "transitions",
+        {"gap": 10, "history_decay": 0.8} if long else {},
+        facts.ordered,
+        "the log has an order" if facts.ordered else "the log has no order to learn from",
+        1.5e-6 * facts.events,
+    )
+    yield choice("item_knn", {"similarity": "tfidf"}, True, "suits every log", 4e-6 * facts.events)
+    size = 8e-5 * (facts.users + facts.items) + 1e-6 * facts.events
+    yield choice("als", {}, True, "suits every log, also a large one", size)
+    need = 16 * facts.items**2
+    fits = need <= facts.memory / 2
+    yield choice(
+        "ease",
+        {"l2": 300.0 if long else 100.0},
+        fits,
+        f"{facts.items:,} items are few enough"
+        if fits
+        else f"{facts.items:,} items would need {need / 2**30:,.0f} GiB",
+        8e-12 * facts.items**3,
+    )
+    yield choice(
+        "gfcf",
+        {},
+        not facts.ordered,
+        "the log has no order" if not facts.ordered else "the log has an order, others use it",
+        2e-5 * facts.events,
+    )
+
+
+def _unified(facts: Facts, left: float) -> Choice:
+    """The transformer in the size that the device and the time allow."""
+    gpu, long = facts.device != "cpu", facts.length >= LONG
+    params: dict[str, Any] = {"dropout": 0.3, "patience": 3}
+    if gpu:
+        params |= {"dim": 256, "heads": 4, "max_len": 200 if long else 50}
+        params |= {"temperature": 0.05 if long else 0.07}
+    else:
+        params |= {"dim": 64, "heads": 1, "layers": 1, "loss": "sampled"}
+        params |= {"max_len": 100 if long and facts.events >= MANY_EVENTS else 50}
+    # events per step: as many as keep the device busy, but a hundred steps per epoch before that
+    step = min(12_800 if gpu and long else 2_048, facts.events / 100)
+    width = min(max(facts.length, 1.0), params["max_len"])
+    params["batch"] = int(np.clip(step / width, 8, 256))
+    rate = 2e5 if gpu else 3.5e4  # events per second
+    validation = min(facts.users, 10_000) * facts.items * (1e-10 if gpu else 4e-8)
+    epoch = 2 * facts.events / rate + validation  # twice: for the choice, and for good
+    affordable = int(left / epoch) if epoch else 0
+    seconds = epoch * min(affordable, USUAL_EPOCHS)
+    taken, why = True, "the log has an order and events enough to learn it"
+    if not facts.ordered:
+        taken, why = False, "the log has no order to learn from"
+    elif facts.events < ENOUGH_EVENTS:
+        taken, why = False, f"{facts.events:,} events are too few for a neural model"
+    elif affordable < FEWEST_EPOCHS:
+        taken = False
+        why = f"would take {FEWEST_EPOCHS * epoch:,.0f} s at least, and {left:,.0f} s are left"
+    params["epochs"] = max(FEWEST_EPOCHS, min(affordable, 2 * USUAL_EPOCHS))
+    return Choice("unified", params, taken, why, seconds if taken else 0.0)
+
+
+class Auto(Fusion):
+    """The models that suit the data and the time, each fitted, then their fusion.
+
+    `choose` says which and why. Each is fitted without the validation events, from which the
+    fusion's weights come, then for good with them: a neural one for as many epochs as were best.
+    Components without any weight are dropped.
+    """
+
+    Config: ClassVar[type] = AutoConfig
+
+    def __init__(self, config: Any = None) -> None:
+        super().__init__(config)
+        self._choices: list[dict[str, Any]] = []
+
+    def fit(
+        self,
+        train: TrainData,
+        *,
+        rng: np.random.Generator,
+        device: str = "cpu",
+        on_epoch: OnEpoch | None = None,
+    ) -> Self:
+        """Choose, fit and fuse."""
+        choices = choose(Facts.of(train, device), self.config.minutes)
+        taken = [choice for choice in choices if choice.taken]
+        total, done = sum(choice.seconds for choice in taken), 0.0
+        models: list[Recommender] = []
+        probes: list[Recommender] = []
+        took = {}
+        for choice in taken:
+            began, after = time.perf_counter(), done + choice.seconds / total
+            middle = (done + after) / 2
+            told = part_of(on_epoch, choice.model, done, middle)
+            probes.append(_probe(choice, train, rng, device, told))
+            told = part_of(on_epoch, choice.model, middle, after)
+            models.append(_final(probes[-1], train, rng, device, told))
+            took[choice.model], done = round(time.perf_counter() - began, 1), after
+        self._choices = [asdict(choice) | {"took": took.get(choice.model)} for choice in choices]
+        names = tuple(choice.model for choice in taken)
+        self._fuse(names, models, probes if asked(train) else None, train, rng, device)
+        self._drop_weightless()
+        return self
+
+    def findings(self) -> dict[str, Any]:
+        """What was chosen and why, beside what a fusion finds."""
+        return super().findings() | {"choices": self._choices}
+
+
+def _probe(
+    choice: Choice, train: TrainData, rng: np.random.Generator, device: str, on_epoch: OnEpoch
+) -> Recommender:
+    """The model without the validation events."""
+    from core.models import MODELS
+
+    kind = MODELS[choice.model]
+    config = kind.Config(**choice.params)
+    if issubclass(kind, Trained):
+        config = replace(config, refit=False)
+    return kind(config).fit(without_known(train), rng=rng, device=device, on_epoch=on_epoch)
+
+
+def _final(
+    probe: Recommender, train: TrainData, rng: np.random.Generator, device: str, on_epoch: OnEpoch
+) -> Recommender:
+    """The same model with them; itself where there are none."""
+    if train.known is None or not asked(train):
+        return probe
+    config = probe.config
+    if isinstance(probe, Trained):
+        config = replace(config, epochs=probe.best_epoch)
+    whole = replace(train, interactions=train.known, validation=None, known=None)
+    return type(probe)(config).fit(whole, rng=rng, device=device, on_epoch=on_epoch)

@@ -1,0 +1,153 @@
+"""What suits which data, and that the models are fitted and judged as they should be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.data.split import split
+from core.models import auto
+from core.models.auto import Auto, AutoConfig, Choice, Facts, choose
+from core.models.popularity import Popularity
+from core.models.unified import Unified
+from core.types import Interactions, TrainData
+
+RETAIL = Facts(
+    events=150_000,
+    users=22_000,
+    items=12_000,
+    length=10,
+    ordered=True,
+    days=400,
+    attributes=True,
+    device="cpu",
+    memory=16 * 2**30,
+)
+
+
+def taken(facts: Facts, minutes: float = 4.0) -> set[str]:
+    return {choice.model for choice in choose(facts, minutes) if choice.taken}
+
+
+def why_not(facts: Facts, model: str, minutes: float = 4.0) -> str:
+    found = {choice.model: choice for choice in choose(facts, minutes)}[model]
+    assert not found.taken
+    return found.why
+
+
+def params(facts: Facts, model: str) -> Any:
+    return {choice.model: choice for choice in choose(facts, 60)}[model].params
+
+
+def test_a_shop_gets_the_graph_content_linear_models_and_the_transformer():
+    assert taken(RETAIL) == {
+        "popularity",
+        "recent_popularity",
+        "content",
+        "transitions",
+        "item_knn",
+        "als",
+        "ease",
+        "unified",
+    }
+
+
+def test_what_the_data_do_not_have_is_not_used():
+    assert "nothing is known" in why_not(replace(RETAIL, attributes=False), "content")
+    unordered = replace(RETAIL, ordered=False, days=0)
+    assert "no order" in why_not(unordered, "transitions")
+    assert "no order" in why_not(unordered, "unified")
+    assert "gfcf" in taken(unordered)
+    assert "too few to have a trend" in why_not(replace(RETAIL, days=3), "recent_popularity")
+    assert "900 events are too few" in why_not(replace(RETAIL, events=900), "unified")
+
+
+def test_memory_and_time_are_kept_to():
+    assert "would need 149 GiB" in why_not(replace(RETAIL, items=100_000), "ease")
+    for minutes in (0.1, 0.5, 1.0, 4.0, 60.0):
+        chosen = [choice for choice in choose(RETAIL, minutes) if choice.taken]
+        assert sum(choice.seconds for choice in chosen) <= 60 * minutes + 1
+    assert "are left" in why_not(RETAIL, "unified", minutes=0.5)
+    assert "unified" in taken(RETAIL, minutes=60)
+
+
+def test_long_histories_and_a_gpu_change_the_settings():
+    films = replace(RETAIL, length=150, events=1_000_000)
+    assert params(films, "transitions")["gap"] == 10
+    assert params(films, "unified")["max_len"] > params(RETAIL, "unified")["max_len"]
+    on_gpu = params(replace(films, device="cuda"), "unified")
+    assert on_gpu["dim"] == 256
+    assert on_gpu.get("loss", "auto") == "auto"
+    assert params(films, "unified")["loss"] == "sampled"
+    few = params(replace(films, events=100_000), "unified")
+    assert (few["max_len"], few["batch"]) == (50, 20), "so that there are enough steps"
+
+
+def test_every_choice_is_a_valid_config():
+    from core.models import MODELS
+
+    for facts in (RETAIL, replace(RETAIL, length=150, device="cuda"), replace(RETAIL, events=0)):
+        for choice in choose(facts, 4):
+            MODELS[choice.model].Config(**choice.params)
+
+
+def test_the_facts_are_those_of_the_log(world):
+    facts = Facts.of(world, "cpu")
+    assert (facts.events, facts.users, facts.items) == (21, 8, 8)
+    assert facts.length == 4  # 1 + 2 + 2 + 3 + 4 events come before the middle one's history ends
+    assert facts.days == 40
+    assert facts.attributes
+    timeless = replace(world, interactions=replace(world.interactions, times=None))
+    assert not Facts.of(timeless, "cpu").ordered
+
+
+def test_each_model_is_judged_without_the_validation_events_and_kept_with_them(monkeypatch):
+    seen: list[tuple[str, int, int]] = []
+
+    def spy(kind: Any) -> None:
+        fit = kind.fit
+
+        def noted(self: Any, train: TrainData, **rest: Any) -> Any:
+            seen.append((kind.__name__, len(train.interactions), getattr(self.config, "epochs", 0)))
+            return fit(self, train, **rest)
+
+        monkeypatch.setattr(kind, "fit", noted)
+
+    spy(Popularity)
+    spy(Unified)
+    small = {"dim": 8, "epochs": 30, "patience": 2}
+    choices = [
+        Choice("popularity", {}, True, "", 1.0),
+        Choice("unified", small, True, "", 3.0),
+        Choice("ease", {}, False, "", 5.0),
+    ]
+    monkeypatch.setattr(auto, "choose", lambda facts, minutes: choices)
+    rng = np.random.default_rng(0)
+    items = np.concatenate([(start + np.arange(6)) % 12 for start in rng.integers(0, 12, 40)])
+    n = len(items)
+    users, times = np.repeat(np.arange(40), 6), np.arange(n)
+    log = Interactions(users, items, np.ones(n, np.float32), 40, 12, times)
+    parts = split(log, "leave-last-out", validation=True)
+    told: list[Any] = []
+    model = Auto(AutoConfig()).fit(
+        TrainData(parts.train, None, None, parts.validation, parts.known),
+        rng=np.random.default_rng(0),
+        on_epoch=told.append,
+    )
+    names = [name for name, _, _ in seen]
+    assert names == ["Popularity", "Popularity", "Unified", "Unified"]
+    assert [size for _, size, _ in seen] == [160, 200, 160, 200]
+    assert seen[2][2] == 30
+    assert seen[3][2] < 30, "for good it learns for as many epochs as were best"
+    assert list(model.components) == ["unified"], "the rest is of no use here, and dropped"
+    done = [one["done"] for one in told]
+    assert done == sorted(done)
+    assert done[-1] == pytest.approx(1)
+    found = model.findings()
+    assert [one["model"] for one in found["choices"]] == ["popularity", "unified", "ease"]
+    assert found["choices"][1]["took"] > 0
+    assert found["choices"][2]["took"] is None
+    assert found["validation"] >= found["components"][0]["validation"]
