@@ -6,9 +6,13 @@ from core.models.content import Content
 from core.models.ease import EASE
 from core.models.fusion import Fusion
 from core.models.gfcf import GFCF
+from core.models.mlp_rating import MLPRating
 from core.models.neighbours import ItemKNN, UserKNN
+from core.models.neumf import NeuMF
 from core.models.popularity import Popularity, RecentPopularity
+from core.models.recvae import RecVAE
 from core.models.transitions import Transitions
+from core.models.two_tower import TwoTower
 from core.models.unified import Unified
 from core.types import Recommender
 
@@ -22,6 +26,10 @@ MODELS: dict[str, type[Recommender]] = {
     "als": ALS,
     "content": Content,
     "gfcf": GFCF,
+    "recvae": RecVAE,
+    "two_tower": TwoTower,
+    "neumf": NeuMF,
+    "mlp_rating": MLPRating,
     "unified": Unified,
     "fusion": Fusion,
     "auto": Auto,

@@ -32,7 +32,7 @@ SEQUENTIAL = {
 }  # without times the order of the rows is taken for theirs
 TRAINED = {name for name, kind in MODELS.items() if issubclass(kind, Trained)}  # by gradients
 IMPERSONAL = {"popularity", "recent_popularity"}
-RATERS = {"popularity", "item_knn", "user_knn"}
+RATERS = {"popularity", "item_knn", "user_knn", "mlp_rating"}
 NOT_LINEAR = {"user_knn", "als", "fusion", "auto", *TRAINED}
 ORDERED = {
     "item_knn",
@@ -42,7 +42,7 @@ ORDERED = {
     "als",
     "gfcf",
     "content",
-    "unified",
+    *TRAINED,
     "fusion",
     "auto",
 }  # by default, later events count more

@@ -70,21 +70,19 @@ def test_without_times_all_of_a_history_counts_alike(log):
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_the_loss_is_that_by_hand_and_what_was_taken_is_no_negative(world, monkeypatch):
-    model = fitted(world)
-    net, log = model._fitted(), world.interactions
-    drawn = torch.tensor([[7, 3, 0], [6, 7, 7], [2, 4, 4], [1, 7, 6]])
-    monkeypatch.setattr(torch, "randint", lambda *_, **__: drawn)
-    task = model._task(net, log, torch.Generator())
-    assert task is not None
-    rows = torch.tensor([1, 4, 6, 9])
+ROWS = torch.tensor([1, 4, 6, 9])
+DRAWN = torch.tensor([[7, 3, 0], [6, 7, 7], [2, 4, 4], [1, 7, 6]])
+
+
+def loss_by_hand(state: Weights, log: Interactions) -> float:
+    """Of ROWS, where DRAWN are the negatives; what the user took is none."""
     places = [e for e in range(len(log)) if e and log.users[e] == log.users[e - 1]]
     total, weights, refused = 0.0, 0.0, 0
-    for row, negatives in zip(rows.tolist(), drawn.tolist(), strict=True):
+    for row, negatives in zip(ROWS.tolist(), DRAWN.tolist(), strict=True):
         event = places[row]
         own = log.users == log.users[event]
         before = np.flatnonzero(own & (np.arange(len(log)) < event))
-        s = by_hand(model.state(), log.items[before].tolist(), log.weights[before].tolist())
+        s = by_hand(state, log.items[before].tolist(), log.weights[before].tolist())
         chance = 1 / (1 + np.exp(-s))
         weight = np.log2(1 + log.weights[event])
         weights += weight
@@ -95,30 +93,30 @@ def test_the_loss_is_that_by_hand_and_what_was_taken_is_no_negative(world, monke
             else:
                 total -= weight * np.log(1 - chance[item])
     assert refused
-    np.testing.assert_allclose(task[1](rows).detach(), total / weights, rtol=1e-5)
+    return float(total / weights)
 
 
-def test_the_gradient_is_that_of_finite_differences(world, monkeypatch):
+def test_the_loss_and_its_gradient_are_those_by_hand(world, monkeypatch):
     model = fitted(world)
-    net = model._fitted().double()
-    drawn = torch.tensor([[7, 3], [6, 7], [2, 4]])
-    monkeypatch.setattr(torch, "randint", lambda *_, **__: drawn)
+    monkeypatch.setattr(torch, "randint", lambda *_, **__: DRAWN)
+    net = model._fitted()
     task = model._task(net, world.interactions, torch.Generator())
     assert task is not None
-    rows = torch.tensor([1, 4, 9])
-    loss = task[1](rows)
+    loss = task[1](ROWS)
+    state = {name: value.astype(np.float64) for name, value in model.state().items()}
+    expected = loss_by_hand(state, world.interactions)
+    assert float(loss.detach()) == pytest.approx(expected, rel=1e-5)
+    net.zero_grad()  # of the last step of fit
     loss.backward()
-    weight = net.items.weight
-    places = [(0, 2), (2, 12), (7, 3), (4, 9)]
-    for place in places:
+    for name in ("items.weight", "user_layer.weight", "layers.0.weight", "out.weight"):
+        gradient = net.get_parameter(name).grad.numpy()
+        place = np.unravel_index(np.abs(gradient).argmax(), gradient.shape)
         found = []
-        for step in (1e-5, -1e-5):
-            with torch.no_grad():
-                weight[place] += step
-                found.append(float(task[1](rows)))
-                weight[place] -= step
-        slope = (found[0] - found[1]) / 2e-5
-        assert float(weight.grad[place]) == pytest.approx(slope, rel=1e-3, abs=1e-8)
+        for step in (1e-6, -2e-6):
+            state[name][place] += step
+            found.append(loss_by_hand(state, world.interactions))
+        state[name][place] += 1e-6
+        assert gradient[place] == pytest.approx((found[0] - found[1]) / 2e-6, rel=1e-3)
 
 
 def test_blocks_of_items_give_the_same_scores(world, queries, monkeypatch):

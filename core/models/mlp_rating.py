@@ -1,0 +1,221 @@
+"""A network of a history with its ratings and an item: will it be taken, how will it be rated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.errors import BadInput
+from core.models.blocks import setting, tensor
+from core.models.neumf import HELD, Negatives
+from core.models.popularity import DAMPING, RatingBaseline
+from core.models.trained import Task, Trained
+from core.models.training import Batches, TrainingSettings
+from core.models.two_tower import Bags, Pairs
+from core.types import Array, Floats, Interactions, Queries, TrainData
+
+
+@dataclass(frozen=True)
+class MLPRatingConfig(TrainingSettings):
+    """Size of the network, and how it learns."""
+
+    batch: int = setting(1024, "Events to be foretold per step", min=1, max=65536, step=64)
+    learning_rate: float = setting(3e-3, "Size of a step", min=1e-6, max=1.0, step=1e-4)
+    dim: int = setting(32, "Numbers per item", min=4, max=1024, step=16)
+    layers: int = setting(
+        3, "Layers of the network, each half as wide as the one before", min=1, max=8, step=1
+    )
+    max_len: int = setting(50, "Latest events of a history that count", min=1, max=2000, step=50)
+    history_decay: float = setting(
+        0.8, "Weight of an event relative to the one after it", min=0.0, max=1.0, step=0.05
+    )
+    dropout: float = setting(0.2, "Signals dropped in training", min=0.0, max=0.9, step=0.1)
+    rating_weight: float = setting(
+        0.1, "Weight of the ratings' error beside that of strength", min=0.0, max=100.0, step=0.1
+    )
+    negatives: int = setting(4, "Items not taken, drawn per event", min=1, max=1024, step=1)
+
+
+class MLPRating(Trained["Network"]):
+    """MLP([mean of e_j ; mean of z_j e_j ; e_i]): how strongly i is taken, and how it is rated.
+
+    e are embeddings; means over the history are weighted by log2(1 + weight). The first fades by
+    history_decay; the other one holds the ratings, z_j = (r_j - mean - item_j) / spread (see
+    RatingBaseline), 0 where there is none. Two outputs learn by squared error: *strength*,
+    log2(1 + weight) of an event and 0 of `negatives` items that its user did not take; *rating*,
+    where the log has values, what is left of z_i when the person's part of the baseline is taken
+    off; in training that baseline leaves the rating in question out. rating_weight is small, since
+    ratings would else be overfitted by the time that strengths are learnt, which decide when to
+    stop. An event is foretold from the max_len before it, or, where the log has no times, from all
+    others of its user.
+
+    The ranking is by strength alone: what is taken next is not what would be rated best.
+    Embeddings into an MLP as in Covington et al., "Deep Neural Networks for YouTube
+    Recommendations", RecSys 2016. Differs: squared error; people are known only by their history;
+    histories and items share their embeddings.
+    """
+
+    Config: ClassVar[type] = MLPRatingConfig
+
+    def __init__(self, config: Any = None) -> None:
+        super().__init__(config)
+        self._ratings: RatingBaseline | None = None
+        self._items = torch.zeros(0, 0)  # what each adds to the first layer, (I, H)
+
+    def _network(self, train: TrainData, log: Interactions) -> Network:
+        self._ratings = RatingBaseline.fit(log)
+        net = Network(self.config, log.n_items)
+        net.ordered.fill_(log.times is not None)
+        if self._ratings is not None and log.values is not None:
+            known = log.values[np.isfinite(log.values)]
+            net.spread.fill_(max(float(known.std(dtype=np.float64)), 1e-6))
+        return net
+
+    def _network_of(self, weights: Mapping[str, Tensor]) -> Network:
+        return Network(self.config, len(weights["items.weight"]))
+
+    def _task(self, net: Network, log: Interactions, generator: torch.Generator) -> Task | None:
+        config = self.config
+        pairs = Pairs(log, config.max_len, net.ordered.device)
+        if not len(pairs):  # nobody did two things
+            return None
+        negatives = Negatives(log, pairs, config.negatives)
+        z = self._z(net, log)
+        aims = (z * _without_itself(log, z))[pairs.targets]
+
+        def loss(rows: Tensor) -> Tensor:
+            history, targets, weights = pairs.batch(rows)
+            items, valid = negatives.beside(targets, rows)
+            said = z[history.places]
+            strength, rating = net(net.users(history, said), net.items_at(items)).unbind(dim=2)
+            wanted = functional.pad(weights[:, None], (0, config.negatives))
+            missed = ((strength - wanted).square() * valid).sum() / len(rows)
+            aim = aims[rows.to(z.device)] - person(history, said)
+            known = aim.isfinite()
+            errors = (rating[:, 0] - aim.nan_to_num()).square() * known
+            total: Tensor = missed + config.rating_weight * errors.sum() / known.sum().clamp(min=1)
+            return total
+
+        return Batches(torch.ones(len(pairs)), config.batch, generator), loss
+
+    def _z(self, net: Network, events: Interactions | Queries) -> Tensor:
+        """(r - mean - item) / spread of each event, (E,), NaN where it has no rating."""
+        z = np.full(len(events.items), np.nan)
+        if self._ratings is not None and events.values is not None:
+            z = events.values - self._ratings.mean - self._ratings.item[events.items]
+            z[~np.isfinite(z)] = np.nan
+        return tensor((z / float(net.spread)).astype(np.float32), net.spread.device)
+
+    def _refresh(self, net: Network) -> None:
+        every = torch.arange(net.items.num_embeddings, device=net.spread.device)
+        with torch.no_grad():
+            self._items = net.items_at(every)
+
+    def _history(self, net: Network, queries: Queries) -> tuple[Bags, Tensor]:
+        """What counts of these histories, and z of its events."""
+        part = queries.latest(self.config.max_len) if net.ordered else queries
+        return Bags.of(part, net.spread.device), self._z(net, part)
+
+    def _scores(self, net: Network, queries: Queries) -> Tensor:
+        with torch.no_grad():
+            users = net.users(*self._history(net, queries))
+            size = max(1, HELD // max(1, users.numel()))
+            parts = [net(users, block)[..., 0] for block in torch.split(self._items, size)]
+        return torch.cat(parts, dim=1)
+
+    def predict(self, queries: Queries, items: Array) -> Floats:
+        """Mean + item + spread · (person + rating), in the range of the log's values, (B,).
+
+        A history without events gets the baseline.
+
+        Raises:
+            NotFitted: the model is not fitted.
+            BadInput: its log has no values.
+        """
+        net = self._fitted()
+        if self._ratings is None:
+            raise BadInput(
+                "ratings cannot be predicted: the log that this model was fitted on has no values; "
+                "map a rating column to `value`"
+            )
+        history, z = self._history(net, queries)
+        codes = tensor(np.asarray(items, np.int64), z.device)[:, None]
+        with torch.no_grad():
+            rating = net(net.users(history, z), net.items_at(codes))[:, 0, 1]
+        above = (person(history, z) + rating * (history.lengths > 0)) * net.spread
+        return self._ratings.predict(above.cpu().numpy(), items)
+
+    def state(self) -> dict[str, Array]:
+        """The network's, and RatingBaseline's where the log has values."""
+        return super().state() | ({} if self._ratings is None else self._ratings.state())
+
+    def load(self, state: Mapping[str, Array], *, device: str = "cpu") -> Self:
+        """Take up what an earlier fit learnt."""
+        self._ratings = RatingBaseline.load(state)
+        others = {name: value for name, value in state.items() if not name.startswith("rating_")}
+        return super().load(others, device=device)
+
+
+def _without_itself(log: Interactions, z: Tensor) -> Tensor:
+    """How many times z of each event is as large when its item's part leaves it out, (E,).
+
+    item = Σ d / (n + 5) becomes (Σ d - d) / (n + 4), so d - item grows by (n + 5) / (n + 4).
+    """
+    items = tensor(log.items, z.device)
+    ratings = z.new_zeros(log.n_items).index_add(0, items, z.isfinite().to(z.dtype))
+    return (1 + 1 / (ratings + DAMPING - 1))[items]
+
+
+def person(history: Bags, z: Tensor) -> Tensor:
+    """The person's part of RatingBaseline, (B,): Σ z / (n + 5) over n events that have a rating."""
+    known = z.isfinite() & (history.weights > 0)
+    return history.sum(z.where(known, 0.0)) / (history.sum(known.to(z.dtype)) + DAMPING)
+
+
+class Network(nn.Module):
+    """From histories with ratings and items to strength and rating."""
+
+    ordered: Tensor
+    spread: Tensor
+
+    def __init__(self, config: Any, n_items: int) -> None:
+        super().__init__()
+        self.register_buffer("ordered", torch.tensor(True))
+        self.register_buffer("spread", torch.tensor(1.0))  # of the log's values, their deviation
+        self._decay, dim = float(config.history_decay), config.dim
+        widths = [max(2, 2 * dim >> layer) for layer in range(config.layers)]
+        self.items = nn.Embedding(n_items, dim)
+        nn.init.normal_(self.items.weight, std=0.1)
+        self.drop = nn.Dropout(config.dropout)
+        self.user_layer = nn.Linear(2 * dim, widths[0])
+        self.item_layer = nn.Linear(dim, widths[0], bias=False)
+        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
+        self.out = nn.Linear(widths[-1], 2)
+
+    def users(self, history: Bags, z: Tensor) -> Tensor:
+        """What histories add to the first layer, (B, 1, H)."""
+        table = self.items.weight
+        seen = history.mean(table, self._decay if self.ordered else 1.0)
+        said = history.mean(table, 1.0, z.nan_to_num())
+        added: Tensor = self.user_layer(self.drop(torch.cat([seen, said], dim=1)))
+        return added[:, None]
+
+    def items_at(self, items: Tensor) -> Tensor:
+        """What items (…) add to the first layer, (…, H)."""
+        added: Tensor = self.item_layer(self.drop(self.items(items)))
+        return added
+
+    def forward(self, users: Tensor, items: Tensor) -> Tensor:
+        """Strength and rating (B, n, 2) with the same n items (n, H) or own ones (B, n, H)."""
+        x = functional.relu(users + items)
+        for layer in self.layers:
+            x = functional.relu(layer(x))
+        both: Tensor = self.out(x)
+        return both
