@@ -203,7 +203,7 @@ class Network(nn.Module):
         """What histories add to the first layer, (B, 1, H)."""
         table = self.items.weight
         seen = history.mean(table, self._decay if self.ordered else 1.0)
-        said = history.mean(table, self._decay, z.nan_to_num())
+        said = history.mean(table, 1.0, z.nan_to_num())
         added: Tensor = self.user_layer(self.drop(torch.cat([seen, said], dim=1)))
         return added[:, None]
 

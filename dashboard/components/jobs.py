@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from core import jobs
 from core.data.store import Workspace
-from dashboard.components.labels import model_label, seconds_label
-from dashboard.components.page import link
-from dashboard.state import t
+from dashboard.charts.training import epochs
+from dashboard.components.labels import metric_label, model_label, seconds_label
+from dashboard.components.page import figure, link
+from dashboard.state import dark, t
 
 
 def job_chip(workspace: Workspace) -> None:
@@ -59,6 +61,7 @@ def live_jobs(workspace: Workspace, *, cancel: bool = False) -> None:
                 with left:
                     job_line(status)
                 if cancel:
+                    epoch_curves(workspace, status.run_id)
                     right.button(
                         t("action.cancel"),
                         key=f"cancel_{status.run_id}",
@@ -87,6 +90,41 @@ def job_line(status: jobs.Status) -> None:
             elapsed=seconds_label(status.seconds),
         )
     st.progress(min(1.0, max(0.0, status.progress or 0.0)), text=label)
+
+
+def epoch_curves(workspace: Workspace, run_id: str) -> None:
+    """Loss and validation of each epoch so far, and what the last one says; nothing before."""
+    told = [line for line in jobs.epochs(workspace, run_id) if "loss" in line]
+    if len(told) < 2:
+        return
+    last = told[-1]
+    facts = [t("job.epoch", epoch=last["epoch"], epochs=last["epochs"])]
+    if last.get("component"):
+        facts.insert(0, model_label(last["component"]))
+    if last.get("refit"):
+        facts.append(t("job.refit"))
+    if last.get("rows_per_second"):
+        facts.append(t("job.speed", n=f"{last['rows_per_second']:,.0f}"))
+    if last.get("memory"):
+        facts.append(t("job.memory", size=f"{last['memory'] / 2**30:.1f}"))
+    if last.get("seconds_left"):
+        facts.append(t("job.left", time=seconds_label(last["seconds_left"])))
+    st.caption(" · ".join(facts))
+    frame = pd.DataFrame(
+        {
+            "step": range(1, len(told) + 1),
+            "loss": [line["loss"] for line in told],
+            "validation": [line.get("validation") for line in told],
+        }
+    ).astype({"validation": float})
+    drawn = epochs(
+        frame,
+        x=t("chart.epoch"),
+        loss=t("param.loss"),
+        validation=metric_label("ndcg@10"),
+        dark=dark(),
+    )
+    figure(drawn, alt=t("job.curves.alt", n=len(told)), key=f"epochs_{run_id}")
 
 
 def state_label(state: str) -> str:

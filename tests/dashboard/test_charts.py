@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from dashboard.charts import compare, data, theme
+from dashboard.charts import compare, data, theme, training
 
 
 def luminance(colour: str) -> float:
@@ -67,3 +67,13 @@ def test_data_charts_draw_what_they_are_given() -> None:
     assert list(data.long_tail(tail, x="x", y="y", dark=False).data[0].y) == [0, 0.6, 1]
     when = pd.DataFrame({"period": pd.to_datetime(["2020-01-01", "2020-02-01"]), "events": [3, 5]})
     assert list(data.activity(when, x="x", y="y", dark=True).data[0].y) == [3, 5]
+
+
+def test_epochs_show_the_loss_and_below_it_the_validation() -> None:
+    frame = pd.DataFrame({"step": [1, 2, 3], "loss": [3.0, 2, 1], "validation": [0.1, 0.2, None]})
+    drawn = training.epochs(frame, x="epoch", loss="Loss", validation="NDCG@10", dark=False)
+    upper, lower = drawn.data
+    assert list(upper.y) == [3, 2, 1]
+    assert list(lower.y[:2]) == [0.1, 0.2]
+    assert (upper.yaxis, lower.yaxis) == ("y", "y2")
+    assert drawn.layout.yaxis2.title.text == "NDCG@10"

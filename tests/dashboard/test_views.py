@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Selectbox
 
 from core import jobs
+from core.config import plan
 from core.data.store import Workspace
 from dashboard.components import sample
 from dashboard.state import mark
@@ -220,3 +221,20 @@ def test_home_is_drawn_without_torch(workspace: Workspace) -> None:
     )
     env = {**os.environ, "RECSCOPE_HOME": str(workspace.path)}
     subprocess.run([sys.executable, "-c", code], check=True, env=env, cwd=APP.parents[1])
+
+
+def test_a_training_is_seen_epoch_by_epoch(open_page: Open, trained: Workspace) -> None:
+    info = trained.dataset("movielens")
+    config = plan(info.id, "unified", seed=77, device="cpu")
+    with jobs.working(trained, config, info.name) as report:
+        report.stage("fit")
+        for epoch in (1, 2, 3):
+            figures = {"loss": 3.0 / epoch, "validation": 0.1 * epoch, "rows_per_second": 1234.5}
+            report.epoch({"epoch": epoch, "epochs": 9, "seconds_left": 60.0, **figures})
+            page = open_page(trained, "train", dataset="movielens")
+            assert not page.error
+            said = words(page)
+            assert ("1,234 rows/s" in said or "1,235 rows/s" in said) == (epoch > 1)
+            assert (f"epoch {epoch} of at most 9" in said) == (epoch > 1)
+    page = open_page(trained, "train", dataset="movielens")
+    assert "rows/s" not in words(page)

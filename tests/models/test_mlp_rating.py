@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from core.errors import BadInput
-from core.models.mlp_rating import MLPRating, MLPRatingConfig
+from core.models.mlp_rating import MLPRating, MLPRatingConfig, person
 from core.models.popularity import Popularity, RatingBaseline
+from core.models.two_tower import Bags
 from core.types import Interactions, Queries, TrainData
 
 SMALL = {"dim": 8, "layers": 3, "max_len": 3, "epochs": 5, "batch": 4, "dropout": 0.0}
@@ -89,6 +90,7 @@ def test_scores_and_ratings_are_those_by_hand(world):
     person = person_by_hand(state, EVENTS[0], EVENTS[2])
     expected = mean + state["rating_item"] + state["spread"] * (person + found[:, 1])
     assert ((low < expected) & (expected < high)).sum() > 2
+    model = MLPRating(model.config).load(state)
     got = [model.predict(query, np.array([item]))[0] for item in range(8)]
     np.testing.assert_allclose(got, np.clip(expected, low, high), rtol=1e-4)
 
@@ -149,6 +151,14 @@ def test_the_loss_and_its_gradient_are_those_by_hand(world, monkeypatch):
             found.append(loss_by_hand(state, world.interactions))
         state[name][place] += 1e-6
         assert gradient[place] == pytest.approx((found[0] - found[1]) / 2e-6, rel=1e-3)
+
+
+def test_what_a_person_adds_leaves_out_events_that_must_not_count():
+    bags = Bags(
+        *(torch.tensor(part) for part in ([0, 1, 2, 3], [1.0, 0, 1, 2], [0] * 4, [3, 1], [0] * 4))
+    )
+    z = torch.tensor([1.0, 9.0, torch.nan, -3.0])
+    torch.testing.assert_close(person(bags, z), torch.tensor([1 / 6, -3 / 6]))
 
 
 def test_an_empty_history_gets_the_baseline(world, queries):
