@@ -13,6 +13,7 @@ from core.data.store import DatasetInfo
 from core.errors import BadInput
 from dashboard import cache, state
 from dashboard.components.context import Context, context
+from dashboard.components.findings import findings
 from dashboard.components.jobs import live_jobs, state_label
 from dashboard.components.labels import day, metric_label, model_label, seconds_label
 from dashboard.components.model_form import model_form
@@ -33,6 +34,8 @@ def main(now: Context) -> None:
         section("train.live")
     live_jobs(now.workspace, cancel=True)
     _ended(now)
+    if now.run:
+        findings(now.run)
     _start(now.dataset, now.runs)
     _all_runs(now)
 

@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Selectbox
 
-from core import jobs
+from core import artifact, jobs, pipeline
 from core.config import plan
 from core.data.store import Workspace
 from dashboard.components import sample
@@ -238,3 +238,22 @@ def test_a_training_is_seen_epoch_by_epoch(open_page: Open, trained: Workspace) 
             assert (f"epoch {epoch} of at most 9" in said) == (epoch > 1)
     page = open_page(trained, "train", dataset="movielens")
     assert "rows/s" not in words(page)
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_a_fusion_says_what_each_component_counts(
+    open_page: Open, trained: Workspace, language: str
+) -> None:
+    parts = {"components": "popularity,transitions"}
+    run = pipeline.train(trained, "movielens", "fusion", parts, device="cpu")
+    page = open_page(trained, "train", dataset="movielens", run=run.id, language=language)
+    assert not page.error
+    shown = page.dataframe[0].value
+    assert list(shown["model"]) == [
+        text(language, "model.popularity"),
+        text(language, "model.transitions"),
+    ]
+    weights = shown[text(language, "findings.from", n=100)]
+    assert weights.sum() == pytest.approx(100, abs=0.1)
+    assert weights[1] > weights[0]
+    artifact.delete(trained, run.id)

@@ -1,0 +1,63 @@
+"""What a fit found out beside the scores: which models it chose, and how much each counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.artifact import Run
+from dashboard.components.labels import metric_label, model_label, seconds_label
+from dashboard.components.page import section, table
+from dashboard.state import t
+
+
+def findings(run: Run) -> None:
+    """The components of a fusion with their weights, and what was chosen or not; else nothing."""
+    found = run.meta.get("findings") or {}
+    if components := found.get("components"):
+        section("findings.components")
+        if found.get("validation") is not None:
+            st.caption(t("findings.together", value=f"{found['validation']:.4f}"))
+        _weights(found["segments"], components)
+    if choices := found.get("choices"):
+        section("findings.choices")
+        rows = [
+            {
+                "model": model_label(choice["model"]),
+                "taken": seconds_label(choice["took"]) if choice["taken"] else t("findings.left"),
+                "why": choice["why"],
+            }
+            for choice in choices
+        ]
+        table(pd.DataFrame(rows), alt=t("findings.choices.alt", n=len(rows)), key="choices")
+
+
+def _weights(segments: list[int], components: list[Mapping[str, Any]]) -> None:
+    """A row per component: what it is worth alone, and its share by length of the history."""
+    headers = [t("findings.from", n=edge) for edge in segments]
+    rows = [
+        {
+            "model": model_label(one["model"]),
+            "run": one["name"][:6] if one["name"] != one["model"] else "–",
+            metric_label("ndcg@10"): one["validation"],
+            **{head: 100 * w for head, w in zip(headers, one["weights"], strict=True)},
+        }
+        for one in components
+    ]
+    percent = {
+        head: st.column_config.ProgressColumn(head, format="%.0f %%", min_value=0, max_value=100)
+        for head in headers
+    }
+    alone = st.column_config.NumberColumn(t("findings.alone"), format="%.4f")
+    frame = pd.DataFrame(rows)
+    if set(frame["run"]) == {"–"}:
+        frame = frame.drop(columns="run")
+    table(
+        frame,
+        alt=t("findings.components.alt", n=len(rows)),
+        key="components",
+        columns={metric_label("ndcg@10"): alone, **percent},
+    )
