@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA_VERSION = 1
+CHECKPOINTS = "checkpoints"  # the folder inside a run's, until the run is finished
 WEIGHTS, VOCAB, METRICS, PER_USER = (
     "weights.safetensors",
     "vocab.parquet",
@@ -149,7 +151,7 @@ def save(
 
     folder = workspace.runs_folder / run_id
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = {name: np.ascontiguousarray(array) for name, array in state.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in state.items()}
     ids = pa.array(items.ids, pa.int64() if items.ids.dtype.kind == "i" else pa.string())
     for stale in (METRICS, PER_USER):
         (folder / stale).unlink(missing_ok=True)
@@ -170,6 +172,7 @@ def save(
         "artifact_hash": hashes[WEIGHTS],
     }
     write_json_atomically(folder / "run.json", meta)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return Run(run_id, folder, meta)
 
 
@@ -181,6 +184,37 @@ def _written_whole(workspace: Workspace, path: Path) -> Iterator[Path]:
         with (scratch / path.name).open("rb") as file:
             os.fsync(file.fileno())
         (scratch / path.name).replace(path)
+
+
+class Checkpoints:
+    """What a training left in its run's folder, to be gone on from: a safetensors file a part."""
+
+    def __init__(self, workspace: Workspace, run_id: str, name: str = "fit") -> None:
+        self._workspace, self._run_id, self._name = workspace, run_id, name
+        folder = workspace.runs_folder / run_id / CHECKPOINTS
+        self._path = folder / f"{name}.safetensors"
+
+    def read(self) -> dict[str, Array] | None:
+        """What was left last, or None."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            return dict(load_file(self._path))
+        except (FileNotFoundError, SafetensorError):  # nothing, or of no use
+            return None
+
+    def write(self, state: Mapping[str, Array]) -> None:
+        """Leaves this instead; what is read is always whole."""
+        from safetensors.numpy import save_file
+
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with _written_whole(self._workspace, self._path) as path:
+            save_file({name: np.asarray(array, order="C") for name, array in state.items()}, path)
+
+    def part(self, name: str) -> Checkpoints:
+        """Another file beside this one."""
+        return Checkpoints(self._workspace, self._run_id, f"{self._name}.{name}")
 
 
 def save_metrics(

@@ -326,6 +326,22 @@ class RunConfig:
 OnEpoch = Callable[[Mapping[str, Any]], None]
 
 
+class Checkpoint(Protocol):
+    """A place where a fit leaves how far it is, to go on from there if it is interrupted."""
+
+    def read(self) -> Mapping[str, Array] | None:
+        """What was left last, or None."""
+        ...
+
+    def write(self, state: Mapping[str, Array]) -> None:
+        """Leaves this instead; what is read is always whole."""
+        ...
+
+    def part(self, name: str) -> Checkpoint:
+        """Another place beside this one, for a part of the fit."""
+        ...
+
+
 @runtime_checkable
 class Recommender(Protocol):
     """A model: fitted on TrainData, it scores every item for every query.
@@ -359,6 +375,15 @@ class Recommender(Protocol):
         ...
 
     def load(self, state: Mapping[str, Array], *, device: str = "cpu") -> Self: ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """Optional power: a fit that takes long goes on where an interrupted one was."""
+
+    def resume_at(self, checkpoint: Checkpoint) -> None:
+        """The next fit goes on from here, and leaves here how far it is."""
+        ...
 
 
 @runtime_checkable

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import artifact, pipeline
+from core import artifact, config, pipeline
 from core.data.store import Workspace
 from core.errors import BadInput, Corrupt, NotFound
-from core.models import MODELS
+from core.models import MODELS, course
 
 
 @pytest.fixture
@@ -19,19 +19,53 @@ def run(shop):
     return pipeline.train(shop, "shop", "transitions", device="cpu", name="first")
 
 
+def trained(model, workspace, **options):
+    """A run of the shop; a fusion is given components."""
+    if model == "fusion":
+        parts = [pipeline.train(workspace, "shop", one).id for one in ("ease", "transitions")]
+        options["params"] = {"components": ",".join(parts)}
+    return pipeline.train(workspace, "shop", model, device="cpu", **options)
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_same_seed_data_and_device_give_the_same_weights(model, shop, tmp_path):
     again = Workspace.open(tmp_path / "again")
     again.datasets_folder.rmdir()
     again.datasets_folder.symlink_to(shop.datasets_folder)
-    first = pipeline.train(shop, "shop", model, device="cpu", seed=3)
-    second = pipeline.train(again, "shop", model, device="cpu", seed=3)
+    first, second = trained(model, shop, seed=3), trained(model, again, seed=3)
     assert first.folder != second.folder
     assert first.id == second.id
     assert first.artifact_hash == second.artifact_hash
     assert (first.folder / "weights.safetensors").read_bytes() == (
         second.folder / "weights.safetensors"
     ).read_bytes()
+
+
+def test_a_training_that_is_started_again_goes_on_where_it_was(shop, tmp_path, monkeypatch):
+    monkeypatch.setattr(course, "SELDOM_S", 0.0)
+    monkeypatch.setattr(course, "SHARE", 1e9)
+    left = shop.runs_folder / config.run_id(
+        artifact.plan(shop, "shop", "unified", ["epochs=4"], device="cpu")
+    )
+
+    def stop(figures):
+        if figures["epoch"] == 3:
+            raise KeyboardInterrupt
+
+    def train(workspace, **options):
+        return pipeline.train(workspace, "shop", "unified", ["epochs=4"], device="cpu", **options)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(shop, on_epoch=stop)
+    files = list((left / artifact.CHECKPOINTS).iterdir())
+    assert [file.name for file in files] == ["fit.fit.safetensors"]
+    again = train(shop)
+    assert not (left / artifact.CHECKPOINTS).exists()
+    assert again.folder == left
+    files[0].parent.mkdir()
+    files[0].write_bytes(b"not what was written")
+    artifact.delete(shop, again.id)
+    assert train(shop).artifact_hash == again.artifact_hash
 
 
 def test_other_data_give_other_weights(shop, make_dataset):
@@ -44,7 +78,7 @@ def test_other_data_give_other_weights(shop, make_dataset):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_what_is_loaded_scores_like_what_was_fitted(model, shop):
-    run = pipeline.train(shop, "shop", model, device="cpu")
+    run = trained(model, shop)
     once, _ = artifact.load(run)
     twice, items = artifact.load(artifact.run(shop, run.id))
     queries = pipeline.ready(shop, run).dataset.interactions.queries()

@@ -208,9 +208,10 @@ class Auto(Fusion):
             began, after = time.perf_counter(), done + choice.seconds / total
             middle = (done + after) / 2
             told = part_of(on_epoch, choice.model, done, middle)
-            probes.append(_probe(choice, train, rng, device, told))
+            probe = self._resumed(_probe(choice), f"{choice.model}.probe")
+            probes.append(probe.fit(without_known(train), rng=rng, device=device, on_epoch=told))
             told = part_of(on_epoch, choice.model, middle, after)
-            models.append(_final(probes[-1], train, rng, device, told))
+            models.append(self._final(probe, choice.model, train, rng, device, told))
             took[choice.model], done = round(time.perf_counter() - began, 1), after
         self._choices = [asdict(choice) | {"took": took.get(choice.model)} for choice in choices]
         names = tuple(choice.model for choice in taken)
@@ -218,32 +219,34 @@ class Auto(Fusion):
         self._drop_weightless()
         return self
 
+    def _final(
+        self,
+        probe: Recommender,
+        name: str,
+        train: TrainData,
+        rng: np.random.Generator,
+        device: str,
+        on_epoch: OnEpoch,
+    ) -> Recommender:
+        """The same model with the validation events; itself where there are none."""
+        if train.known is None or not asked(train):
+            return probe
+        config = probe.config
+        if isinstance(probe, Trained):
+            config = replace(config, epochs=probe.best_epoch)
+        whole = replace(train, interactions=train.known, validation=None, known=None)
+        final = self._resumed(type(probe)(config), f"{name}.final")
+        return final.fit(whole, rng=rng, device=device, on_epoch=on_epoch)
+
     def findings(self) -> dict[str, Any]:
         """What was chosen and why, beside what a fusion finds."""
         return super().findings() | {"choices": self._choices}
 
 
-def _probe(
-    choice: Choice, train: TrainData, rng: np.random.Generator, device: str, on_epoch: OnEpoch
-) -> Recommender:
-    """The model without the validation events."""
+def _probe(choice: Choice) -> Recommender:
+    """The model, which will know nothing of the validation events."""
     from core.models import MODELS
 
     kind = MODELS[choice.model]
     config = kind.Config(**choice.params)
-    if issubclass(kind, Trained):
-        config = replace(config, refit=False)
-    return kind(config).fit(without_known(train), rng=rng, device=device, on_epoch=on_epoch)
-
-
-def _final(
-    probe: Recommender, train: TrainData, rng: np.random.Generator, device: str, on_epoch: OnEpoch
-) -> Recommender:
-    """The same model with them; itself where there are none."""
-    if train.known is None or not asked(train):
-        return probe
-    config = probe.config
-    if isinstance(probe, Trained):
-        config = replace(config, epochs=probe.best_epoch)
-    whole = replace(train, interactions=train.known, validation=None, known=None)
-    return type(probe)(config).fit(whole, rng=rng, device=device, on_epoch=on_epoch)
+    return kind(replace(config, refit=False) if issubclass(kind, Trained) else config)

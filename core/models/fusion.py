@@ -15,7 +15,16 @@ from core.errors import BadInput, NotFitted
 from core.models.blocks import Settings, setting, tensor
 from core.models.mixing import EDGES, Pairs, best_weights, segment
 from core.models.training import validation_score
-from core.types import Array, Holdout, OnEpoch, Queries, Recommender, TrainData
+from core.types import (
+    Array,
+    Checkpoint,
+    Holdout,
+    OnEpoch,
+    Queries,
+    Recommender,
+    Resumable,
+    TrainData,
+)
 
 SEGMENTS = len(EDGES) + 1
 SCALED_ON = 2_000  # histories, from which a frozen scale is taken
@@ -128,8 +137,19 @@ class Fusion:
     def __init__(self, config: Any = None) -> None:
         self.config = self.Config() if config is None else config
         self._mix: _Mix | None = None
+        self._checkpoint: Checkpoint | None = None
         self._names: tuple[str, ...] = ()
         self._figures = np.zeros(0)  # NDCG@10 on validation: of each component, then of the sum
+
+    def resume_at(self, checkpoint: Checkpoint) -> None:
+        """The next fit goes on from here, and leaves here how far its components are."""
+        self._checkpoint = checkpoint
+
+    def _resumed(self, model: Recommender, name: str) -> Recommender:
+        """The model, which goes on from its own part of the checkpoint."""
+        if self._checkpoint and isinstance(model, Resumable):
+            model.resume_at(self._checkpoint.part(name))
+        return model
 
     def fit(
         self,
@@ -152,9 +172,23 @@ class Fusion:
             )
         if nested := [name for name, one in train.components.items() if isinstance(one, Fusion)]:
             raise BadInput(f"{nested[0]} is a fusion itself: name its components instead")
-        probes = _fit_anew(train, rng, device, on_epoch) if asked(train) else None
+        probes = self._fit_anew(train, rng, device, on_epoch) if asked(train) else None
         self._fuse(tuple(train.components), models, probes, train, rng, device)
         return self
+
+    def _fit_anew(
+        self, train: TrainData, rng: np.random.Generator, device: str, on_epoch: OnEpoch | None
+    ) -> list[Recommender]:
+        """Models of the components' kinds and settings, without the validation events."""
+        found, n = [], len(train.components)
+        for place, (name, model) in enumerate(train.components.items()):
+            config = model.config
+            if getattr(config, "refit", False):
+                config = replace(config, refit=False)
+            told = part_of(on_epoch, name, place / n, (place + 1) / n)
+            fresh = self._resumed(type(model)(config), name)
+            found.append(fresh.fit(without_known(train), rng=rng, device=device, on_epoch=told))
+        return found
 
     def _fuse(
         self,
@@ -275,21 +309,6 @@ def asked(train: TrainData) -> bool:
 def without_known(train: TrainData) -> TrainData:
     """What is learnt from before the choice."""
     return replace(train, known=None, components={})
-
-
-def _fit_anew(
-    train: TrainData, rng: np.random.Generator, device: str, on_epoch: OnEpoch | None
-) -> list[Recommender]:
-    """Models of the components' kinds and settings that know nothing of the validation events."""
-    found, n = [], len(train.components)
-    for place, (name, model) in enumerate(train.components.items()):
-        config = model.config
-        if getattr(config, "refit", False):
-            config = replace(config, refit=False)
-        told = part_of(on_epoch, name, place / n, (place + 1) / n)
-        fresh = type(model)(config)
-        found.append(fresh.fit(without_known(train), rng=rng, device=device, on_epoch=told))
-    return found
 
 
 def part_of(on_epoch: OnEpoch | None, name: str, begin: float, end: float) -> OnEpoch:

@@ -14,10 +14,11 @@ from torch.nn import functional
 
 from core.errors import BadInput
 from core.models.blocks import setting, tensor
+from core.models.course import Batches
 from core.models.neumf import HELD, Negatives
 from core.models.popularity import DAMPING, RatingBaseline
 from core.models.trained import Task, Trained
-from core.models.training import Batches, TrainingSettings
+from core.models.training import TrainingSettings
 from core.models.two_tower import Bags, Pairs
 from core.types import Array, Floats, Interactions, Queries, TrainData
 

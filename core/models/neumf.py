@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.models.blocks import setting, tensor
+from core.models.course import Batches
 from core.models.trained import Task, Trained
-from core.models.training import Batches, TrainingSettings
+from core.models.training import TrainingSettings
 from core.models.two_tower import Bags, Pairs
 from core.types import Interactions, Queries, TrainData
 

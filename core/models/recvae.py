@@ -18,8 +18,9 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from core.models.blocks import setting, tensor, unit_rows
+from core.models.course import Batches
 from core.models.trained import Task, Trained
-from core.models.training import Batches, TrainingSettings
+from core.models.training import TrainingSettings
 from core.types import Array, Interactions, Queries, TrainData
 
 LOGITS = 2**27  # histories × items held at once; beyond, they are made again on the way back

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from core.errors import NotFitted
 from core.models.blocks import popularity, tensor
-from core.models.training import Batches, optimise, seeded, validation_score
-from core.types import Array, Interactions, OnEpoch, Queries, TrainData
+from core.models.course import Batches
+from core.models.training import optimise, seeded, validation_score
+from core.types import Array, Checkpoint, Interactions, OnEpoch, Queries, TrainData
 
 SCORED_AT_ONCE = 1024
 CHOOSING = 0.7  # of the time is over, as a guess, when validation has said when to stop
@@ -37,6 +38,7 @@ class Trained(ABC, Generic[Net]):
         self.config = self.Config() if config is None else config
         self._net: Net | None = None
         self._popularity = torch.zeros(0)
+        self._checkpoint: Checkpoint | None = None
         self.best_epoch = 0  # where validation said to stop; all of them without validation
 
     @abstractmethod
@@ -59,6 +61,10 @@ class Trained(ABC, Generic[Net]):
     def _refresh(self, net: Net) -> None:
         """Works out what scoring needs again and again, whenever the weights have changed."""
 
+    def resume_at(self, checkpoint: Checkpoint) -> None:
+        """The next fit goes on from here, and leaves here how far it is."""
+        self._checkpoint = checkpoint
+
     def fit(
         self,
         train: TrainData,
@@ -74,6 +80,7 @@ class Trained(ABC, Generic[Net]):
             BadInput: the loss went astray.
         """
         config, log = self.config, train.interactions
+        checkpoint, self._checkpoint = self._checkpoint, None
         self._net = None
         self.best_epoch = epochs = int(config.epochs)
         with seeded(rng, device) as generator:
@@ -91,9 +98,14 @@ class Trained(ABC, Generic[Net]):
                 task = self._task(net, log, generator)
                 if task is None:
                     return epochs
-                told = _part_of(on_epoch, begin, end)
                 return optimise(
-                    net, *task, config=config, epochs=epochs, validate=validate, on_epoch=told
+                    net,
+                    *task,
+                    config=config,
+                    epochs=epochs,
+                    validate=validate,
+                    on_epoch=_part_of(on_epoch, begin, end),
+                    checkpoint=checkpoint.part("refit" if begin else "fit") if checkpoint else None,
                 )
 
             if train.validation is None:

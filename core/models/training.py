@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from core.errors import BadInput, TooLarge
 from core.models.blocks import Settings, setting, tensor
-from core.types import Holdout, Ints, OnEpoch, Queries
+from core.models.course import Average, Batches, Course
+from core.types import Checkpoint, Holdout, Ints, OnEpoch, Queries
 
 logger = logging.getLogger(__name__)
 
@@ -58,34 +59,6 @@ def seeded(rng: np.random.Generator, device: str) -> Iterator[torch.Generator]:
         yield torch.Generator().manual_seed(int(rng.integers(2**63)))
 
 
-class Batches:
-    """Rows 0 … n-1 in a new order for each pass, `size` at a time, equal lengths together.
-
-    Args:
-        lengths: The length of each row, (n,); rows in a batch differ by less than a factor of 1.3,
-            so that little is padded.
-        size: Rows in a batch, at most.
-        generator: Where the order comes from.
-    """
-
-    def __init__(self, lengths: Tensor, size: int, generator: torch.Generator) -> None:
-        buckets = (lengths.clamp(min=4).log() / np.log(1.3)).ceil().long()
-        self._buckets = [(buckets == b).nonzero()[:, 0] for b in buckets.unique()]
-        self._generator = generator
-        self.size = size
-
-    def __len__(self) -> int:
-        return sum(len(bucket) for bucket in self._buckets)
-
-    def __iter__(self) -> Iterator[Tensor]:
-        parts: list[Tensor] = []
-        for bucket in self._buckets:
-            order = torch.randperm(len(bucket), generator=self._generator)
-            parts += bucket[order].split(self.size)
-        for place in torch.randperm(len(parts), generator=self._generator).tolist():
-            yield parts[place]
-
-
 def optimise(
     module: nn.Module,
     batches: Batches,
@@ -95,6 +68,7 @@ def optimise(
     epochs: int,
     validate: Callable[[], float] | None = None,
     on_epoch: OnEpoch | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> int:
     """Trains in place and leaves the best epoch's averaged weights; AdamW, short warm-up.
 
@@ -109,6 +83,8 @@ def optimise(
         epochs: Passes, at most.
         validate: A figure to be raised (validation_score); without it the last pass is the best.
         on_epoch: Is told epoch, epochs, loss, validation, rows per second, bytes, seconds left.
+        checkpoint: Where to go on from, and to leave how far it is; on a CPU an interrupted
+            training so ends with the very weights of one that was not.
 
     Returns:
         The best epoch, from 1.
@@ -120,18 +96,22 @@ def optimise(
     device = next(module.parameters()).device
     optimiser = torch.optim.AdamW(_groups(module, config), fused=device.type == "cuda")
     warmup = min(200, max(1, epochs * len(batches) // batches.size // 25))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda n: min(1.0, (n + 1) / warmup))
-    average = Average(module, config.averaging)
-    best, best_epoch, kept = -np.inf, 0, {}
-    began = time.perf_counter()
-    for epoch in range(1, epochs + 1):
-        start = time.perf_counter()
+    course = Course(module, optimiser, Average(module, config.averaging), batches)
+    if checkpoint:
+        course.resume(checkpoint)
+        for figures in course.told:
+            (on_epoch or _silent)(figures)
+    began = time.perf_counter() - course.seconds
+    while course.epoch < epochs and course.epoch - course.best_epoch < config.patience:
+        epoch, start = course.epoch + 1, time.perf_counter()
         module.train()
         total = torch.zeros((), device=device)
         for rows in batches:
+            share = min(1.0, (course.average.steps + 1) / warmup)
+            for group in optimiser.param_groups:
+                group["lr"] = config.learning_rate * share
             total += _step(loss, rows, optimiser, batches) * len(rows)
-            schedule.step()
-            average.add()
+            course.average.add()
         mean = float(total) / max(1, len(batches))
         if not np.isfinite(mean):
             raise BadInput(
@@ -140,61 +120,32 @@ def optimise(
             )
         speed = len(batches) / (time.perf_counter() - start)
         module.eval()
-        figure = None
-        if validate:
-            with average.applied():
-                figure = validate()
-                if figure > best:
-                    best, best_epoch, kept = figure, epoch, _copy(module)
-        else:
-            best_epoch = epoch
-        if on_epoch:
-            on_epoch(
-                {
-                    "epoch": epoch,
-                    "epochs": epochs,
-                    "loss": mean,
-                    "validation": figure,
-                    "best_epoch": best_epoch,
-                    "rows_per_second": speed,
-                    "memory": torch.cuda.max_memory_allocated() if device.type == "cuda" else None,
-                    "seconds_left": (time.perf_counter() - began) / epoch * (epochs - epoch),
-                }
-            )
-        if epoch - best_epoch >= config.patience:
-            break
+        figure = course.judge(epoch, validate)
+        course.seconds = time.perf_counter() - began
+        course.told.append(
+            {
+                "epoch": epoch,
+                "epochs": epochs,
+                "loss": mean,
+                "validation": figure,
+                "best_epoch": course.best_epoch,
+                "rows_per_second": speed,
+                "memory": torch.cuda.max_memory_allocated() if device.type == "cuda" else None,
+                "seconds_left": course.seconds / epoch * (epochs - epoch),
+            }
+        )
+        (on_epoch or _silent)(course.told[-1])
+        if checkpoint:
+            course.leave(checkpoint)
     if validate:
-        module.load_state_dict(kept)
+        module.load_state_dict(course.kept)
     else:
-        average.keep()
-    return best_epoch
+        course.average.keep()
+    return course.best_epoch
 
 
-class Average:
-    """The exponential average of a module's parameters over its steps."""
-
-    def __init__(self, module: nn.Module, decay: float) -> None:
-        self._parameters = [p.detach() for p in module.parameters()]
-        self._means = [p.clone() for p in self._parameters]
-        self._decay, self._steps = decay, 0
-
-    def add(self) -> None:
-        """Takes up the parameters as they are now."""
-        self._steps += 1
-        share = 1 - min(self._decay, self._steps / (self._steps + 9))
-        torch._foreach_lerp_(self._means, self._parameters, share)
-
-    def keep(self) -> None:
-        """Gives the module the averages for good."""
-        torch._foreach_copy_(self._parameters, self._means)
-
-    @contextmanager
-    def applied(self) -> Iterator[None]:
-        """Inside, the module has the averages; outside, its own parameters again."""
-        own = [p.clone() for p in self._parameters]
-        self.keep()
-        yield
-        torch._foreach_copy_(self._parameters, own)
+def _silent(figures: Mapping[str, Any]) -> None:
+    """Nobody listens."""
 
 
 def _groups(module: nn.Module, config: Any) -> list[dict[str, Any]]:
@@ -237,10 +188,6 @@ def _step(
         logger.warning("The GPU's memory is short: from here on a step takes %d histories.", half)
     parts = [_step(loss, part, optimiser, batches) * len(part) for part in torch.split(rows, half)]
     return torch.stack(parts).sum() / len(rows)
-
-
-def _copy(module: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in module.state_dict().items()}
 
 
 def validation_score(

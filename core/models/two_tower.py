@@ -13,9 +13,10 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from core.models.blocks import setting, tensor
+from core.models.course import Batches
 from core.models.tower import ItemTower, content
 from core.models.trained import Task, Trained
-from core.models.training import Batches, TrainingSettings
+from core.models.training import TrainingSettings
 from core.types import Interactions, Queries, TrainData
 
 SAMPLED_ABOVE = {"auto": 30_000, "full": np.inf, "sampled": 0}  # so many items

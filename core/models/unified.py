@@ -13,9 +13,10 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from core.models.blocks import setting, tensor
+from core.models.course import Batches
 from core.models.tower import ItemTower, content
 from core.models.trained import SCORED_AT_ONCE, Task, Trained
-from core.models.training import Batches, TrainingSettings
+from core.models.training import TrainingSettings
 from core.types import PAD, Interactions, Queries, TrainData
 
 FULL_SOFTMAX_ITEMS = 30_000  # above, "auto" samples

@@ -15,7 +15,7 @@ from core.config import model_class, model_config, run_id
 from core.data.store import Workspace
 from core.errors import Corrupt
 from core.progress import now, read_json
-from core.types import OnEpoch, RunConfig, Split, Telling, TrainData
+from core.types import OnEpoch, Resumable, RunConfig, Split, Telling, TrainData
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
@@ -72,7 +72,10 @@ def fit(
     features = (data.item_features, data.user_features) if kind.needs_features else (None, None)
     components = artifact.components(workspace, config, data.items)
     say("fit", None)
-    model = kind(model_config(config.model, config.params)).fit(
+    model = kind(model_config(config.model, config.params))
+    if isinstance(model, Resumable):
+        model.resume_at(artifact.Checkpoints(workspace, run_id(config)))
+    model.fit(
         TrainData(parts.train, *features, parts.validation, parts.known, components),
         rng=np.random.default_rng(config.seed),
         device=config.device,

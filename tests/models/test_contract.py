@@ -13,15 +13,17 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from core.errors import BadInput, NotFitted
-from core.models import MODELS
+from core.models import MODELS, auto, course
 from core.models.trained import Trained
 from core.types import (
     Block,
     Features,
+    Holdout,
     Interactions,
     Queries,
     RatingPredictor,
     Recommender,
+    Resumable,
     TrainData,
 )
 
@@ -46,6 +48,8 @@ ORDERED = {
     "fusion",
     "auto",
 }  # by default, later events count more
+
+RESUMABLE = [name for name, kind in MODELS.items() if issubclass(kind, Resumable)]
 
 every_model = pytest.mark.parametrize("name", MODELS)
 
@@ -136,6 +140,66 @@ def test_equal_seeds_give_equal_states_and_a_second_fit_forgets(name, world, que
     without_values = replace(world, interactions=replace(world.interactions, values=None))
     model.fit(given_to(name, without_values), rng=np.random.default_rng(0))
     assert not any("rating" in key for key in model.state())
+
+
+class Memory:
+    """Checkpoints that are kept here."""
+
+    def __init__(self, kept: dict[str, Any], name: str = "") -> None:
+        self.kept, self.name = kept, name
+
+    def read(self) -> Any:
+        return self.kept.get(self.name)
+
+    def write(self, state: Any) -> None:
+        self.kept[self.name] = {name: array.copy() for name, array in state.items()}
+
+    def part(self, name: str) -> Memory:
+        return Memory(self.kept, f"{self.name}.{name}")
+
+
+@pytest.mark.parametrize("name", RESUMABLE)
+@pytest.mark.parametrize("stop_after", [2, 5])
+def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(name, stop_after, monkeypatch):
+    monkeypatch.setattr(course, "SELDOM_S", 0.0)
+    monkeypatch.setattr(course, "SHARE", 1e9)
+    monkeypatch.setattr(auto, "ENOUGH_EVENTS", 0)
+    train = with_validation(checkerboard(8, 10)[0])
+    quick = {"epochs": 6, "patience": 6}
+    if name == "fusion":
+        neural = fitted("unified", train, **quick, dim=8)
+        train = replace(train, components={"a": fitted("ease", train), "b": neural})
+    settings = quick if name in TRAINED else {}
+
+    told = []
+
+    def stop(figures: Any) -> None:
+        told.extend([figures] if "rows_per_second" in figures else [])
+        if len(told) == stop_after:
+            raise KeyboardInterrupt
+
+    def fit(memory: Memory | None, on_epoch: Any = None) -> Any:
+        model = MODELS[name](MODELS[name].Config(**settings))
+        if memory:
+            model.resume_at(memory)
+        return model.fit(train, rng=np.random.default_rng(0), on_epoch=on_epoch).state()
+
+    memory = Memory({})
+    with pytest.raises(KeyboardInterrupt):
+        fit(memory, stop)
+    assert memory.kept
+    again, whole = fit(memory), fit(None)
+    assert again.keys() == whole.keys()
+    for key, array in again.items():
+        np.testing.assert_array_equal(array, whole[key])
+
+
+def with_validation(log: Interactions) -> TrainData:
+    """The last event of each user held out."""
+    last = log.queries().ages == 0
+    train = log.where(~last)
+    asked = Holdout(train.queries(), log.items[last], np.arange(log.n_users + 1))
+    return TrainData(train, validation=asked, known=log)
 
 
 @every_model

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from core.errors import BadInput, TooLarge
+from core.models import course
+from core.models.course import Average, Batches
 from core.models.training import (
-    Average,
-    Batches,
     TrainingSettings,
     optimise,
     seeded,
@@ -163,3 +163,78 @@ def test_validation_beyond_the_tenth_place_is_worth_nothing():
     scores = [list(range(12, 0, -1))]
     assert measured(scores, asked([[]], [[9]]), 5) == pytest.approx(1 / np.log2(11))
     assert measured(scores, asked([[]], [[10]]), 5) == 0
+
+
+class Memory:
+    """Checkpoints that are kept here, and how often they were written."""
+
+    def __init__(self, kept: dict[str, Any] | None = None, name: str = "") -> None:
+        self.kept, self.name = {} if kept is None else kept, name
+
+    def read(self) -> Any:
+        return self.kept.get(self.name)
+
+    def write(self, state: Any) -> None:
+        self.kept[self.name] = {name: array.copy() for name, array in state.items()}
+
+    def part(self, name: str) -> Memory:
+        return Memory(self.kept, f"{self.name}.{name}")
+
+
+class Walk(Point):
+    """Goes down the slope with noise, and counts its steps; validation is best in pass 4."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = self.passes = 0
+
+    def loss(self, rows: torch.Tensor) -> torch.Tensor:
+        self.steps += 1
+        return super().loss(rows) * torch.rand(()) + 0.01 * self.x.sum() * rows.sum()
+
+    def validate(self) -> float:
+        self.passes += 1
+        return -abs(self.x.item() - 1.0)
+
+
+def walked(memory: Memory | None, stop_after: int | None = None) -> tuple[Walk, list[Any], Any]:
+    """A training from the same seeds; what it told, and its best epoch or None if stopped."""
+    walk, told = Walk(), []
+
+    def tell(figures: Any) -> None:
+        told.append({k: v for k, v in figures.items() if k in ("epoch", "loss", "validation")})
+        if figures["epoch"] == stop_after:
+            raise KeyboardInterrupt
+
+    config = TrainingSettings(learning_rate=0.1, averaging=0.5, patience=3)
+    with seeded(np.random.default_rng(5), "cpu") as generator:
+        rows = Batches(torch.ones(8, dtype=torch.int64), 4, generator)
+        options = {"config": config, "epochs": 40, "validate": walk.validate, "on_epoch": tell}
+        try:
+            best = optimise(walk, rows, walk.loss, **options, checkpoint=memory)
+        except KeyboardInterrupt:
+            best = None
+    return walk, told, best
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 6])
+def test_an_interrupted_training_ends_as_if_it_had_not_been(stop_after, monkeypatch):
+    monkeypatch.setattr(course, "SELDOM_S", 0.0)
+    monkeypatch.setattr(course, "SHARE", 1e9)
+    whole, all_told, best = walked(None)
+    memory = Memory()
+    assert walked(memory, stop_after)[2] is None
+    again, told, best_again = walked(memory)
+    # the pass that was interrupted had told, but not been left; it is done again
+    assert again.steps == whole.steps - 2 * (stop_after - 1)
+    assert (best_again, told) == (best, all_told)
+    assert torch.equal(again.x, whole.x)
+    over, told, _ = walked(memory)  # one that was over does nothing more
+    assert (over.steps, told) == (0, all_told)
+    assert torch.equal(over.x, whole.x)
+
+
+def test_a_checkpoint_is_left_seldom():
+    memory = Memory()
+    walked(memory)
+    assert not memory.kept  # all was over long before it was time
