@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = add("evaluate", commands.evaluate, "what a run is worth on held-out events", output)
     evaluate.add_argument("run", metavar="RUN")
     evaluate.add_argument("-k", type=_cutoffs, default=(5, 10, 20), metavar="5,10,20")
-    _add_keep_seen(evaluate)
+    _add_lists(evaluate)
     compare = add("compare", commands.compare, "runs against the first of them", output)
     compare.add_argument("runs", nargs="+", metavar="RUN")
     compare.add_argument("--metrics", type=_words, metavar="ndcg@10,recall@10")
@@ -130,13 +130,22 @@ def _add_recommend(parser: argparse.ArgumentParser) -> None:
     whom.add_argument("--users", type=_words, default=["all"], metavar="ID,ID|all")
     whom.add_argument("--histories", type=Path, metavar="FILE")
     parser.add_argument("-k", type=_cutoff, default=10)
-    _add_keep_seen(parser)
+    _add_lists(parser)
     parser.add_argument("--out", type=Path, metavar="FILE.parquet|FILE.csv")
 
 
-def _add_keep_seen(parser: argparse.ArgumentParser) -> None:
+def _add_lists(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-seen", action="store_true", help="do not hide what is already in the history"
+    )
+    parser.add_argument(
+        "--rerank",
+        default="none",
+        metavar="none|mmr|calibrated",
+        help="lists that are more varied, or closer to each person's own mix",
+    )
+    parser.add_argument(
+        "--strength", type=float, metavar="0…1", help="0 the model's order … 1 without it (0.3)"
     )
 
 

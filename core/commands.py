@@ -8,13 +8,16 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core import artifact, config, jobs
 from core.data.store import DatasetInfo, Workspace
 from core.errors import BadInput
 from core.terminal import progress, table
 from core.types import RunConfig
+
+if TYPE_CHECKING:
+    from core.rerank import Rerank
 
 Result = tuple[dict[str, Any], str]
 
@@ -223,9 +226,27 @@ def evaluate(options: Any) -> Result:
     workspace = Workspace.open(options.data_dir)
     run = artifact.run(workspace, options.run)
     result = pipeline.evaluate(
-        workspace, run, ks=options.k, hide_seen=not options.keep_seen, on_stage=progress()
+        workspace,
+        run,
+        ks=options.k,
+        hide_seen=not options.keep_seen,
+        rerank=_rerank(options),
+        on_stage=progress(),
     )
-    return result, _measured(result)
+    return result, _measured(result, run.metrics or {})
+
+
+def _rerank(options: Any) -> Rerank | None:
+    from core.rerank import Rerank
+
+    strength = Rerank.strength if options.strength is None else options.strength
+    if options.rerank != "none":
+        return Rerank(options.rerank, strength)
+    if options.strength is not None:
+        raise BadInput(
+            f"--strength {strength} has nothing to act on: add --rerank mmr or calibrated"
+        )
+    return None
 
 
 def compare(options: Any) -> Result:
@@ -239,11 +260,19 @@ def compare(options: Any) -> Result:
     return {"baseline": runs[0].id, "comparisons": rows}, head + table(rows, columns)
 
 
-def _measured(result: Mapping[str, Any]) -> str:
+def _measured(result: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> str:
+    """The figures; beside those of re-ranked lists the model's own, if measured the same way."""
     hidden = "hidden" if result["hide_seen"] else "kept"
     head = f"{result['users']} users, every item ranked, items already seen {hidden}"
     rows = [{"metric": name, **figures} for name, figures in result["metrics"].items()]
-    return head + "\n" + table(rows, ("metric", "mean", "low", "high"))
+    columns = ["metric", "mean", "low", "high"]
+    if how := result.get("rerank"):
+        head += f", lists re-ranked: {how['method']} by {how['by']}, strength {how['strength']:g}"
+        if own and own["hide_seen"] == result["hide_seen"]:
+            columns.append("not re-ranked")
+            for row in rows:
+                row["not re-ranked"] = own["metrics"].get(row["metric"], {}).get("mean")
+    return head + "\n" + table(rows, columns)
 
 
 def recommend(options: Any) -> Result:
@@ -251,20 +280,26 @@ def recommend(options: Any) -> Result:
 
     workspace = Workspace.open(options.data_dir)
     run = artifact.run(workspace, options.run)
+    how = _rerank(options)
     if options.out:
         export.check(options.out)
     loaded = pipeline.ready(workspace, run)
     users = None if options.users == ["all"] else options.users
     people, queries = pipeline.whom(loaded, users=users, histories=options.histories)
     hide_seen = not options.keep_seen
-    blocks = pipeline.recommendations(loaded, people, queries, k=options.k, hide_seen=hide_seen)
+    reranker = loaded.reranker(how) if how else None
+    blocks = pipeline.recommendations(
+        loaded, people, queries, k=options.k, hide_seen=hide_seen, reranker=reranker
+    )
     result = {"run": run.id, "users": len(queries), "k": options.k, "hide_seen": hide_seen}
+    result["rerank"] = reranker.told() if reranker else None
     if options.out:
         rows = export.write(options.out, blocks)
         text = f"{rows} recommendations for {len(queries)} users in {options.out}"
         return {**result, "rows": rows, "out": str(options.out)}, text
     found: list[Any] = [row for block in blocks for row in block.to_dict("records")]
-    text = table(found, ("user_id", "item_id", "rank", "score"))
+    columns = ["user_id", "item_id", "rank", "score"] + ["model_rank"] * bool(reranker)
+    text = table(found, columns)
     return {**result, "rows": len(found), "recommendations": found}, text
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -15,6 +15,10 @@ from core.types import PAD, Queries, Recommendations, Recommender
 BLOCK_BYTES = 256 * 2**20  # scores of one block, at most
 CPU_BLOCK_BYTES = 16 * 2**20  # a CPU is fastest on blocks that its allocator hands out again
 HIDDEN = float("-inf")
+CANDIDATES = 200  # best items that a re-ranking chooses from; k where that is more
+
+# Candidates (B, C), PAD last, their queries, k → the new lists as positions (B, k) in them.
+Reorder = Callable[[Tensor, Queries, int], Tensor]
 
 
 def score_blocks(
@@ -115,7 +119,13 @@ def _padded(values: Tensor, k: int, fill: float) -> Tensor:
 
 
 def recommend(
-    model: Recommender, queries: Queries, k: int, *, n_items: int, hide_seen: bool = True
+    model: Recommender,
+    queries: Queries,
+    k: int,
+    *,
+    n_items: int,
+    hide_seen: bool = True,
+    reorder: Reorder | None = None,
 ) -> Recommendations:
     """The k best of all items for each query, best first; see top_k for ties and short lists.
 
@@ -125,6 +135,8 @@ def recommend(
         k: Length of each list, at least 1; may exceed the catalogue.
         n_items: Items in the catalogue.
         hide_seen: Leave out the items that are in the query's own history.
+        reorder: Chooses the list from the best 200 instead (core.rerank); scores and places stay
+            the model's own.
 
     Raises:
         BadInput: k is below 1.
@@ -133,8 +145,13 @@ def recommend(
         raise BadInput(f"k must be at least 1, not {k}")
     items = np.full((len(queries), k), PAD, np.int64)
     best = np.full((len(queries), k), -np.inf, np.float32)
+    places = None if reorder is None else items.copy()
     for part, scores in score_blocks(model, queries, n_items):
         allowed = hide_seen_items(scores, queries[part]) if hide_seen else scores
-        found, values = top_k(allowed, k)
+        found, values = top_k(allowed, k if reorder is None else max(k, CANDIDATES))
+        if reorder is not None and places is not None:
+            at = reorder(found, queries[part], k)
+            found, values = found.gather(1, at), values.gather(1, at)
+            places[part] = (at + 1).masked_fill(found == PAD, PAD).cpu().numpy()
         items[part], best[part] = found.cpu().numpy(), values.cpu().numpy()
-    return Recommendations(items, best)
+    return Recommendations(items, best, places)

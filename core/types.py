@@ -305,10 +305,11 @@ class TrainData:
 
 @dataclass(frozen=True, eq=False)
 class Recommendations:
-    """The K best items of each query, best first; PAD and -inf where fewer are left."""
+    """K items for each query, the first place first; PAD and -inf where fewer are left."""
 
     items: Ints  # (B, K)
     scores: Floats  # (B, K)
+    places: Ints | None = None  # (B, K) the model's own, from 1, where the list was re-ranked
 
 
 @dataclass(frozen=True)
@@ -392,6 +393,19 @@ class Telling(Protocol):
 
     def findings(self) -> dict[str, Any]:
         """What fit found out, as JSON."""
+        ...
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Optional power: histories and items as vectors of one space."""
+
+    def encode(self, queries: Queries) -> Tensor:
+        """What each history says, (B, D)."""
+        ...
+
+    def encode_items(self) -> Tensor:
+        """The items' vectors, (I, D)."""
         ...
 
 

@@ -60,8 +60,10 @@ models --json
 doctor --json
 train DATASET --model M --set key=value other=value --split by-time --seed 3 --device cpu --json
 evaluate RUN -k 5,10,20 --keep-seen --json
+evaluate RUN --rerank calibrated --strength 0.5
 recommend RUN --users 1,2 -k 10 --keep-seen --out FILE.parquet
 recommend RUN --users all
+recommend RUN --rerank mmr --strength 0.5
 recommend RUN --histories FILE --out FILE.csv
 """
 
@@ -171,6 +173,41 @@ def test_recommend_prints_a_table_or_json(trained, recscope):
     assert [r["rank"] for r in found["recommendations"]] == [1, 2]
 
 
+def test_lists_are_re_ranked(trained, recscope, tmp_path):
+    ask = ("recommend", "first", "--users", "u0", "-k", 4, "--rerank", "mmr")
+    _, text, _ = recscope(*ask)
+    assert text.splitlines()[0].split() == ["user_id", "item_id", "rank", "score", "model_rank"]
+    _, found, _ = recscope(*ask, "--strength", 1, "--json")
+    assert found["rerank"] == {"method": "mmr", "strength": 1.0, "by": "attributes"}
+    rows = found["recommendations"]
+    assert [row["rank"] for row in rows] == [1, 2, 3, 4]
+    assert [row["model_rank"] for row in rows] != [1, 2, 3, 4]
+    _, own, _ = recscope("recommend", "first", "--users", "u0", "-k", 25, "--json")
+    assert own["rerank"] is None
+    placed = {row["item_id"]: (row["rank"], row["score"]) for row in own["recommendations"]}
+    assert all(placed[row["item_id"]] == (row["model_rank"], row["score"]) for row in rows)
+    out = tmp_path / "a.csv"
+    recscope(*ask, "--strength", 1, "--out", out)
+    assert pd.read_csv(out)["item_id"].tolist() == [row["item_id"] for row in rows]
+
+
+def test_re_ranked_lists_are_measured_beside_the_models_own(trained, recscope):
+    ask = ("evaluate", "first", "-k", 4)
+    _, own, _ = recscope(*ask, "--json")
+    how = ("--rerank", "calibrated", "--strength", 0.8)
+    _, found, _ = recscope(*ask, *how, "--json")
+    assert found["rerank"] == {"method": "calibrated", "strength": 0.8, "by": "kind"}
+    name = "calibration@4"
+    assert found["metrics"][name]["mean"] < 0.8 * own["metrics"][name]["mean"]
+    _, text, _ = recscope(*ask, *how)
+    row = next(line.split() for line in text.splitlines() if line.startswith(name))
+    assert float(row[-1]) == pytest.approx(own["metrics"][name]["mean"], rel=1e-3)
+    assert artifact.run(trained, "first").metrics == own  # runs are compared by the models' own
+    _, zero, _ = recscope(*ask, "--rerank", "mmr", "--strength", 0, "--json")
+    assert zero["metrics"] == own["metrics"]
+    assert "not re-ranked" not in recscope(*ask, *how, "--keep-seen")[1]  # measured otherwise
+
+
 def test_csv_and_parquet_hold_the_same(trained, recscope, tmp_path):
     for name in ("a.csv", "a.parquet"):
         assert recscope("recommend", "first", "--out", tmp_path / name)[0] == 0
@@ -205,6 +242,9 @@ MISTAKES = [
     (["evaluate", "first", "-k", "0"], "'0' is not a whole number from 1"),
     (["evaluate", "first", "-k", "5,x"], "'x'"),
     (["recommend", "first", "--users", "u1,nobody"], "'nobody'"),
+    (["recommend", "first", "--rerank", "random"], "choose one of mmr, calibrated"),
+    (["recommend", "first", "--strength", "0.5"], "add --rerank mmr or calibrated"),
+    (["evaluate", "first", "--rerank", "mmr", "--strength", "2"], "from 0 to 1, not 2.0"),
     (["recommend", "first", "-k", "-1"], "-k"),
     (["recommend", "first", "--out", "x.xlsx"], ".parquet or .csv"),
     (["recommend", "first", "--out", "/nowhere/x.csv"], "/nowhere is not there"),

@@ -12,18 +12,19 @@ from core import cli
 from core.data.clean import CLEANINGS
 from core.evaluate import METRICS
 from core.models import MODELS
+from core.rerank import METHODS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 COMMANDS = [line for line in README.splitlines() if line.startswith("recscope ")]
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_each_model_stands_in_the_readme(name: str) -> None:
+@pytest.mark.parametrize("name", [*MODELS, *METHODS])
+def test_each_model_and_re_ranking_stands_in_the_readme(name: str) -> None:
     assert f"`{name}`" in README
 
 
-@pytest.mark.parametrize("registry", [METRICS, CLEANINGS])
+@pytest.mark.parametrize("registry", [METRICS, CLEANINGS, METHODS])
 def test_registries_use_plain_names(registry: dict[str, object]) -> None:
     assert registry
     assert all(re.fullmatch(r"[a-z0-9_]+", name) for name in registry)

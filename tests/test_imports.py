@@ -14,7 +14,7 @@ def imports_without(module: str, absent: list[str]) -> None:
 
 def test_models_import_on_a_bare_gpu_box():
     absent = ["duckdb", "pandas", "pyarrow", "plotly", "streamlit", "sklearn", "psutil"]
-    imports_without("core.models, core.recommend, core.evaluate", absent)
+    imports_without("core.models, core.recommend, core.rerank, core.evaluate", absent)
 
 
 def test_data_imports_without_torch():

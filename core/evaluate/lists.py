@@ -13,11 +13,10 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-from core.evaluate.attributes import Attribute, categories, taste, traits
+from core.attributes import TASTE_SMOOTHING, Attribute, categories, mix, taste, traits
 from core.evaluate.metrics import Values
 from core.types import PAD, Array, Features, Interactions, Ints, Queries
 
-TASTE_SMOOTHING = 0.01  # Steck's α
 BLOCK_VALUES = 2**24  # of a dense intermediate: 128 MiB
 
 
@@ -155,18 +154,12 @@ def calibration(lists: Lists, k: int) -> Values | None:
     listed, shares = lists.matrix(k), lists.taste.shares
     distance = np.zeros(len(lists.items))
     for part in _blocks(len(distance), shares.shape[1]):
-        p = _mix(lists.histories[part] @ shares)
-        q = _mix(listed[part] @ shares)
+        p = mix(lists.histories[part] @ shares)
+        q = mix(listed[part] @ shares)
         mixed = (1 - TASTE_SMOOTHING) * q + TASTE_SMOOTHING * p
         ratio = np.divide(p, mixed, out=np.ones_like(p), where=p > 0)
         distance[part] = (p * np.log(ratio)).sum(axis=1)
     return np.maximum(distance, 0.0)
-
-
-def _mix(counts: sparse.csr_matrix) -> Values:
-    dense = counts.toarray()
-    total = dense.sum(axis=1, keepdims=True)
-    return np.asarray(np.divide(dense, total, out=np.zeros_like(dense), where=total > 0))
 
 
 def _blocks(n: int, width: int) -> Iterator[slice]:

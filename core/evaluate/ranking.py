@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.errors import BadInput
 from core.evaluate.metrics import UNREACHABLE, Places
-from core.recommend import HIDDEN, hide_seen_items, score_blocks, top_k
+from core.recommend import CANDIDATES, HIDDEN, Reorder, hide_seen_items, score_blocks, top_k
 from core.types import PAD, Array, Holdout, Ints, Recommender
 
 COUNTED = 64  # a query with more targets than this is sorted once instead of counted for each
@@ -36,12 +36,14 @@ def rank(
     *,
     n_items: int,
     hide_seen: bool,
+    reorder: Reorder | None = None,
     on_progress: OnProgress | None = None,
 ) -> Ranking:
     """Where each target stands among all items, and the first k items of each query.
 
     A target's place is 1 + the other items that score at least as high, so a tie counts against
-    it; targets that tie with each other share the places at the bottom of their tie.
+    it; targets that tie with each other share the places at the bottom of their tie. With `reorder`
+    the first k places are those it chooses, and all other items follow in the model's order.
 
     Raises:
         BadInput: no query has a target, or a target is not an item code.
@@ -55,6 +57,10 @@ def rank(
     tied = np.empty(len(asked), bool)
     for part, scores in score_blocks(model, queries, n_items):
         allowed = hide_seen_items(scores, queries[part]) if hide_seen else scores
+        if reorder is not None:
+            first, _ = top_k(allowed, max(k, CANDIDATES))
+            first = first.gather(1, reorder(first, queries[part], k))
+            allowed = _promoted(allowed, first)
         low, high = np.searchsorted(position, (part.start, part.stop))
         rows = torch.from_numpy(position[low:high] - part.start).to(allowed.device)
         wanted = torch.from_numpy(targets[low:high]).to(allowed.device)
@@ -87,6 +93,21 @@ def _distinct_targets(holdout: Holdout, n_items: int) -> tuple[Ints, Ints]:
     pairs = np.sort(owner * n_items + targets)
     pairs = pairs[np.r_[True, np.diff(pairs) > 0]]
     return pairs // n_items, pairs % n_items
+
+
+def _promoted(scores: Tensor, items: Tensor) -> Tensor:
+    """The scores (b, I) with these items (b, K) above all others, in this order; PAD is passed by.
+
+    >>> _promoted(torch.tensor([[2.0, 1.0, 3.0]]), torch.tensor([[1, PAD]])).argsort().tolist()
+    [[0, 2, 1]]
+    """
+    scores = scores.clone()
+    above = scores.amax(dim=1).clamp(min=torch.finfo(scores.dtype).tiny)  # no denormal numbers
+    for nth in reversed(range(items.shape[1])):
+        above = above.nextafter(above.new_tensor(torch.inf))
+        rows = (items[:, nth] != PAD).nonzero()[:, 0]
+        scores[rows, items[rows, nth]] = above[rows]
+    return scores
 
 
 def _at_least_as_high(scores: Tensor, rows: Tensor, targets: Tensor) -> Tensor:

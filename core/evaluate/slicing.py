@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.attributes import attributes, categories
 from core.errors import NotFound
-from core.evaluate.attributes import attributes, categories
 from core.evaluate.evaluation import Evaluation, summarise
 from core.evaluate.metrics import AT_K, WHOLE, Places, Values
 from core.types import PAD, Array, Block, Features, Holdout, Interactions

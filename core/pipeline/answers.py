@@ -17,12 +17,13 @@ from core.artifact import Run
 from core.config import settle_device
 from core.data.store import Workspace
 from core.errors import Corrupt, NotFound
-from core.types import PAD, Queries, Recommender, Vocab
+from core.types import PAD, Ints, Queries, Recommender, Vocab
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from core.data.dataset import Dataset
+    from core.rerank import Rerank, Reranker
 
 _log = logging.getLogger("recscope")
 
@@ -50,6 +51,18 @@ class Ready:
             )
         return data
 
+    def reranker(self, how: Rerank, consumed: Ints | None = None) -> Reranker:
+        """Re-ranks this run's lists; the items of these events (the dataset's) say what taste is.
+
+        Raises:
+            BadInput: the data do not have what the method goes by.
+        """
+        from core.rerank import Reranker
+
+        data = self.dataset
+        events = data.interactions.items if consumed is None else consumed
+        return Reranker.of(how, self.model, data.item_features, events)
+
 
 def ready(workspace: Workspace, run: Run, *, device: str = "auto") -> Ready:
     """The run, loaded and checked, to be asked as often as one likes."""
@@ -65,6 +78,7 @@ def recommend(
     histories: Path | None = None,
     k: int = 10,
     hide_seen: bool = True,
+    rerank: Rerank | None = None,
     device: str = "auto",
 ) -> pd.DataFrame:
     """user_id, item_id, rank (from 1), score: the k best for each person; see recommendations."""
@@ -72,7 +86,8 @@ def recommend(
 
     loaded = ready(workspace, run, device=device)
     people, queries = whom(loaded, users=users, histories=histories)
-    blocks = recommendations(loaded, people, queries, k=k, hide_seen=hide_seen)
+    reranker = loaded.reranker(rerank) if rerank else None
+    blocks = recommendations(loaded, people, queries, k=k, hide_seen=hide_seen, reranker=reranker)
     return pd.concat(list(blocks), ignore_index=True)
 
 
@@ -124,12 +139,19 @@ def _strangers(loaded: Ready, path: Path) -> tuple[Any, Queries]:
 
 
 def recommendations(
-    loaded: Ready, people: Any, queries: Queries, *, k: int = 10, hide_seen: bool = True
+    loaded: Ready,
+    people: Any,
+    queries: Queries,
+    *,
+    k: int = 10,
+    hide_seen: bool = True,
+    reranker: Reranker | None = None,
 ) -> Iterator[pd.DataFrame]:
     """user_id, item_id, rank, score of these queries, in frames of about a million rows.
 
     The order is that of the queries, then of the rank. Fewer than k rows come where a person has
-    fewer items left. There is always at least one frame, maybe without rows.
+    fewer items left. There is always at least one frame, maybe without rows. With a re-ranker there
+    is also model_rank, the item's place in the model's own order; the score stays the model's.
     """
     import pandas as pd
 
@@ -140,13 +162,16 @@ def recommendations(
     step = max(1, _BLOCK_ROWS // max(k, 1))
     for start in range(0, max(len(queries), 1), step):
         part = slice(start, min(start + step, len(queries)))
-        found = best(loaded.model, queries[part], k, n_items=n_items, hide_seen=hide_seen)
-        rows, places = np.nonzero(found.items != PAD)
-        yield pd.DataFrame(
-            {
-                "user_id": people[part][rows],
-                "item_id": loaded.items.decode(found.items[rows, places]),
-                "rank": places + 1,
-                "score": found.scores[rows, places],
-            }
+        found = best(
+            loaded.model, queries[part], k, n_items=n_items, hide_seen=hide_seen, reorder=reranker
         )
+        rows, places = np.nonzero(found.items != PAD)
+        columns = {
+            "user_id": people[part][rows],
+            "item_id": loaded.items.decode(found.items[rows, places]),
+            "rank": places + 1,
+            "score": found.scores[rows, places],
+        }
+        if found.places is not None:
+            columns["model_rank"] = found.places[rows, places]
+        yield pd.DataFrame(columns)

@@ -16,6 +16,8 @@ from core.pipeline.training import OnStage, silent, split_as
 if TYPE_CHECKING:
     import pandas as pd
 
+    from core.rerank import Rerank
+
 
 def evaluate(
     workspace: Workspace,
@@ -23,16 +25,20 @@ def evaluate(
     *,
     ks: Sequence[int] = (5, 10, 20),
     hide_seen: bool = True,
+    rerank: Rerank | None = None,
     device: str = "auto",
     on_stage: OnStage | None = None,
 ) -> dict[str, Any]:
     """What the run is worth on the events that its split held out; stored beside the run too.
 
+    With re-ranking nothing is stored: the figures that runs are compared by are the models' own.
+
     Returns:
-        {run, dataset, model, split, hide_seen, users, metrics: {"ndcg@10": {mean, low, high}}, …}
+        {run, dataset, model, split, hide_seen, rerank: {method, strength, by} or None, users,
+        metrics: {"ndcg@10": {mean, low, high}}, …}
 
     Raises:
-        BadInput: nothing was held out.
+        BadInput: nothing was held out, or the data do not have what the re-ranking goes by.
     """
     import pandas as pd
 
@@ -51,6 +57,7 @@ def evaluate(
     parts = split_as(data, run.config)
     if parts.fingerprint != run.meta["split"]["fingerprint"] or parts.test is None:
         raise Corrupt(f"run {run.id} was split by another version of Recscope: train it again")
+    reranker = loaded.reranker(rerank, parts.train.items) if rerank else None
     say("evaluate", None)
     found = measure(
         loaded.model,
@@ -58,6 +65,7 @@ def evaluate(
         train=parts.train,
         ks=tuple(ks),
         hide_seen=hide_seen,
+        reorder=reranker if rerank and rerank.strength else None,  # 0: ties as the model left them
         item_features=data.item_features,
         on_progress=lambda done: say("evaluate", done),
     )
@@ -69,6 +77,7 @@ def evaluate(
         "split": run.config.split,
         "split_tie_rate": parts.tie_rate,
         "hide_seen": hide_seen,
+        "rerank": reranker.told() if reranker else None,
         "users": found.users,
         "users_without_targets": found.users_without_targets,
         "taste_attribute": found.taste_attribute,
@@ -86,6 +95,8 @@ def evaluate(
         user_features=data.user_features,
     )
     result["slices"] = [asdict(part) for part in parted]
+    if rerank:
+        return result
     asked = parts.test.queries.users[found.ranking.queries]
     user_ids = data.users.decode(asked)
     per_user = pd.DataFrame({"user_id": user_ids, **found.per_user})

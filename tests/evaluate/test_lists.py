@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from core.evaluate.attributes import taste, traits
+from core.attributes import taste, traits
 from core.evaluate.lists import (
     CATALOGUE,
     LISTS,

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from core.types import Block, Features, Ints
+from core.types import Array, Block, Features, Ints
+
+TASTE_SMOOTHING = 0.01  # Steck's α: so much of the wanted mix every list has
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,3 +78,10 @@ def taste(described: Block, consumed: Ints) -> Attribute | None:
             best = rank
             shares = sparse.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)
     return None if best is None or shares is None else Attribute(best[2], shares)
+
+
+def mix(counts: sparse.csr_matrix) -> Array:
+    """Each row divided by its sum, dense (B, G); a row of zeros stays."""
+    dense = counts.toarray()
+    total = dense.sum(axis=1, keepdims=True)
+    return np.asarray(np.divide(dense, total, out=np.zeros_like(dense), where=total > 0))
