@@ -18,6 +18,7 @@ from core.errors import NotFound
 if TYPE_CHECKING:
     from core.evaluate.comparison import Comparison
     from core.pipeline import Ready
+    from core.rerank import Rerank
 
 MOST_USERS = 500  # in a select box; any other id can be written into it
 MOST_EVENTS = 500  # of a history shown
@@ -146,15 +147,26 @@ def loaded(workspace: Workspace, run: Run) -> Ready:
 
 @st.cache_data(max_entries=500, show_spinner=False, hash_funcs=_BY_ID)
 def recommendations(
-    workspace: Workspace, run: Run, user: str, k: int, hide_seen: bool
+    workspace: Workspace,
+    run: Run,
+    user: str,
+    k: int,
+    hide_seen: bool,
+    rerank: Rerank | None = None,
 ) -> pd.DataFrame:
-    """item_id, rank, score: the k best items for one user of the log, by their whole history."""
+    """item_id, rank, score: the k best items for one user of the log, by their whole history.
+
+    And model_rank, the item's place in the model's own order, where the list is re-ranked.
+    """
     from core import pipeline
 
     ready = loaded(workspace, run)
     people, asked = pipeline.whom(ready, users=[user])
-    blocks = pipeline.recommendations(ready, people, asked, k=k, hide_seen=hide_seen)
-    return pd.concat(list(blocks), ignore_index=True)[["item_id", "rank", "score"]]
+    reranker = ready.reranker(rerank) if rerank else None
+    blocks = pipeline.recommendations(
+        ready, people, asked, k=k, hide_seen=hide_seen, reranker=reranker
+    )
+    return pd.concat(list(blocks), ignore_index=True).drop(columns="user_id")
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

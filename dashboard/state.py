@@ -1,4 +1,4 @@
-"""What is in the URL (dataset, run, runs, user, k, keep, language) and nothing else.
+"""What is in the URL (dataset, run, runs, user, k, keep, rerank, …: NAMES) and nothing else.
 
 A link to a page is therefore a link to what it shows. The URL holds ids, never labels, so that it
 means the same in every language.
@@ -15,7 +15,10 @@ import streamlit as st
 
 from dashboard.text import LANGUAGES, text
 
-NAMES = ("dataset", "run", "runs", "baseline", "user", "k", "keep", "metric", "language")
+NAMES = (
+    *("dataset", "run", "runs", "baseline", "user", "k", "keep", "rerank", "strength", "metric"),
+    "language",
+)
 
 
 def sync() -> None:

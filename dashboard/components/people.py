@@ -52,7 +52,8 @@ def list_table(dataset: DatasetInfo, run: Run, user: str, found: pd.DataFrame, r
         dataset: Where the items' names and the user's history are.
         run: Who recommends.
         user: The id.
-        found: item_id and rank; `shared`, in how many of the runs' lists the item stands.
+        found: item_id and rank; `shared`, in how many of the runs' lists the item stands;
+            model_rank, its place in the model's own order, where the list is re-ranked.
         runs: How many lists are side by side.
     """
     st.markdown(f"**{run_label(run)}**")
@@ -64,6 +65,8 @@ def list_table(dataset: DatasetInfo, run: Run, user: str, found: pd.DataFrame, r
         name = f"**{name}**" if runs > 1 and shared == runs else name
         names.append(f"{name} ({t('recommendations.known')})" if item in known else name)
     frame = pd.DataFrame({t("column.rank"): found["rank"], t("column.item"): names})
+    if "model_rank" in found:
+        frame[t("column.model_rank")] = found["model_rank"]
     if runs > 1:
         frame[t("column.shared")] = [f"{shared}/{runs}" for shared in found["shared"]]
     alt = t("recommendations.list.alt", k=len(frame), run=run_label(run), user=user)

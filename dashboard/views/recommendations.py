@@ -9,6 +9,8 @@ import streamlit as st
 
 from core.artifact import Run
 from core.data.store import DatasetInfo
+from core.errors import BadInput
+from core.rerank import METHODS, Rerank
 from dashboard import cache, state
 from dashboard.components.context import Context, context, find
 from dashboard.components.labels import run_label
@@ -19,6 +21,8 @@ from dashboard.state import t
 MOST_RUNS = 3
 MOST_EVENTS = 200
 LENGTHS = (5, 10, 20, 50)
+COLUMNS = ("run", "user_id", "item_id", "rank", "score", "model_rank")  # of the CSV
+STRENGTHS = tuple(f"{n / 10:g}" for n in range(11))
 
 
 def main(now: Context) -> None:
@@ -30,14 +34,14 @@ def main(now: Context) -> None:
         else:
             link("train", t("action.go_train"), icon=":material/model_training:")
         return
-    user, runs, k = person(now.dataset), _runs(now), _k()
+    user, runs, k, rerank = person(now.dataset), _runs(now), _k(), _rerank()
     top = st.container()  # the answer is known once the runs have been asked
     _controls(now, user, runs, k)
-    hide = state.get("keep") != "1"
+    _rerank_box(rerank)
     lists = {}
     for run in runs:
         with st.spinner(t("recommendations.computing", run=run_label(run))):
-            lists[run.id] = cache.recommendations(now.workspace, run, user, k, hide)
+            lists[run.id] = _list(now, run, user, k, rerank)
     with top:
         _answer(now.dataset, user, runs, lists, k)
     _side_by_side(now.dataset, user, runs, lists)
@@ -58,6 +62,28 @@ def _runs(now: Context) -> list[Run]:
 def _k() -> int:
     asked = state.get("k") or ""
     return int(asked) if asked.isdigit() and int(asked) in LENGTHS else 10
+
+
+def _rerank() -> Rerank | None:
+    method, strength = state.get("rerank"), _strength()
+    return Rerank(method, float(strength)) if method in METHODS else None
+
+
+def _strength() -> str:
+    return state.known("strength", STRENGTHS, f"{Rerank.strength:g}") or ""
+
+
+def _list(now: Context, run: Run, user: str, k: int, rerank: Rerank | None) -> pd.DataFrame:
+    """What the run recommends; in its own order where the re-ranking has nothing to go by."""
+    hide = state.get("keep") != "1"
+    try:
+        return cache.recommendations(now.workspace, run, user, k, hide, rerank)
+    except BadInput:
+        if rerank is None:
+            raise
+        sentence = t(f"rerank.{rerank.method}.nothing", run=run_label(run))
+        st.warning(sentence, icon=":material/low_priority:")
+        return cache.recommendations(now.workspace, run, user, k, hide)
 
 
 def _controls(now: Context, user: str, runs: list[Run], k: int) -> None:
@@ -85,6 +111,28 @@ def _controls(now: Context, user: str, runs: list[Run], k: int) -> None:
         on_change=lambda: state.put("keep", None if st.session_state["hide"] else "1"),
     )
     _run_box(now, runs)
+
+
+def _rerank_box(rerank: Rerank | None) -> None:
+    method, strength = st.columns([3, 7], vertical_alignment="bottom")
+    with method:
+        state.pick(
+            "rerank",
+            ["none", *METHODS],
+            lambda name: t(f"rerank.{name}"),
+            current=rerank.method if rerank else "none",
+            title=t("rerank.title"),
+        )
+    if rerank:
+        st.session_state["strength"] = _strength()
+        strength.select_slider(
+            t("rerank.strength"),
+            STRENGTHS,
+            key="strength",
+            help=t("rerank.strength.help"),
+            on_change=lambda: state.put("strength", st.session_state["strength"]),
+        )
+        st.caption(t(f"rerank.{rerank.method}.about"))
 
 
 def _user_box(dataset: DatasetInfo, user: str) -> None:
@@ -155,9 +203,10 @@ def _side_by_side(
 
 def _download(user: str, runs: list[Run], lists: Mapping[str, pd.DataFrame]) -> None:
     frame = pd.concat([lists[run.id].assign(run=run.id, user_id=user) for run in runs])
+    columns = [name for name in COLUMNS if name in frame]
     st.download_button(
         t("action.download_csv"),
-        data=lambda: frame[["run", "user_id", "item_id", "rank", "score"]].to_csv(index=False),
+        data=lambda: frame[columns].to_csv(index=False),
         file_name="recommendations.csv",
         mime="text/csv",
         key="download",

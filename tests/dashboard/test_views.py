@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -13,7 +14,9 @@ from streamlit.testing.v1.element_tree import Selectbox
 
 from core import artifact, jobs, pipeline
 from core.config import plan
+from core.data.ingest import ingest
 from core.data.store import Workspace
+from core.rerank import METHODS
 from dashboard.components import sample
 from dashboard.state import mark
 from dashboard.text import LANGUAGES, text
@@ -143,6 +146,48 @@ def test_recommendations_take_any_user_and_hide_what_is_known(
     page.button(key="random_user").click().run()
     assert not page.exception
     assert page.query_params["user"] != "1"
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_lists_are_more_varied_as_the_address_says(
+    open_page: Open, trained: Workspace, language: str
+) -> None:
+    page = open_page(trained, "recommendations", dataset="movielens", user="1", language=language)
+    number, place = text(language, "column.rank"), text(language, "column.model_rank")
+    assert all(place not in table.value for table in page.table)
+    assert "strength" not in page.session_state
+    box(page, "rerank").select("mmr").run()
+    assert (page.query_params["rerank"], page.select_slider(key="strength").value) == ("mmr", "0.3")
+    page.select_slider(key="strength").set_value("0.9").run()
+    assert not page.exception
+    assert not page.warning
+    assert page.query_params["strength"] == "0.9"
+    for table in page.table:
+        assert list(table.value[number]) == list(range(1, 11))
+        assert sorted(table.value[place]) != list(range(1, 11))
+    linked = {name: page.query_params[name] for name in ("dataset", "user", "rerank", "strength")}
+    again = open_page(trained, "recommendations", **linked, language=language)
+    assert again.table[0].value.equals(page.table[0].value)
+    again.select_slider(key="strength").set_value("0").run()
+    assert all(list(table.value[place]) == list(range(1, 11)) for table in again.table)
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+@pytest.mark.parametrize("method", METHODS)
+def test_a_re_ranking_without_anything_to_go_by_says_so(
+    open_page: Open, nothing: Workspace, tmp_path: Path, method: str, language: str
+) -> None:
+    (tmp_path / "log.csv").write_text(LOG)
+    roles = {"user_id": "who", "item_id": "what"}
+    ingest(nothing, [tmp_path / "log.csv"], mapping=roles, name="log")
+    run = pipeline.train(nothing, "log", "popularity", device="cpu")
+    page = open_page(nothing, "recommendations", rerank=method, keep="1", language=language)
+    label = f"{text(language, 'model.popularity')} · {run.id[:6]}"
+    sentence = text(language, f"rerank.{method}.nothing", run=label)
+    assert [warning.value for warning in page.warning] == [sentence]
+    best = pipeline.recommend(nothing, run, users=["0"], k=10, hide_seen=False)["item_id"]
+    assert len(page.table[0].value) == len(best) == 5
+    assert text(language, "column.model_rank") not in page.table[0].value
 
 
 LOG = "who,what,when\n" + "\n".join(
