@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     add("doctor", commands.doctor, "is everything there that Recscope needs?", output)
     _add_ingest(add("ingest", commands.ingest, "files → a dataset", output))
     _add_train(add("train", commands.train, "a dataset → a run", output))
+    _add_tune(add("tune", commands.tune, "the best settings of a model → a run", output))
     evaluate = add("evaluate", commands.evaluate, "what a run is worth on held-out events", output)
     evaluate.add_argument("run", metavar="RUN")
     evaluate.add_argument("-k", type=_cutoffs, default=(5, 10, 20), metavar="5,10,20")
@@ -119,9 +120,22 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="leave-last-out")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", choices=DEVICES)
-    parser.add_argument("--name")
+    parser.add_argument("--name", help="of the run")
     parser.add_argument("--evaluate", action="store_true", help="and evaluate it right away")
-    parser.add_argument("--job", help=argparse.SUPPRESS)  # in the child of jobs.start
+    parser.add_argument("--job", help=argparse.SUPPRESS)  # in the child of jobs.start_child
+
+
+def _add_tune(parser: argparse.ArgumentParser) -> None:
+    _add_train(parser)
+    parser.add_argument("--trials", type=int, metavar="N", help="at most, 20 if not given")
+    parser.add_argument("--minutes", type=float, metavar="F", help="after which no trial is begun")
+    parser.add_argument(
+        "--search",
+        type=_pairs,
+        default={},
+        metavar="key=low..high,key=a|b",
+        help="what is searched, instead of what is usual for the model",
+    )
 
 
 def _add_recommend(parser: argparse.ArgumentParser) -> None:

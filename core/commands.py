@@ -75,6 +75,8 @@ def runs(options: Any) -> Result:
     finished = {run.id: run for run in artifact.runs(workspace)}
     found = []
     for status in jobs.statuses(workspace):
+        if status.kind != jobs.RUN:
+            continue
         row: dict[str, Any] = {
             "id": status.run_id,
             "name": status.name,
@@ -125,8 +127,9 @@ def train(options: Any) -> Result:
 
     workspace = Workspace.open(options.data_dir)
     if options.job:
-        with jobs.resumed(workspace, options.job) as (spec, name, report):
-            return _fitted(workspace, spec, name, options.evaluate, report)
+        with jobs.resumed(workspace, options.job) as (asked, report):
+            spec = RunConfig(**asked["config"])
+            return _fitted(workspace, spec, asked["name"], options.evaluate, report)
     spec = artifact.plan(
         workspace,
         options.dataset,
@@ -218,6 +221,69 @@ def _found(findings: Mapping[str, Any]) -> str:
     known = "" if fused is None else f" (ndcg@10 together, on validation: {fused:.4f})"
     columns = ("component", "model", "ndcg@10 alone", *segments)
     return f"{text}\nweights by length of the history{known}\n" + table(rows, columns)
+
+
+def tune(options: Any) -> Result:
+    from core import tune
+    from core.tune.conduct import conduct
+
+    workspace, show = Workspace.open(options.data_dir), progress()
+
+    def searched(search: tune.Search, report: jobs.Report) -> Result:
+        def on_stage(stage: str, progress: float | None = None) -> None:
+            report.stage(stage, progress)
+            show(stage, progress)
+
+        result = conduct(workspace, search, report, on_stage)
+        run = artifact.run(workspace, result["run"])
+        measured = run.metrics if search.evaluate else None
+        text = _tuned(result, run.dataset_name)
+        if measured:
+            return {**result, "metrics": measured["metrics"]}, f"{text}\n{_measured(measured)}"
+        return result, text
+
+    if options.job:
+        with jobs.resumed(workspace, options.job) as (asked, report):
+            return searched(tune.Search.of(asked), report)
+    search = tune.plan(
+        workspace,
+        options.dataset,
+        options.model,
+        options.set,
+        space=options.search,
+        trials=options.trials,
+        minutes=options.minutes,
+        split=options.split,
+        seed=options.seed,
+        device=options.device,
+        name=options.name,
+        evaluate=options.evaluate,
+    )
+    folder = workspace.searches_folder / search.id
+    with (
+        jobs.here(workspace, folder, lambda: tune.prepare(workspace, search)) as report,
+        jobs.stopped_by_ctrl_c(report),
+    ):
+        return searched(search, report)
+
+
+def _tuned(result: Mapping[str, Any], dataset: str) -> str:
+    best, start = result["best"], result["default_validation"]
+    columns = ("trial", "state", "validation", *result["space"], "seconds")
+    rows = [{**told, **told["params"]} for told in result["history"]]
+    settings = ", ".join(f"{name}={value}" for name, value in best["params"].items())
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in result["importance"].items())
+    return "\n".join(
+        [
+            table(rows, columns),
+            f"{result['model']} on {dataset}: {result['trials']} trials, of which "
+            f"{result['pruned']} pruned and {result['failed']} failed, {result['seconds']:.1f} s",
+            f"ndcg@10 on validation: {best['validation']:.4f} with {settings}"
+            + ("" if start is None else f"; {start:.4f} with the defaults"),
+            f"what matters: {shares or 'not known from so few trials that differ'}",
+            f"run {result['name']} ({result['run']})",
+        ]
+    )
 
 
 def evaluate(options: Any) -> Result:

@@ -110,16 +110,12 @@ def settle_device(device: str) -> str:
 
 
 def model_config(model: str, params: Mapping[str, Any] | Iterable[str]) -> Any:
-    """The model's Config with these parameters; the rest are its defaults.
-
-    >>> sorted(_pairs(["l2=5", "decay=0.6"]).items())
-    [('decay', '0.6'), ('l2', '5')]
-    """
+    """The model's Config with these parameters; the rest are its defaults."""
     config = model_class(model).Config
     known = {field.name: field for field in fields(config)}
     hints = get_type_hints(config)
     values = {}
-    for name, given in _pairs(params).items():
+    for name, given in parameters(params).items():
         if name not in known:
             raise BadInput(
                 f"{model} has no parameter {name!r}: "
@@ -144,7 +140,12 @@ def describe(model: str) -> list[dict[str, Any]]:
     ]
 
 
-def _pairs(params: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
+def parameters(params: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
+    """Parameters by name, from a mapping or from "key=value" texts.
+
+    >>> parameters(["l2=5", "decay=0.6"])
+    {'l2': '5', 'decay': '0.6'}
+    """
     if isinstance(params, Mapping):
         return dict(params)
     pairs: dict[str, Any] = {}

@@ -1,5 +1,6 @@
 """How a job is doing: written by its own process, read by everybody, from any process.
 
+A job is a training or a search; what it is to do stands in its folder, in run.json or search.json.
 status.json is replaced whole, epochs.jsonl appended. What a dead process could not say is worked
 out when read: "running" without a process is "killed", or "cancelled" if a person asked for that.
 """
@@ -19,6 +20,8 @@ import psutil
 from core.data.store import Workspace, write_json_atomically
 from core.errors import NotFound
 
+RUN, SEARCH = "run", "search"
+
 _ACTIVE = ("queued", "running")
 _SELDOM_S = 0.2  # between two writes of mere progress
 
@@ -32,14 +35,15 @@ KILLED = (
 class Status:
     """How a job is doing, as worked out now."""
 
-    run_id: str
+    run_id: str  # the run's, or the search's
+    kind: str  # run or search
     name: str
     dataset: str  # id
     dataset_name: str
     model: str
     device: str
     state: str  # queued, running, done, failed, cancelled or killed
-    stage: str  # load, split, fit, save, evaluate; empty before and after
+    stage: str  # load, split, tune, fit, save, evaluate; empty before and after
     progress: float | None  # of the stage, 0 … 1, where it is known
     message: str  # one sentence, if it went wrong
     queued: str  # when it was asked for, ISO 8601, UTC
@@ -55,7 +59,7 @@ class Status:
 
 def status(workspace: Workspace, run_id: str) -> Status:
     """How this job is doing now; NotFound if there is none of this id."""
-    found = read_status(workspace.runs_folder / run_id) or _missing(run_id)
+    found = read_status(folder_of(workspace, run_id)) or _missing(run_id)
     if found.state != "queued":
         return found
     position = ahead([*active(workspace), found], run_id, found.device)
@@ -66,9 +70,25 @@ def _missing(run_id: str) -> Status:
     raise NotFound(f"there is no job {run_id!r}: recscope runs lists those that there are")
 
 
+def folder_of(workspace: Workspace, ident: str) -> Path:
+    """Where this job's files lie: a search among the searches, else a run among the runs."""
+    search = workspace.searches_folder / ident
+    return search if search.is_dir() else workspace.runs_folder / ident
+
+
+def read_spec(folder: Path) -> dict[str, Any] | None:
+    """What the job of this folder is to do, or None where nothing is asked for."""
+    return read_json(folder / f"{_kind(folder)}.json")
+
+
+def _kind(folder: Path) -> str:
+    return SEARCH if folder.parent.name == "searches" else RUN
+
+
 def statuses(workspace: Workspace) -> list[Status]:
     """All jobs, also those that ended, newest first (their queue positions are not worked out)."""
-    found = (read_status(folder) for folder in workspace.runs_folder.glob("[!.]*"))
+    places = (workspace.runs_folder, workspace.searches_folder)
+    found = (read_status(folder) for place in places for folder in place.glob("[!.]*"))
     return sorted((s for s in found if s), key=lambda s: (s.queued, s.run_id), reverse=True)
 
 
@@ -82,15 +102,15 @@ def active(workspace: Workspace) -> list[Status]:
 
 
 def epochs(workspace: Workspace, run_id: str) -> list[dict[str, Any]]:
-    """What the job has reported of each epoch so far; empty for a model without a loop."""
-    path = workspace.runs_folder / run_id / "epochs.jsonl"
+    """What the job has reported of each epoch or trial so far; empty for a model without a loop."""
+    path = folder_of(workspace, run_id) / "epochs.jsonl"
     lines = path.read_text("utf-8").split("\n")[:-1] if path.exists() else []
     return [json.loads(line) for line in lines]  # a line without its end is still being written
 
 
 def log(workspace: Workspace, run_id: str, lines: int = 100) -> str:
     """The last lines of what the job's process printed."""
-    path = workspace.runs_folder / run_id / "log.txt"
+    path = folder_of(workspace, run_id) / "log.txt"
     text = path.read_text("utf-8", errors="replace") if path.exists() else ""
     return "\n".join(text.splitlines()[-lines:])
 
@@ -158,8 +178,8 @@ class Report:
 
 
 def read_status(folder: Path) -> Status | None:
-    """What this run's folder says, checked against the processes that there are."""
-    spec, record = read_json(folder / "run.json"), read_json(folder / "status.json")
+    """What this job's folder says, checked against the processes that there are."""
+    spec, record = read_spec(folder), read_json(folder / "status.json")
     if spec is None or (record is None and "artifact_hash" not in spec):
         return None
     if record is None:  # trained by a program, without a job
@@ -175,6 +195,7 @@ def read_status(folder: Path) -> Status | None:
     config = spec["config"]
     return Status(
         run_id=folder.name,
+        kind=_kind(folder),
         name=spec["name"],
         dataset=config["dataset"],
         dataset_name=spec["dataset_name"],

@@ -59,6 +59,7 @@ runs --json
 models --json
 doctor --json
 train DATASET --model M --set key=value other=value --split by-time --seed 3 --device cpu --json
+tune DATASET --model M --set key=value --search key=1..9 --trials 5 --minutes 2 --device cpu --json
 evaluate RUN -k 5,10,20 --keep-seen --json
 evaluate RUN --rerank calibrated --strength 0.5
 recommend RUN --users 1,2 -k 10 --keep-seen --out FILE.parquet

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from core import artifact, jobs, pipeline
-from core.config import plan
+from core.config import plan, run_id
 from core.data.store import Workspace, write_json_atomically
 from core.errors import BadInput, CoreError, NotFound
 from core.progress import KILLED
@@ -133,7 +133,7 @@ def test_the_queue_is_first_come_first_served(shop):
         cancelled = jobs.cancel(shop, ids[1])
         assert cancelled.state == "cancelled"
         assert jobs.status(shop, ids[2]).queue_position == 2
-    assert jobs.status(shop, jobs.run_id(config)).state == "done"
+    assert jobs.status(shop, run_id(config)).state == "done"
     wait_for(lambda: ended(shop, *ids))
     assert [jobs.status(shop, i).state for i in ids] == ["done", "cancelled", "done"]
     started = [
@@ -168,7 +168,7 @@ def test_a_mistake_starts_nothing(shop):
 
 def test_our_own_errors_are_told_from_the_users(shop):
     config = plan(shop.dataset("shop").id, "ease", device="cpu")
-    ident = jobs.run_id(config)
+    ident = run_id(config)
     with pytest.raises(CoreError, match="a bug: KeyError"), jobs.working(shop, config, "shop"):
         raise KeyError("x")
     found = jobs.status(shop, ident)
@@ -188,7 +188,7 @@ def test_the_same_run_is_not_trained_twice_at_once(shop, long_job):
     ident, process = long_job
     config = plan(shop.dataset("shop").id, "ease", seed=99, device="cpu")
     with (
-        pytest.raises(BadInput, match=f"{ident} is being trained by process {process.pid}"),
+        pytest.raises(BadInput, match=f"run {ident} is under way in process {process.pid}"),
         jobs.working(shop, config, "shop"),
     ):
         pass
@@ -199,12 +199,12 @@ def test_epochs_are_read_while_they_are_written(shop):
     with jobs.working(shop, config, "shop") as report:
         report.stage("fit")
         report.epoch({"epoch": 1, "epochs": 4, "loss": 0.5})
-        assert jobs.epochs(shop, jobs.run_id(config)) == [{"epoch": 1, "epochs": 4, "loss": 0.5}]
+        assert jobs.epochs(shop, run_id(config)) == [{"epoch": 1, "epochs": 4, "loss": 0.5}]
         with (report.folder / "epochs.jsonl").open("a") as file:
             file.write('{"epoch": 2, "lo')
-        assert len(jobs.epochs(shop, jobs.run_id(config))) == 1
+        assert len(jobs.epochs(shop, run_id(config))) == 1
         report.stage("save")
-        found = jobs.status(shop, jobs.run_id(config))
+        found = jobs.status(shop, run_id(config))
         assert (found.state, found.stage, found.progress) == ("running", "save", None)
 
 

@@ -87,12 +87,13 @@ class DatasetInfo:
 
 
 class Workspace:
-    """A folder with datasets/, runs/ and tmp/; `open` makes it where it is missing."""
+    """A folder with datasets/, runs/, searches/ and tmp/; `open` makes what is missing."""
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self.datasets_folder = self.path / "datasets"
         self.runs_folder = self.path / "runs"
+        self.searches_folder = self.path / "searches"
         self.tmp_folder = self.path / "tmp"
 
     @classmethod
@@ -104,6 +105,7 @@ class Workspace:
             for folder in (
                 workspace.datasets_folder,
                 workspace.runs_folder,
+                workspace.searches_folder,
                 workspace.tmp_folder,
             ):
                 folder.mkdir(parents=True, exist_ok=True)

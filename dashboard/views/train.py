@@ -126,7 +126,9 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
 def _all_runs(now: Context) -> None:
     section("train.runs")
     statuses = jobs.statuses(now.workspace) if now.dataset else []
-    mine = [s for s in statuses if now.dataset and s.dataset == now.dataset.id]
+    mine = [
+        s for s in statuses if s.kind == jobs.RUN and now.dataset and s.dataset == now.dataset.id
+    ]
     finished = {run.id: run for run in now.runs}
     if not mine and not finished:
         empty(t("train.no_runs.what"), t("train.no_runs.why"))

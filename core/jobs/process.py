@@ -1,7 +1,7 @@
-"""A training job: a process of its own that survives the page, waits its turn, can be stopped.
+"""A process that does a job: started, seen, waited for, stopped.
 
 One job at a time has the device, the oldest first; a lock on a file holds it, which the system
-frees when its holder dies. How a job is doing: progress.py.
+frees when its holder dies.
 """
 
 from __future__ import annotations
@@ -14,106 +14,64 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from core import artifact
-from core.config import run_id
-from core.data.store import Workspace, write_json_atomically
+from core.config import code_version
+from core.data.store import Workspace
 from core.errors import BadInput, Cancelled, CoreError, NotFound, TooLarge
 from core.progress import (
     Report,
     Status,
-    active,
     ahead,
     enqueue,
-    epochs,
-    log,
-    now,
+    folder_of,
     read_json,
+    read_spec,
     read_status,
     status,
     statuses,
 )
-from core.types import RunConfig
-
-__all__ = [
-    "Report",
-    "Status",
-    "active",
-    "cancel",
-    "epochs",
-    "log",
-    "resumed",
-    "start",
-    "status",
-    "statuses",
-    "stopped_by_ctrl_c",
-    "working",
-]
 
 PATIENCE_S = 8.0  # between asking a process to stop and stopping it
 _POLL_S = 0.2
 
 
-def start(
-    workspace: Workspace,
-    dataset_ref: str,
-    model: str,
-    params: Mapping[str, Any] | Iterable[str] = (),
-    split: str = "leave-last-out",
-    seed: int = 0,
-    device: str = "auto",
-    name: str | None = None,
-    evaluate: bool = True,
-) -> str:
-    """Starts a training in a process of its own and returns the run's id at once.
+def start_child(
+    workspace: Workspace, folder: Path, words: list[str], prepare: Callable[[], object]
+) -> None:
+    """Starts this command as a job in a process of its own, unless it is under way.
 
-    A run that is finished (and evaluated, if asked) or under way is not started again.
-
-    Raises:
-        BadInput: an unknown dataset, model or parameter.
+    Args:
+        workspace: Where.
+        folder: The job's, which tells what is to be done once `prepare` was called.
+        words: What `recscope` is called with, but for the folder's name and the workspace.
+        prepare: Writes run.json or search.json.
     """
-    config = artifact.plan(
-        workspace, dataset_ref, model, params, split=split, seed=seed, device=device
-    )
-    info = workspace.dataset(config.dataset)
-    ident = run_id(config)
     with _starting(workspace):
-        if _under_way(workspace, ident):
-            return ident
-        run = artifact.open_run(workspace, ident)
-        if run is None or (evaluate and split != "none" and run.metrics is None):
-            folder = _prepare(workspace, config, info.name, name)
-            child = _spawn(workspace, config, folder, evaluate)
-            enqueue(folder, child.pid, group=True)
-            return ident
-    if name is not None:
-        artifact.rename(workspace, ident, name)
-    return ident
+        if not _under_way(folder):
+            prepare()
+            enqueue(folder, _spawn(workspace, folder, words).pid, group=True)
 
 
 @contextmanager
-def working(
-    workspace: Workspace, config: RunConfig, dataset_name: str, name: str | None = None
-) -> Iterator[Report]:
-    """A training in this very process, seen by others like any job; waits for the device.
+def here(workspace: Workspace, folder: Path, prepare: Callable[[], object]) -> Iterator[Report]:
+    """A job in this very process; waits for the device. `prepare`: see start_child.
 
     Raises:
-        BadInput: the same run is under way in another process.
+        BadInput: the same job is under way in another process.
     """
-    ident = run_id(config)
     with _starting(workspace):
-        if other := _under_way(workspace, ident):
+        if other := _under_way(folder):
             raise BadInput(
-                f"run {ident} is being trained by process {other.pid}: wait for it, or cancel it"
+                f"{other.kind} {folder.name} is under way in process {other.pid}: "
+                "wait for it, or cancel it"
             )
-        folder = _prepare(workspace, config, dataset_name, name)
+        prepare()
         enqueue(folder, os.getpid(), group=False)
     with _reported(Report(folder), workspace) as report:
         yield report
@@ -146,26 +104,25 @@ def stopped_by_ctrl_c(report: Report) -> Iterator[None]:
 
 
 @contextmanager
-def resumed(workspace: Workspace, ident: str) -> Iterator[tuple[RunConfig, str, Report]]:
-    """In the child of `start`: the config and name that it was started with, and its report."""
-    folder = workspace.runs_folder / ident
+def resumed(workspace: Workspace, ident: str) -> Iterator[tuple[dict[str, Any], Report]]:
+    """In the child of `start_child`: what it is to do, and its report."""
+    folder = folder_of(workspace, ident)
     deadline = time.monotonic() + 10
     while (read_json(folder / "status.json") or {}).get("pid") != os.getpid():
         if time.monotonic() > deadline:  # who started it died before it could say so
             raise NotFound(f"no job {ident} waits for this process")
         time.sleep(0.02)
-    spec = read_json(folder / "run.json") or {}
-    config = RunConfig(**spec["config"])
+    spec = read_spec(folder) or {}
     with _reported(Report(folder), workspace) as report:
-        if run_id(config) != ident:
+        if spec["code_version"] != code_version():
             raise CoreError(
-                "Recscope was changed since this was asked for: restart the server, and train again"
+                "Recscope was changed since this was asked for: restart the server, and start again"
             )
-        yield config, spec["name"], report
+        yield spec, report
 
 
-def _under_way(workspace: Workspace, ident: str) -> Status | None:
-    found = read_status(workspace.runs_folder / ident)
+def _under_way(folder: Path) -> Status | None:
+    found = read_status(folder)
     return found if found and found.active else None
 
 
@@ -177,35 +134,18 @@ def _starting(workspace: Workspace) -> Iterator[None]:
         yield
 
 
-def _prepare(workspace: Workspace, config: RunConfig, dataset_name: str, name: str | None) -> Path:
-    """The folder of the run, ready for another try."""
-    name = None if name is None else artifact.checked_name(name)
-    folder = workspace.runs_folder / run_id(config)
+def emptied(folder: Path) -> Path:
+    """The job's folder, without what the last try said."""
     folder.mkdir(exist_ok=True)
     for stale in ("log.txt", "cancel"):
         (folder / stale).unlink(missing_ok=True)
-    if artifact.open_run(workspace, folder.name) is None:
-        spec = {
-            "schema_version": artifact.SCHEMA_VERSION,
-            "id": folder.name,
-            "name": name or config.model,
-            "dataset_name": dataset_name,
-            "created": now(),
-            "config": asdict(config),
-        }
-        write_json_atomically(folder / "run.json", spec)
-    elif name:
-        artifact.rename(workspace, folder.name, name)
     return folder
 
 
-def _spawn(
-    workspace: Workspace, config: RunConfig, folder: Path, evaluate: bool
-) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "core.cli", "train", config.dataset, "--model", config.model]
+def _spawn(workspace: Workspace, folder: Path, words: list[str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "core.cli", *words]
     command += ["--data-dir", str(workspace.path), "--job", folder.name]
-    command += ["--evaluate"] if evaluate else []
-    root = str(Path(__file__).resolve().parent.parent)
+    root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     with (folder / "log.txt").open("ab") as log:
         child = subprocess.Popen(
@@ -230,7 +170,7 @@ def _reported(report: Report, workspace: Workspace) -> Iterator[Report]:
             yield report
     except KeyboardInterrupt:
         report.ended("cancelled", "stopped by hand")
-        raise Cancelled(f"run {report.folder.name} was cancelled") from None
+        raise Cancelled(f"job {report.folder.name} was cancelled") from None
     except CoreError as error:
         report.ended("failed", str(error))
         raise
@@ -269,13 +209,14 @@ def _turn(workspace: Workspace, ident: str) -> Iterator[None]:
 def cancel(workspace: Workspace, run_id: str) -> Status:
     """Stops a job that waits or works, and returns when its processes are gone (≤ 10 s).
 
-    SIGTERM ends a training at once, also inside a long call: nothing is caught, since a run is
-    either whole or not there. What survives it for 8 s is killed.
+    SIGTERM ends a job at once, also inside a long call: nothing is caught, since a run is either
+    whole or not there, and a search goes on after its last whole trial. What survives it for 8 s
+    is killed.
     """
     found = status(workspace, run_id)
     if not found.active or found.pid is None:
         return found
-    folder = workspace.runs_folder / run_id
+    folder = folder_of(workspace, run_id)
     (folder / "cancel").touch()
     record = read_json(folder / "status.json") or {}
     with suppress(psutil.NoSuchProcess):

@@ -1,0 +1,81 @@
+"""A training as a job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from core import artifact
+from core.config import code_version, run_id
+from core.data.store import Workspace, write_json_atomically
+from core.jobs.process import emptied, here, start_child
+from core.progress import Report, now
+from core.types import RunConfig
+
+
+def start(
+    workspace: Workspace,
+    dataset_ref: str,
+    model: str,
+    params: Mapping[str, Any] | Iterable[str] = (),
+    split: str = "leave-last-out",
+    seed: int = 0,
+    device: str = "auto",
+    name: str | None = None,
+    evaluate: bool = True,
+) -> str:
+    """Starts a training in a process of its own and returns the run's id at once.
+
+    A run that is finished (and evaluated, if asked) or under way is not started again.
+
+    Raises:
+        BadInput: an unknown dataset, model or parameter.
+    """
+    config = artifact.plan(
+        workspace, dataset_ref, model, params, split=split, seed=seed, device=device
+    )
+    info = workspace.dataset(config.dataset)
+    ident = run_id(config)
+    run = artifact.open_run(workspace, ident)
+    if run is None or (evaluate and split != "none" and run.metrics is None):
+        words = ["train", config.dataset, "--model", config.model]
+        start_child(
+            workspace,
+            workspace.runs_folder / ident,
+            words + (["--evaluate"] if evaluate else []),
+            lambda: _prepare(workspace, config, info.name, name),
+        )
+    elif name is not None:
+        artifact.rename(workspace, ident, name)
+    return ident
+
+
+@contextmanager
+def working(
+    workspace: Workspace, config: RunConfig, dataset_name: str, name: str | None = None
+) -> Iterator[Report]:
+    """A training in this very process, seen by others like any job; see `here`."""
+    folder = workspace.runs_folder / run_id(config)
+    with here(workspace, folder, lambda: _prepare(workspace, config, dataset_name, name)) as report:
+        yield report
+
+
+def _prepare(workspace: Workspace, config: RunConfig, dataset_name: str, name: str | None) -> None:
+    """Makes the folder of the run ready for another try."""
+    name = None if name is None else artifact.checked_name(name)
+    folder = emptied(workspace.runs_folder / run_id(config))
+    if artifact.open_run(workspace, folder.name) is None:
+        spec = {
+            "schema_version": artifact.SCHEMA_VERSION,
+            "id": folder.name,
+            "name": name or config.model,
+            "dataset_name": dataset_name,
+            "created": now(),
+            "config": asdict(config),
+            "code_version": code_version(),
+        }
+        write_json_atomically(folder / "run.json", spec)
+    elif name:
+        artifact.rename(workspace, folder.name, name)

@@ -1,0 +1,10 @@
+"""Which settings of a model rank held-out validation events best? Test events are never looked at.
+
+A search is a job like a training (jobs/). It lies in `searches/<id>/` of the workspace, goes on
+where it was when it is started again, and ends with a run of the best settings.
+"""
+
+from core.tune.search import Search, plan, prepare, results, start
+from core.tune.space import SPACES
+
+__all__ = ["SPACES", "Search", "plan", "prepare", "results", "start"]

@@ -1,0 +1,190 @@
+"""Makes the trials of a search, and trains the best settings as a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import optuna
+import torch
+
+from core import artifact, pipeline
+from core.config import model_class, model_config, run_id
+from core.data.store import Workspace
+from core.errors import BadInput
+from core.models.trained import SCORED_AT_ONCE
+from core.models.training import validation_score
+from core.pipeline import OnStage
+from core.progress import Report
+from core.tune.search import Search, finish, with_params
+from core.tune.trials import Trials
+from core.types import Holdout, OnEpoch, TrainData
+
+
+def conduct(
+    workspace: Workspace, search: Search, report: Report, on_stage: OnStage
+) -> dict[str, Any]:
+    """Makes the trials that are still to be made, keeps the best, and says what was found.
+
+    Args:
+        workspace: Where.
+        search: What is searched.
+        report: Of the search's job, in whose folder the trials are.
+        on_stage: Is told load, split, tune and the stages of the last training, with their shares.
+
+    Raises:
+        BadInput: a log that the model cannot learn from, with the settings it starts from.
+    """
+    trials, bench = Trials(search, report.folder), _Bench(workspace, search, on_stage)
+    for line in _lines(trials, search):
+        report.epoch(line)
+    while (begun := _share(trials, search)) < 1:
+        bench.read()
+
+        def on_progress(done: float, begun: float = begun) -> None:
+            on_stage("tune", begun + done / search.trials)
+
+        on_progress(0.0)
+        _try(trials, bench, on_progress)
+        report.epoch(_lines(trials, search)[-1])
+    result = _found(trials, search)
+    run = _keep_best(workspace, search, result["best"]["params"], report, on_stage)
+    result |= {"run": run.id, "name": run.name}
+    finish(report.folder, result)
+    return result
+
+
+class _Bench:
+    """Measures settings on validation; the data are read once."""
+
+    def __init__(self, workspace: Workspace, search: Search, on_stage: OnStage) -> None:
+        self._workspace, self._search, self._say = workspace, search, on_stage
+
+    def read(self) -> None:
+        """Reads the data if that is still to be done, so that it is no part of the first trial."""
+        _ = self._data
+
+    @cached_property
+    def _data(self) -> tuple[TrainData, Holdout]:
+        """What a trial learns from, and what it is asked; nothing of it is a test event."""
+        from core.data import dataset
+        from core.data.split import split
+
+        config = self._search.config
+        kind = model_class(config.model)
+        self._say("load", None)
+        data = dataset.load(self._workspace.dataset(config.dataset))
+        self._say("split", None)
+        parts = split(data.interactions, config.split, validation=True)
+        assert parts.validation is not None, "it was asked for"
+        features = (data.item_features, data.user_features) if kind.needs_features else (None, None)
+        stop = parts.validation if kind.needs_validation else None
+        return TrainData(parts.train, *features, stop), parts.validation
+
+    def measure(self, params: Mapping[str, Any], on_epoch: OnEpoch) -> float:
+        """NDCG@10 on validation of the model with these settings."""
+        config = with_params(self._search, params)
+        train, holdout = self._data
+        model = model_class(config.model)(model_config(config.model, config.params)).fit(
+            train,
+            rng=np.random.default_rng(config.seed),
+            device=config.device,
+            on_epoch=on_epoch,
+        )
+        rng = np.random.default_rng(config.seed)  # each trial is asked the same
+        return validation_score(model.score, holdout, rng, SCORED_AT_ONCE)()
+
+
+def _try(trials: Trials, bench: _Bench, on_progress: Callable[[float], None]) -> None:
+    """One more trial."""
+    first = not trials.made()
+    trial, params = trials.propose()
+    try:
+        validation = bench.measure(params, _judge(trial, on_progress))
+    except optuna.TrialPruned:
+        trials.give_up(trial)
+    except (BadInput, MemoryError, torch.OutOfMemoryError) as error:
+        if first:  # then it is not the settings
+            raise
+        trials.give_up(trial, why=str(error) or "memory ran out")
+    else:
+        trials.finish(trial, validation)
+
+
+def _judge(trial: optuna.Trial, on_progress: Callable[[float], None]) -> OnEpoch:
+    """Stops a training that is behind the others."""
+
+    def tell(figures: Mapping[str, Any]) -> None:
+        on_progress(figures["epoch"] / figures["epochs"])
+        if figures.get("validation") is None:
+            return
+        trial.report(figures["validation"], figures["epoch"])
+        if trial.should_prune():
+            raise optuna.TrialPruned
+
+    return tell
+
+
+def _share(trials: Trials, search: Search) -> float:
+    """How much of the search is over, 0 … 1; 0 before the first trial."""
+    history = trials.history()
+    share = len(history) / search.trials
+    if search.minutes:
+        share = max(share, sum(t["seconds"] for t in history) / (60 * search.minutes))
+    return share
+
+
+def _lines(trials: Trials, search: Search) -> list[dict[str, Any]]:
+    """What is told of each trial: how it went, and the best so far."""
+    best, lines = 0.0, []
+    for told in trials.history():
+        if told["state"] == "done":
+            best = max(best, told["validation"])
+        lines.append({**told, "trials": search.trials, "best": best})
+    return lines
+
+
+def _found(trials: Trials, search: Search) -> dict[str, Any]:
+    """What the trials say."""
+    history, config = trials.history(), search.config
+    best = max((t for t in history if t["state"] == "done"), key=lambda t: t["validation"])
+    defaults = {name: config.params[name] for name in search.space}
+    return {
+        "search": search.id,
+        "dataset": config.dataset,
+        "model": config.model,
+        "split": config.split,
+        "seed": config.seed,
+        "device": config.device,
+        "space": dict(search.space),
+        "trials": len(history),
+        "pruned": sum(t["state"] == "pruned" for t in history),
+        "failed": sum(t["state"] == "failed" for t in history),
+        "best": {key: best[key] for key in ("params", "validation", "trial")},
+        "defaults": defaults,
+        "default_validation": history[0]["validation"] if trials.first == defaults else None,
+        "importance": trials.importance(),
+        "seconds": round(sum(t["seconds"] for t in history), 3),
+        "history": history,
+    }
+
+
+def _keep_best(
+    workspace: Workspace,
+    search: Search,
+    params: Mapping[str, Any],
+    report: Report,
+    on_stage: OnStage,
+) -> artifact.Run:
+    """The run of these settings, trained with the validation events too."""
+    config = with_params(search, params)
+    found = artifact.open_run(workspace, run_id(config))
+    name = search.name
+    if name is None and (found is None or found.name == config.model):  # else it has its own
+        name = f"{config.model} tuned"
+    run = pipeline.fit(workspace, config, name=name, on_stage=on_stage, on_epoch=report.epoch)
+    if search.evaluate and config.split != "none" and run.metrics is None:
+        pipeline.evaluate(workspace, run, device=config.device, on_stage=on_stage)
+    return run

@@ -1,0 +1,151 @@
+"""A search as it is asked for and kept: its folder holds search.json and the trials."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from core import artifact, jobs
+from core.config import code_version, parameters
+from core.data.store import Workspace, write_json_atomically
+from core.errors import BadInput
+from core.progress import now, read_json
+from core.tune.space import INSTEAD, default_space, domain
+from core.types import RunConfig
+
+SCHEMA_VERSION = 1
+USUAL_TRIALS, MOST_TRIALS = 20, 1000
+
+
+@dataclass(frozen=True)
+class Search:
+    """Which settings of a model rank held-out validation events best?"""
+
+    config: RunConfig  # params: those of the first trial, and those that no trial changes
+    space: Mapping[str, str]  # setting → where it is searched, as written
+    trials: int = USUAL_TRIALS  # at most
+    minutes: float | None = None  # after which no trial is begun
+    name: str | None = None  # of the run with the best settings
+    evaluate: bool = False
+
+    @property
+    def id(self) -> str:
+        """12 hex characters: what is asked on which data by which code; not for how long."""
+        spec = json.dumps([asdict(self.config), dict(self.space), code_version()], sort_keys=True)
+        return hashlib.sha256(spec.encode()).hexdigest()[:12]
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any]) -> Search:
+        """The search that this search.json is about."""
+        asked = {key: spec[key] for key in ("space", "trials", "minutes", "evaluate")}
+        return cls(RunConfig(**spec["config"]), name=spec["run_name"], **asked)
+
+
+def plan(
+    workspace: Workspace,
+    dataset_ref: str,
+    model: str,
+    params: Mapping[str, Any] | Iterable[str] = (),
+    *,
+    space: Mapping[str, str] | None = None,
+    trials: int | None = None,
+    minutes: float | None = None,
+    split: str = "leave-last-out",
+    seed: int = 0,
+    device: str = "auto",
+    name: str | None = None,
+    evaluate: bool = False,
+) -> Search:
+    """The whole, checked search.
+
+    Args:
+        workspace: Where the dataset is.
+        dataset_ref: Its id or name.
+        model: A name in MODELS.
+        params: What no trial changes, where it differs from the model's defaults.
+        space: What is searched, instead of what is usual for this model.
+        trials: At most; without, 20, or as many as the minutes allow.
+        minutes: After these no trial is begun.
+        split: What is held out for the test, at which no trial looks.
+        seed: Of the trials, and of what is proposed.
+        device: "auto" takes the GPU where there is one.
+        name: Of the run with the best settings; without, "<model> tuned".
+        evaluate: Whether that run is evaluated.
+
+    Raises:
+        BadInput: an unknown name, a value out of range, or nothing to search.
+    """
+    if model in INSTEAD:
+        raise BadInput(INSTEAD[model])
+    params = parameters(params)
+    config = artifact.plan(
+        workspace, dataset_ref, model, params, split=split, seed=seed, device=device
+    )
+    if both := [key for key in space or () if key in params]:
+        raise BadInput(f"{both[0]} is both set and searched: one of them is right")
+    chosen = space or {k: v for k, v in default_space(model).items() if k not in params}
+    for key, text in chosen.items():
+        domain(model, key, text)
+    if not chosen:
+        raise BadInput(f"all that is searched of {model} is set: leave one out, or name another")
+    if trials is not None and not 1 <= trials <= MOST_TRIALS:
+        raise BadInput(f"a search has 1 to {MOST_TRIALS} trials, not {trials}")
+    if minutes is not None and not (minutes > 0 and math.isfinite(minutes)):
+        raise BadInput(f"a search takes more than 0 minutes, not {minutes:g}")
+    if trials is None:
+        trials = USUAL_TRIALS if minutes is None else MOST_TRIALS
+    name = None if name is None else artifact.checked_name(name)
+    return Search(config, dict(chosen), trials, minutes, name, evaluate)
+
+
+def prepare(workspace: Workspace, search: Search) -> None:
+    """Makes the search's folder ready; trials that it has stay."""
+    folder = jobs.emptied(workspace.searches_folder / search.id)
+    (folder / "epochs.jsonl").unlink(missing_ok=True)
+    info = workspace.dataset(search.config.dataset)
+    spec = {
+        "schema_version": SCHEMA_VERSION,
+        "id": search.id,
+        "name": search.config.model,
+        "dataset_name": info.name,
+        "created": now(),
+        "code_version": code_version(),
+        "run_name": search.name,
+        **{k: v for k, v in asdict(search).items() if k != "name"},
+    }
+    write_json_atomically(folder / "search.json", spec)
+
+
+def start(workspace: Workspace, search: Search) -> str:
+    """Starts the search in a process of its own, or carries it on; returns its id at once."""
+    words = ["tune", search.config.dataset, "--model", search.config.model]
+    folder = workspace.searches_folder / search.id
+    jobs.start_child(workspace, folder, words, lambda: prepare(workspace, search))
+    return search.id
+
+
+def finish(folder: Path, result: Mapping[str, Any]) -> None:
+    """Keeps what the search found."""
+    spec = read_json(folder / "search.json") or {}
+    write_json_atomically(folder / "search.json", {**spec, "result": dict(result)})
+
+
+def results(workspace: Workspace, dataset: str) -> list[dict[str, Any]]:
+    """What each finished search on the dataset of this id found, newest first."""
+    specs = [read_json(path) or {} for path in workspace.searches_folder.glob("*/search.json")]
+    found = [
+        {**spec["result"], "created": spec["created"]}
+        for spec in specs
+        if "result" in spec and spec["config"]["dataset"] == dataset
+    ]
+    return sorted(found, key=lambda r: (r["created"], r["search"]), reverse=True)
+
+
+def with_params(search: Search, params: Mapping[str, Any]) -> RunConfig:
+    """The config of a run with these settings."""
+    return replace(search.config, params={**search.config.params, **params})

@@ -1,0 +1,143 @@
+"""Searches for settings: what is asked, what is proposed, what is kept, and what a kill changes."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import optuna
+import pytest
+
+from core import artifact, cli, jobs, tune
+from core.config import model_config
+from core.errors import BadInput
+from core.models import MODELS
+from core.tune.conduct import _judge, conduct
+from core.tune.space import INSTEAD, SPACES, Range, domain
+from core.tune.trials import JOURNAL, Trials
+
+
+def searched(workspace, search):
+    """The search made here, as `recscope tune` makes it."""
+    folder = workspace.searches_folder / search.id
+    with jobs.here(workspace, folder, lambda: tune.prepare(workspace, search)) as report:
+        return conduct(workspace, search, report, report.stage)
+
+
+def plan(workspace, model="ease", **asked):
+    return tune.plan(workspace, "shop", model, device="cpu", **asked)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_each_model_is_searched_or_says_what_to_do_instead(model):
+    assert (model in SPACES) != (model in INSTEAD)
+
+
+@pytest.mark.parametrize("model", SPACES)
+def test_the_defaults_lie_in_the_space(model):
+    for name, text in SPACES[model].items():
+        where, default = domain(model, name, text), getattr(model_config(model, {}), name)
+        if isinstance(where, Range):
+            assert where.low <= default <= where.high
+            assert where.tidy(default) == default
+        else:
+            assert default in where
+
+
+def test_the_best_is_kept_as_a_run_and_the_defaults_come_first(shop):
+    result = searched(shop, plan(shop, trials=7, name="best"))
+    history = result["history"]
+    assert history[0]["params"] == result["defaults"] == {"l2": 100.0, "history_decay": 0.8}
+    assert result["default_validation"] == history[0]["validation"]
+    best = max(history, key=lambda told: told["validation"])
+    assert result["best"]["params"] == best["params"]
+    run = artifact.run(shop, "best")
+    assert run.id == result["run"]
+    assert best["params"].items() <= run.config.params.items()
+    assert sum(result["importance"].values()) == pytest.approx(1, abs=0.01)
+    assert tune.results(shop, shop.dataset("shop").id)[0]["best"] == result["best"]
+
+
+def test_a_search_that_was_interrupted_makes_the_same_trials(shop, tmp_path):
+    space = {"l2": "10..1000", "history_decay": "0.5..1"}
+    whole = searched(shop, plan(shop, space=space, trials=9))["history"]
+    folder = shop.searches_folder / plan(shop, space=space).id
+    for path in folder.iterdir():
+        path.unlink()
+    search = plan(shop, space=space, trials=7)
+    searched(shop, search)
+    Trials(search, folder).propose()  # and then it is killed, in the middle of a line too
+    with (folder / JOURNAL).open("ab") as journal:
+        journal.write(b'{"op_code": 6, "wor')
+    parts = searched(shop, plan(shop, space=space, trials=9))["history"]
+    assert len(whole) == len(parts) == 9
+    for one, other in zip(whole, parts, strict=True):
+        assert {**one, "seconds": 0} == {**other, "seconds": 0}
+
+
+def test_a_trial_behind_the_others_is_pruned(shop, tmp_path):
+    trials = Trials(plan(shop), tmp_path)
+    for _ in range(4):
+        trial, _params = trials.propose()
+        tell = _judge(trial, lambda _: None)
+        for epoch in range(1, 6):
+            tell({"epoch": epoch, "epochs": 5, "validation": 0.5})
+        trials.finish(trial, 0.5)
+    trial, _params = trials.propose()
+    tell = _judge(trial, lambda _: None)
+    tell({"epoch": 1, "epochs": 5, "validation": 0.1})  # too early to say
+    with pytest.raises(optuna.TrialPruned):
+        tell({"epoch": 4, "epochs": 5, "validation": 0.2})
+    trials.give_up(trial)
+    last = trials.history()[-1]
+    assert (last["state"], last["validation"], last["epoch"]) == ("pruned", 0.2, 4)
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "sentence"),
+    [
+        ("ease", {"space": {"width": "1..2"}}, "ease has no parameter 'width'"),
+        ("ease", {"space": {"l2": "9..1"}}, "the lower end first"),
+        ("ease", {"space": {"l2": "5"}}, "--set l2=5 fixes it"),
+        ("ease", {"space": {"l2": "x..9"}}, "l2 of ease must be a number"),
+        ("ease", {"space": {"l2": "1..9"}, "params": {"l2": 3}}, "both set and searched"),
+        ("ease", {"params": {"l2": 3, "history_decay": 1}}, "all that is searched of ease is set"),
+        ("ease", {"trials": 0}, "1 to 1000 trials, not 0"),
+        ("ease", {"minutes": -1.0}, "more than 0 minutes, not -1"),
+        ("auto", {}, "auto chooses"),
+        ("fusion", {}, "finds its weights"),
+        ("popularity", {}, "recent_popularity has"),
+    ],
+)
+def test_a_mistake_gets_one_sentence(shop, model, asked, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        plan(shop, model, **asked)
+
+
+def test_a_job_that_is_stopped_goes_on_in_another_process(shop):
+    search = plan(shop, "item_knn", trials=400)
+    ident = tune.start(shop, search)
+    deadline = time.monotonic() + 90
+    while len(jobs.epochs(shop, ident)) < 2:
+        assert time.monotonic() < deadline, jobs.log(shop, ident)
+        time.sleep(0.05)
+    assert jobs.cancel(shop, ident).state == "cancelled"
+    made = len(Trials(search, shop.searches_folder / ident).made())
+    assert 2 <= made < 400
+    assert tune.start(shop, plan(shop, "item_knn", trials=made + 1)) == ident
+    while jobs.status(shop, ident).active:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert jobs.status(shop, ident).state == "done", jobs.log(shop, ident)
+    assert tune.results(shop, search.config.dataset)[0]["trials"] == made + 1
+
+
+def test_the_command_answers_in_json(shop, capsys):
+    words = ["--search", "l2=10..1000", "--trials", "2", "--device", "cpu", "--evaluate", "--json"]
+    asked = ["tune", "shop", "--model", "ease", *words, "--data-dir", str(shop.path)]
+    assert cli.main(asked) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["model"], told["trials"], told["name"]) == ("ease", 2, "ease tuned")
+    assert set(told["best"]) == {"params", "validation", "trial"}
+    assert told["metrics"]["ndcg@10"]["mean"] >= 0
+    assert cli.main([*asked[:-1], str(shop.path), "--trials", "0"]) == 2
