@@ -1,139 +1,57 @@
-"""The target figures on the real files: all items ranked, seen hidden, float32, ties against.
+"""The target figures on the real files: all items ranked, float32, a tie against the target.
 
-python benchmarks/accuracy.py DATA_FOLDER [--device cpu|cuda] [--only NAME,...] [--seeds 3]
+python benchmarks/accuracy.py DATA_FOLDER [--device cpu|cuda] [--only NAME,...] [--models NAME,...]
+    [--cold] [--seeds 3] [--set MODEL.KEY=VALUE] [--epochs] [--json FILE]
 
-amazon-beauty, amazon-toys, ml-1m: fitted on all but each user's last event, which is the target.
-gowalla: fitted on train.parquet; Recall@20 = hits / all test items of the user. Parameters other
-than the defaults were chosen on the event before the last, or on gowalla on a tenth of each user's
-train items. `auto` fuses what it chooses, and prints the weights. A Parquet file FOLDER/x.parquet
-may be replaced by FOLDER/x.npz with the same columns. Needs numpy, scipy, torch, and pyarrow for
-Parquet; EASE on gowalla wants a GPU with 24 GiB, or 10 GiB and a quarter of an hour of CPU.
+What is measured, and with which settings, is in settings.toml; how the data are cut, in
+protocols.py. Prints each seed, and a table: figures with seen items hidden, and with them kept;
+LOO+ is a model fitted on training and validation events (a neural one: after validation has said
+for how long), LOO one fitted without the latter. Cold items are ranked among themselves, and their
+figures are multiples of what a random ranking gets. Needs numpy, scipy, torch, and pyarrow for
+Parquet (protocols.py makes files that do without).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import sparse
+import torch
+from machine import forget_peak, machine, peak_mib
+from protocols import CUTS, cold_items
 
 from core.config import model_config
-from core.evaluate import evaluate
+from core.errors import CoreError
+from core.evaluate import compare, evaluate
 from core.models import MODELS
-from core.types import Array, Block, Features, Holdout, Interactions, Telling, TrainData
+from core.types import Array, Holdout, Interactions, Queries, Recommender, Telling
 
-RETAIL: dict[str, Any] = {"dim": 256, "heads": 4, "dropout": 0.5, "time_bias": False}
-FILMS: dict[str, Any] = {
-    **{"dim": 256, "heads": 4, "max_len": 200, "batch": 64, "dropout": 0.3, "temperature": 0.05},
-    "time_bias": False,
-}
-
-# data set, model, parameters, targets
-ROWS: list[tuple[str, str, dict[str, Any], dict[str, float]]] = [
-    ("amazon-beauty", "popularity", {}, {}),
-    ("amazon-beauty", "item_knn", {}, {}),
-    ("amazon-beauty", "transitions", {}, {"recall@10": 0.0955, "ndcg@10": 0.0605}),
-    ("amazon-toys", "popularity", {}, {}),
-    ("amazon-toys", "item_knn", {}, {}),
-    ("amazon-toys", "transitions", {}, {"recall@10": 0.1110, "ndcg@10": 0.0720}),
-    ("ml-1m", "item_knn", {"similarity": "tfidf", "shrink": 0.0}, {}),
-    ("ml-1m", "transitions", {"gap": 10, "history_decay": 0.8}, {}),
-    ("ml-1m", "ease", {"l2": 300.0}, {}),
-    ("amazon-beauty", "unified", RETAIL, {"recall@10": 0.094, "ndcg@10": 0.057}),
-    ("amazon-toys", "unified", RETAIL, {}),
-    ("ml-1m", "unified", FILMS, {"recall@10": 0.336, "ndcg@10": 0.196}),
-    ("amazon-beauty", "auto", {"minutes": 15.0}, {"recall@10": 0.117, "ndcg@10": 0.070}),
-    ("amazon-toys", "auto", {"minutes": 15.0}, {"recall@10": 0.132, "ndcg@10": 0.082}),
-    ("ml-1m", "auto", {"minutes": 15.0}, {"recall@10": 0.358, "ndcg@10": 0.213}),
-    ("gowalla", "auto", {"minutes": 15.0}, {"recall@20": 0.188, "ndcg@20": 0.156}),
-    ("gowalla", "gfcf", {}, {}),
-    ("gowalla", "ease", {"l2": 100.0}, {"recall@20": 0.176}),
-]
+SETTINGS = Path(__file__).with_name("settings.toml")
+KS = (5, 10, 20)
+FIGURES = [f"{metric}@{k}" for k in KS for metric in ("recall", "ndcg")]
+COMPARED = ("recall@10", "ndcg@10")
+Row = dict[str, Any]
 
 
-def columns(file: Path) -> dict[str, Array]:
-    """The columns of a Parquet file, or of the .npz beside it."""
-    if file.with_suffix(".npz").exists():
-        return dict(np.load(file.with_suffix(".npz"), allow_pickle=False))
-    import pyarrow.parquet as pq
+class Among:
+    """A model that ranks all but these items behind them."""
 
-    table = pq.read_table(file)
-    return {name: table[name].to_numpy() for name in table.column_names}
+    def __init__(self, model: Recommender, items: Array) -> None:
+        self.model, self.items = model, torch.from_numpy(items)
 
-
-def leave_last_out(folder: Path, *, validation: bool) -> tuple[TrainData, Holdout]:
-    """All but each user's last event, which is the target; with `validation` the one before too."""
-    log = columns(folder / "events.parquet")
-    order = np.lexsort((log["position"], log["user_id"]))
-    users = np.unique(log["user_id"][order], return_inverse=True)[1]
-    ids, items = np.unique(log["item_id"][order], return_inverse=True)
-    times = log["position"][order].astype(np.int64)
-    whole = interactions(users, items, int(users.max()) + 1, len(ids), times)
-    ages = whole.queries().ages
-    known = whole.where(ages > 0)
-    test = last_events(known, items[ages == 0])
-    if not validation:
-        return TrainData(known), test
-    train = whole.where(ages > 1)
-    asked = last_events(train, items[ages == 1])
-    return TrainData(train, item_features(folder, ids), None, asked, known), test
-
-
-def last_events(history: Interactions, targets: Array) -> Holdout:
-    return Holdout(history.queries(), targets, np.arange(history.n_users + 1))
-
-
-def item_features(folder: Path, ids: Array) -> Features:
-    """What items.parquet says: lists and a|b are sets of kinds, years are half-decades."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(folder / "items.parquet").to_pydict()
-    places = {key: place for place, key in enumerate(ids.tolist())}
-    pairs = []
-    for name in sorted(table.keys() & {"attributes", "genres", "year"}):
-        for key, value in zip(table["item_id"], table[name], strict=True):
-            if name == "year":
-                value = [str(value // 5 * 5)]
-            parts = value.split("|") if isinstance(value, str) else value
-            pairs += [(places[key], f"{name}={part}") for part in parts if key in places]
-    names = sorted({name for _, name in pairs})
-    columns = {name: column for column, name in enumerate(names)}
-    cells = np.array([(row, columns[name]) for row, name in pairs]).T
-    ones = np.ones(cells.shape[1], np.float32)
-    matrix = sparse.csr_matrix((ones, tuple(cells)), shape=(len(ids), len(names)))
-    return Features(multi_hot=Block(tuple(names), matrix))
-
-
-def given_split(folder: Path, *, validation: bool) -> tuple[TrainData, Holdout]:
-    """train.parquet, and each user's items of test.parquet as targets; codes as they are."""
-    parts = [columns(folder / f"{name}.parquet") for name in ("train", "test")]
-    n_users, n_items = (
-        max(int(part[name].max()) for part in parts) + 1 for name in ("user_id", "item_id")
-    )
-    (users, items), (test_users, targets) = (
-        (part["user_id"][order].astype(np.int64), part["item_id"][order].astype(np.int64))
-        for part in parts
-        for order in [np.argsort(part["user_id"], kind="stable")]
-    )
-    known = interactions(users, items, n_users, n_items, None)
-    offsets = np.searchsorted(test_users, np.arange(n_users + 1))
-    test = Holdout(known.queries(), targets, offsets)
-    if not validation:
-        return TrainData(known), test
-    out = np.random.default_rng(0).random(len(users)) < 0.1
-    train = known.where(~out)
-    asked = np.searchsorted(users[out], np.arange(n_users + 1))
-    return TrainData(train, None, None, Holdout(train.queries(), items[out], asked), known), test
-
-
-def interactions(
-    users: Array, items: Array, n_users: int, n_items: int, times: Array | None
-) -> Interactions:
-    return Interactions(users, items, np.ones(len(users), np.float32), n_users, n_items, times)
+    def score(self, queries: Queries) -> torch.Tensor:
+        """Scores (B, n_items); the same very low one for all other items."""
+        scores = self.model.score(queries)
+        items = self.items.to(scores.device)
+        low = torch.full_like(scores, torch.finfo(scores.dtype).min)
+        return low.index_copy_(1, items, scores[:, items])
 
 
 def main() -> None:
@@ -142,55 +60,151 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--only", default="", help="data sets, with commas between")
     parser.add_argument("--models", default="", help="models, with commas between")
-    parser.add_argument("--seeds", type=int, default=1, help="mean of so many; 0, 1, …")
-    parser.add_argument("--set", action="append", default=[], help="key=value instead of the row's")
+    parser.add_argument("--cold", action="store_true", help="only the rows about cold items")
+    parser.add_argument("--seeds", type=int, default=3, help="mean of so many; 0, 1, …")
+    parser.add_argument("--set", action="append", default=[], help="MODEL.KEY=VALUE, not the row's")
     parser.add_argument("--epochs", action="store_true", help="print each epoch")
+    parser.add_argument("--json", type=Path, help="write all figures here too")
     chosen = parser.parse_args()
-    sets, models = (set(filter(None, text.split(","))) for text in (chosen.only, chosen.models))
-    for data, name, params, targets in ROWS:
-        if (not sets or data in sets) and (not models or name in models):
-            changes = dict(text.split("=", 1) for text in chosen.set)
-            row(chosen, data, name, {**params, **changes}, targets)
+    try:
+        done = [measured(chosen, row) for row in wanted(chosen)]
+    except CoreError as error:
+        sys.exit(f"accuracy.py: {error}")
+    print("\n" + "\n".join(table(done, chosen.device)))
+    print("\n".join(line for row in done for line in beaten(row, done)))
+    if chosen.json:
+        plain = [{key: row[key] for key in row if key != "per_user"} for row in done]
+        chosen.json.write_text(json.dumps(plain, indent=1), "utf-8")
 
 
-def row(
-    chosen: Any, data: str, name: str, params: dict[str, Any], targets: dict[str, float]
-) -> None:
-    """Fits and prints one line per seed, and the mean; hidden, then kept."""
-    read = given_split if data == "gowalla" else leave_last_out
-    train, test = read(chosen.folder / data, validation=MODELS[name].needs_validation)
-    given = " ".join(f"{key}={value}" for key, value in params.items())
-    found: list[dict[str, float]] = []
+def wanted(chosen: Any) -> list[Row]:
+    """The rows that were asked for."""
+    rows: list[Row] = settings()["row"]
+    for key, text in (("data", chosen.only), ("model", chosen.models)):
+        names, known = set(filter(None, text.split(","))), {row[key] for row in rows}
+        if names - known:
+            unknown, there = (", ".join(sorted(some)) for some in (names - known, known))
+            sys.exit(f"accuracy.py: no row has {key} {unknown}; there are {there}")
+        rows = [row for row in rows if not names or row[key] in names]
+    for text in chosen.set:
+        if text.partition(".")[0] not in {row["model"] for row in rows} or "=" not in text:
+            sys.exit(f"accuracy.py: --set {text}: no such model is measured, or no = in it")
+    return [row for row in rows if row.get("cold", False) >= chosen.cold]
+
+
+def settings() -> Row:
+    """All of settings.toml."""
+    return tomllib.loads(SETTINGS.read_text("utf-8"))
+
+
+def params_of(row: Row, device: str) -> Row:
+    """The model's parameters on this kind of device."""
+    return {**row.get("params", {}), **row.get("cpu" if device == "cpu" else "gpu", {})}
+
+
+def measured(chosen: Any, row: Row) -> Row:
+    """The row, with its figures as means over the seeds."""
+    kind, cold = MODELS[row["model"]], row.get("cold", False)
+    own = [text.partition(".")[2] for text in chosen.set if text.startswith(row["model"] + ".")]
+    params = params_of(row, chosen.device) | dict(text.split("=", 1) for text in own)
+    config = model_config(row["model"], params)
+    cut = cold_items if cold else CUTS[row["data"]]
+    found: list[Row] = []
     for seed in range(chosen.seeds):
-        model = MODELS[name](model_config(name, params))
+        train, test = cut(chosen.folder / row["data"], validation=kind.needs_validation, seed=seed)
+        forget_peak(chosen.device)
         start = time.perf_counter()
-        say = (lambda figures: print(figures, flush=True)) if chosen.epochs else None
-        rng = np.random.default_rng(seed)
-        model.fit(train, rng=rng, device=chosen.device, on_epoch=say)
-        fitted = time.perf_counter() - start
-        log = train.known or train.interactions
-        hidden, kept = (
-            evaluate(model, test, train=log, ks=(5, 10, 20), hide_seen=hide)
-            for hide in (True, False)
+        model = kind(config).fit(
+            train,
+            rng=np.random.default_rng(seed),
+            device=chosen.device,
+            on_epoch=(lambda figures: print(figures, flush=True)) if chosen.epochs else None,
         )
-        found.append({key: value["mean"] for key, value in hidden.summary.items()})
-        seconds = f"fit {fitted:.1f} s, evaluation {hidden.seconds:.1f} s"
-        print(f"{data} {name} {given} seed {seed}: {figures(found[-1])} {seconds}", flush=True)
-        shown = {key: value["mean"] for key, value in kept.summary.items()}
-        print(f"  seen items kept: {figures(shown)}", flush=True)
+        seconds = time.perf_counter() - start
+        one = judged(model, train.known or train.interactions, test, cold)
+        found.append(one | {"seconds": seconds, "mib": peak_mib(chosen.device)})
+        hidden, kept = (
+            " ".join(f"{k} {v:.4f}" for k, v in one[n].items()) for n in ("hidden", "kept")
+        )
+        print(f"{row['data']} {row['model']} {params} seed {seed}, {seconds:.1f} s: {hidden}")
+        print(f"  seen items kept: {kept}", flush=True)
         if isinstance(model, Telling):
             print(f"  {json.dumps(model.findings())}", flush=True)
-    means = {key: float(np.mean([one[key] for one in found])) for key in found[0]}
-    met = [
-        f"{key} {means[key]:.4f} {'≥' if means[key] >= least else 'MISSES'} {least:.4f}"
-        for key, least in targets.items()
-    ]
-    print(f"  mean of {chosen.seeds}: {figures(means)} {' '.join(met)}", flush=True)
+    loo = kind.needs_validation and not getattr(config, "refit", True)
+    return {**row, "params": params, "protocol": "LOO" if loo else "LOO+", **means(found)}
 
 
-def figures(means: dict[str, float]) -> str:
-    keys = ("recall@5", "ndcg@5", "recall@10", "ndcg@10", "recall@20", "ndcg@20")
-    return " ".join(f"{key} {means[key]:.4f}" for key in keys)
+def judged(model: Recommender, log: Interactions, test: Holdout, cold: bool) -> Row:
+    """Figures with seen items hidden and kept, and each user's with them hidden."""
+    unseen = np.flatnonzero(np.bincount(log.items, minlength=log.n_items) == 0)
+    ranked: Any = Among(model, unseen) if cold else model
+    hidden, kept = (evaluate(ranked, test, train=log, ks=KS, hide_seen=h) for h in (True, False))
+    unit = by_chance(len(unseen)) if cold else dict.fromkeys(FIGURES, 1.0)
+    found: Row = {
+        name: {key: one.summary[key]["mean"] / unit[key] for key in FIGURES}
+        for name, one in (("hidden", hidden), ("kept", kept))
+    }
+    if not cold:  # there each seed asks other people
+        found["per_user"] = {key: hidden.per_user[key] for key in COMPARED}
+    return found
+
+
+def by_chance(n_items: int) -> dict[str, float]:
+    """What a random ranking of so many items, one of them the target, gets on average."""
+    gains = 1 / np.log2(np.arange(2, n_items + 2))
+    hit = {f"recall@{k}": min(k, n_items) / n_items for k in KS}
+    return hit | {f"ndcg@{k}": float(gains[:k].sum()) / n_items for k in KS}
+
+
+def means(found: list[Row]) -> Row:
+    """Over the seeds; of memory the highest."""
+    together: Row = {
+        part: {key: np.mean([one[part][key] for one in found], axis=0) for key in found[0][part]}
+        for part in found[0].keys() & {"hidden", "kept", "per_user"}
+    }
+    together["mib"] = [max(peak) for peak in zip(*(one["mib"] for one in found), strict=True)]
+    seconds = float(np.mean([one["seconds"] for one in found]))
+    return together | {"seeds": len(found), "seconds": seconds}
+
+
+def beaten(row: Row, done: list[Row]) -> list[str]:
+    """A line for each model and figure that this row is compared with, paired by user."""
+    others = [one for one in done if one["data"] == row["data"] and "per_user" in one]
+    runs = {one["model"]: one["per_user"] for one in others if one["model"] in row.get("beats", ())}
+    lines = []
+    compared = compare({**runs, row["model"]: row.get("per_user", {})}, row["model"])
+    for c in compared:
+        say = "SIGNIFICANT" if c.high < 0 and c.p_holm < 0.05 else "not significant"
+        lines.append(
+            f"{row['data']} {row['model']} over {c.run}, {c.metric}, {c.users} users: "
+            f"{c.baseline_mean:.4f} - {c.mean:.4f} = {-c.difference:.4f} "
+            f"({-c.high:.4f} … {-c.low:.4f}), p {c.p:.4f}, Holm {c.p_holm:.4f}: {say}"
+        )
+    return lines
+
+
+def table(rows: list[Row], device: str) -> list[str]:
+    """Markdown; places as in what must be reached, else 10."""
+    names = ["data", "model", "protocol", "seeds", "R, N hidden", "R, N kept", "must", "aim"]
+    names += ["fit s", "RSS MiB", "GPU MiB", "device"]
+    lines = [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
+    for row in rows:
+        must, aim = row.get("must", {}), row.get("aim", {})
+        k = max(must, key=len).split("@")[1] if must else "10"
+        reached = all(row["hidden"][key] >= least for key, least in must.items())
+        cells = [row["data"] + (", cold items, × random" if row.get("cold") else ""), row["model"]]
+        cells += [row["protocol"], str(row["seeds"])]
+        cells += [pair(row[part], k) for part in ("hidden", "kept")]
+        cells += [pair(must, k) + (" " + ("met" if reached else "MISSED") if must else "")]
+        cells += [pair(aim, k), f"{row['seconds']:.1f}", *(f"{mib:.0f}" for mib in row["mib"])]
+        lines.append(f"| {' | '.join([*cells, machine(device)])} |")
+    return lines
+
+
+def pair(figures: Mapping[str, float], k: str) -> str:
+    """The figures at k, such as "R@10 0.1000, N@10 0.0600"."""
+    short = {f"recall@{k}": f"R@{k}", f"ndcg@{k}": f"N@{k}"}
+    return ", ".join(f"{short[key]} {figures[key]:.4f}" for key in short if key in figures)
 
 
 if __name__ == "__main__":

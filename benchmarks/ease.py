@@ -51,7 +51,7 @@ def theirs(log: Interactions) -> np.ndarray:
     gram = (x.T @ x).toarray()
     gram[np.diag_indices_from(gram)] += L2
     inverse = np.linalg.inv(gram)
-    weights = -inverse / np.diag(inverse)
+    weights: np.ndarray = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0)
     return weights
 

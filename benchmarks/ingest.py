@@ -28,14 +28,16 @@ from core.data.store import Workspace
 def make(path: Path, rows: int) -> None:
     """A log of 200,000 users, 50,000 items and half-star ratings, in no order."""
     part = path.with_suffix(".part")
-    duckdb.sql(
+    made = duckdb.sql(
         f"""
         SELECT 1 + hash(i) % 200000 AS user, 1 + hash(i * 7 + 1) % 50000 AS item,
                (1 + hash(i * 3 + 2) % 10) / 2 AS rating,
                1500000000 + hash(i * 11 + 3) % 100000000 AS timestamp
         FROM range({rows}) t(i)
         """
-    ).write_csv(str(part))
+    )
+    assert made is not None, "a SELECT gives rows"
+    made.write_csv(str(part))
     part.rename(path)
 
 

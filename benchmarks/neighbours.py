@@ -65,7 +65,8 @@ def theirs(train: Interactions, similarity: str) -> np.ndarray:
     )
     model = getattr(nearest_neighbours, SIMILARITIES[similarity])(K=NEIGHBOURS + 1, num_threads=0)
     model.fit(matrix, show_progress=False)
-    return model.recommend(np.arange(train.n_users), matrix, N=K)[0]
+    lists: np.ndarray = model.recommend(np.arange(train.n_users), matrix, N=K)[0]
+    return lists
 
 
 def measure(work: Work, folder: Path, name: str, similarity: str) -> None:

@@ -1,0 +1,110 @@
+"""What the benchmarks measure is what they say; how much is for them to say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from accuracy import FIGURES, Among, by_chance, judged, params_of, settings
+from floor import Few, needs
+from protocols import CUTS, cold_items, leave_last_out
+from speed import quality
+
+from core.config import model_config
+from core.evaluate import evaluate
+from core.models.course import Batches
+from core.recommend import recommend
+
+USERS, ITEMS, LENGTH = 200, 60, 6
+
+
+class Drawn:
+    """Ranks at random, always the same."""
+
+    def score(self, queries):
+        return torch.from_numpy(np.random.default_rng(0).random((len(queries), ITEMS), np.float32))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A shop's log as .npz: each person takes LENGTH of ITEMS, none twice; ids are not codes."""
+    rng = np.random.default_rng(1)
+    items = np.concatenate([rng.permutation(ITEMS)[:LENGTH] for _ in range(USERS)])
+    users, places = np.divmod(np.arange(USERS * LENGTH), LENGTH)
+    order = rng.permutation(len(users))
+    log = {"user_id": 7 * users, "item_id": 100 + 3 * items, "position": places}
+    np.savez(tmp_path / "events.npz", **{name: values[order] for name, values in log.items()})
+    tags = np.array([f"red|kind {item % 3}" for item in range(ITEMS)])
+    np.savez(tmp_path / "items.npz", item_id=100 + 3 * np.arange(ITEMS), attributes=tags)
+    return tmp_path
+
+
+def test_a_random_ranking_gets_what_chance_gives():
+    rng, n, draws = np.random.default_rng(0), 15, 40_000
+    ranks = rng.integers(1, n + 1, draws)
+    expected = by_chance(n)
+    for k in (5, 10, 20):
+        assert (ranks <= k).mean() == pytest.approx(expected[f"recall@{k}"], rel=0.05)
+        gains = np.where(ranks <= k, 1 / np.log2(ranks + 1), 0)
+        assert gains.mean() == pytest.approx(expected[f"ndcg@{k}"], rel=0.05)
+
+
+def test_nothing_is_learnt_of_cold_items_and_only_they_are_asked(folder):
+    whole, last = leave_last_out(folder, validation=False)
+    train, test = cold_items(folder, validation=True, seed=3)
+    seen = np.bincount(train.known.items, minlength=ITEMS)
+    cold = np.flatnonzero(seen == 0)
+    assert len(cold) == ITEMS // 10
+    assert np.isin(test.targets, cold).all()
+    assert len(test) == np.isin(last.targets, cold).sum() > 0  # everyone whose last item is cold
+    np.testing.assert_array_equal(test.targets, last.targets[test.queries.users])
+    np.testing.assert_array_equal(
+        train.known.items, whole.interactions.items[~np.isin(whole.interactions.items, cold)]
+    )
+    assert len(train.validation.targets) > 0
+    assert not np.isin(train.validation.targets, cold).any()
+    other, _ = cold_items(folder, validation=True, seed=4)
+    assert set(np.flatnonzero(np.bincount(other.known.items, minlength=ITEMS) == 0)) != set(cold)
+
+
+def test_cold_items_are_ranked_among_themselves_in_multiples_of_chance(folder):
+    train, test = cold_items(folder, validation=False)
+    cold = np.flatnonzero(np.bincount(train.interactions.items, minlength=ITEMS) == 0)
+    lists = recommend(Among(Drawn(), cold), test.queries, len(cold), n_items=ITEMS).items
+    assert (np.sort(lists, axis=1) == cold).all()
+    found = judged(Drawn(), train.interactions, test, cold=True)["hidden"]
+    assert found["recall@5"] == pytest.approx(1, abs=0.5)
+    assert found["recall@10"] == pytest.approx(1)  # everyone finds it, also by chance
+
+
+def test_lists_of_peers_are_judged_as_ours_are(folder):
+    train, test = leave_last_out(folder, validation=False)
+    lists = recommend(Drawn(), test.queries, 10, n_items=ITEMS).items
+    found = evaluate(Drawn(), test, train=train.interactions, ks=(10,)).summary
+    expected = (found["recall@10"]["mean"], found["ndcg@10"]["mean"])
+    assert quality(lists, test) == pytest.approx(expected)
+    assert 0 < expected[1] < expected[0] < 1
+
+
+def test_a_step_needs_what_a_layer_needs():
+    net = torch.nn.Linear(5, 3, bias=False)
+    rows = torch.ones(8, 5)
+    steps = Few(Batches(torch.full((16,), 9), 8, torch.Generator()), 2)
+    flops, kept = needs(net, steps, lambda chosen: (net(rows[: len(chosen)]) ** 2).sum())
+    assert flops == 2 * (2 * 8 * 5 * 3) * 2  # forward, and backward to the weights; two steps
+    assert kept == 2 * (8 * 5 + 8 * 3) * 4  # the input, and the output to be squared
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_each_row_has_data_a_model_and_settings_that_are_there(device):
+    for row in settings()["row"]:
+        model_config(row["model"], params_of(row, device))
+        assert row["data"] in CUTS
+        assert {*row.get("must", {}), *row.get("aim", {})} <= set(FIGURES)
+    for target in settings()["target"]:
+        model_config("unified", target["params"])
+    for ours in settings()["peers"]["ours"]:
+        model_config("unified", settings()["peers"]["shape"] | ours)
+    model_config("unified", settings()["million"]["params"])
