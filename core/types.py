@@ -416,3 +416,12 @@ class RatingPredictor(Protocol):
     def predict(self, queries: Queries, items: Array) -> Floats:
         """The expected value of items[b] to query b, (B,)."""
         ...
+
+
+@runtime_checkable
+class Ranker(Protocol):
+    """Optional power: weighs a few candidates more carefully than a whole catalogue."""
+
+    def rank(self, queries: Queries, items: Array) -> Tensor:
+        """How good items (B, K) are for these queries, (B, K); higher is better."""
+        ...

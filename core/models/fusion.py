@@ -21,6 +21,7 @@ from core.types import (
     Holdout,
     OnEpoch,
     Queries,
+    Ranker,
     Recommender,
     Resumable,
     TrainData,
@@ -53,7 +54,16 @@ class MixConfig(Settings):
 class FusionConfig(MixConfig):
     """What is fused, and how."""
 
+    method: str = setting(
+        "scores",
+        "scores adds weighted scores; ranks adds reciprocal ranks, all alike; stages lets the "
+        "second run order what the first one finds",
+        choices=("scores", "ranks", "stages"),
+    )
     components: str = setting("", "The runs to fuse, with commas between")
+    candidates: int = setting(
+        500, "Items that the first stage finds for the second", min=1, max=100_000, step=100
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +118,10 @@ class _Mix:
         return torch.stack([self.part(c, queries) for c in range(len(self.models))])
 
     def score(self, queries: Queries) -> Tensor:
-        """The weighted sum, (B, I)."""
+        """The weighted sum, or what the second model makes of the first one's best, (B, I)."""
+        if self.config.method == "stages":
+            first, second = self.models
+            return staged(first, second, queries, self.config.candidates)
         weights = self.weights[tensor(segment(queries), self.weights.device)]
         total: Tensor | None = None
         for c in np.flatnonzero(self.weights.any(dim=0).cpu().numpy()):
@@ -127,7 +140,8 @@ class Fusion:
     without the validation events, and then used for those given, which may know them. If even so
     the sum is worse on validation than the best component, that one has all the weight. Without
     validation events all weigh alike. `ranks` is reciprocal rank fusion, 1 / (60 + rank) of each
-    added up (Cormack, Clarke, Büttcher, SIGIR 2009). The state holds the components: it is whole.
+    added up (Cormack, Clarke, Büttcher, SIGIR 2009). `stages` has two components, the first of
+    which finds what the second orders (`staged`). The state holds the components: it is whole.
     """
 
     Config: ClassVar[type] = FusionConfig
@@ -162,13 +176,14 @@ class Fusion:
         """Find how much each of train.components should count.
 
         Raises:
-            BadInput: there are fewer than two components, or one is a fusion itself.
+            BadInput: there are too few or too many components, or one is a fusion itself.
         """
         models = tuple(train.components.values())
-        if len(models) < 2:
+        stages = self.config.method == "stages"
+        if len(models) < 2 or (stages and len(models) > 2):
             raise BadInput(
-                f"a fusion needs two runs or more, not {len(models)}: name them as "
-                "components=RUN,RUN"
+                f"a fusion {'in stages ' * stages}needs two runs{' or more' * (not stages)}, not "
+                f"{len(models)}: name them as components=RUN,RUN"
             )
         if nested := [name for name, one in train.components.items() if isinstance(one, Fusion)]:
             raise BadInput(f"{nested[0]} is a fusion itself: name its components instead")
@@ -233,8 +248,14 @@ class Fusion:
         return self._fitted().score(queries)
 
     def contributions(self, queries: Queries) -> Tensor:
-        """What each component adds to each score, (C, B, n_items)."""
+        """What each component adds to each score, (C, B, n_items).
+
+        Raises:
+            BadInput: stages do not add up.
+        """
         mix = self._fitted()
+        if self.config.method == "stages":
+            raise BadInput("in stages nothing is added up: the order is the second component's")
         weights = mix.weights[tensor(segment(queries), mix.weights.device)]
         return mix.parts(queries) * weights.T[:, :, None]
 
@@ -259,6 +280,7 @@ class Fusion:
                 for c, (name, model) in enumerate(zip(self._names, mix.models, strict=True))
             ],
             "validation": float(self._figures[-1]) if alone else None,
+            "candidates": self.config.candidates if self.config.method == "stages" else None,
         }
 
     def state(self) -> dict[str, Array]:
@@ -323,6 +345,24 @@ def part_of(on_epoch: OnEpoch | None, name: str, begin: float, end: float) -> On
     return tell
 
 
+def staged(first: Recommender, second: Recommender, queries: Queries, candidates: int) -> Tensor:
+    """Scores (B, I): of the first model's best those of the second, all others below, as by first.
+
+    A second model that is a Ranker ranks them, as in Covington et al., RecSys 2016. Each history's
+    others are moved as a whole, to 1 and more under the lowest of its candidates.
+    """
+    with torch.no_grad():
+        found = first.score(queries)
+        items = found.topk(min(candidates, found.shape[1]), dim=1).indices
+        ranked = (
+            second.rank(queries, items.cpu().numpy())
+            if isinstance(second, Ranker)
+            else second.score(queries).gather(1, items)
+        )
+        below = ranked.amin(dim=1, keepdim=True) - 1 - found.amax(dim=1, keepdim=True)
+        return (found + below).scatter(1, items, ranked)
+
+
 def _moments(scores: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and spread of each row, (B, 1) each."""
     mean = scores.mean(dim=1, keepdim=True)
@@ -340,20 +380,20 @@ def _weigh(
     """The best weights, and the NDCG@10 of each component and of the sum, over all items."""
     n = len(mix.models)
     block = max(1, NUMBERS_AT_ONCE // (n * n_items))
-    fused = np.full((SEGMENTS, n), 1 / n)
+    fused = mix.weights.cpu().numpy()
     if mix.config.method == "scores":
         fused = best_weights(Pairs.of(mix.parts, held_out, rng, block))
     choices = [*(np.tile(row, (SEGMENTS, 1)) for row in np.eye(n)), fused]
     tensors = [tensor(choice.astype(np.float32), mix.weights.device) for choice in choices]
+    scores = [*(model.score for model in mix.models), replace(mix, weights=tensors[-1]).score]
     seed = int(rng.integers(2**63))  # the same queries for each
     figures = np.array(
         [
-            validation_score(
-                replace(mix, weights=weights).score, held_out, np.random.default_rng(seed), block
-            )()
-            for weights in tensors
+            validation_score(score, held_out, np.random.default_rng(seed), block)()
+            for score in scores
         ]
     )
-    best = -1 if mix.config.method == "ranks" or figures[-1] >= figures.max() else figures.argmax()
+    free = mix.config.method == "scores"  # to let one component have all the weight
+    best = int(figures.argmax()) if free and figures[-1] < figures.max() else -1
     figures[-1] = figures[best]
     return tensors[best], figures

@@ -10,18 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
 from core.models.blocks import setting, tensor
 from core.models.course import Batches
+from core.models.losses import is_sampled, others
 from core.models.tower import ItemTower, content
 from core.models.trained import Task, Trained
 from core.models.training import TrainingSettings
 from core.types import Interactions, Queries, TrainData
-
-SAMPLED_ABOVE = {"auto": 30_000, "full": np.inf, "sampled": 0}  # so many items
-LOGITS = 2**27  # targets × items held at once; beyond, they are made again on the way back
-NEVER = -1e9  # the logit of an item that must not count; finite, so that none left is no NaN
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,7 @@ class TwoTower(Trained["Towers"]):
     of unit length; w ≥ 0 has mean 1, w and τ are learned. Covington et al., RecSys 2016 (history as
     a mean); Yi et al., RecSys 2019 (two towers, negatives from the batch). Each event is foretold
     from those before it, or, without times, from all others of its user. The loss is softmax over
-    all items, or over the batch's own and uniform negatives (see `others`). Differs: the towers
+    all items, or over the batch's own and uniform negatives (losses.py). Differs: the towers
     share e; the product is weighted; people are known only by their history.
     """
 
@@ -80,7 +76,7 @@ class TwoTower(Trained["Towers"]):
         pairs = Pairs(log, config.max_len, net.ordered.device)
         if not len(pairs):  # nobody did two things
             return None
-        sampled = log.n_items > SAMPLED_ABOVE[config.loss]
+        sampled = is_sampled(config.loss, log.n_items)
         every = torch.arange(log.n_items, device=net.ordered.device)
 
         def loss(rows: Tensor) -> Tensor:
@@ -118,27 +114,6 @@ class TwoTower(Trained["Towers"]):
 
     def _scores(self, net: Towers, queries: Queries) -> Tensor:
         return self.encode(queries) @ self._vectors.T
-
-
-def others(
-    users: Tensor, targets: Tensor, items: Tensor, candidates: Tensor, expected: Tensor
-) -> Tensor:
-    """Over the candidates c (C,) that are not the target: log Σ exp(s_c - log n_c), (B,).
-
-    n_c = (number drawn) · Q(c) is how often c is expected there, (C,), so the sum estimates that
-    of e^s over all other items, and is it where each comes once and n = 1. softplus(others - s⁺) is
-    then cross-entropy, with gradient (1 - P) (∇ others - ∇ s⁺), P the target's probability: the
-    loss of Khrylchenko et al., "Correcting the LogQ Correction", RecSys 2025, arXiv:2507.09331, who
-    write 1 - P as a weight without a gradient. The target, there for certain, is not corrected.
-    Differs: they draw only what is not the target, from Q / (1 - Q(target)); same expectation.
-    """
-    size = max(1, LOGITS // len(items))
-    if len(users) > size:
-        pairs = zip(torch.split(users, size), torch.split(targets, size), strict=True)
-        same = (items, candidates, expected)
-        return torch.cat([checkpoint(others, *p, *same, use_reentrant=False) for p in pairs])
-    logits = torch.addmm(-expected.log(), users, items.T)
-    return logits.masked_fill(candidates == targets[:, None], NEVER).logsumexp(dim=1)
 
 
 class Bags(NamedTuple):

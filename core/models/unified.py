@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
+from core.errors import BadInput
 from core.models.blocks import setting, tensor
 from core.models.course import Batches
+from core.models.heads import Ratings, kept_apart, label_codes, persons, worths
+from core.models.losses import is_sampled
+from core.models.popularity import RatingBaseline
 from core.models.tower import ItemTower, content
 from core.models.trained import SCORED_AT_ONCE, Task, Trained
 from core.models.training import TrainingSettings
-from core.types import PAD, Interactions, Queries, TrainData
-
-FULL_SOFTMAX_ITEMS = 30_000  # above, "auto" samples
-LOGITS = 2**28  # positions × items held at once; beyond, they are made again on the way back
-TIME_BUCKETS = 64
+from core.models.transformer import Network
+from core.models.windows import Windows, padded
+from core.types import PAD, Array, Floats, Interactions, Ints, OnEpoch, Queries, TrainData
 
 
 @dataclass(frozen=True)
@@ -51,21 +52,38 @@ class UnifiedConfig(TrainingSettings):
     negatives: int = setting(
         1024, "Items that a sampled step compares with", min=1, max=65536, step=256
     )
+    mixed: bool = setting(
+        False, "A sampled step also compares with what others took in it, corrected for its share"
+    )
     content: bool = setting(True, "Learn from the items' attributes and text")
     time_bias: bool = setting(True, "See how long ago events were")
+    event_weight: float = setting(
+        0.1, "Weight of telling which kind of event comes next", min=0.0, max=10.0, step=0.1
+    )
+    rating_weight: float = setting(
+        0.1,
+        "Weight of telling how it will be rated; 0 does not look at ratings at all",
+        min=0.0,
+        max=10.0,
+        step=0.1,
+    )
+    label: str = setting("", "A category of the users to be told from what they do; none if empty")
+    label_weight: float = setting(0.1, "Weight of telling the label", min=0.0, max=10.0, step=0.1)
 
 
-class Unified(Trained["Network"]):
+class Unified(Trained[Network]):
     """A causal transformer whose items carry both an id and their content.
 
     score_i = cos(u, e_i) / τ: e_i from the item tower (tower.py), u the last output of gated
     pre-norm blocks, x ← x + σ(Wx) ⊙ sublayer(LN x) (LiGR: Borisyuk et al., arXiv:2502.03417;
     eSASRec, arXiv:2508.06450), with a bias per head for how many events and how much time lie
     between (HSTU, arXiv:2402.17152). Every position predicts the next item by softmax over all
-    items, or over shared uniform negatives, accidental hits masked (Klenitskiy and Vasilev,
-    arXiv:2309.07602). An event counts log2(1 + weight). Differs: cosine with a learned τ; no
-    absolute positions; histories longer than max_len + 1 are cut into windows. An empty history
-    gets popularity.
+    items, or over candidates shared by the step (Klenitskiy and Vasilev, arXiv:2309.07602), each
+    corrected for how often it is expected among them (losses.py). An event counts log2(1 + weight);
+    its rating, if it has one, is heard. Heads (heads.py) tell beside the next item how it will be
+    taken, by kind of event and by rating, and a label of the person; they learn with the rest, each
+    with its weight. Differs: cosine with a learned τ; no absolute positions; histories longer than
+    max_len + 1 are cut into windows. An empty history gets popularity.
     """
 
     Config: ClassVar[type] = UnifiedConfig
@@ -74,42 +92,81 @@ class Unified(Trained["Network"]):
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
         self._table = self._vectors = torch.zeros(0, 0)  # of the items, as inputs and as answers
+        self._ratings: Ratings | None = None
+        self._labels: Ints | None = None  # of the people, (U,), PAD where unknown or kept apart
+        self._told: dict[str, Any] = {}
+
+    def fit(
+        self,
+        train: TrainData,
+        *,
+        rng: np.random.Generator,
+        device: str = "cpu",
+        on_epoch: OnEpoch | None = None,
+    ) -> Self:
+        """Learn step by step, then judge the label on people who were kept apart, if there is one.
+
+        Raises:
+            TooLarge: one row does not fit into the GPU's memory.
+            BadInput: the loss went astray, or the users have no such label.
+        """
+        self._told = {}
+        super().fit(train, rng=rng, device=device, on_epoch=on_epoch)
+        if self.config.label:
+            self._told["label"] = self._judged(train)
+        return self
 
     def _network(self, train: TrainData, log: Interactions) -> Network:
-        features = train.item_features if self.config.content else None
+        config, features = self.config, train.item_features
+        self._ratings = Ratings.of(log) if config.rating_weight else None
+        self._labels, n_labels = None, 0
+        if config.label:
+            codes, kinds = label_codes(train.user_features, config.label, log.n_users)
+            n_labels = len(kinds)
+            codes[kept_apart(codes)] = PAD
+            self._labels = codes
+        told = bool(config.event_weight) and log.events is not None
+        kinds_of_events = 0 if log.events is None else int(log.events.max(initial=-1)) + 1
         sizes = {
-            "events": 0 if log.events is None else int(log.events.max(initial=0)) + 1,
+            "events": kinds_of_events,
             "platforms": 0 if log.platforms is None else int(log.platforms.max(initial=0)) + 1,
-            "times": int(self.config.time_bias and log.times is not None),
+            "times": int(config.time_bias and log.times is not None),
+            "told": kinds_of_events if told and kinds_of_events > 1 else 0,
+            "rated": int(self._ratings is not None),
+            "labels": n_labels,
         }
-        tower = ItemTower(self.config.dim, *content(features, log.n_items))
-        net = Network(self.config, tower, sizes)
+        tower = ItemTower(config.dim, *content(features if config.content else None, log.n_items))
+        net = Network(config, tower, sizes)
         net.tower.known.copy_(torch.from_numpy(np.bincount(log.items, minlength=log.n_items) > 0))
+        if sizes["told"]:
+            net.heads.worth.copy_(torch.from_numpy(worths(log)))
+        if self._ratings:
+            net.heads.spread.fill_(self._ratings.spread)
+        if self._labels is not None:
+            counts = np.bincount(self._labels[self._labels >= 0], minlength=n_labels)
+            net.heads.label_shares.copy_(torch.from_numpy(counts / max(1, counts.sum())))
         return net
 
     def _network_of(self, weights: Mapping[str, Tensor]) -> Network:
         tower = ItemTower.of_state(self.config.dim, weights)
-        sizes = {name: len(weights.get(f"{name}.weight", ())) for name in ("events", "platforms")}
-        return Network(self.config, tower, sizes | {"times": int("time_bias" in weights)})
+        names = {"events": "events.weight", "platforms": "platforms.weight"}
+        names |= {"told": "heads.event.weight", "labels": "heads.label.weight"}
+        sizes = {size: len(weights.get(name, ())) for size, name in names.items()}
+        sizes |= {"times": int("time_bias" in weights), "rated": int("heads.spread" in weights)}
+        return Network(self.config, tower, sizes)
 
     def _task(self, net: Network, log: Interactions, generator: torch.Generator) -> Task | None:
-        config = self.config
-        windows = Windows(log, config.max_len, next(net.parameters()).device)
+        config, device = self.config, next(net.parameters()).device
+        windows = Windows(log, config.max_len, device, self._ratings, self._labels)
         if not len(windows.lengths):  # nobody did two things
             return None
-        sampled = config.loss == "sampled" or (
-            config.loss == "auto" and log.n_items > FULL_SOFTMAX_ITEMS
-        )
+        sampled = is_sampled(config.loss, log.n_items)
 
         def loss(rows: Tensor) -> Tensor:
-            history, targets, weights = windows.batch(rows)
-            negatives = (
-                torch.randint(log.n_items, (config.negatives,), device=windows.device)
-                if sampled
-                else None
-            )
-            with torch.autocast(windows.device.type, torch.bfloat16, windows.device.type == "cuda"):
-                return net.loss(history, targets, weights, negatives, config.id_dropout)
+            history, then = windows.batch(rows)
+            among = windows.candidates(then, config.negatives, config.mixed) if sampled else None
+            with torch.autocast(device.type, torch.bfloat16, device.type == "cuda"):
+                return net.loss(history, then, among, config)
 
         return Batches(windows.lengths, config.batch, generator), loss
 
@@ -118,11 +175,11 @@ class Unified(Trained["Network"]):
             self._table = net.tower()
         self._vectors = functional.normalize(self._table, dim=1)
 
-    def encode(self, queries: Queries) -> Tensor:
-        """What each history says, as unit vectors (B, dim); 0 for an empty history."""
+    def _states(self, queries: Queries) -> Tensor:
+        """What each history says, (B, dim); 0 for an empty one."""
         net = self._fitted()
         device = self._popularity.device
-        vectors = torch.zeros((len(queries), self.config.dim), device=device)
+        states = torch.zeros((len(queries), self.config.dim), device=device)
         latest = queries.latest(self.config.max_len)
         order = np.flatnonzero(latest.lengths)
         order = order[np.argsort(latest.lengths[order], kind="stable")]
@@ -130,11 +187,14 @@ class Unified(Trained["Network"]):
             chosen = order[low : low + SCORED_AT_ONCE]
             part = latest[chosen]
             with torch.no_grad():
-                hidden = net(self._table, _padded(part, device))
+                hidden = net(self._table, padded(part, self._ratings, device))
                 last = tensor(part.lengths - 1, device)
-                found = hidden[torch.arange(len(part), device=device), last]
-            vectors[tensor(chosen, device)] = functional.normalize(found, dim=1)
-        return vectors
+                states[tensor(chosen, device)] = hidden[torch.arange(len(part)), last]
+        return states
+
+    def encode(self, queries: Queries) -> Tensor:
+        """What each history says, as unit vectors (B, dim); 0 for an empty history."""
+        return functional.normalize(self._states(queries), dim=1)
 
     def encode_items(self) -> Tensor:
         """The items as unit vectors (I, dim)."""
@@ -144,179 +204,109 @@ class Unified(Trained["Network"]):
     def _scores(self, net: Network, queries: Queries) -> Tensor:
         return self.encode(queries) @ self._vectors.T * net.sharpness()
 
+    def rank(self, queries: Queries, items: Array) -> Tensor:
+        """How good items (B, K) are: log P(next) + log of what each is then worth, (B, K).
 
-History = dict[str, Tensor]  # items (B, L), 0 behind the end; events, platforms, times if there
+        The worth is the expected log2(1 + weight) of its event, from the head of kinds; without
+        one, how far above the log's lowest value it will be rated; without either, 1. An empty
+        history gets popularity. Expected worth as in Covington et al., RecSys 2016, section 4.2.
+        """
+        net, chosen = self._fitted(), tensor(np.asarray(items, np.int64), self._popularity.device)
+        with torch.no_grad():
+            states = self._states(queries)
+            units, vectors = functional.normalize(states, dim=1), self._vectors[chosen]
+            total = (vectors @ units[:, :, None])[..., 0] * net.sharpness()
+            total += self._worth(net, queries, states, chosen).clamp(min=1e-6).log()
+        empty = tensor(queries.lengths == 0, total.device)
+        return torch.where(empty[:, None], self._popularity[chosen], total)
 
+    def _worth(self, net: Network, queries: Queries, states: Tensor, items: Tensor) -> Tensor:
+        heads = net.heads
+        if not hasattr(heads, "joint"):
+            return torch.ones(items.shape, device=states.device)
+        h = heads.of_pairs(states[:, None].expand(*items.shape, -1), self._table[items])
+        if hasattr(heads, "event"):
+            expected: Tensor = torch.softmax(heads.event(h), dim=2) @ heads.worth
+            return expected
+        assert self._ratings is not None, "the network has a rating head"
+        base = self._ratings.baseline
+        value = base.mean + tensor(base.item, h.device)[items]
+        value = value + self._ratings.spread * (heads.rating(h)[..., 0] + self._person(queries))
+        worth: Tensor = (value.clamp(base.low, base.high) - base.low) / (base.high - base.low or 1)
+        return worth
 
-def _padded(queries: Queries, device: torch.device) -> History:
-    """The histories, each from place 0, filled up with 0 behind."""
-    rows, places = queries.rows, np.arange(len(queries.items))
-    places = places - np.repeat(queries.offsets[:-1], queries.lengths)
-    shape = (len(queries), int(queries.lengths.max(initial=1)))
-    history = {}
-    for name in ("items", "events", "platforms", "times"):
-        values = getattr(queries, name)
-        if values is not None:
-            table = np.zeros(shape, np.int64)
-            table[rows, places] = values
-            history[name] = torch.from_numpy(table).to(device)
-    return history
+    def _person(self, queries: Queries) -> Tensor:
+        """How much higher than others each person rates, (B, 1), in deviations."""
+        assert self._ratings is not None, "asked only of a model of ratings"
+        latest = queries.latest(self.config.max_len)
+        z = padded(latest, self._ratings, self._popularity.device)["values"]
+        return persons(z)[:, -1:] if z.shape[1] else z.new_zeros(len(queries), 1)
 
+    def predict(self, queries: Queries, items: Array) -> Floats:
+        """Mean + item + spread · (person + rating), in the range of the log's values, (B,).
 
-class Windows:
-    """A log on the device, cut from the end into runs of at most max_len + 1 events of a user."""
+        A history without events gets the baseline.
 
-    def __init__(self, log: Interactions, max_len: int, device: torch.device) -> None:
-        starts, lengths = [], []
-        for low, high in zip(log.offsets[:-1].tolist(), log.offsets[1:].tolist(), strict=True):
-            while high - low > 1:  # a window begins with the first target of the one after it
-                begin = max(low, high - max_len - 1)
-                starts.append(begin)
-                lengths.append(high - begin)
-                high = begin + 1
-        self.device = device
-        self._starts = torch.tensor(starts, dtype=torch.int64, device=device)
-        self.lengths = torch.tensor(lengths, dtype=torch.int64)
-        self._lengths = self.lengths.to(device)
-        self._weights = tensor(np.log2(1 + log.weights), device)
-        self._arrays = {
-            name: tensor(values, device)
-            for name in ("items", "events", "platforms", "times")
-            if (values := getattr(log, name)) is not None
+        Raises:
+            NotFitted: the model is not fitted.
+            BadInput: its log has no values, or rating_weight was 0.
+        """
+        net = self._fitted()
+        if self._ratings is None:
+            raise BadInput(
+                "ratings cannot be predicted: the log that this model was fitted on has no values, "
+                "or rating_weight was 0; map a rating column to `value`"
+            )
+        codes = tensor(np.asarray(items, np.int64), self._popularity.device)
+        with torch.no_grad():
+            states = self._states(queries)
+            rating = net.heads.rating(net.heads.of_pairs(states, self._table[codes]))[:, 0]
+            heard = tensor(queries.lengths > 0, rating.device)
+            above = (self._person(queries)[:, 0] + rating * heard) * self._ratings.spread
+        return self._ratings.baseline.predict(above.cpu().numpy(), items)
+
+    def labels(self, queries: Queries) -> Tensor:
+        """How likely each kind of the label is, (B, kinds); its share for an empty history.
+
+        Raises:
+            BadInput: the model was not given a label.
+        """
+        heads = self._fitted().heads
+        if not hasattr(heads, "label"):
+            raise BadInput("this model knows no label: train it with label=NAME OF A CATEGORY")
+        with torch.no_grad():
+            told = torch.softmax(heads.label(self._states(queries)), dim=1)
+        empty = tensor(queries.lengths == 0, told.device)
+        return torch.where(empty[:, None], heads.label_shares, told)
+
+    def _judged(self, train: TrainData) -> dict[str, Any]:
+        """How often the label is told rightly for people kept apart, and by the commonest kind."""
+        log = train.known or train.interactions
+        codes, kinds = label_codes(train.user_features, self.config.label, log.n_users)
+        assert self._labels is not None, "fitted with a label"
+        apart = np.flatnonzero((codes >= 0) & (self._labels < 0))
+        told = self.labels(log.queries(apart)).argmax(dim=1).cpu().numpy()
+        common = int(np.bincount(self._labels[self._labels >= 0], minlength=len(kinds)).argmax())
+        return {
+            "name": self.config.label,
+            "kinds": list(kinds),
+            "people": len(apart),
+            "right": float(np.mean(told == codes[apart])) if len(apart) else None,
+            "commonest": float(np.mean(codes[apart] == common)) if len(apart) else None,
         }
 
-    def batch(self, rows: Tensor) -> tuple[History, Tensor, Tensor]:
-        """The history (B, L), the next items (B, L), PAD behind the end, and their weights."""
-        width = int(self.lengths[rows].max())
-        rows = rows.to(self.device)
-        places = torch.arange(width, device=self.device)
-        inside = places < self._lengths[rows][:, None]
-        take = torch.where(inside, self._starts[rows][:, None] + places, 0)
-        history = {name: values[take[:, :-1]] for name, values in self._arrays.items()}
-        targets = torch.where(inside, self._arrays["items"][take], PAD)[:, 1:]
-        return history, targets, self._weights[take[:, 1:]]
+    def findings(self) -> dict[str, Any]:
+        """How well a label is told, if there is one."""
+        return self._told
 
+    def state(self) -> dict[str, Array]:
+        """The network's, and the rating baseline's where ratings are looked at."""
+        return super().state() | (self._ratings.baseline.state() if self._ratings else {})
 
-class Network(nn.Module):
-    """Items and events in, what comes next out."""
-
-    def __init__(self, config: UnifiedConfig, tower: ItemTower, sizes: Mapping[str, int]) -> None:
-        super().__init__()
-        dim, heads = config.dim, min(config.heads, config.dim // 2)
-        heads = max(h for h in range(1, heads + 1) if dim % h == 0)
-        self.tower = tower
-        for name in ("events", "platforms"):
-            if sizes[name]:
-                self.add_module(name, nn.Embedding(sizes[name], dim))
-                nn.init.normal_(getattr(self, name).weight, std=0.02)
-        self.position_bias = nn.Parameter(torch.zeros(heads, config.max_len))
-        if sizes["times"]:
-            self.time_bias = nn.Parameter(torch.zeros(heads, TIME_BUCKETS))
-        self.blocks = nn.ModuleList(Block(dim, heads, config.dropout) for _ in range(config.layers))
-        self.norm = nn.LayerNorm(dim)
-        self.drop = nn.Dropout(config.dropout)
-        self.log_temperature = nn.Parameter(torch.tensor(float(np.log(config.temperature))))
-
-    def sharpness(self) -> Tensor:
-        """1 / τ, τ in .02 … .2."""
-        return 1 / self.log_temperature.exp().clamp(0.02, 0.2)
-
-    def forward(self, table: Tensor, history: History) -> Tensor:
-        """The state after each event, (B, L, dim), from the items' vectors (I, dim)."""
-        x = table[history["items"]]
-        for name in ("events", "platforms"):
-            if name in history and hasattr(self, name):
-                known, kinds = getattr(self, name), history[name]
-                unseen = (kinds >= known.num_embeddings)[..., None]  # says nothing
-                x = x + known(kinds.clamp(max=known.num_embeddings - 1)).masked_fill(unseen, 0)
-        x, bias = self.drop(x), self._bias(history)
-        for block in self.blocks:
-            x = block(x, bias)
-        state: Tensor = self.norm(x)
-        return state
-
-    def _bias(self, history: History) -> Tensor:
-        """What attention adds, (1 or B, heads, L, L): -inf for what comes later."""
-        width = history["items"].shape[1]
-        places = torch.arange(width, device=self.position_bias.device)
-        distance = places[:, None] - places
-        bias = self.position_bias[:, distance.clamp(min=0)][None]
-        if "times" in history and hasattr(self, "time_bias"):
-            times = history["times"]
-            passed = (times[:, :, None] - times[:, None, :]).clamp(min=0)
-            bucket = (2 * torch.log2(1 + passed.float())).long().clamp(max=TIME_BUCKETS - 1)
-            bias = bias + self.time_bias[:, bucket].transpose(0, 1)
-        return bias.masked_fill(distance < 0, -torch.inf)
-
-    def loss(
-        self,
-        history: History,
-        targets: Tensor,
-        weights: Tensor,
-        negatives: Tensor | None,
-        id_dropout: float,
-    ) -> Tensor:
-        """The mean cross-entropy of the next items, over all items or the target and negatives."""
-        table = self.tower(id_dropout if self.training else 0.0)
-        valid = targets != PAD
-        state = functional.normalize(self(table, history)[valid].float(), dim=1) * self.sharpness()
-        wanted, weights = targets[valid], weights[valid]
-        vectors = functional.normalize(table.float(), dim=1)
-        if negatives is not None:
-            losses = _sampled(state, vectors, wanted, negatives)
-        else:
-            losses = _full(state, vectors, wanted)
-        return (losses * weights).sum() / weights.sum()
-
-
-def _full(state: Tensor, vectors: Tensor, wanted: Tensor) -> Tensor:
-    """Cross-entropy (T,) against all items; never more than LOGITS logits at once."""
-    size = max(1, LOGITS // len(vectors))
-    if len(state) <= size:
-        return _cross_entropy(state, vectors, wanted)
-    pairs = zip(torch.split(state, size), torch.split(wanted, size), strict=True)
-    parts = [checkpoint(_cross_entropy, s, vectors, w, use_reentrant=False) for s, w in pairs]
-    return torch.cat(parts)
-
-
-def _cross_entropy(state: Tensor, vectors: Tensor, wanted: Tensor) -> Tensor:
-    return functional.cross_entropy((state @ vectors.T).float(), wanted, reduction="none")
-
-
-def _sampled(state: Tensor, vectors: Tensor, wanted: Tensor, negatives: Tensor) -> Tensor:
-    """Cross-entropy (T,) against shared uniform negatives, those equal to the target masked."""
-    positive = (state * vectors[wanted]).sum(dim=1, keepdim=True)
-    others = (state @ vectors[negatives].T).float()
-    others = others.masked_fill(negatives == wanted[:, None], -torch.inf)
-    return torch.logsumexp(torch.cat([positive.float(), others], dim=1), dim=1) - positive[:, 0]
-
-
-class Block(nn.Module):
-    """Attention, then SwiGLU; each behind a gate that the input opens."""
-
-    def __init__(self, dim: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm_1, self.norm_2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.out = nn.Linear(dim, dim)
-        self.gate_1, self.gate_2 = nn.Linear(dim, dim), nn.Linear(dim, dim)
-        self.up = nn.Linear(dim, 8 * dim)
-        self.down = nn.Linear(4 * dim, dim)
-        self.drop = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        """The next state, (B, L, dim)."""
-        b, width, dim = x.shape
-        q, k, v = (
-            part.view(b, width, self.heads, -1).transpose(1, 2)
-            for part in self.qkv(self.norm_1(x)).chunk(3, dim=2)
-        )
-        bias = bias.expand(b, -1, -1, -1).to(q.dtype)
-        seen = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        seen = self.out(seen.transpose(1, 2).reshape(b, width, dim))
-        x = x + torch.sigmoid(self.gate_1(x)) * self.drop(seen)
-        gate, value = self.up(self.norm_2(x)).chunk(2, dim=2)
-        made = self.down(functional.silu(gate) * value)
-        after: Tensor = x + torch.sigmoid(self.gate_2(x)) * self.drop(made)
-        return after
+    def load(self, state: Mapping[str, Array], *, device: str = "cpu") -> Self:
+        """Take up what an earlier fit learnt."""
+        baseline = RatingBaseline.load(state)
+        if baseline is not None:
+            self._ratings = Ratings(baseline, float(state["heads.spread"]))
+        others = {name: value for name, value in state.items() if not name.startswith("rating_")}
+        return super().load(others, device=device)

@@ -20,8 +20,9 @@ def findings(run: Run) -> None:
     if components := found.get("components"):
         section("findings.components")
         if found.get("validation") is not None:
-            st.caption(t("findings.together", value=f"{found['validation']:.4f}"))
-        _weights(found["segments"], components)
+            key = "findings.staged" if found.get("candidates") else "findings.together"
+            st.caption(t(key, value=f"{found['validation']:.4f}"))
+        _components(components, found["segments"], found.get("candidates"))
     if choices := found.get("choices"):
         section("findings.choices")
         rows = [
@@ -35,17 +36,24 @@ def findings(run: Run) -> None:
         table(pd.DataFrame(rows), alt=t("findings.choices.alt", n=len(rows)), key="choices")
 
 
-def _weights(segments: list[int], components: list[Mapping[str, Any]]) -> None:
-    """A row per component: what it is worth alone, and its share by length of the history."""
-    headers = [t("findings.from", n=edge) for edge in segments]
+def _components(
+    components: list[Mapping[str, Any]], segments: list[int], candidates: int | None
+) -> None:
+    """A row per component: what it is worth alone, and its share by length of the history.
+
+    Of two stages what each does, in place of shares.
+    """
+    headers = [] if candidates else [t("findings.from", n=edge) for edge in segments]
+    does = [t("findings.finds", n=candidates), t("findings.orders")] if candidates else []
     rows = [
         {
             "model": model_label(one["model"]),
             "run": one["name"][:6] if one["name"] != one["model"] else "–",
             metric_label("ndcg@10"): one["validation"],
-            **{head: 100 * w for head, w in zip(headers, one["weights"], strict=True)},
+            **{head: 100 * w for head, w in zip(headers, one["weights"], strict=False)},
+            **({t("findings.does"): does[place]} if does else {}),
         }
-        for one in components
+        for place, one in enumerate(components)
     ]
     percent = {
         head: st.column_config.ProgressColumn(head, format="%.0f %%", min_value=0, max_value=100)

@@ -34,7 +34,7 @@ SEQUENTIAL = {
 }  # without times the order of the rows is taken for theirs
 TRAINED = {name for name, kind in MODELS.items() if issubclass(kind, Trained)}  # by gradients
 IMPERSONAL = {"popularity", "recent_popularity"}
-RATERS = {"popularity", "item_knn", "user_knn", "mlp_rating"}
+RATERS = {"popularity", "item_knn", "user_knn", "mlp_rating", "unified"}
 NOT_LINEAR = {"user_knn", "als", "fusion", "auto", *TRAINED}
 ORDERED = {
     "item_knn",

@@ -235,3 +235,65 @@ def test_segments_are_by_length():
         np.arange(8), np.cumsum([0, *lengths]), np.zeros(n, np.int64), np.ones(n, np.float32)
     )
     assert segment(asks).tolist() == [0, 1, 2, 2, 3, 3, 4, 4]
+
+
+class Ranking(Table):
+    """Ranks candidates by its scores upside down."""
+
+    def rank(self, queries: Queries, items: Any) -> torch.Tensor:
+        return -self.score(queries).gather(1, torch.from_numpy(items))
+
+
+@pytest.mark.parametrize("ranker", [False, True])
+def test_the_second_stage_orders_what_the_first_one_finds(ranker, monkeypatch):
+    first = np.array([[9.0, 5, 7, 1, 3], [1, 2, 3, 4, 5]])
+    second = np.array([[10.0, 30, 20, 99, 50], [5, 4, 3, 2, 1]])
+    later = Ranking if ranker else Other
+    monkeypatch.setitem(Table.scores, Table, first)
+    monkeypatch.setitem(Table.scores, later, second)
+    train = asked(2, 5, [[1], [2]])
+    parts = {"a": Table(TableConfig()), "b": later(TableConfig())}
+    model = Fusion(FusionConfig(method="stages", candidates=3))
+    if ranker:
+        monkeypatch.setitem(MODELS, "ranking", Ranking)
+    model.fit(replace(train, components=parts), rng=np.random.default_rng(0))
+    queries = train.validation.queries
+    order = model.score(queries).argsort(dim=1, descending=True).tolist()
+    # of 0, 2, 1 (9, 7, 5) by the second; then 4, 3. Of 4, 3, 2 (5, 4, 3); then 1, 0.
+    found = [[1, 2, 0], [2, 3, 4]]
+    assert order == [
+        (here[::-1] if ranker else here) + rest
+        for here, rest in zip(found, [[4, 3], [1, 0]], strict=True)
+    ]
+    told = model.findings()
+    assert told["candidates"] == 3
+    alone = [one["validation"] for one in told["components"]]
+    assert alone[0] == pytest.approx(ndcg_of([[2, 1, 4, 3], [4, 3, 2, 1]], [1, 2]))
+    unseen = [[item for item in row if item] for row in order]
+    assert told["validation"] == pytest.approx(ndcg_of(unseen, [1, 2]))
+    with pytest.raises(BadInput, match="nothing is added up"):
+        model.contributions(queries)
+
+
+def ndcg_of(order: list[list[int]], targets: list[int]) -> float:
+    places = [row.index(target) for row, target in zip(order, targets, strict=True)]
+    return float(np.mean([1 / np.log2(place + 2) for place in places]))
+
+
+def test_all_as_candidates_is_the_second_alone_and_a_third_stage_is_refused(world, queries):
+    parts: dict[str, Any] = {
+        "a": EASE().fit(world, rng=np.random.default_rng(0)),
+        "b": Transitions().fit(world, rng=np.random.default_rng(0)),
+    }
+    config = FusionConfig(method="stages", candidates=8)
+    model = Fusion(config).fit(replace(world, components=parts), rng=np.random.default_rng(0))
+    torch.testing.assert_close(model.score(queries), parts["b"].score(queries))
+    few = Fusion(FusionConfig(method="stages", candidates=2))
+    few.fit(replace(world, components=parts), rng=np.random.default_rng(0))
+    scores = few.score(queries)
+    again = Fusion(few.config).load(few.state())
+    assert torch.equal(again.score(queries), scores)
+    with pytest.raises(BadInput, match="in stages needs two runs, not 3"):
+        Fusion(config).fit(
+            replace(world, components={**parts, "c": parts["a"]}), rng=np.random.default_rng(0)
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import erf
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 import torch
 from scipy import sparse
 
-from core.models import unified
+from core.models import losses
 from core.models.tower import ItemTower, content
-from core.models.unified import Unified, UnifiedConfig, Windows
+from core.models.unified import Unified, UnifiedConfig
+from core.models.windows import Next, Windows
 from core.types import PAD, Block, Features, Holdout, Interactions, Queries, TrainData
 
+Weights = dict[str, np.ndarray]
 SMALL = {"dim": 8, "heads": 2, "layers": 2, "max_len": 4, "epochs": 5, "patience": 2}
 
 
@@ -23,7 +26,7 @@ def fitted(train: TrainData, **params: Any) -> Unified:
     return model.fit(train, rng=np.random.default_rng(0))
 
 
-def norm(x: np.ndarray, w: dict[str, np.ndarray], name: str) -> np.ndarray:
+def norm(x: np.ndarray, w: Weights, name: str) -> np.ndarray:
     centred = x - x.mean()
     return centred / np.sqrt((centred**2).mean() + 1e-5) * w[f"{name}.weight"] + w[f"{name}.bias"]
 
@@ -32,7 +35,7 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x))
 
 
-def item_vectors(w: dict[str, np.ndarray]) -> np.ndarray:
+def item_vectors(w: Weights) -> np.ndarray:
     """Item by item, tag by tag."""
     rows = []
     for i, known in enumerate(w["tower.known"]):
@@ -45,15 +48,24 @@ def item_vectors(w: dict[str, np.ndarray]) -> np.ndarray:
     return np.array(rows)
 
 
-def by_hand(state: dict[str, np.ndarray], items: list[int], times: list[int]) -> np.ndarray:
-    """The scores of one history: every position on its own, every head, every pair of events."""
-    w = {name: np.asarray(value, np.float64) for name, value in state.items()}
+def linear(x: np.ndarray, w: Weights, name: str) -> np.ndarray:
+    return w[f"{name}.weight"] @ x + w[f"{name}.bias"]
+
+
+def z_by_hand(w: Weights, items: list[int], values: list[float]) -> np.ndarray:
+    mean = w["rating_range"][0]
+    return (np.array(values) - mean - w["rating_item"][items]) / w["heads.spread"]
+
+
+def state_by_hand(w: Weights, items: list[int], times: list[int], values: list[float]) -> Any:
+    """One history: every position on its own, every head, every pair of events."""
     table = item_vectors(w)
-    items, times = items[-4:], times[-4:]
-    states = [table[i] for i in items]
-    linear = lambda x, name: w[f"{name}.weight"] @ x + w[f"{name}.bias"]  # noqa: E731
+    items, times, values = items[-4:], times[-4:], values[-4:]
+    z = np.clip(np.nan_to_num(z_by_hand(w, items, values)), -5, 5)
+    states = [table[i] + z[place] * linear(table[i], w, "value") for place, i in enumerate(items)]
     for layer in ("blocks.0", "blocks.1"):
-        parts = [np.split(linear(norm(x, w, f"{layer}.norm_1"), f"{layer}.qkv"), 3) for x in states]
+        made = [linear(norm(x, w, f"{layer}.norm_1"), w, f"{layer}.qkv") for x in states]
+        parts = [np.split(one, 3) for one in made]
         after = []
         for t, x in enumerate(states):
             heads = []
@@ -66,30 +78,106 @@ def by_hand(state: dict[str, np.ndarray], items: list[int], times: list[int]) ->
                     logits.append(parts[t][0][part] @ parts[s][1][part] / 2 + bias)
                 share = np.exp(logits) / np.exp(logits).sum()
                 heads.append(sum(share[s] * parts[s][2][part] for s in range(t + 1)))
-            seen = linear(np.concatenate(heads), f"{layer}.out")
-            x = x + sigmoid(linear(x, f"{layer}.gate_1")) * seen
-            gate, value = np.split(linear(norm(x, w, f"{layer}.norm_2"), f"{layer}.up"), 2)
-            made = linear(gate * sigmoid(gate) * value, f"{layer}.down")
-            after.append(x + sigmoid(linear(x, f"{layer}.gate_2")) * made)
+            seen = linear(np.concatenate(heads), w, f"{layer}.out")
+            x = x + sigmoid(linear(x, w, f"{layer}.gate_1")) * seen
+            gate, value = np.split(linear(norm(x, w, f"{layer}.norm_2"), w, f"{layer}.up"), 2)
+            made = linear(gate * sigmoid(gate) * value, w, f"{layer}.down")
+            after.append(x + sigmoid(linear(x, w, f"{layer}.gate_2")) * made)
         states = after
-    user = norm(states[-1], w, "norm")
+    return norm(states[-1], w, "norm")
+
+
+def by_hand(w: Weights, items: list[int], times: list[int], values: list[float]) -> np.ndarray:
+    """The scores of one history."""
+    table, user = item_vectors(w), state_by_hand(w, items, times, values)
     cosines = table @ user / np.linalg.norm(table, axis=1) / np.linalg.norm(user)
     return cosines / np.clip(np.exp(w["log_temperature"]), 0.02, 0.2)
 
 
+def history(items: list[int], times: list[int], values: list[float]) -> Queries:
+    n = len(items)
+    return Queries(
+        np.array([PAD]),
+        np.array([0, n]),
+        np.array(items),
+        np.ones(n, np.float32),
+        times=np.array(times),
+        values=np.array(values, np.float32),
+    )
+
+
+ITEMS, TIMES = [3, 1, 5, 2, 2, 0], [10, 20, 20, 500, 90_000, 100_000]
+VALUES = [1.0, 2.0, 5.0, np.nan, 1.5, 4.0]
+
+
+def weights_of(model: Unified) -> Weights:
+    return {name: np.asarray(value, np.float64) for name, value in model.state().items()}
+
+
 def test_scores_are_those_by_hand(world):
     model = fitted(world)
-    items, times = [3, 1, 5, 2, 2, 0], [10, 20, 20, 500, 90_000, 100_000]
-    query = Queries(
-        np.array([PAD]),
-        np.array([0, 6]),
-        np.array(items),
-        np.ones(6, np.float32),
-        times=np.array(times),
-    )
     np.testing.assert_allclose(
-        model.score(query)[0].numpy(), by_hand(model.state(), items, times), rtol=1e-4, atol=1e-4
+        model.score(history(ITEMS, TIMES, VALUES))[0].numpy(),
+        by_hand(weights_of(model), ITEMS, TIMES, VALUES),
+        rtol=1e-4,
+        atol=1e-4,
     )
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    return x * (1 + np.array([erf(one / 2**0.5) for one in x])) / 2
+
+
+def joint(w: Weights, user: np.ndarray, item: int) -> np.ndarray:
+    vector = item_vectors(w)[item]
+    return gelu(linear(np.concatenate([user, vector, user * vector]), w, "heads.joint"))
+
+
+def rating_by_hand(w: Weights, user: np.ndarray, item: int, values: list[float]) -> float:
+    z = z_by_hand(w, ITEMS[-4:], values[-4:])
+    person = np.nansum(z) / (np.isfinite(z).sum() + 5)
+    mean, low, high = w["rating_range"]
+    rating = person + linear(joint(w, user, item), w, "heads.rating")[0]
+    return float(np.clip(mean + w["rating_item"][item] + w["heads.spread"] * rating, low, high))
+
+
+def test_a_rating_is_that_by_hand(world):
+    model = fitted(world, rating_weight=3.0)
+    w, query = weights_of(model), history(ITEMS, TIMES, VALUES)
+    user = state_by_hand(w, ITEMS, TIMES, VALUES)
+    expected = [rating_by_hand(w, user, item, VALUES) for item in range(8)]
+    assert np.ptp(expected) > 0.1
+    for item in range(8):
+        assert model.predict(query, np.array([item]))[0] == pytest.approx(expected[item], rel=1e-4)
+    ranked = model.rank(query, np.arange(8)[None])[0].numpy()
+    worth = (np.array(expected) - w["rating_range"][1]) / np.ptp(w["rating_range"][1:])
+    scores = by_hand(w, ITEMS, TIMES, VALUES)
+    np.testing.assert_allclose(ranked, scores + np.log(np.clip(worth, 1e-6, 1)), atol=2e-3)
+
+
+def test_rank_expects_what_the_kind_of_event_is_worth(log, features):
+    marked = replace(log, events=log.items % 3, values=None)
+    model = fitted(TrainData(marked, features), event_weight=3.0)
+    w, query = weights_of(model), replace(history(ITEMS, TIMES, VALUES), values=None)
+    counts = np.log2(1 + log.weights)
+    worth = [counts[log.items % 3 == kind].mean() for kind in range(3)]
+    np.testing.assert_allclose(w["heads.worth"], worth, rtol=1e-6)
+    user = model._states(query)[0].numpy().astype(np.float64)
+    scores = model.score(query)[0].numpy()
+    for item in (0, 4, 7):
+        logits = linear(joint(w, user, item), w, "heads.event")
+        share = np.exp(logits) / np.exp(logits).sum()
+        expected = scores[item] + np.log(share @ np.array(worth))
+        found = model.rank(query, np.array([[5, item]]))[0, 1]
+        assert float(found) == pytest.approx(expected, abs=1e-4)
+
+
+def test_rank_is_the_score_without_heads_and_popularity_without_a_history(log):
+    model = fitted(TrainData(replace(log, values=None)))
+    queries = log.queries(np.array([0, 7, 3]))
+    items = np.array([[4, 1, 0], [2, 7, 5], [6, 6, 1]])
+    expected = model.score(queries).gather(1, torch.from_numpy(items))
+    torch.testing.assert_close(model.rank(queries, items), expected)
 
 
 def test_a_window_is_cut_from_the_end_and_every_event_is_predicted_once():
@@ -98,43 +186,92 @@ def test_a_window_is_cut_from_the_end_and_every_event_is_predicted_once():
     log = Interactions(users, np.arange(13), np.ones(13, np.float32), 3, 13)
     windows = Windows(log, 3, torch.device("cpu"))
     assert windows.lengths.tolist() == [3, 4, 4, 3]
-    history, targets, _ = windows.batch(torch.arange(4))
-    assert history["items"].tolist() == [[1, 2, 3], [9, 10, 11], [6, 7, 8], [4, 5, 6]]
-    assert targets.tolist() == [[2, 3, PAD], [10, 11, 12], [7, 8, 9], [5, 6, PAD]]
+    before, then = windows.batch(torch.arange(4))
+    assert before["items"].tolist() == [[1, 2, 3], [9, 10, 11], [6, 7, 8], [4, 5, 6]]
+    assert then.items.tolist() == [[2, 3, PAD], [10, 11, 12], [7, 8, 9], [5, 6, PAD]]
+
+
+def batch_of(train: TrainData, model: Unified) -> tuple[dict[str, torch.Tensor], Next]:
+    windows = Windows(train.interactions, 4, torch.device("cpu"), model._ratings, model._labels)
+    return windows.batch(torch.arange(5))
 
 
 def test_all_items_as_negatives_are_the_full_softmax(world):
-    net = fitted(world)._fitted().eval()
-    history, targets, weights = Windows(world.interactions, 4, torch.device("cpu")).batch(
-        torch.arange(5)
-    )
-    full = net.loss(history, targets, weights, None, 0.0)
-    sampled = net.loss(history, targets, weights, torch.arange(8), 0.0)
+    model = fitted(world)
+    net, batch = model._fitted().eval(), batch_of(world, model)
+    full = net.loss(*batch, None, model.config)
+    sampled = net.loss(*batch, (torch.arange(8), torch.ones(8)), model.config)
     torch.testing.assert_close(full, sampled)
-    repeated = net.loss(history, targets, weights, torch.arange(8).repeat(2), 0.0)
-    assert repeated > full
+    twice = (torch.arange(8).repeat(2), torch.full((16,), 2.0))
+    torch.testing.assert_close(full, net.loss(*batch, twice, model.config))
 
 
 def test_logits_made_in_parts_give_the_same_loss_and_gradients(world, monkeypatch):
-    net = fitted(world)._fitted().eval()
-    batch = Windows(world.interactions, 4, torch.device("cpu")).batch(torch.arange(5))
+    model = fitted(world)
+    net, batch = model._fitted().eval(), batch_of(world, model)
     found = []
     for most in (2**28, 24):  # all at once, or three positions of eight items
-        monkeypatch.setattr(unified, "LOGITS", most)
+        monkeypatch.setattr(losses, "LOGITS", most)
         net.zero_grad()
-        loss = net.loss(*batch, None, 0.0)
+        loss = net.loss(*batch, None, model.config)
         loss.backward()
         found.append((loss.detach(), net.tower.id.weight.grad.clone()))
     torch.testing.assert_close(found[0], found[1])
 
 
+def test_the_loss_is_that_by_hand(world):
+    """Position by position: the next item among all, and how it is rated."""
+    model = fitted(world, rating_weight=0.7)
+    log, w = world.interactions, weights_of(model)
+    loss = model._fitted().eval().loss(*batch_of(world, model), None, model.config)
+    windows = Windows(log, 4, torch.device("cpu"))
+    total, weights, errors = 0.0, 0.0, []
+    for start, length in zip(windows._starts.tolist(), windows.lengths.tolist(), strict=True):
+        if start == windows._starts[5]:
+            break
+        for event in range(start + 1, start + length):
+            before = slice(start, event)
+            items, values = log.items[before].tolist(), log.values[before].tolist()
+            user = state_by_hand(w, items, log.times[before].tolist(), values)
+            scores = by_hand(w, items, log.times[before].tolist(), values)
+            wanted, weight = log.items[event], np.log2(1 + log.weights[event])
+            total -= weight * (scores[wanted] - np.log(np.exp(scores).sum()))
+            weights += weight
+            z = z_by_hand(w, items, values)
+            person = np.nansum(z) / (np.isfinite(z).sum() + 5)
+            others = [e for e in range(len(log)) if log.items[e] == wanted and e != event]
+            rest = (log.values[others] - w["rating_range"][0]).astype(np.float64)
+            mean = np.nansum(rest) / (np.isfinite(rest).sum() + 5)
+            aim = (log.values[event] - w["rating_range"][0] - mean) / w["heads.spread"]
+            said = person + linear(joint(w, user, wanted), w, "heads.rating")[0]
+            errors.append((said - np.clip(aim, -5, 5)) ** 2)
+    expected = total / weights + 0.7 * np.nanmean(errors)
+    assert float(loss.detach()) == pytest.approx(expected, rel=1e-4)
+
+
+def test_candidates_are_expected_as_often_as_they_come(log):
+    windows = Windows(log, 4, torch.device("cpu"))
+    _, then = windows.batch(torch.arange(3))
+    torch.manual_seed(0)
+    items, often = windows.candidates(then, 16, False)
+    assert items.shape == often.shape == (16,)
+    assert often.unique().tolist() == [2]
+    items, often = windows.candidates(then, 16, True)
+    own = then.items[then.items != PAD]
+    assert torch.equal(items[16:], own)
+    targets = [e for e in range(1, len(log)) if log.users[e] == log.users[e - 1]]
+    shares = np.bincount(log.items[targets], minlength=8) / len(targets)
+    np.testing.assert_allclose(often, 2 + (len(own) - 1) * shares[items], rtol=1e-6)
+
+
 def test_the_future_does_not_leak_into_the_past(world):
-    net = fitted(world)._fitted().eval()
-    history, _, _ = Windows(world.interactions, 4, torch.device("cpu")).batch(torch.arange(5))
-    changed = {name: values.clone() for name, values in history.items()}
+    model = fitted(world)
+    net, (before, _) = model._fitted().eval(), batch_of(world, model)
+    changed = {name: values.clone() for name, values in before.items()}
     changed["items"][:, 2:] = 7
+    changed["values"][:, 2:] = 2.0
     table = net.tower()
-    there, here = net(table, history), net(table, changed)
+    there, here = net(table, before), net(table, changed)
     torch.testing.assert_close(there[:, :2], here[:, :2])
     assert not torch.allclose(there[:, 2], here[:, 2])
 
@@ -213,6 +350,8 @@ def test_the_refit_knows_the_validation_events(log):
     "switch",
     [
         {"loss": "sampled", "negatives": 4},
+        {"loss": "sampled", "negatives": 4, "mixed": True},
+        {"rating_weight": 0.0},
         {"content": False},
         {"time_bias": False},
         {"id_dropout": 0.0},

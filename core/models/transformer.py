@@ -1,0 +1,150 @@
+"""A causal transformer over events, gated, with biases for distance and time; and its losses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.models.heads import FAR, Heads, class_loss, persons, square_loss
+from core.models.losses import full_softmax, sampled_softmax
+from core.models.tower import ItemTower
+from core.models.windows import History, Next
+from core.types import PAD
+
+TIME_BUCKETS = 64
+
+
+class Network(nn.Module):
+    """Items and events in, what comes next out."""
+
+    def __init__(self, config: Any, tower: ItemTower, sizes: Mapping[str, int]) -> None:
+        super().__init__()
+        dim, heads = config.dim, min(config.heads, config.dim // 2)
+        heads = max(h for h in range(1, heads + 1) if dim % h == 0)
+        self.tower = tower
+        for name in ("events", "platforms"):
+            if sizes[name]:
+                marks = nn.Embedding(sizes[name], 2 * dim)  # what to scale an item by, and to add
+                nn.init.normal_(marks.weight[:, :dim], std=0.3)  # small scales are slow to grow
+                nn.init.normal_(marks.weight[:, dim:], std=0.02)
+                self.add_module(name, marks)
+        self.position_bias = nn.Parameter(torch.zeros(heads, config.max_len))
+        if sizes["times"]:
+            self.time_bias = nn.Parameter(torch.zeros(heads, TIME_BUCKETS))
+        self.blocks = nn.ModuleList(Block(dim, heads, config.dropout) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(dim)
+        self.drop = nn.Dropout(config.dropout)
+        self.log_temperature = nn.Parameter(torch.tensor(float(np.log(config.temperature))))
+        if sizes["rated"]:
+            self.value = nn.Linear(dim, dim)
+        self.heads = Heads(dim, sizes["told"], bool(sizes["rated"]), sizes["labels"])
+
+    def sharpness(self) -> Tensor:
+        """1 / τ, τ in .02 … .2."""
+        return 1 / self.log_temperature.exp().clamp(0.02, 0.2)
+
+    def forward(self, table: Tensor, history: History) -> Tensor:
+        """The state after each event, (B, L, dim), from the items' vectors (I, dim)."""
+        x = table[history["items"]]
+        for name in ("events", "platforms"):
+            if name in history and hasattr(self, name):
+                known, kinds = getattr(self, name), history[name]
+                unseen = (kinds >= known.num_embeddings)[..., None]  # says nothing
+                marks = known(kinds.clamp(max=known.num_embeddings - 1)).masked_fill(unseen, 0)
+                scale, shift = marks.chunk(2, dim=-1)
+                x = x + x * scale + shift  # to buy A is not to look at it, nor to buy B
+        if "values" in history:
+            z = history["values"].nan_to_num().clamp(-FAR, FAR)[..., None]
+            x = x + z * self.value(table[history["items"]])  # to like A is not to like B
+        x, bias = self.drop(x), self._bias(history)
+        for block in self.blocks:
+            x = block(x, bias)
+        state: Tensor = self.norm(x)
+        return state
+
+    def _bias(self, history: History) -> Tensor:
+        """What attention adds, (1 or B, heads, L, L): -inf for what comes later."""
+        width = history["items"].shape[1]
+        places = torch.arange(width, device=self.position_bias.device)
+        distance = places[:, None] - places
+        bias = self.position_bias[:, distance.clamp(min=0)][None]
+        if "times" in history and hasattr(self, "time_bias"):
+            times = history["times"]
+            passed = (times[:, :, None] - times[:, None, :]).clamp(min=0)
+            bucket = (2 * torch.log2(1 + passed.float())).long().clamp(max=TIME_BUCKETS - 1)
+            bias = bias + self.time_bias[:, bucket].transpose(0, 1)
+        return bias.masked_fill(distance < 0, -torch.inf)
+
+    def loss(
+        self,
+        history: History,
+        then: Next,
+        among: tuple[Tensor, Tensor] | None,
+        config: Any,
+    ) -> Tensor:
+        """The mean cross-entropy of the next items, and what the heads add to it.
+
+        Among all items, or the target and some: codes, and how often each is expected there.
+        """
+        table = self.tower(config.id_dropout if self.training else 0.0)
+        valid = then.items != PAD
+        states, wanted, weights = (
+            self(table, history)[valid],
+            then.items[valid],
+            then.weights[valid],
+        )
+        units = functional.normalize(states.float(), dim=1) * self.sharpness()
+        vectors = functional.normalize(table.float(), dim=1)
+        if among is None:
+            losses = full_softmax(units, vectors, wanted)
+        else:
+            losses = sampled_softmax(units, vectors, wanted, *among)
+        total = (losses * weights).sum() / weights.sum()
+        heads = self.heads
+        if hasattr(heads, "joint"):
+            h = heads.of_pairs(states, table[wanted])
+            if hasattr(heads, "event") and then.kinds is not None:
+                total = total + config.event_weight * class_loss(heads.event(h), then.kinds[valid])
+            if hasattr(heads, "rating") and then.aims is not None:
+                said = heads.rating(h)[:, 0] + persons(history["values"])[valid]
+                total = total + config.rating_weight * square_loss(said, then.aims[valid])
+        if then.labels is not None:
+            labels = then.labels[:, None].expand_as(valid)[valid]
+            total = total + config.label_weight * class_loss(heads.label(states), labels)
+        return total
+
+
+class Block(nn.Module):
+    """Attention, then SwiGLU; each behind a gate that the input opens."""
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_1, self.norm_2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.out = nn.Linear(dim, dim)
+        self.gate_1, self.gate_2 = nn.Linear(dim, dim), nn.Linear(dim, dim)
+        self.up = nn.Linear(dim, 8 * dim)
+        self.down = nn.Linear(4 * dim, dim)
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """The next state, (B, L, dim)."""
+        b, width, dim = x.shape
+        q, k, v = (
+            part.view(b, width, self.heads, -1).transpose(1, 2)
+            for part in self.qkv(self.norm_1(x)).chunk(3, dim=2)
+        )
+        bias = bias.expand(b, -1, -1, -1).to(q.dtype)
+        seen = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        seen = self.out(seen.transpose(1, 2).reshape(b, width, dim))
+        x = x + torch.sigmoid(self.gate_1(x)) * self.drop(seen)
+        gate, value = self.up(self.norm_2(x)).chunk(2, dim=2)
+        made = self.down(functional.silu(gate) * value)
+        after: Tensor = x + torch.sigmoid(self.gate_2(x)) * self.drop(made)
+        return after
