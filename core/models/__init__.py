@@ -6,6 +6,7 @@ from core.models.content import Content
 from core.models.ease import EASE
 from core.models.fusion import Fusion
 from core.models.gfcf import GFCF
+from core.models.lightgcn import LightGCN, SimGCL
 from core.models.mlp_rating import MLPRating
 from core.models.neighbours import ItemKNN, UserKNN
 from core.models.neumf import NeuMF
@@ -26,6 +27,8 @@ MODELS: dict[str, type[Recommender]] = {
     "als": ALS,
     "content": Content,
     "gfcf": GFCF,
+    "lightgcn": LightGCN,
+    "simgcl": SimGCL,
     "recvae": RecVAE,
     "two_tower": TwoTower,
     "neumf": NeuMF,

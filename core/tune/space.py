@@ -15,6 +15,12 @@ from core.errors import BadInput
 
 NARROW = {"history_decay": "0.3..1"}
 LAYERED = NARROW | {"learning_rate": "0.001..0.01", "dropout": "0..0.5", "negatives": "1..16"}
+GRAPH = NARROW | {
+    "learning_rate": "0.001..0.03",
+    "dim": "32|64|128",
+    "layers": "0..3",
+    "temperature": "0.05..0.3",
+}
 
 # What is worth searching of each model: few settings, since each needs trials of its own.
 SPACES: Mapping[str, Mapping[str, str]] = {
@@ -33,6 +39,8 @@ SPACES: Mapping[str, Mapping[str, str]] = {
     "content": {"attribute_weight": "0..3", "text_weight": "0..3", "number_weight": "0..2"}
     | NARROW,
     "gfcf": {"low_pass": "0..1", "user_exponent": "0..1", "item_exponent": "0..1", **NARROW},
+    "lightgcn": GRAPH,
+    "simgcl": GRAPH | {"contrast": "0.01..1", "noise": "0.02..0.3"},
     "recvae": {"learning_rate": "0.0005..0.005", "dropout": "0.1..0.7", "gamma": "0.0001..0.01"},
     "two_tower": {
         "learning_rate": "0.0003..0.003",
