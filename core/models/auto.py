@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from core.models.blocks import free_memory, setting
-from core.models.fusion import Fusion, MixConfig, asked, part_of, without_known
+from core.models.fusion import Fusion, asked, part_of, without_known
+from core.models.mix import MixConfig
 from core.models.popularity import CLOCK_TIMES, DAY_S
 from core.models.trained import Trained
 from core.types import OnEpoch, Recommender, TrainData

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from core.errors import BadInput, NotFitted
-from core.models.blocks import Settings, setting, tensor
-from core.models.mixing import EDGES, Pairs, best_weights, segment
+from core.models.blocks import setting, tensor
+from core.models.mix import SEGMENTS, Mix, MixConfig
+from core.models.mix_weights import EDGES, Pairs, best_weights, segment
 from core.models.training import validation_score
 from core.types import (
     Array,
@@ -21,33 +21,13 @@ from core.types import (
     Holdout,
     OnEpoch,
     Queries,
-    Ranker,
     Recommender,
     Resumable,
     TrainData,
 )
 
-SEGMENTS = len(EDGES) + 1
 SCALED_ON = 2_000  # histories, from which a frozen scale is taken
 NUMBERS_AT_ONCE = 2**24  # components × queries × items
-RANK_OFFSET = 60  # as in the paper
-TINY = 1e-30
-
-
-@dataclass(frozen=True)
-class MixConfig(Settings):
-    """How scores are added up."""
-
-    method: str = setting(
-        "scores",
-        "scores adds weighted scores; ranks adds reciprocal ranks, all alike",
-        choices=("scores", "ranks"),
-    )
-    scale: str = setting(
-        "history",
-        "history puts each person's scores on a scale of their own, frozen all on the same",
-        choices=("history", "frozen"),
-    )
 
 
 @dataclass(frozen=True)
@@ -66,82 +46,17 @@ class FusionConfig(MixConfig):
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Mix:
-    """Models whose scores are made comparable and added."""
-
-    config: Any
-    models: tuple[Recommender, ...]
-    weights: Tensor  # (segments, C)
-    scale: Tensor  # (segments, C, 2): mean and spread where the scale is frozen
-
-    @classmethod
-    def alike(
-        cls, config: Any, models: Sequence[Recommender], queries: Queries, device: str
-    ) -> _Mix:
-        """All of one weight; a frozen scale is that of these queries."""
-        n = len(models)
-        weights = torch.full((SEGMENTS, n), 1 / n, device=device)
-        mix = cls(config, tuple(models), weights, weights.new_zeros(SEGMENTS, n, 2))
-        return replace(mix, scale=mix._scale(queries)) if config.scale == "frozen" else mix
-
-    def _scale(self, queries: Queries) -> Tensor:
-        """Each segment's mean and spread of each model's scores; an empty segment has all's."""
-        where = tensor(segment(queries), self.weights.device)
-        found = []
-        for model in self.models:
-            pairs = [_moments(model.score(part)) for part in _parts(queries)]
-            mean, spread = (torch.cat(kind)[:, 0] for kind in zip(*pairs, strict=True))
-            rows = [where == place for place in range(SEGMENTS)]
-            rows = [row if row.any() else torch.ones_like(row) for row in rows]
-            parts = [torch.stack([mean[r].mean(), spread[r].mean()]) for r in rows]
-            found.append(torch.stack(parts))
-        return torch.stack(found, dim=1)
-
-    def part(self, c: int, queries: Queries) -> Tensor:
-        """Component c on the common scale, (B, I)."""
-        with torch.no_grad():
-            scores = self.models[c].score(queries)
-        if self.config.method == "ranks":
-            ordered = scores.sort(dim=1).values
-            ahead = scores.shape[1] - torch.searchsorted(ordered, scores, right=True)
-            return 1 / (RANK_OFFSET + 1.0 + ahead)
-        if self.config.scale == "frozen":
-            mean, spread = self.scale[tensor(segment(queries), scores.device), c].T[:, :, None]
-        else:
-            mean, spread = _moments(scores)
-        scaled: Tensor = (scores - mean) / spread.clamp_min(TINY)
-        return scaled
-
-    def parts(self, queries: Queries) -> Tensor:
-        """All components on the common scale, (C, B, I)."""
-        return torch.stack([self.part(c, queries) for c in range(len(self.models))])
-
-    def score(self, queries: Queries) -> Tensor:
-        """The weighted sum, or what the second model makes of the first one's best, (B, I)."""
-        if self.config.method == "stages":
-            first, second = self.models
-            return staged(first, second, queries, self.config.candidates)
-        weights = self.weights[tensor(segment(queries), self.weights.device)]
-        total: Tensor | None = None
-        for c in np.flatnonzero(self.weights.any(dim=0).cpu().numpy()):
-            part = self.part(int(c), queries).mul_(weights[:, c : c + 1])
-            total = part if total is None else total.add_(part)
-        assert total is not None, "weights of a segment add up to 1"
-        return total
-
-
 class Fusion:
     """S(q, i) = Σ_c w_c · z_c(q, i), z_c = (s_c - μ_c) / σ_c, w_c ≥ 0, Σ w_c = 1.
 
     μ and σ are those of a component's scores over all items: of each history, or frozen, one pair
     for all histories of a segment. The weights, a row per segment of history length, are
-    those of highest NDCG@10 on validation (mixing.py). They are found on components fitted anew
+    those of highest NDCG@10 on validation (mix_weights.py), found on components fitted anew
     without the validation events, and then used for those given, which may know them. If even so
     the sum is worse on validation than the best component, that one has all the weight. Without
     validation events all weigh alike. `ranks` is reciprocal rank fusion, 1 / (60 + rank) of each
     added up (Cormack, Clarke, Büttcher, SIGIR 2009). `stages` has two components, the first of
-    which finds what the second orders (`staged`). The state holds the components: it is whole.
+    which finds what the second orders (mix.py). The state holds the components: it is whole.
     """
 
     Config: ClassVar[type] = FusionConfig
@@ -150,7 +65,7 @@ class Fusion:
 
     def __init__(self, config: Any = None) -> None:
         self.config = self.Config() if config is None else config
-        self._mix: _Mix | None = None
+        self._mix: Mix | None = None
         self._checkpoint: Checkpoint | None = None
         self._names: tuple[str, ...] = ()
         self._figures = np.zeros(0)  # NDCG@10 on validation: of each component, then of the sum
@@ -217,10 +132,10 @@ class Fusion:
         """Weighs the models as is best for the probes, which know nothing of the validation."""
         held_out, log = train.validation, train.interactions
         sample = log.queries(np.sort(rng.permutation(log.n_users)[:SCALED_ON]))
-        mix = _Mix.alike(self.config, models, sample, device)
+        mix = Mix.alike(self.config, models, sample, device)
         self._names, self._figures = names, np.zeros(0)
         if probes is not None and held_out is not None:
-            judged = _Mix.alike(self.config, probes, sample, device)
+            judged = Mix.alike(self.config, probes, sample, device)
             weights, self._figures = _weigh(judged, held_out, log.n_items, rng)
             mix = replace(mix, weights=weights)
         self._mix = mix
@@ -238,7 +153,7 @@ class Fusion:
         if len(self._figures):
             self._figures = self._figures[[*kept, -1]]
 
-    def _fitted(self) -> _Mix:
+    def _fitted(self) -> Mix:
         if self._mix is None:
             raise NotFitted(f"this {type(self).__name__} model is not fitted yet: fit or load it")
         return self._mix
@@ -311,7 +226,7 @@ class Fusion:
             own = {key[len(start) :]: v for key, v in state.items() if key.startswith(start)}
             models.append(kind(kind.Config(**one["params"])).load(own, device=device))
         weights, scale = (tensor(state[name], device) for name in ("weights", "scale"))
-        self._mix = _Mix(self.config, tuple(models), weights, scale)
+        self._mix = Mix(self.config, tuple(models), weights, scale)
         self._names = tuple(one["name"] for one in about)
         self._figures = np.array(state["figures"])
         return self
@@ -345,37 +260,8 @@ def part_of(on_epoch: OnEpoch | None, name: str, begin: float, end: float) -> On
     return tell
 
 
-def staged(first: Recommender, second: Recommender, queries: Queries, candidates: int) -> Tensor:
-    """Scores (B, I): of the first model's best those of the second, all others below, as by first.
-
-    A second model that is a Ranker ranks them, as in Covington et al., RecSys 2016. Each history's
-    others are moved as a whole, to 1 and more under the lowest of its candidates.
-    """
-    with torch.no_grad():
-        found = first.score(queries)
-        items = found.topk(min(candidates, found.shape[1]), dim=1).indices
-        ranked = (
-            second.rank(queries, items.cpu().numpy())
-            if isinstance(second, Ranker)
-            else second.score(queries).gather(1, items)
-        )
-        below = ranked.amin(dim=1, keepdim=True) - 1 - found.amax(dim=1, keepdim=True)
-        return (found + below).scatter(1, items, ranked)
-
-
-def _moments(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and spread of each row, (B, 1) each."""
-    mean = scores.mean(dim=1, keepdim=True)
-    spread = torch.linalg.vector_norm(scores - mean, dim=1, keepdim=True) / scores.shape[1] ** 0.5
-    return mean, spread
-
-
-def _parts(queries: Queries) -> list[Queries]:
-    return [queries[low : low + 64] for low in range(0, len(queries), 64)]
-
-
 def _weigh(
-    mix: _Mix, held_out: Holdout, n_items: int, rng: np.random.Generator
+    mix: Mix, held_out: Holdout, n_items: int, rng: np.random.Generator
 ) -> tuple[Tensor, Array]:
     """The best weights, and the NDCG@10 of each component and of the sum, over all items."""
     n = len(mix.models)

@@ -130,7 +130,7 @@ def optimise(
                 "validation": figure,
                 "best_epoch": course.best_epoch,
                 "rows_per_second": speed,
-                "memory": torch.cuda.max_memory_allocated() if device.type == "cuda" else None,
+                **_gpu(device),
                 "seconds_left": course.seconds / epoch * (epochs - epoch),
             }
         )
@@ -142,6 +142,15 @@ def optimise(
     else:
         course.average.keep()
     return course.best_epoch
+
+
+def _gpu(device: torch.device) -> dict[str, Any]:
+    """What is told of the GPU: its name, the bytes taken at most so far, the bytes it has."""
+    if device.type != "cuda":
+        return {"gpu": None, "memory": None, "memory_of": None}
+    about = torch.cuda.get_device_properties(device)
+    taken = torch.cuda.max_memory_allocated(device)
+    return {"gpu": about.name, "memory": taken, "memory_of": about.total_memory}
 
 
 def _silent(figures: Mapping[str, Any]) -> None:

@@ -105,8 +105,9 @@ def epoch_curves(workspace: Workspace, run_id: str) -> None:
         facts.append(t("job.refit"))
     if last.get("rows_per_second"):
         facts.append(t("job.speed", n=f"{last['rows_per_second']:,.0f}"))
-    if last.get("memory"):
-        facts.append(t("job.memory", size=f"{last['memory'] / 2**30:.1f}"))
+    if last.get("memory_of"):
+        taken, there = (f"{last[key] / 2**30:.1f}" for key in ("memory", "memory_of"))
+        facts.append(t("job.memory", gpu=last["gpu"], size=taken, of=there))
     if last.get("seconds_left"):
         facts.append(t("job.left", time=seconds_label(last["seconds_left"])))
     st.caption(" · ".join(facts))

@@ -275,12 +275,14 @@ def test_a_training_is_seen_epoch_by_epoch(open_page: Open, trained: Workspace) 
         report.stage("fit")
         for epoch in (1, 2, 3):
             figures = {"loss": 3.0 / epoch, "validation": 0.1 * epoch, "rows_per_second": 1234.5}
-            report.epoch({"epoch": epoch, "epochs": 9, "seconds_left": 60.0, **figures})
+            gpu = {"gpu": "A GPU", "memory": epoch * 2**30, "memory_of": 80 * 2**30}
+            report.epoch({"epoch": epoch, "epochs": 9, "seconds_left": 60.0, **figures, **gpu})
             page = open_page(trained, "train", dataset="movielens")
             assert not page.error
             said = words(page)
             assert ("1,234 rows/s" in said or "1,235 rows/s" in said) == (epoch > 1)
             assert (f"epoch {epoch} of at most 9" in said) == (epoch > 1)
+            assert (f"A GPU: {epoch}.0 of 80.0 GiB" in said) == (epoch > 1)
     page = open_page(trained, "train", dataset="movielens")
     assert "rows/s" not in words(page)
 
@@ -301,4 +303,17 @@ def test_a_fusion_says_what_each_component_counts(
     weights = shown[text(language, "findings.from", n=100)]
     assert weights.sum() == pytest.approx(100, abs=0.1)
     assert weights[1] > weights[0]
+    artifact.delete(trained, run.id)
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_two_stages_say_what_each_does(open_page: Open, trained: Workspace, language: str) -> None:
+    parts = {"components": "popularity,transitions", "method": "stages", "candidates": "300"}
+    run = pipeline.train(trained, "movielens", "fusion", parts, device="cpu")
+    page = open_page(trained, "train", dataset="movielens", run=run.id, language=language)
+    assert not page.error
+    shown = page.dataframe[0].value
+    does = [text(language, "findings.finds", n=300), text(language, "findings.orders")]
+    assert list(shown[text(language, "findings.does")]) == does
+    assert text(language, "findings.from", n=100) not in shown.columns
     artifact.delete(trained, run.id)

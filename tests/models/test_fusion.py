@@ -16,7 +16,7 @@ from core.models import MODELS
 from core.models.als import ALS, ALSConfig
 from core.models.ease import EASE
 from core.models.fusion import Fusion, FusionConfig
-from core.models.mixing import Pairs, best_weights, mixed, ndcg, segment
+from core.models.mix_weights import Pairs, best_weights, mixed, ndcg, segment
 from core.models.transitions import Transitions
 from core.types import Holdout, Interactions, Queries, TrainData
 
