@@ -44,14 +44,20 @@ def plan(
     split: str = "leave-last-out",
     seed: int = 0,
     device: str = "auto",
+    features: Mapping[str, str] | None = None,
 ) -> RunConfig:
-    """config.plan, for which dataset and components may go by name.
+    """config.plan, for which dataset, components and encoders go by name or path.
 
     Raises:
         BadInput: an unknown name or a value out of range, or components of other data.
     """
+    from core.data.embeddings import settled
+
     info = workspace.dataset(dataset_ref)
-    made = config.plan(info.id, model, params, split=split, seed=seed, device=device)
+    chosen = settled(features or {}, info.meta["item_columns"])
+    made = config.plan(
+        info.id, model, params, split=split, seed=seed, device=device, features=chosen
+    )
     if "components" not in made.params:
         return made
     refs = [ref.strip() for ref in made.params["components"].split(",") if ref.strip()]
@@ -63,7 +69,32 @@ def plan(
                 f"({part.config.dataset}, {part.config.split}), not from {info.name} ({info.id}, "
                 f"{split}): components are runs of one dataset and split"
             )
-    return replace(made, params={**made.params, "components": ",".join(parts)})
+    return replace(
+        made,
+        params={**made.params, "components": ",".join(parts)},
+        features=_shared_features(made, parts.values()),
+    )
+
+
+def _shared_features(made: RunConfig, parts: Iterable[Run]) -> Mapping[str, str]:
+    """What all components that read features were given, which a fusion may fit anew."""
+    read = [p for p in parts if model_class(p.config.model).needs_features]
+    given = {p.name: dict(p.config.features) for p in read}
+    if made.features:
+        given["this fusion"] = dict(made.features)
+    for name, features in given.items():
+        (first, shared), *_ = given.items()
+        if features != shared:
+            raise BadInput(
+                f"{name} has {_told(features)} and {first} has {_told(shared)}: "
+                "components that read texts and images need the same of them"
+            )
+    return next(iter(given.values()), {})
+
+
+def _told(features: Mapping[str, str]) -> str:
+    said = [f"{name} {value}" for name, value in features.items() if not name.endswith("_hash")]
+    return ", ".join(said) or "no encoder"
 
 
 def components(workspace: Workspace, made: RunConfig, items: Vocab) -> dict[str, Recommender]:

@@ -120,6 +120,9 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="leave-last-out")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", choices=DEVICES)
+    parser.add_argument("--text-model", default="", metavar="svd|NAME|FOLDER")
+    parser.add_argument("--image-model", default="", metavar="NAME|FOLDER")
+    parser.add_argument("--images", default="", metavar="FOLDER|COLUMN")
     parser.add_argument("--name", help="of the run")
     parser.add_argument("--evaluate", action="store_true", help="and evaluate it right away")
     parser.add_argument("--job", help=argparse.SUPPRESS)  # in the child of jobs.start_child

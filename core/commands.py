@@ -138,6 +138,7 @@ def train(options: Any) -> Result:
         split=options.split,
         seed=options.seed,
         device=options.device,
+        features=_features(options),
     )
     stored = pipeline.stored(workspace, spec, options.name)
     if stored and not (options.evaluate and stored.metrics is None and spec.split != "none"):
@@ -148,6 +149,12 @@ def train(options: Any) -> Result:
         jobs.stopped_by_ctrl_c(report),
     ):
         return _fitted(workspace, spec, options.name, options.evaluate, report)
+
+
+def _features(options: Any) -> dict[str, str]:
+    from core.data.embeddings import CHOICES
+
+    return {name: getattr(options, name) for name in CHOICES}
 
 
 def _fitted(
@@ -177,6 +184,7 @@ def _trained(run: artifact.Run, evaluate: bool) -> Result:
         "dataset_name": run.dataset_name,
         "model": run.config.model,
         "params": dict(run.config.params),
+        "features": dict(run.config.features),
         "seed": run.config.seed,
         "split": split["kind"],
         "split_tie_rate": split["tie_rate"],
@@ -189,6 +197,9 @@ def _trained(run: artifact.Run, evaluate: bool) -> Result:
         "code_version": run.meta["code_version"],
     }
     text = f"{run.name} ({run.id}): {run.config.model} on {run.dataset_name}, {run.seconds:.1f} s"
+    if made := run.meta.get("embeddings"):
+        result["embeddings"] = made
+        text += "".join(f"\n{_embedded(kind, about)}" for kind, about in made.items())
     if findings := run.meta.get("findings"):
         result["findings"] = findings
         text += _found(findings)
@@ -197,6 +208,14 @@ def _trained(run: artifact.Run, evaluate: bool) -> Result:
         result["metrics"] = measured["metrics"]
         text += "\n" + _measured(measured)
     return result, text
+
+
+def _embedded(kind: str, about: Mapping[str, Any]) -> str:
+    """How many items have a text or an image, and what could not be read."""
+    text = f"{kind}: {about['items']:,} of {about['of']:,} items have one"
+    if about.get("unreadable"):
+        text += f", {about['unreadable']:,} cannot be read, such as {about['example']}"
+    return text
 
 
 def _found(findings: Mapping[str, Any]) -> str:
@@ -258,6 +277,7 @@ def tune(options: Any) -> Result:
         device=options.device,
         name=options.name,
         evaluate=options.evaluate,
+        features=_features(options),
     )
     folder = workspace.searches_folder / search.id
     with (

@@ -30,6 +30,7 @@ def plan(
     split: str = "leave-last-out",
     seed: int = 0,
     device: str = "auto",
+    features: Mapping[str, str] | None = None,
 ) -> RunConfig:
     """The whole, checked config of a run: every parameter named, the device settled.
 
@@ -40,6 +41,7 @@ def plan(
         split: "leave-last-out", "by-time" or "none".
         seed: 0 … 2⁶³ - 1.
         device: "auto" takes the GPU where there is one.
+        features: Encoders of texts and images, as core.data.embeddings.settled gives them.
 
     Raises:
         BadInput: an unknown name or a value out of range, and what would be right.
@@ -50,6 +52,8 @@ def plan(
         raise BadInput(f"there is no split {split!r}: choose one of {', '.join(KINDS)}")
     if not 0 <= seed < 2**63:
         raise BadInput(f"the seed must lie in 0 … {2**63 - 1}, not at {seed}")
+    if features and not model_class(model).needs_features:
+        raise BadInput(f"{model} reads no texts or images: leave {', '.join(features)} out")
     return RunConfig(
         dataset=dataset,
         model=model,
@@ -57,6 +61,7 @@ def plan(
         split=split,
         seed=seed,
         device=settle_device(device),
+        features=features or {},
     )
 
 

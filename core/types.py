@@ -231,7 +231,8 @@ class Block:
     """One kind of attribute, a column per feature, a row per user or item.
 
     `matrix` is (n, F): CSR of 0/1 for categories, CSR of TF-IDF for text, dense float32 for numbers
-    (NaN where missing) and images. `names[f]` says what column f is ("genres=Comedy").
+    (NaN where missing) and embeddings (a row of NaN where there is nothing to embed). `names[f]`
+    says what column f is ("genres=Comedy").
     """
 
     names: tuple[str, ...]
@@ -245,8 +246,9 @@ class Features:
     categorical: Block | None = None
     multi_hot: Block | None = None
     numeric: Block | None = None
-    text: Block | None = None
-    image: Block | None = None
+    text: Block | None = None  # the words
+    text_embedding: Block | None = None  # what an encoder made of the texts
+    image_embedding: Block | None = None
 
     def blocks(self) -> Iterator[tuple[str, Block]]:
         """The parts that are there, with their names."""
@@ -322,6 +324,7 @@ class RunConfig:
     split: str = "leave-last-out"
     seed: int = 0
     device: str = "cpu"
+    features: Mapping[str, str] = field(default_factory=dict)  # encoders: core/data/embeddings.py
 
 
 OnEpoch = Callable[[Mapping[str, Any]], None]

@@ -94,6 +94,30 @@ def features(table: pd.DataFrame, id_column: str) -> tuple[Features, dict[str, s
     return Features(**parts), left_out
 
 
+def texts(table: pd.DataFrame, id_column: str) -> list[str]:
+    """What the texts of each row say, as "title: Heat (1995)", a line per column; "" for nothing.
+
+    A column with the name of a text counts whatever its values were taken for: few short titles
+    pass for categories, single words for identifiers, and tags are lists.
+    """
+    lines: list[list[str]] = [[] for _ in range(len(table))]
+    for column in table.columns:
+        name, series = str(column), table[column]
+        if name == id_column or pd.api.types.is_numeric_dtype(series):
+            continue
+        found = _column(name, series)
+        is_text = isinstance(found, Column) and found.kind == "text"
+        if not is_text and (_CODE_NAME.search(name) or not _TEXT_NAME.search(name)):
+            continue
+        for row in np.flatnonzero(series.notna()):
+            value = series.iloc[row]
+            several = isinstance(value, (list, tuple, np.ndarray))
+            said = ", ".join(map(str, value)) if several else str(value).strip()
+            if not _NOTHING.fullmatch(said):
+                lines[row].append(f"{name}: {said}")
+    return ["\n".join(own) for own in lines]
+
+
 def _column(name: str, series: pd.Series[Any]) -> Column | str:
     """The column with its kind, or why it is left out."""
     total = len(series)

@@ -25,6 +25,7 @@ def start(
     device: str = "auto",
     name: str | None = None,
     evaluate: bool = True,
+    features: Mapping[str, str] | None = None,
 ) -> str:
     """Starts a training in a process of its own and returns the run's id at once.
 
@@ -34,7 +35,14 @@ def start(
         BadInput: an unknown dataset, model or parameter.
     """
     config = artifact.plan(
-        workspace, dataset_ref, model, params, split=split, seed=seed, device=device
+        workspace,
+        dataset_ref,
+        model,
+        params,
+        split=split,
+        seed=seed,
+        device=device,
+        features=features,
     )
     info = workspace.dataset(config.dataset)
     ident = run_id(config)

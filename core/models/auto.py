@@ -62,7 +62,7 @@ class Facts:
             length=float(lengths[middle]) if len(lengths) else 0.0,
             ordered=times is not None,
             days=days,
-            attributes=train.item_features is not None,
+            attributes=any(train.item_features.blocks()) if train.item_features else False,
             device=device,
             memory=free_memory(device),
         )

@@ -11,25 +11,34 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.models.blocks import unit_rows
+from core.models.blocks import unit_rows, whitened
 from core.types import Array, Features, Floats
 
+EMBEDDINGS = ("text_embedding", "image_embedding")
+EMBEDDING_DROPOUT = 0.2
 
-def content(features: Features | None, n_items: int) -> tuple[sparse.csr_matrix, Floats]:
-    """What the item features say: tags (I, F) of kinds and text, and numbers (I, N), float32.
+
+def content(
+    features: Features | None, n_items: int
+) -> tuple[sparse.csr_matrix, Floats, dict[str, Array]]:
+    """What the item features say: tags (I, F) of kinds and words, numbers (I, N), embeddings.
 
     Rows of tags have unit length per kind of attribute. A number becomes its z-score, clipped to
-    ±5, and a second column says where it is missing.
+    ±5, and a second column says where it is missing. Embeddings are whitened, (I, D) each.
     """
     tags = [sparse.csr_matrix((n_items, 0), dtype=np.float32)]
     numbers = [np.zeros((n_items, 0), np.float32)]
+    embeddings = {}
     for part, block in features.blocks() if features else ():
-        if part in ("categorical", "multi_hot", "text"):
-            tags.append(unit_rows(sparse.csr_matrix(block.matrix, dtype=np.float32)))
-        else:
+        if part in EMBEDDINGS:
+            if (vectors := whitened(block.matrix)).shape[1]:  # 0 if all are alike
+                embeddings[part] = vectors
+        elif part == "numeric":
             numbers.append(_standard(np.asarray(block.matrix, np.float64)))
+        else:
+            tags.append(unit_rows(sparse.csr_matrix(block.matrix, dtype=np.float32)))
     stacked = sparse.hstack(tags, format="csr", dtype=np.float32)
-    return stacked, np.hstack(numbers).astype(np.float32)
+    return stacked, np.hstack(numbers).astype(np.float32), embeddings
 
 
 def _standard(values: Array) -> Array:
@@ -41,8 +50,37 @@ def _standard(values: Array) -> Array:
     return both
 
 
+class Embedded(nn.Module):
+    """σ(gate) · W x_i of each item's frozen embedding x, (I, dim).
+
+    An item that has none, a row of NaN, gets a learnt vector in place of W x_i: to have no picture
+    says something.
+    """
+
+    vectors: Tensor
+    there: Tensor
+
+    def __init__(self, dim: int, vectors: Array) -> None:
+        super().__init__()
+        there = np.asarray(np.isfinite(vectors).all(axis=1))
+        self.register_buffer("vectors", torch.from_numpy(np.where(there[:, None], vectors, 0)))
+        self.register_buffer("there", torch.from_numpy(there))
+        self.project = nn.Linear(vectors.shape[1], dim)
+        self.missing = nn.Parameter(torch.randn(dim) * 0.02)
+        self.gate = nn.Parameter(torch.zeros(()))
+        self.drop = nn.Dropout(EMBEDDING_DROPOUT)
+        nn.init.normal_(self.project.weight, std=0.02 / vectors.shape[1] ** 0.5)  # small, like ids
+        nn.init.zeros_(self.project.bias)
+
+    def forward(self) -> Tensor:
+        """What it adds to each item, (I, dim)."""
+        seen = torch.where(self.there[:, None], self.project(self.vectors), self.missing)
+        dropped: Tensor = self.drop(seen)
+        return torch.sigmoid(self.gate) * dropped
+
+
 class ItemTower(nn.Module):
-    """e_i = LN(m_i · id_i + Σ tags + numbers), (I, dim).
+    """e_i = LN(m_i · id_i + Σ tags + numbers + Σ embedded), (I, dim).
 
     m_i is 0 for an item that was never seen in training, whose content must speak for it, and for
     a share of the seen ones while training, so that content learns to.
@@ -54,7 +92,13 @@ class ItemTower(nn.Module):
     starts: Tensor
     numbers: Tensor
 
-    def __init__(self, dim: int, tags: sparse.csr_matrix, numbers: Floats) -> None:
+    def __init__(
+        self,
+        dim: int,
+        tags: sparse.csr_matrix,
+        numbers: Floats,
+        embeddings: Mapping[str, Array] | None = None,
+    ) -> None:
         super().__init__()
         n_items = len(numbers)
         self.register_buffer("known", torch.ones(n_items, dtype=torch.bool))
@@ -65,6 +109,9 @@ class ItemTower(nn.Module):
         self.id = nn.Embedding(n_items, dim)
         self.tag = nn.Embedding(tags.shape[1], dim) if tags.shape[1] else None
         self.number = nn.Linear(numbers.shape[1], dim) if numbers.shape[1] else None
+        self.embedded = nn.ModuleDict(
+            {part: Embedded(dim, vectors) for part, vectors in (embeddings or {}).items()}
+        )
         self.norm = nn.LayerNorm(dim)
         for table in filter(None, (self.id, self.tag)):
             nn.init.normal_(table.weight, std=0.02)
@@ -74,9 +121,13 @@ class ItemTower(nn.Module):
         """A tower of the shape that these weights of a whole network need."""
         arrays = [state[f"tower.{name}"].numpy() for name in ("values", "places", "starts")]
         shape = (len(state["tower.known"]), len(state.get("tower.tag.weight", ())))
-        return cls(
-            dim, sparse.csr_matrix(tuple(arrays), shape=shape), state["tower.numbers"].numpy()
-        )
+        tags = sparse.csr_matrix(tuple(arrays), shape=shape)
+        embeddings = {
+            part: state[key].numpy()
+            for part in EMBEDDINGS
+            if (key := f"tower.embedded.{part}.vectors") in state
+        }
+        return cls(dim, tags, state["tower.numbers"].numpy(), embeddings)
 
     def forward(self, id_dropout: float = 0.0) -> Tensor:
         """Every item's vector, (I, dim); ids are dropped at this rate."""
@@ -95,5 +146,7 @@ class ItemTower(nn.Module):
             )
         if self.number is not None:
             total = total + self.number(self.numbers)
+        for embedded in self.embedded.values():
+            total = total + embedded()
         vectors: Tensor = self.norm(total)
         return vectors

@@ -2,13 +2,14 @@
 
 from core.pipeline.answers import Ready, ready, recommend, recommendations, whom
 from core.pipeline.judgement import compare, evaluate
-from core.pipeline.training import OnStage, fit, stored, train
+from core.pipeline.training import OnStage, features_of, fit, stored, train
 
 __all__ = [
     "OnStage",
     "Ready",
     "compare",
     "evaluate",
+    "features_of",
     "fit",
     "ready",
     "recommend",

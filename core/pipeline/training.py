@@ -15,12 +15,13 @@ from core.config import model_class, model_config, run_id
 from core.data.store import Workspace
 from core.errors import Corrupt
 from core.progress import now, read_json
-from core.types import OnEpoch, Resumable, RunConfig, Split, Telling, TrainData
+from core.types import Features, OnEpoch, Resumable, RunConfig, Split, Telling, TrainData
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
 
-OnStage = Callable[[str, float | None], None]  # load, split, fit, save, evaluate, slices; its share
+# load, split, embed, fit, save, evaluate, slices; its share
+OnStage = Callable[[str, float | None], None]
 
 
 def train(
@@ -32,6 +33,7 @@ def train(
     split: str = "leave-last-out",
     seed: int = 0,
     device: str = "auto",
+    features: Mapping[str, str] | None = None,
     name: str | None = None,
     on_stage: OnStage | None = None,
     on_epoch: OnEpoch | None = None,
@@ -42,7 +44,14 @@ def train(
         BadInput: an unknown dataset, model or parameter, or a log that the model cannot learn from.
     """
     config = artifact.plan(
-        workspace, dataset_ref, model, params, split=split, seed=seed, device=device
+        workspace,
+        dataset_ref,
+        model,
+        params,
+        split=split,
+        seed=seed,
+        device=device,
+        features=features,
     )
     return fit(workspace, config, name=name, on_stage=on_stage, on_epoch=on_epoch)
 
@@ -69,14 +78,14 @@ def fit(
     data = dataset.load(info)
     say("split", None)
     parts = split_as(data, config)
-    features = (data.item_features, data.user_features) if kind.needs_features else (None, None)
+    items, users, embeddings = features_of(workspace, data, config, say)
     components = artifact.components(workspace, config, data.items)
     say("fit", None)
     model = kind(model_config(config.model, config.params))
     if isinstance(model, Resumable):
         model.resume_at(artifact.Checkpoints(workspace, run_id(config)))
     model.fit(
-        TrainData(parts.train, *features, parts.validation, parts.known, components),
+        TrainData(parts.train, items, users, parts.validation, parts.known, components),
         rng=np.random.default_rng(config.seed),
         device=config.device,
         on_epoch=on_epoch,
@@ -100,9 +109,26 @@ def fit(
             "train_events": len(parts.train),
             "test_users": len(parts.test) if parts.test else 0,
         },
+        embeddings=embeddings,
         machine=_machine(config.device),
         findings=model.findings() if isinstance(model, Telling) else {},
     )
+
+
+def features_of(
+    workspace: Workspace, data: Dataset, config: RunConfig, say: OnStage
+) -> tuple[Features | None, Features | None, dict[str, Any]]:
+    """Of items and users what this model reads, and what became of texts and images."""
+    from core.data.embeddings import embedded
+
+    if not model_class(config.model).needs_features:
+        return None, None, {}
+    if config.features:
+        say("embed", None)
+    items, told = embedded(
+        workspace, data, config.features, config.device, lambda share: say("embed", share)
+    )
+    return items, data.user_features, told
 
 
 def silent(stage: str, progress: float | None = None) -> None:

@@ -79,9 +79,9 @@ class _Bench:
         self._say("split", None)
         parts = split(data.interactions, config.split, validation=True)
         assert parts.validation is not None, "it was asked for"
-        features = (data.item_features, data.user_features) if kind.needs_features else (None, None)
+        items, users, _ = pipeline.features_of(self._workspace, data, config, self._say)
         stop = parts.validation if kind.needs_validation else None
-        return TrainData(parts.train, *features, stop), parts.validation
+        return TrainData(parts.train, items, users, stop), parts.validation
 
     def measure(self, params: Mapping[str, Any], on_epoch: OnEpoch) -> float:
         """NDCG@10 on validation of the model with these settings."""

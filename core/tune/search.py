@@ -60,6 +60,7 @@ def plan(
     device: str = "auto",
     name: str | None = None,
     evaluate: bool = False,
+    features: Mapping[str, str] | None = None,
 ) -> Search:
     """The whole, checked search.
 
@@ -76,6 +77,7 @@ def plan(
         device: "auto" takes the GPU where there is one.
         name: Of the run with the best settings; without, "<model> tuned".
         evaluate: Whether that run is evaluated.
+        features: Encoders of texts and images, the same in all trials.
 
     Raises:
         BadInput: an unknown name, a value out of range, or nothing to search.
@@ -84,7 +86,14 @@ def plan(
         raise BadInput(INSTEAD[model])
     params = parameters(params)
     config = artifact.plan(
-        workspace, dataset_ref, model, params, split=split, seed=seed, device=device
+        workspace,
+        dataset_ref,
+        model,
+        params,
+        split=split,
+        seed=seed,
+        device=device,
+        features=features,
     )
     if both := [key for key in space or () if key in params]:
         raise BadInput(f"{both[0]} is both set and searched: one of them is right")

@@ -15,7 +15,13 @@ from dashboard.state import t
 
 
 def findings(run: Run) -> None:
-    """The components of a fusion with their weights, and what was chosen or not; else nothing."""
+    """How many items have a text or an image; the components of a fusion, and what was chosen."""
+    for kind, about in (run.meta.get("embeddings") or {}).items():
+        said = t(f"findings.{kind}", n=about["items"], of=about["of"])
+        if about.get("unreadable"):
+            example = about["example"].replace("`", "'")  # somebody's text, shown as it is
+            said += " " + t("findings.unreadable", n=about["unreadable"], example=example)
+        st.caption(said)
     found = run.meta.get("findings") or {}
     if components := found.get("components"):
         section("findings.components")

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.data.ingest import ingest
 from core.data.preview import Preview, preview
+from core.data.roots import roots, server_path
 from core.data.store import DatasetInfo, Workspace
 from core.errors import BadInput, CoreError
 from dashboard import state
@@ -22,7 +23,7 @@ from dashboard.components.mapping_form import (
 )
 from dashboard.components.page import empty, section, table
 from dashboard.components.progress import progress_bar
-from dashboard.components.upload import forget, forget_old, roots, server_path, spool
+from dashboard.components.upload import forget, forget_old, spool
 from dashboard.state import mark, t
 
 MAX_UPLOAD_MB = 2000

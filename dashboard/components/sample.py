@@ -6,10 +6,10 @@ import streamlit as st
 
 from core import jobs
 from core.data.ingest import ingest
+from core.data.roots import SAMPLES
 from core.data.store import Workspace
 from dashboard import state
 from dashboard.components.progress import progress_bar
-from dashboard.components.upload import SAMPLES
 from dashboard.state import t
 
 FIRST_MODELS = ("popularity", "transitions", "item_knn", "ease")

@@ -1,19 +1,17 @@
-"""Files on their way in: spooled to disk in blocks, or opened where they lie on the server."""
+"""Files on their way in, spooled to disk in blocks."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from pathlib import Path
 from typing import IO
 
 from core.data.store import Workspace
-from core.errors import BadInput, NotFound
+from core.errors import BadInput
 
 BLOCK = 1 << 20  # bytes held in memory at once while a file is spooled
 KEEP_S = 86_400  # an upload that nobody imported is removed after a day
-SAMPLES = Path(__file__).resolve().parents[2] / "sample_data"
 
 
 def spool(workspace: Workspace, file_id: str, name: str, source: IO[bytes]) -> Path:
@@ -52,31 +50,6 @@ def forget(workspace: Workspace, paths: list[Path]) -> None:
     for path in paths:
         if path.is_relative_to(_folder(workspace)):
             shutil.rmtree(path.parent, ignore_errors=True)
-
-
-def roots() -> list[Path]:
-    """The folders of the server that a page may open files in.
-
-    RECSCOPE_DATA_ROOT names them (several with `:` between); the sample data is always one.
-    """
-    named = [
-        Path(part) for part in os.environ.get("RECSCOPE_DATA_ROOT", "").split(os.pathsep) if part
-    ]
-    return [root.resolve() for root in (SAMPLES, *named) if root.is_dir()]
-
-
-def server_path(written: str) -> Path:
-    """The file at this path, which must lie in one of the allowed folders, also through links."""
-    allowed = roots()
-    asked = Path(written.strip())
-    for base in [Path("/"), *allowed] if asked.is_absolute() else allowed:
-        path = (base / asked).resolve()
-        if any(path.is_relative_to(root) for root in allowed) and path.is_file():
-            return path
-    raise NotFound(
-        f"there is no file {written.strip()!r} in {' or '.join(map(str, allowed))}: "
-        "the environment variable RECSCOPE_DATA_ROOT names the folders that may be opened"
-    )
 
 
 def _folder(workspace: Workspace) -> Path:

@@ -9,10 +9,12 @@ import streamlit as st
 
 from core import jobs
 from core.artifact import Run
+from core.config import model_class
 from core.data.store import DatasetInfo
 from core.errors import BadInput
 from dashboard import cache, state
 from dashboard.components.context import Context, context
+from dashboard.components.encoders_form import allowed, encoders_form
 from dashboard.components.findings import findings
 from dashboard.components.jobs import live_jobs, state_label
 from dashboard.components.labels import day, metric_label, model_label, seconds_label
@@ -85,6 +87,8 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
     )
     alike = [run for run in runs if run.config.split == st.session_state.get("split", SPLITS[0])]
     params = {model: model_form(model, alike) for model in chosen}
+    reading = [m for m in chosen if model_class(m).needs_features and "components" not in params[m]]
+    written = encoders_form(dataset) if reading else {}  # a fusion reads what its components do
     how, seed_box, where = st.columns(3)
     split = how.selectbox(
         t("train.split"),
@@ -112,9 +116,17 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
     )
     if pressed:
         try:
+            features = allowed(written, dataset)
             for model in chosen:
                 run = jobs.start(
-                    cache.workspace(), dataset.id, model, params[model], split, int(seed), device
+                    cache.workspace(),
+                    dataset.id,
+                    model,
+                    params[model],
+                    split,
+                    int(seed),
+                    device,
+                    features=features if model in reading else None,
                 )
                 state.put("run", run)
         except BadInput as error:

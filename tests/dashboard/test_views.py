@@ -14,6 +14,7 @@ from streamlit.testing.v1.element_tree import Selectbox
 
 from core import artifact, jobs, pipeline
 from core.config import plan
+from core.data.encoders import LIBRARIES, Library
 from core.data.ingest import ingest
 from core.data.store import Workspace
 from core.rerank import METHODS
@@ -317,3 +318,67 @@ def test_two_stages_say_what_each_does(open_page: Open, trained: Workspace, lang
     assert list(shown[text(language, "findings.does")]) == does
     assert text(language, "findings.from", n=100) not in shown.columns
     artifact.delete(trained, run.id)
+
+
+def test_train_asks_for_texts_and_images_where_they_are_read(
+    open_page: Open, trained: Workspace
+) -> None:
+    page = open_page(trained, "train", dataset="movielens")
+    label = text("en", "train.encoders")
+    assert label not in [box.label for box in page.expander]
+    page.multiselect(key="models").set_value(["popularity", "content"]).run()
+    assert label in [box.label for box in page.expander]
+    page.text_input(key="text_model").set_value("svd").run()
+    page.button(key="start").click().run()
+    assert not page.exception
+    run = page.query_params["run"]
+    deadline = time.monotonic() + 120
+    while jobs.status(trained, run).active and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert jobs.status(trained, run).state == "done"
+    page.run()
+    assert "9,722 of 9,724 items have a text" in words(page)  # two have no word of two letters
+    assert artifact.run(trained, run).config.features == {"text_model": "svd"}
+    artifact.delete(trained, run)
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ({"images": "{outside}", "image_model": "x"}, "RECSCOPE_DATA_ROOT"),
+        ({"images": "../outside", "image_model": "x"}, "RECSCOPE_DATA_ROOT"),
+        ({"images": "link", "image_model": "x"}, "RECSCOPE_DATA_ROOT"),
+        ({"images": "inside", "image_model": "{outside}"}, "RECSCOPE_DATA_ROOT"),
+        ({"images": "inside", "image_model": "open_clip:{outside}"}, "RECSCOPE_DATA_ROOT"),
+        ({"images": "inside", "image_model": "local-dir:{outside}"}, "RECSCOPE_DATA_ROOT"),
+        ({"text_model": "{outside}"}, "RECSCOPE_DATA_ROOT"),
+        ({"text_model": "{outside}/not/there"}, "RECSCOPE_DATA_ROOT"),
+        ({"text_model": "here"}, "RECSCOPE_DATA_ROOT"),
+        ({"images": "inside"}, "image_model is missing"),
+        ({"images": "inside", "image_model": "known:inside"}, "no-such-thing is not installed"),
+    ],
+)
+def test_train_opens_only_allowed_folders(
+    open_page: Open,
+    trained: Workspace,
+    written: dict[str, str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("root/inside", "outside", "cwd/here"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "root" / "link").symlink_to(tmp_path / "outside")
+    monkeypatch.setenv("RECSCOPE_DATA_ROOT", str(tmp_path / "root"))
+    missing = Library("no-such-thing", "image", lambda name, device: lambda images: None)
+    monkeypatch.setitem(LIBRARIES["image"], "known", missing)
+    monkeypatch.chdir(tmp_path / "cwd")
+    page = open_page(trained, "train", dataset="movielens")
+    page.multiselect(key="models").set_value(["content"]).run()
+    for name, value in written.items():
+        page.text_input(key=name).set_value(value.format(outside=tmp_path / "outside"))
+    before = len(jobs.statuses(trained))
+    page.button(key="start").click().run()
+    assert not page.exception
+    assert sentence in page.error[0].value
+    assert len(jobs.statuses(trained)) == before

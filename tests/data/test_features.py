@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from core.data import features as module
-from core.data.features import features
+from core.data.features import features, texts
 
 N = 40
 
@@ -162,3 +162,19 @@ def test_rows_keep_their_places_and_ids_are_left_alone():
 def test_an_empty_table_gives_no_features():
     assert list(features(pd.DataFrame({"item_id": []}), "item_id")[0].blocks()) == []
     assert list(features(pd.DataFrame({"item_id": [1, 2]}), "item_id")[0].blocks()) == []
+
+
+def test_what_the_texts_say_in_lines():
+    table = pd.DataFrame(
+        {
+            "item_id": [1, 2, 3],
+            "title": ["Heat", " Heat", None],
+            "tags": [["slow", "loud"], None, []],
+            "description": ["Two men meet in a city of a hundred lights", "n/a", "-"],
+            "title_id": ["a", "b", "c"],
+            "year": [1995, 1995, 1986],
+            "colour": ["red", "red", "blue"],
+        }
+    )
+    heat = "title: Heat\ntags: slow, loud\ndescription: Two men meet in a city of a hundred lights"
+    assert texts(table, "item_id") == [heat, "title: Heat", ""]

@@ -13,7 +13,7 @@ from core.models import auto
 from core.models.auto import Auto, AutoConfig, Choice, Facts, choose
 from core.models.popularity import Popularity
 from core.models.unified import Unified
-from core.types import Interactions, TrainData
+from core.types import Features, Interactions, TrainData
 
 RETAIL = Facts(
     events=150_000,
@@ -100,6 +100,7 @@ def test_the_facts_are_those_of_the_log(world):
     assert facts.length == 4  # 1 + 2 + 2 + 3 + 4 events come before the middle one's history ends
     assert facts.days == 40
     assert facts.attributes
+    assert not Facts.of(replace(world, item_features=Features()), "cpu").attributes
     timeless = replace(world, interactions=replace(world.interactions, times=None))
     assert not Facts.of(timeless, "cpu").ordered
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from core.errors import BadInput
+from core.models.blocks import whitened
 from core.models.content import Content, ContentConfig
-from core.types import Features, TrainData
+from core.types import Block, Features, TrainData
 
 
 def unit(vector):
@@ -47,6 +48,10 @@ def vectors(features, weights):
         (weights[1], features.text.matrix.toarray().tolist()),
         (weights[2], tenths(features.numeric.matrix)),
     ]
+    for part, weight in zip(("text_embedding", "image_embedding"), weights[3:], strict=False):
+        if block := getattr(features, part):
+            z = np.nan_to_num(whitened(block.matrix)).tolist()  # test_tower.py
+            blocks.append((weight, z))
     whole = []
     for i in range(8):
         joined = [math.sqrt(w) * x for w, block in blocks for x in unit(block[i])]
@@ -69,6 +74,30 @@ def test_scores_equal_loops_over_blocks(world, queries, weights):
         for age, event in enumerate(reversed(range(len(one.items)))):
             expected += one.weights[event] * 0.7**age * (v @ v[one.items[event]])
         np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("weights", [(1, 1, 0.2, 1, 1), (0, 0, 0, 2, 0.5), (0.5, 0, 3, 0, 3)])
+def test_embeddings_are_further_blocks(weights, world, queries):
+    rng = np.random.default_rng(2)
+    texts, images = rng.normal(size=(2, 8, 5)).astype(np.float32)
+    texts[6], images[[1, 6]] = np.nan, np.nan
+    names = tuple("abcde")
+    features = replace(
+        world.item_features,
+        text_embedding=Block(names, texts),
+        image_embedding=Block(names, images),
+    )
+    names = ("attribute", "text", "number", "text_embedding", "image_embedding")
+    config = ContentConfig(
+        **{f"{name}_weight": w for name, w in zip(names, weights, strict=True)}, history_decay=0.7
+    )
+    world = replace(world, item_features=features)
+    model = Content(config).fit(world, rng=np.random.default_rng(0))
+    v = vectors(features, weights)
+    assert not v[6].any(), "where nothing is known, nothing is alike"
+    history = queries.matrix(8, queries.weights * 0.7**queries.ages)
+    expected = model.state()["base"] + history @ v @ v.T
+    np.testing.assert_allclose(model.score(queries), expected, atol=1e-5)
 
 
 def test_scores_an_item_that_nobody_took(world, queries):

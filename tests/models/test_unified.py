@@ -306,12 +306,12 @@ def test_content_is_scaled_and_tells_what_is_missing():
     numbers = np.array([[1.0], [3.0], [np.nan]], np.float32)
     kinds = sparse.csr_matrix(np.array([[1, 1], [0, 1], [0, 0]]))
     features = Features(multi_hot=Block(("x", "y"), kinds), numeric=Block(("n",), numbers))
-    tags, scaled = content(features, 3)
+    tags, scaled, _ = content(features, 3)
     half = 0.5**0.5
     np.testing.assert_allclose(tags.toarray(), [[half, half], [0, 1], [0, 0]], rtol=1e-6)
     np.testing.assert_allclose(scaled, [[-1, 0], [1, 0], [0, 1]])
-    empty, none = content(None, 3)
-    assert (empty.shape, none.shape) == ((3, 0), (3, 0))
+    empty, none, embeddings = content(None, 3)
+    assert (empty.shape, none.shape, embeddings) == ((3, 0), (3, 0), {})
     assert ItemTower(4, empty, none)().shape == (3, 4)
 
 
