@@ -104,8 +104,11 @@ def active(workspace: Workspace) -> list[Status]:
 def epochs(workspace: Workspace, run_id: str) -> list[dict[str, Any]]:
     """What the job has reported of each epoch or trial so far; empty for a model without a loop."""
     path = folder_of(workspace, run_id) / "epochs.jsonl"
-    lines = path.read_text("utf-8").split("\n")[:-1] if path.exists() else []
-    return [json.loads(line) for line in lines]  # a line without its end is still being written
+    try:
+        lines = path.read_text("utf-8").split("\n")[:-1]  # what has no end is still being written
+    except FileNotFoundError:  # a new fit takes the last curve away at any moment
+        lines = []
+    return [json.loads(line) for line in lines]
 
 
 def log(workspace: Workspace, run_id: str, lines: int = 100) -> str:

@@ -5,6 +5,6 @@ where it was when it is started again, and ends with a run of the best settings.
 """
 
 from core.tune.search import Search, plan, prepare, results, start
-from core.tune.space import SPACES
+from core.tune.space import INSTEAD, SPACES
 
-__all__ = ["SPACES", "Search", "plan", "prepare", "results", "start"]
+__all__ = ["INSTEAD", "SPACES", "Search", "plan", "prepare", "results", "start"]

@@ -10,6 +10,7 @@ from core.data.store import Workspace
 from dashboard.charts.training import epochs
 from dashboard.components.labels import metric_label, model_label, seconds_label
 from dashboard.components.page import figure, link
+from dashboard.components.search import trial_curve
 from dashboard.state import dark, t
 
 
@@ -61,6 +62,7 @@ def live_jobs(workspace: Workspace, *, cancel: bool = False) -> None:
                 with left:
                     job_line(status)
                 if cancel:
+                    trial_curve(workspace, status.run_id)
                     epoch_curves(workspace, status.run_id)
                     right.button(
                         t("action.cancel"),
@@ -80,6 +82,8 @@ def _cancel(workspace: Workspace, run_id: str) -> None:
 def job_line(status: jobs.Status) -> None:
     """What one job is doing: name, stage, elapsed time, or its place in the queue."""
     name = f"{model_label(status.model)} · {status.dataset_name}"
+    if status.kind == jobs.SEARCH:
+        name = t("search.job", name=name)
     if status.state == "queued":
         label = t("job.queued", name=name, n=status.queue_position or 0)
     else:

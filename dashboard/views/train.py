@@ -20,6 +20,7 @@ from dashboard.components.jobs import live_jobs, state_label
 from dashboard.components.labels import day, metric_label, model_label, seconds_label
 from dashboard.components.model_form import model_form
 from dashboard.components.page import empty, heading, link, section, table
+from dashboard.components.search import found, search_form
 from dashboard.state import t
 
 SPLITS = ("leave-last-out", "by-time", "none")
@@ -39,6 +40,7 @@ def main(now: Context) -> None:
     if now.run:
         findings(now.run)
     _start(now.dataset, now.runs)
+    found(now.workspace, now.dataset, now.runs)
     _all_runs(now)
 
 
@@ -64,7 +66,7 @@ def _ended(now: Context) -> None:
     if status and status.state in ("failed", "killed", "cancelled"):
         st.warning(
             t(
-                "train.ended",
+                "search.ended" if status.kind == jobs.SEARCH else "train.ended",
                 name=model_label(status.model),
                 state=state_label(status.state),
                 message=status.message,
@@ -133,6 +135,8 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
             st.error(str(error), icon=":material/error:")
             return
         st.rerun()
+    if chosen:
+        search_form(dataset, params, split, int(seed), device)
 
 
 def _all_runs(now: Context) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from dashboard.charts import compare, data, theme, training
+from dashboard.charts import compare, data, search, theme, training
 
 
 def luminance(colour: str) -> float:
@@ -77,3 +77,20 @@ def test_epochs_show_the_loss_and_below_it_the_validation() -> None:
     assert list(lower.y[:2]) == [0.1, 0.2]
     assert (upper.yaxis, lower.yaxis) == ("y", "y2")
     assert drawn.layout.yaxis2.title.text == "NDCG@10"
+
+
+def test_a_search_shows_each_trial_and_the_best_so_far() -> None:
+    frame = pd.DataFrame(
+        {"trial": [1, 2, 3], "validation": [0.1, None, 0.3], "best": [0.1, 0.1, 0.3]}
+    )
+    drawn = search.best_so_far(frame, x="trial", y="NDCG@10", each="one", best="best", dark=True)
+    marks, line = drawn.data
+    assert [marks.y[0], marks.y[2]] == [0.1, 0.3]
+    assert (list(line.x), list(line.y)) == ([1, 2, 3], [0.1, 0.1, 0.3])
+    assert (marks.mode, line.mode, line.line.shape) == ("markers", "lines", "hv")
+
+
+def test_the_setting_that_matters_most_is_on_top() -> None:
+    frame = pd.DataFrame({"setting": ["a", "b", "c"], "share": [0.2, 0.7, 0.1]})
+    trace = search.importance(frame, x="x", dark=False).data[0]
+    assert (list(trace.y), list(trace.x)) == (["c", "a", "b"], [0.1, 0.2, 0.7])
