@@ -13,6 +13,7 @@ from core.errors import TooLarge
 from core.models import gfcf
 from core.models.blocks import strengths
 from core.models.gfcf import GFCF, GFCFConfig
+from core.types import Interactions, Queries, TrainData
 
 
 def filters(log, config):
@@ -92,6 +93,22 @@ def test_with_all_directions_the_low_pass_returns_a_known_history(world):
     np.testing.assert_allclose(passed, once.matrix(log.n_items)[1:].toarray(), atol=1e-5)
 
 
+def test_twins_share_what_the_low_pass_lets_through(log):
+    """Items 1 and 8 were taken by the same people: what tells them apart is rounding alone."""
+    twice = np.repeat(np.arange(len(log.items)), 1 + (log.items == 1))
+    items = log.items[twice]
+    items[1:][twice[1:] == twice[:-1]] = 8
+    twins = Interactions(log.users[twice], items, log.weights[twice], log.n_users, 9)
+    model = GFCF(GFCFConfig(low_pass=1.0)).fit(TrainData(twins), rng=np.random.default_rng(0))
+    offers = model.encode_items()
+    assert offers[1].norm() > 0.1
+    torch.testing.assert_close(offers[1], offers[8], atol=1e-4, rtol=0)
+    took_one = Queries(np.array([-1]), np.array([0, 1]), np.array([1]), np.ones(1, np.float32))
+    one, other = model.score(took_one)[0, [1, 8]].tolist()
+    assert one == pytest.approx(other, abs=1e-4)
+    assert one > 0.1
+
+
 @pytest.mark.parametrize("shape", [(300, 60), (60, 300)])
 def test_finds_the_leading_singular_vectors_of_a_larger_matrix(shape):
     rng = np.random.default_rng(3)
@@ -115,3 +132,23 @@ def test_says_what_does_not_fit(world, monkeypatch):
     monkeypatch.setattr(gfcf, "free_memory", lambda device: 100)
     with pytest.raises(TooLarge, match=r"k = 50 and .* rank = 7 with 8 items.*lower them"):
         GFCF(GFCFConfig(rank=7, k=50)).fit(world, rng=np.random.default_rng(0))
+
+
+NEED = {  # of ten items, each taken by someone else, with rank 4: ten neighbours, ten columns
+    "cpu": {"cpu": 16 * 10 + 4 * 10 * (10 + 4 * 10)},
+    "cuda:0": {"cpu": 48 * 10, "cuda:0": 20 * 10 + 4 * 10 * (10 + 4 * 10)},
+}
+
+
+@pytest.mark.parametrize("device", NEED)
+def test_each_memory_is_asked_for_what_will_lie_there(device, monkeypatch):
+    x = sparse.eye(10, dtype=np.float32, format="csr")
+    config = GFCFConfig(rank=4)
+    free = dict(NEED[device])
+    monkeypatch.setattr(gfcf, "free_memory", lambda place: free[place])
+    gfcf._check_size(x, config, device)
+    for place in free:
+        free[place] -= 1
+        with pytest.raises(TooLarge, match=f"of the {place[:3]}.*'s memory"):
+            gfcf._check_size(x, config, device)
+        free[place] += 1
