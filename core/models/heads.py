@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,7 +13,7 @@ from torch.nn import functional
 
 from core.errors import BadInput
 from core.models.popularity import DAMPING, RatingBaseline
-from core.types import PAD, Features, Floats, Interactions, Ints, Queries
+from core.types import PAD, Array, Features, Floats, Interactions, Ints, Queries
 
 APART = 0.1  # share of the people whose label is known, kept from training to judge by
 FAR = 5.0  # a value further from what was expected, in deviations, counts as one so far
@@ -26,7 +27,6 @@ class Heads(nn.Module):
     """
 
     worth: Tensor
-    spread: Tensor
     label_shares: Tensor
 
     def __init__(self, dim: int, events: int, rated: bool, labels: int) -> None:
@@ -38,7 +38,6 @@ class Heads(nn.Module):
             self.register_buffer("worth", torch.ones(events))  # mean log2(1 + weight) of each kind
         if rated:
             self.rating = nn.Linear(dim, 1)
-            self.register_buffer("spread", torch.tensor(1.0))  # of the log's values
         if labels:
             self.label = nn.Linear(dim, labels)
             self.register_buffer("label_shares", torch.full((labels,), 1 / labels))
@@ -64,6 +63,16 @@ class Ratings:
             return None
         known = log.values[np.isfinite(log.values)]
         return cls(baseline, max(float(known.std(dtype=np.float64)), 1e-6))
+
+    def state(self) -> dict[str, Array]:
+        """As arrays, for the state of a model."""
+        return self.baseline.state() | {"rating_spread": np.array(self.spread)}
+
+    @classmethod
+    def load(cls, state: Mapping[str, Array]) -> Self | None:
+        """Those in a model's state, if any."""
+        baseline = RatingBaseline.load(state)
+        return None if baseline is None else cls(baseline, float(state["rating_spread"]))
 
     def z(self, events: Interactions | Queries) -> Floats:
         """How high each event is rated, (E,)."""

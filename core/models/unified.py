@@ -16,7 +16,6 @@ from core.models.blocks import setting, tensor
 from core.models.course import Batches
 from core.models.heads import Ratings, kept_apart, label_codes, persons, worths
 from core.models.losses import is_sampled
-from core.models.popularity import RatingBaseline
 from core.models.tower import ItemTower, content
 from core.models.trained import SCORED_AT_ONCE, Task, Trained
 from core.models.training import TrainingSettings
@@ -62,7 +61,7 @@ class UnifiedConfig(TrainingSettings):
     )
     rating_weight: float = setting(
         0.1,
-        "Weight of telling how it will be rated; 0 does not look at ratings at all",
+        "Weight of telling how it will be rated; 0 hears no ratings",
         min=0.0,
         max=10.0,
         step=0.1,
@@ -118,7 +117,7 @@ class Unified(Trained[Network]):
 
     def _network(self, train: TrainData, log: Interactions) -> Network:
         config, features = self.config, train.item_features
-        self._ratings = Ratings.of(log) if config.rating_weight else None
+        self._ratings = Ratings.of(log)
         self._labels, n_labels = None, 0
         if config.label:
             codes, kinds = label_codes(train.user_features, config.label, log.n_users)
@@ -132,7 +131,7 @@ class Unified(Trained[Network]):
             "platforms": 0 if log.platforms is None else int(log.platforms.max(initial=0)) + 1,
             "times": int(config.time_bias and log.times is not None),
             "told": kinds_of_events if told and kinds_of_events > 1 else 0,
-            "rated": int(self._ratings is not None),
+            "rated": int(self._heard() is not None),
             "labels": n_labels,
         }
         tower = ItemTower(config.dim, *content(features if config.content else None, log.n_items))
@@ -140,24 +139,26 @@ class Unified(Trained[Network]):
         net.tower.known.copy_(torch.from_numpy(np.bincount(log.items, minlength=log.n_items) > 0))
         if sizes["told"]:
             net.heads.worth.copy_(torch.from_numpy(worths(log)))
-        if self._ratings:
-            net.heads.spread.fill_(self._ratings.spread)
         if self._labels is not None:
             counts = np.bincount(self._labels[self._labels >= 0], minlength=n_labels)
             net.heads.label_shares.copy_(torch.from_numpy(counts / max(1, counts.sum())))
         return net
+
+    def _heard(self) -> Ratings | None:
+        """The scale of the ratings that the network hears; None if it hears none."""
+        return self._ratings if self.config.rating_weight else None
 
     def _network_of(self, weights: Mapping[str, Tensor]) -> Network:
         tower = ItemTower.of_state(self.config.dim, weights)
         names = {"events": "events.weight", "platforms": "platforms.weight"}
         names |= {"told": "heads.event.weight", "labels": "heads.label.weight"}
         sizes = {size: len(weights.get(name, ())) for size, name in names.items()}
-        sizes |= {"times": int("time_bias" in weights), "rated": int("heads.spread" in weights)}
+        sizes |= {"times": int("time_bias" in weights), "rated": int("value.weight" in weights)}
         return Network(self.config, tower, sizes)
 
     def _task(self, net: Network, log: Interactions, generator: torch.Generator) -> Task | None:
         config, device = self.config, next(net.parameters()).device
-        windows = Windows(log, config.max_len, device, self._ratings, self._labels)
+        windows = Windows(log, config.max_len, device, self._heard(), self._labels)
         if not len(windows.lengths):  # nobody did two things
             return None
         sampled = is_sampled(config.loss, log.n_items)
@@ -187,7 +188,7 @@ class Unified(Trained[Network]):
             chosen = order[low : low + SCORED_AT_ONCE]
             part = latest[chosen]
             with torch.no_grad():
-                hidden = net(self._table, padded(part, self._ratings, device))
+                hidden = net(self._table, padded(part, self._heard(), device))
                 last = tensor(part.lengths - 1, device)
                 states[tensor(chosen, device)] = hidden[torch.arange(len(part)), last]
         return states
@@ -245,25 +246,27 @@ class Unified(Trained[Network]):
     def predict(self, queries: Queries, items: Array) -> Floats:
         """Mean + item + spread · (person + rating), in the range of the log's values, (B,).
 
-        A history without events gets the baseline.
+        A history without events gets the baseline, and all do where ratings are not heard.
 
         Raises:
             NotFitted: the model is not fitted.
-            BadInput: its log has no values, or rating_weight was 0.
+            BadInput: its log has no values.
         """
         net = self._fitted()
         if self._ratings is None:
             raise BadInput(
-                "ratings cannot be predicted: the log that this model was fitted on has no values, "
-                "or rating_weight was 0; map a rating column to `value`"
+                "ratings cannot be predicted: the log that this model was fitted on has no values; "
+                "map a rating column to `value`"
             )
-        codes = tensor(np.asarray(items, np.int64), self._popularity.device)
-        with torch.no_grad():
-            states = self._states(queries)
-            rating = net.heads.rating(net.heads.of_pairs(states, self._table[codes]))[:, 0]
-            heard = tensor(queries.lengths > 0, rating.device)
-            above = (self._person(queries)[:, 0] + rating * heard) * self._ratings.spread
-        return self._ratings.baseline.predict(above.cpu().numpy(), items)
+        above = self._person(queries)[:, 0]
+        if hasattr(net.heads, "rating"):
+            codes = tensor(np.asarray(items, np.int64), above.device)
+            with torch.no_grad():
+                pairs = net.heads.of_pairs(self._states(queries), self._table[codes])
+                heard = tensor(queries.lengths > 0, above.device)
+                above = above + net.heads.rating(pairs)[:, 0] * heard
+        person = (above * self._ratings.spread).cpu().numpy()
+        return self._ratings.baseline.predict(person, items)
 
     def labels(self, queries: Queries) -> Tensor:
         """How likely each kind of the label is, (B, kinds); its share for an empty history.
@@ -300,13 +303,11 @@ class Unified(Trained[Network]):
         return self._told
 
     def state(self) -> dict[str, Array]:
-        """The network's, and the rating baseline's where ratings are looked at."""
-        return super().state() | (self._ratings.baseline.state() if self._ratings else {})
+        """The network's, and the scale of the ratings where the log has values."""
+        return super().state() | (self._ratings.state() if self._ratings else {})
 
     def load(self, state: Mapping[str, Array], *, device: str = "cpu") -> Self:
         """Take up what an earlier fit learnt."""
-        baseline = RatingBaseline.load(state)
-        if baseline is not None:
-            self._ratings = Ratings(baseline, float(state["heads.spread"]))
+        self._ratings = Ratings.load(state)
         others = {name: value for name, value in state.items() if not name.startswith("rating_")}
         return super().load(others, device=device)

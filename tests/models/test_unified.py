@@ -54,7 +54,7 @@ def linear(x: np.ndarray, w: Weights, name: str) -> np.ndarray:
 
 def z_by_hand(w: Weights, items: list[int], values: list[float]) -> np.ndarray:
     mean = w["rating_range"][0]
-    return (np.array(values) - mean - w["rating_item"][items]) / w["heads.spread"]
+    return (np.array(values) - mean - w["rating_item"][items]) / w["rating_spread"]
 
 
 def state_by_hand(w: Weights, items: list[int], times: list[int], values: list[float]) -> Any:
@@ -138,7 +138,7 @@ def rating_by_hand(w: Weights, user: np.ndarray, item: int, values: list[float])
     person = np.nansum(z) / (np.isfinite(z).sum() + 5)
     mean, low, high = w["rating_range"]
     rating = person + linear(joint(w, user, item), w, "heads.rating")[0]
-    return float(np.clip(mean + w["rating_item"][item] + w["heads.spread"] * rating, low, high))
+    return float(np.clip(mean + w["rating_item"][item] + w["rating_spread"] * rating, low, high))
 
 
 def test_a_rating_is_that_by_hand(world):
@@ -192,7 +192,7 @@ def test_a_window_is_cut_from_the_end_and_every_event_is_predicted_once():
 
 
 def batch_of(train: TrainData, model: Unified) -> tuple[dict[str, torch.Tensor], Next]:
-    windows = Windows(train.interactions, 4, torch.device("cpu"), model._ratings, model._labels)
+    windows = Windows(train.interactions, 4, torch.device("cpu"), model._heard(), model._labels)
     return windows.batch(torch.arange(5))
 
 
@@ -242,7 +242,7 @@ def test_the_loss_is_that_by_hand(world):
             others = [e for e in range(len(log)) if log.items[e] == wanted and e != event]
             rest = (log.values[others] - w["rating_range"][0]).astype(np.float64)
             mean = np.nansum(rest) / (np.isfinite(rest).sum() + 5)
-            aim = (log.values[event] - w["rating_range"][0] - mean) / w["heads.spread"]
+            aim = (log.values[event] - w["rating_range"][0] - mean) / w["rating_spread"]
             said = person + linear(joint(w, user, wanted), w, "heads.rating")[0]
             errors.append((said - np.clip(aim, -5, 5)) ** 2)
     expected = total / weights + 0.7 * np.nanmean(errors)
