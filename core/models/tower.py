@@ -72,9 +72,10 @@ class Embedded(nn.Module):
         nn.init.normal_(self.project.weight, std=0.02 / vectors.shape[1] ** 0.5)  # small, like ids
         nn.init.zeros_(self.project.bias)
 
-    def forward(self) -> Tensor:
-        """What it adds to each item, (I, dim)."""
-        seen = torch.where(self.there[:, None], self.project(self.vectors), self.missing)
+    def forward(self, rows: slice | Tensor) -> Tensor:
+        """What it adds to each of these items, (I, dim)."""
+        there = self.there[rows][:, None]
+        seen = torch.where(there, self.project(self.vectors[rows]), self.missing)
         dropped: Tensor = self.drop(seen)
         return torch.sigmoid(self.gate) * dropped
 
@@ -129,24 +130,36 @@ class ItemTower(nn.Module):
         }
         return cls(dim, tags, state["tower.numbers"].numpy(), embeddings)
 
-    def forward(self, id_dropout: float = 0.0) -> Tensor:
-        """Every item's vector, (I, dim); ids are dropped at this rate."""
-        keep = self.known
+    def forward(self, id_dropout: float = 0.0, items: Tensor | None = None) -> Tensor:
+        """The vectors (I, dim) of these items (I,), or of all; ids are dropped at this rate."""
+        rows = slice(None) if items is None else items
+        keep = self.known[rows]
         if id_dropout:
             keep = keep & (torch.rand(len(keep), device=keep.device) >= id_dropout)
-        total = self.id.weight * keep[:, None]
+        total = self.id.weight[rows] * keep[:, None]
         if self.tag is not None:
+            places, starts, values = self._tags(items)
             total = total + functional.embedding_bag(
-                self.places,
+                places,
                 self.tag.weight,
-                self.starts,
+                starts,
                 mode="sum",
-                per_sample_weights=self.values,
+                per_sample_weights=values,
                 include_last_offset=True,
             )
         if self.number is not None:
-            total = total + self.number(self.numbers)
+            total = total + self.number(self.numbers[rows])
         for embedded in self.embedded.values():
-            total = total + embedded()
+            total = total + embedded(rows)
         vectors: Tensor = self.norm(total)
         return vectors
+
+    def _tags(self, items: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """The tags of these items, one item after another: places, where each starts, values."""
+        if items is None:
+            return self.places, self.starts, self.values
+        lengths = self.starts[items + 1] - self.starts[items]
+        starts = functional.pad(lengths.cumsum(0), (1, 0))
+        shift = (self.starts[items] - starts[:-1]).repeat_interleave(lengths)
+        take = torch.arange(len(shift), device=shift.device) + shift
+        return self.places[take], starts, self.values[take]

@@ -91,19 +91,26 @@ class Network(nn.Module):
 
         Among all items, or the target and some: codes, and how often each is expected there.
         """
-        table = self.tower(config.id_dropout if self.training else 0.0)
         valid = then.items != PAD
-        states, wanted, weights = (
-            self(table, history)[valid],
-            then.items[valid],
-            then.weights[valid],
-        )
+        wanted, weights = then.items[valid], then.weights[valid]
+        rate = config.id_dropout if self.training else 0.0
+        if among is None:
+            table = self.tower(rate)
+        else:  # of a large catalogue only what this step needs
+            drawn, often = among
+            codes = torch.cat([history["items"].flatten(), wanted, drawn])
+            needed, places = torch.unique(codes, return_inverse=True)
+            table = self.tower(rate, needed)
+            sizes = [history["items"].numel(), len(wanted), len(drawn)]
+            seen, wanted, drawn = places.split(sizes)
+            history = history | {"items": seen.view_as(history["items"])}
+        states = self(table, history)[valid]
         units = functional.normalize(states.float(), dim=1) * self.sharpness()
         vectors = functional.normalize(table.float(), dim=1)
         if among is None:
             losses = full_softmax(units, vectors, wanted)
         else:
-            losses = sampled_softmax(units, vectors, wanted, *among)
+            losses = sampled_softmax(units, vectors, wanted, drawn, often)
         total = (losses * weights).sum() / weights.sum()
         heads = self.heads
         if hasattr(heads, "joint"):

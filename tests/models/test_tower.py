@@ -133,3 +133,16 @@ def test_new_items_are_told_apart_by_their_embedding_alone(name, params, part):
     even, odd = (scores[:, 36:][:, taste[36:] == side].mean(dim=1) for side in (0, 1))
     right = torch.where(torch.arange(60) % 2 == 0, even > odd, odd > even)
     assert right.float().mean() > 0.95
+
+
+def test_some_items_have_the_vectors_and_gradients_that_they_have_among_all(embedded):
+    tower = fitted("unified", embedded, **SMALL)._fitted().eval().tower
+    some, weights = torch.tensor([6, 0, 2, 5]), torch.randn(4, 8)
+    found = []
+    for vectors in (tower(), tower(items=some)):
+        tower.zero_grad()
+        rows = vectors if len(vectors) == 4 else vectors[some]
+        (rows * weights).sum().backward()
+        found.append([rows.detach(), *(p.grad.clone() for p in tower.parameters())])
+    torch.testing.assert_close(found[0], found[1])
+    assert len(found[0]) > 8
