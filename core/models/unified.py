@@ -52,7 +52,7 @@ class UnifiedConfig(TrainingSettings):
         1024, "Items that a sampled step compares with", min=1, max=65536, step=256
     )
     mixed: bool = setting(
-        False, "A sampled step also compares with what others took in it, corrected for its share"
+        True, "A sampled step also compares with what others took in it, corrected for its share"
     )
     content: bool = setting(True, "Learn from the items' attributes and text")
     time_bias: bool = setting(True, "See how long ago events were")

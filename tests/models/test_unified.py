@@ -350,7 +350,7 @@ def test_the_refit_knows_the_validation_events(log):
     "switch",
     [
         {"loss": "sampled", "negatives": 4},
-        {"loss": "sampled", "negatives": 4, "mixed": True},
+        {"loss": "sampled", "negatives": 4, "mixed": False},
         {"rating_weight": 0.0},
         {"content": False},
         {"time_bias": False},
