@@ -125,6 +125,7 @@ def test_run_json_says_all_that_made_the_run(run, shop):
         "split": "leave-last-out",
         "seed": 0,
         "device": "cpu",
+        "features": {},
     }
     assert meta["config"]["params"]["gap"] == 6  # the defaults are written out
     assert set(meta["sha256"]) == {"weights.safetensors", "vocab.parquet"}

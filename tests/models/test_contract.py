@@ -259,7 +259,8 @@ def test_a_log_without_times_has_no_later_events(name, world):
     timeless = replace(world, interactions=replace(world.interactions, times=None))
     model = fitted(name, timeless)
     there, back = model.score(history(0, 1, 5)), model.score(history(5, 1, 0))
-    assert torch.allclose(there, back) == (name not in SEQUENTIAL)
+    same = torch.allclose(there, back, atol=1e-6)  # sums of another order near 0
+    assert same == (name not in SEQUENTIAL)
 
 
 @pytest.mark.parametrize("name", sorted(MODELS.keys() - NOT_LINEAR))
