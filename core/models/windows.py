@@ -99,13 +99,16 @@ class Windows:
     def candidates(self, then: Next, drawn: int, mixed: bool) -> tuple[Tensor, Tensor]:
         """Items (C,) to compare a batch's targets with, and how often each is expected there, (C,).
 
-        So many are drawn from all alike; mixed, what the others of the batch took comes with them.
+        So many are drawn from all alike; mixed, what the others of the batch took comes with them,
+        of a large batch as many at random.
         """
         n_items = len(self._shares)
         items = torch.randint(n_items, (drawn,), device=self.device)
         often = torch.full((drawn,), drawn / n_items, device=self.device)
         if mixed:
             own = then.items[then.items != PAD]
+            if len(own) > drawn:
+                own = own[torch.randperm(len(own), device=self.device)[:drawn]]
             items = torch.cat([items, own])
             often = drawn / n_items + (len(own) - 1) * self._shares[items]
         return items, often

@@ -262,6 +262,10 @@ def test_candidates_are_expected_as_often_as_they_come(log):
     targets = [e for e in range(1, len(log)) if log.users[e] == log.users[e - 1]]
     shares = np.bincount(log.items[targets], minlength=8) / len(targets)
     np.testing.assert_allclose(often, 2 + (len(own) - 1) * shares[items], rtol=1e-6)
+    items, often = windows.candidates(then, 4, True)
+    assert len(items) == 8
+    assert set(items[4:].tolist()) <= set(own.tolist())
+    np.testing.assert_allclose(often, 0.5 + 3 * shares[items], rtol=1e-6)
 
 
 def test_the_future_does_not_leak_into_the_past(world):
