@@ -19,7 +19,7 @@ from torch import Tensor
 
 from core.attributes import TASTE_SMOOTHING, categories, mix, taste, traits
 from core.errors import BadInput
-from core.models.blocks import tensor, unit_rows
+from core.models.blocks import spread, tensor, unit_rows
 from core.recommend import CANDIDATES
 from core.types import PAD, Encoder, Features, Ints, Queries, Recommender
 
@@ -129,7 +129,7 @@ class Rows:
         """The cells of these items (b, C); PAD has none."""
         there = items.clamp(min=0)
         lengths = self._lengths[there].masked_fill(items == PAD, 0)
-        take = _spread(self._starts[there].flatten(), lengths.flatten())
+        take = spread(self._starts[there].flatten(), lengths.flatten())
         query = torch.arange(len(items), device=items.device)
         own = query.repeat_interleave(lengths.sum(dim=1)) * self.width
         return Cells(own + self._columns[take], self._values[take].double(), lengths, self.width)
@@ -153,20 +153,9 @@ class Cells:
         """The row of one candidate (b,) of each query, as a flat (b, F)."""
         lengths = self.lengths.flatten()
         at = torch.arange(len(chosen), device=chosen.device) * self.lengths.shape[1] + chosen
-        take = _spread((lengths.cumsum(0) - lengths)[at], lengths[at])
+        take = spread((lengths.cumsum(0) - lengths)[at], lengths[at])
         row = self.values.new_zeros(len(chosen) * self.width)
         return row.index_put((self.columns[take],), self.values[take])
-
-
-def _spread(starts: Tensor, lengths: Tensor) -> Tensor:
-    """From each start as many numbers as its length says.
-
-    >>> _spread(torch.tensor([7, 3]), torch.tensor([2, 3])).tolist()
-    [7, 8, 3, 4, 5]
-    """
-    ends = lengths.cumsum(0)
-    steps = torch.arange(int(ends[-1]) if len(ends) else 0, device=lengths.device)
-    return steps + (starts - ends + lengths).repeat_interleave(lengths)
 
 
 class Costs(Protocol):

@@ -89,6 +89,17 @@ def strengths(log: Interactions) -> sparse.csr_matrix:
     return matrix
 
 
+def spread(starts: Tensor, lengths: Tensor) -> Tensor:
+    """From each start as many numbers as its length says.
+
+    >>> spread(torch.tensor([7, 3]), torch.tensor([2, 3])).tolist()
+    [7, 8, 3, 4, 5]
+    """
+    ends = lengths.cumsum(0)
+    steps = torch.arange(int(ends[-1]) if len(ends) else 0, device=lengths.device)
+    return steps + (starts - ends + lengths).repeat_interleave(lengths)
+
+
 def lengths(matrix: Any) -> Array:
     """The length of each row, (I,), of a sparse or a dense matrix."""
     squares = matrix.multiply(matrix) if sparse.issparse(matrix) else matrix**2

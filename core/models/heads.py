@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Self
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from core.errors import BadInput
-from core.models.popularity import DAMPING, RatingBaseline
-from core.types import PAD, Array, Features, Floats, Interactions, Ints, Queries
+from core.models.ratings import DAMPING
+from core.types import PAD, Features, Floats, Interactions, Ints
 
 APART = 0.1  # share of the people whose label is known, kept from training to judge by
 FAR = 5.0  # a value further from what was expected, in deviations, counts as one so far
@@ -46,50 +42,6 @@ class Heads(nn.Module):
         """What they say together, h (…, D), of states and items (…, D) each."""
         both = torch.cat([states, items, states * items], dim=-1)
         return functional.gelu(self.joint(both))
-
-
-@dataclass(frozen=True, eq=False)
-class Ratings:
-    """A log's ratings on one scale: z = (r - mean - item) / spread, NaN where there is none."""
-
-    baseline: RatingBaseline
-    spread: float
-
-    @classmethod
-    def of(cls, log: Interactions) -> Self | None:
-        """Those of a log; None where it has none."""
-        baseline = RatingBaseline.fit(log)
-        if baseline is None or log.values is None:
-            return None
-        known = log.values[np.isfinite(log.values)]
-        return cls(baseline, max(float(known.std(dtype=np.float64)), 1e-6))
-
-    def state(self) -> dict[str, Array]:
-        """As arrays, for the state of a model."""
-        return self.baseline.state() | {"rating_spread": np.array(self.spread)}
-
-    @classmethod
-    def load(cls, state: Mapping[str, Array]) -> Self | None:
-        """Those in a model's state, if any."""
-        baseline = RatingBaseline.load(state)
-        return None if baseline is None else cls(baseline, float(state["rating_spread"]))
-
-    def z(self, events: Interactions | Queries) -> Floats:
-        """How high each event is rated, (E,)."""
-        if events.values is None:
-            return np.full(len(events.items), np.nan, np.float32)
-        z = (events.values - self.baseline.mean - self.baseline.item[events.items]) / self.spread
-        return np.where(np.isfinite(z), z, np.nan).astype(np.float32)
-
-    def aims(self, log: Interactions) -> Floats:
-        """The same of each event of a log, (E,), with its item's mean taken without it.
-
-        item = Σ d / (n + 5) becomes (Σ d - d) / (n + 4), so z grows by (n + 5) / (n + 4).
-        """
-        z = self.z(log)
-        counts = np.bincount(log.items[np.isfinite(z)], minlength=log.n_items)
-        grown: Floats = z * (1 + 1 / (counts + DAMPING - 1))[log.items].astype(np.float32)
-        return grown
 
 
 def persons(z: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from core.models.blocks import setting, strengths, tensor
 from core.models.course import Batches
-from core.models.losses import NEVER, others
+from core.models.losses import NEVER, sampled_softmax
 from core.models.trained import Task, Trained
 from core.models.training import TrainingSettings
 from core.models.two_tower import Bags, Pairs
@@ -96,8 +96,7 @@ class LightGCN(Trained["Network"]):
             expected = torch.full_like(candidates, len(candidates) / log.n_items, dtype=torch.float)
             table = net()
             users, items = net.users(history, table), functional.normalize(table, dim=1)
-            rest = others(users, targets, items[candidates], candidates, expected)
-            losses = functional.softplus(rest - (users * items[targets]).sum(dim=1))
+            losses = sampled_softmax(users, items, targets, candidates, expected)
             length: Tensor = net.table(targets).square().sum(dim=1).mean()
             beside = self._beside(net, history, people[rows.to(device)], targets)
             return (

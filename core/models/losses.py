@@ -40,6 +40,16 @@ def sampled_softmax(
     return functional.softplus(rest - positive)
 
 
+def candidates(shares: Tensor, drawn: int, own: Tensor) -> tuple[Tensor, Tensor]:
+    """Items (C,) to compare with: first a step's own (O,), then so many drawn from all alike.
+
+    And how often each is expected there (C,), for a target of the step: the O - 1 others come as
+    often as their `shares` (I,) of all targets say.
+    """
+    items = torch.cat([own, torch.randint(len(shares), (drawn,), device=shares.device)])
+    return items, drawn / len(shares) + max(0, len(own) - 1) * shares[items]
+
+
 def others(
     states: Tensor, targets: Tensor, items: Tensor, candidates: Tensor, expected: Tensor
 ) -> Tensor:

@@ -12,11 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.errors import BadInput
 from core.models.blocks import setting, tensor
 from core.models.course import Batches
 from core.models.neumf import HELD, Negatives
-from core.models.popularity import DAMPING, RatingBaseline
+from core.models.ratings import DAMPING, Ratings, required
 from core.models.trained import Task, Trained
 from core.models.training import TrainingSettings
 from core.models.two_tower import Bags, Pairs
@@ -67,16 +66,13 @@ class MLPRating(Trained["Network"]):
 
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
-        self._ratings: RatingBaseline | None = None
+        self._ratings: Ratings | None = None
         self._items = torch.zeros(0, 0)  # what each adds to the first layer, (I, H)
 
     def _network(self, train: TrainData, log: Interactions) -> Network:
-        self._ratings = RatingBaseline.fit(log)
+        self._ratings = Ratings.of(log)
         net = Network(self.config, log.n_items)
         net.ordered.fill_(log.times is not None)
-        if self._ratings is not None and log.values is not None:
-            known = log.values[np.isfinite(log.values)]
-            net.spread.fill_(max(float(known.std(dtype=np.float64)), 1e-6))
         return net
 
     def _network_of(self, weights: Mapping[str, Tensor]) -> Network:
@@ -88,8 +84,9 @@ class MLPRating(Trained["Network"]):
         if not len(pairs):  # nobody did two things
             return None
         negatives = Negatives(log, pairs, config.negatives)
-        z = self._z(net, log)
-        aims = (z * _without_itself(log, z))[pairs.targets]
+        z, device = self._z(log), net.ordered.device
+        aims = z if self._ratings is None else tensor(self._ratings.aims(log), device)
+        aims = aims[pairs.targets]
 
         def loss(rows: Tensor) -> Tensor:
             history, targets, weights = pairs.batch(rows)
@@ -98,7 +95,7 @@ class MLPRating(Trained["Network"]):
             strength, rating = net(net.users(history, said), net.items_at(items)).unbind(dim=2)
             wanted = functional.pad(weights[:, None], (0, config.negatives))
             missed = ((strength - wanted).square() * valid).sum() / len(rows)
-            aim = aims[rows.to(z.device)] - person(history, said)
+            aim = aims[rows.to(device)] - person(history, said)
             known = aim.isfinite()
             errors = (rating[:, 0] - aim.nan_to_num()).square() * known
             total: Tensor = missed + config.rating_weight * errors.sum() / known.sum().clamp(min=1)
@@ -106,23 +103,24 @@ class MLPRating(Trained["Network"]):
 
         return Batches(torch.ones(len(pairs)), config.batch, generator), loss
 
-    def _z(self, net: Network, events: Interactions | Queries) -> Tensor:
-        """(r - mean - item) / spread of each event, (E,), NaN where it has no rating."""
-        z = np.full(len(events.items), np.nan)
-        if self._ratings is not None and events.values is not None:
-            z = events.values - self._ratings.mean - self._ratings.item[events.items]
-            z[~np.isfinite(z)] = np.nan
-        return tensor((z / float(net.spread)).astype(np.float32), net.spread.device)
+    def _z(self, events: Interactions | Queries) -> Tensor:
+        """How high each event is rated, (E,), NaN where it has no rating."""
+        z = (
+            np.full(len(events.items), np.nan, np.float32)
+            if self._ratings is None
+            else self._ratings.z(events)
+        )
+        return tensor(z, self._popularity.device)
 
     def _refresh(self, net: Network) -> None:
-        every = torch.arange(net.items.num_embeddings, device=net.spread.device)
+        every = torch.arange(net.items.num_embeddings, device=net.ordered.device)
         with torch.no_grad():
             self._items = net.items_at(every)
 
     def _history(self, net: Network, queries: Queries) -> tuple[Bags, Tensor]:
         """What counts of these histories, and z of its events."""
         part = queries.latest(self.config.max_len) if net.ordered else queries
-        return Bags.of(part, net.spread.device), self._z(net, part)
+        return Bags.of(part, net.ordered.device), self._z(part)
 
     def _scores(self, net: Network, queries: Queries) -> Tensor:
         with torch.no_grad():
@@ -140,38 +138,23 @@ class MLPRating(Trained["Network"]):
             NotFitted: the model is not fitted.
             BadInput: its log has no values.
         """
-        net = self._fitted()
-        if self._ratings is None:
-            raise BadInput(
-                "ratings cannot be predicted: the log that this model was fitted on has no values; "
-                "map a rating column to `value`"
-            )
+        net, ratings = self._fitted(), required(self._ratings)
         history, z = self._history(net, queries)
         codes = tensor(np.asarray(items, np.int64), z.device)[:, None]
         with torch.no_grad():
             rating = net(net.users(history, z), net.items_at(codes))[:, 0, 1]
-        above = (person(history, z) + rating * (history.lengths > 0)) * net.spread
-        return self._ratings.predict(above.cpu().numpy(), items)
+        above = (person(history, z) + rating * (history.lengths > 0)) * ratings.spread
+        return ratings.baseline.predict(above.cpu().numpy(), items)
 
     def state(self) -> dict[str, Array]:
-        """The network's, and RatingBaseline's where the log has values."""
+        """The network's, and the scale of the ratings where the log has values."""
         return super().state() | ({} if self._ratings is None else self._ratings.state())
 
     def load(self, state: Mapping[str, Array], *, device: str = "cpu") -> Self:
         """Take up what an earlier fit learnt."""
-        self._ratings = RatingBaseline.load(state)
+        self._ratings = Ratings.load(state)
         others = {name: value for name, value in state.items() if not name.startswith("rating_")}
         return super().load(others, device=device)
-
-
-def _without_itself(log: Interactions, z: Tensor) -> Tensor:
-    """How many times z of each event is as large when its item's part leaves it out, (E,).
-
-    item = Σ d / (n + 5) becomes (Σ d - d) / (n + 4), so d - item grows by (n + 5) / (n + 4).
-    """
-    items = tensor(log.items, z.device)
-    ratings = z.new_zeros(log.n_items).index_add(0, items, z.isfinite().to(z.dtype))
-    return (1 + 1 / (ratings + DAMPING - 1))[items]
 
 
 def person(history: Bags, z: Tensor) -> Tensor:
@@ -184,12 +167,10 @@ class Network(nn.Module):
     """From histories with ratings and items to strength and rating."""
 
     ordered: Tensor
-    spread: Tensor
 
     def __init__(self, config: Any, n_items: int) -> None:
         super().__init__()
         self.register_buffer("ordered", torch.tensor(True))
-        self.register_buffer("spread", torch.tensor(1.0))  # of the log's values, their deviation
         self._decay, dim = float(config.history_decay), config.dim
         widths = [max(2, 2 * dim >> layer) for layer in range(config.layers)]
         self.items = nn.Embedding(n_items, dim)

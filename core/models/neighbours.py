@@ -21,7 +21,7 @@ from core.models.blocks import (
     tie_breaker,
 )
 from core.models.gram import chunks
-from core.models.popularity import PredictsRatings, RatingBaseline
+from core.models.ratings import PredictsRatings, RatingBaseline
 from core.models.similarity import (
     SIMILARITIES,
     Weighting,

@@ -11,7 +11,7 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.models.blocks import unit_rows, whitened
+from core.models.blocks import spread, unit_rows, whitened
 from core.types import Array, Features, Floats
 
 EMBEDDINGS = ("text_embedding", "image_embedding")
@@ -159,7 +159,5 @@ class ItemTower(nn.Module):
         if items is None:
             return self.places, self.starts, self.values
         lengths = self.starts[items + 1] - self.starts[items]
-        starts = functional.pad(lengths.cumsum(0), (1, 0))
-        shift = (self.starts[items] - starts[:-1]).repeat_interleave(lengths)
-        take = torch.arange(len(shift), device=shift.device) + shift
-        return self.places[take], starts, self.values[take]
+        take = spread(self.starts[items], lengths)
+        return self.places[take], functional.pad(lengths.cumsum(0), (1, 0)), self.values[take]

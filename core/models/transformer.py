@@ -54,8 +54,9 @@ class Network(nn.Module):
         for name in ("events", "platforms"):
             if name in history and hasattr(self, name):
                 known, kinds = getattr(self, name), history[name]
-                unseen = (kinds >= known.num_embeddings)[..., None]  # says nothing
-                marks = known(kinds.clamp(max=known.num_embeddings - 1)).masked_fill(unseen, 0)
+                last = known.num_embeddings - 1
+                silent = ((kinds < 0) | (kinds > last))[..., None]  # of no kind, or of a new one
+                marks = known(kinds.clamp(0, last)).masked_fill(silent, 0)
                 scale, shift = marks.chunk(2, dim=-1)
                 x = x + x * scale + shift  # to buy A is not to look at it, nor to buy B
         if "values" in history:

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from core.models.blocks import setting, tensor
 from core.models.course import Batches
-from core.models.losses import is_sampled, others
+from core.models.losses import candidates, is_sampled, others
 from core.models.tower import ItemTower, content
 from core.models.trained import Task, Trained
 from core.models.training import TrainingSettings
@@ -81,15 +81,13 @@ class TwoTower(Trained["Towers"]):
 
         def loss(rows: Tensor) -> Tensor:
             history, targets, weights = pairs.batch(rows)
-            candidates, expected = every, torch.ones_like(pairs.shares)
+            drawn, often = every, torch.ones_like(pairs.shares)
             if sampled:
-                drawn = torch.randint(log.n_items, (config.negatives,), device=every.device)
-                candidates = torch.cat([targets, drawn])
-                expected = (len(targets) - 1) * pairs.shares + config.negatives / log.n_items
+                drawn, often = candidates(pairs.shares, config.negatives, targets)
             table = net.tower(config.id_dropout)
-            users, items = net.users(history, table), net.items(table[candidates])
+            users, items = net.users(history, table), net.items(table[drawn])
             wanted = items[: len(targets)] if sampled else items[targets]
-            rest = others(users, targets, items, candidates, expected[candidates])
+            rest = others(users, targets, items, drawn, often)
             losses = functional.softplus(rest - (users * wanted).sum(dim=1))
             return (losses * weights).sum() / weights.sum()
 

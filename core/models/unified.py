@@ -14,8 +14,9 @@ from torch.nn import functional
 from core.errors import BadInput
 from core.models.blocks import setting, tensor
 from core.models.course import Batches
-from core.models.heads import Ratings, kept_apart, label_codes, persons, worths
+from core.models.heads import kept_apart, label_codes, persons, worths
 from core.models.losses import is_sampled
+from core.models.ratings import Ratings, required
 from core.models.tower import ItemTower, content
 from core.models.trained import SCORED_AT_ONCE, Task, Trained
 from core.models.training import TrainingSettings
@@ -253,11 +254,7 @@ class Unified(Trained[Network]):
             BadInput: its log has no values.
         """
         net = self._fitted()
-        if self._ratings is None:
-            raise BadInput(
-                "ratings cannot be predicted: the log that this model was fitted on has no values; "
-                "map a rating column to `value`"
-            )
+        ratings = required(self._ratings)
         above = self._person(queries)[:, 0]
         if hasattr(net.heads, "rating"):
             codes = tensor(np.asarray(items, np.int64), above.device)
@@ -265,8 +262,7 @@ class Unified(Trained[Network]):
                 pairs = net.heads.of_pairs(self._states(queries), self._table[codes])
                 heard = tensor(queries.lengths > 0, above.device)
                 above = above + net.heads.rating(pairs)[:, 0] * heard
-        person = (above * self._ratings.spread).cpu().numpy()
-        return self._ratings.baseline.predict(person, items)
+        return ratings.baseline.predict((above * ratings.spread).cpu().numpy(), items)
 
     def labels(self, queries: Queries) -> Tensor:
         """How likely each kind of the label is, (B, kinds); its share for an empty history.

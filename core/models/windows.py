@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from core.models.blocks import tensor
-from core.models.heads import Ratings
+from core.models.losses import candidates
+from core.models.ratings import Ratings
 from core.types import PAD, Interactions, Ints, Queries
 
 History = dict[str, Tensor]  # items (B, L), 0 behind the end; events, platforms, times if there
@@ -97,18 +98,11 @@ class Windows:
         return history, then
 
     def candidates(self, then: Next, drawn: int, mixed: bool) -> tuple[Tensor, Tensor]:
-        """Items (C,) to compare a batch's targets with, and how often each is expected there, (C,).
+        """Items to compare a batch's targets with, and how often each is expected (losses.py).
 
-        So many are drawn from all alike; mixed, what the others of the batch took comes with them,
-        of a large batch as many at random.
+        So many are drawn; mixed, what the batch took comes with them, of a large one as many.
         """
-        n_items = len(self._shares)
-        items = torch.randint(n_items, (drawn,), device=self.device)
-        often = torch.full((drawn,), drawn / n_items, device=self.device)
-        if mixed:
-            own = then.items[then.items != PAD]
-            if len(own) > drawn:
-                own = own[torch.randperm(len(own), device=self.device)[:drawn]]
-            items = torch.cat([items, own])
-            often = drawn / n_items + (len(own) - 1) * self._shares[items]
-        return items, often
+        own = then.items[then.items != PAD] if mixed else then.items.new_zeros(0)
+        if len(own) > drawn:
+            own = own[torch.randperm(len(own), device=self.device)[:drawn]]
+        return candidates(self._shares, drawn, own)

@@ -56,8 +56,11 @@ def _components(
             "model": model_label(one["model"]),
             "run": one["name"][:6] if one["name"] != one["model"] else "–",
             metric_label("ndcg@10"): one["validation"],
-            **{head: 100 * w for head, w in zip(headers, one["weights"], strict=False)},
-            **({t("findings.does"): does[place]} if does else {}),
+            **(
+                {t("findings.does"): does[place]}
+                if does
+                else {h: 100 * w for h, w in zip(headers, one["weights"], strict=True)}
+            ),
         }
         for place, one in enumerate(components)
     ]

@@ -11,7 +11,8 @@ import torch
 
 from core.errors import BadInput
 from core.models.mlp_rating import MLPRating, MLPRatingConfig, person
-from core.models.popularity import Popularity, RatingBaseline
+from core.models.popularity import Popularity
+from core.models.ratings import RatingBaseline
 from core.models.two_tower import Bags
 from core.types import Interactions, Queries, TrainData
 
@@ -27,7 +28,11 @@ def fitted(train: TrainData, **params: Any) -> MLPRating:
 
 def z_by_hand(w: Weights, item: int, value: float) -> float:
     mean = w["rating_range"][0] if "rating_range" in w else np.nan
-    return float((value - mean - w["rating_item"][item]) / w["spread"]) if mean == mean else np.nan
+    return (
+        float((value - mean - w["rating_item"][item]) / w["rating_spread"])
+        if mean == mean
+        else np.nan
+    )
 
 
 def person_by_hand(w: Weights, items: list[int], values: list[float], max_len: int = 3) -> float:
@@ -88,7 +93,7 @@ def test_scores_and_ratings_are_those_by_hand(world):
     np.testing.assert_allclose(model.score(query)[0], found[:, 0], rtol=1e-4, atol=1e-5)
     mean, low, high = state["rating_range"]
     person = person_by_hand(state, EVENTS[0], EVENTS[2])
-    expected = mean + state["rating_item"] + state["spread"] * (person + found[:, 1])
+    expected = mean + state["rating_item"] + state["rating_spread"] * (person + found[:, 1])
     assert ((low < expected) & (expected < high)).sum() > 2
     model = MLPRating(model.config).load(state)
     got = [model.predict(query, np.array([item]))[0] for item in range(8)]
@@ -110,7 +115,7 @@ def loss_by_hand(state: Weights, log: Interactions) -> float:
     """Of ROWS, where DRAWN are the negatives; what the user took is none."""
     places = [e for e in range(len(log)) if e and log.users[e] == log.users[e - 1]]
     strength, ratings = 0.0, []
-    mean, spread = state["rating_range"][0], float(state["spread"])
+    mean, spread = state["rating_range"][0], float(state["rating_spread"])
     for row, negatives in zip(ROWS.tolist(), DRAWN.tolist(), strict=True):
         event = places[row]
         own = log.users == log.users[event]

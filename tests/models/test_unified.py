@@ -258,13 +258,13 @@ def test_candidates_are_expected_as_often_as_they_come(log):
     assert often.unique().tolist() == [2]
     items, often = windows.candidates(then, 16, True)
     own = then.items[then.items != PAD]
-    assert torch.equal(items[16:], own)
+    assert torch.equal(items[: len(own)], own)
     targets = [e for e in range(1, len(log)) if log.users[e] == log.users[e - 1]]
     shares = np.bincount(log.items[targets], minlength=8) / len(targets)
     np.testing.assert_allclose(often, 2 + (len(own) - 1) * shares[items], rtol=1e-6)
     items, often = windows.candidates(then, 4, True)
     assert len(items) == 8
-    assert set(items[4:].tolist()) <= set(own.tolist())
+    assert set(items[:4].tolist()) <= set(own.tolist())
     np.testing.assert_allclose(often, 0.5 + 3 * shares[items], rtol=1e-6)
 
 
@@ -377,6 +377,15 @@ def test_events_and_platforms_are_heard(log):
     strange = replace(query, events=query.events + 50)  # kinds that training did not have
     torch.testing.assert_close(model.score(strange), model.score(replace(query, events=None)))
     assert torch.isfinite(fitted(TrainData(log)).score(query)).all()
+
+
+def test_an_event_of_no_kind_says_nothing_of_it(log):
+    """As where the column has gaps."""
+    kinds = np.where(log.items == 2, PAD, log.items % 3)
+    model = fitted(TrainData(replace(log, events=kinds, platforms=kinds)))
+    query = replace(log, events=None, platforms=None).queries(np.array([3]))
+    silent = replace(query, events=np.full(4, PAD), platforms=np.full(4, PAD))
+    torch.testing.assert_close(model.score(silent), model.score(query))
 
 
 def test_progress_goes_on_through_the_refit(world):
