@@ -14,6 +14,7 @@ from core.data.store import DatasetInfo, Workspace
 from core.errors import BadInput
 from dashboard import cache, state
 from dashboard.charts.search import best_so_far, importance
+from dashboard.components.encoders_form import allowed
 from dashboard.components.labels import (
     day,
     metric_label,
@@ -29,11 +30,21 @@ from dashboard.state import dark, mark, t
 def search_form(
     dataset: DatasetInfo,
     params: Mapping[str, Mapping[str, Any]],
+    encoders: Mapping[str, Mapping[str, str]],
     split: str,
     seed: int,
     device: str,
 ) -> None:
-    """Asks what to search, and starts it; `params`: model → the settings that are not searched."""
+    """Asks what to search, and starts it.
+
+    Args:
+        dataset: Where.
+        params: Model → the settings that are not searched.
+        encoders: Model → what it is to read, as `encoders_form` gives it.
+        split: What is held out.
+        seed: Of all trials.
+        device: Where they are made.
+    """
     with st.expander(t("search.title"), icon=":material/manage_search:"):
         models = list(params)
         searched = [place for place, model in enumerate(models) if model in tune.SPACES]
@@ -78,6 +89,7 @@ def search_form(
                 seed=seed,
                 device=device,
                 evaluate=True,
+                features=allowed(encoders.get(model, {}), dataset),
             )
             state.put("run", tune.start(cache.workspace(), search))
         except BadInput as error:

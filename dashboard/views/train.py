@@ -90,7 +90,8 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
     alike = [run for run in runs if run.config.split == st.session_state.get("split", SPLITS[0])]
     params = {model: model_form(model, alike) for model in chosen}
     reading = [m for m in chosen if model_class(m).needs_features and "components" not in params[m]]
-    written = encoders_form(dataset) if reading else {}  # a fusion reads what its components do
+    # a fusion reads what its components do
+    encoders = dict.fromkeys(reading, encoders_form(dataset)) if reading else {}
     how, seed_box, where = st.columns(3)
     split = how.selectbox(
         t("train.split"),
@@ -118,7 +119,6 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
     )
     if pressed:
         try:
-            features = allowed(written, dataset)
             for model in chosen:
                 run = jobs.start(
                     cache.workspace(),
@@ -128,7 +128,7 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
                     split,
                     int(seed),
                     device,
-                    features=features if model in reading else None,
+                    features=allowed(encoders.get(model, {}), dataset),
                 )
                 state.put("run", run)
         except BadInput as error:
@@ -136,7 +136,7 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
             return
         st.rerun()
     if chosen:
-        search_form(dataset, params, split, int(seed), device)
+        search_form(dataset, params, encoders, split, int(seed), device)
 
 
 def _all_runs(now: Context) -> None:

@@ -84,6 +84,14 @@ def test_a_search_is_corrected_started_and_read(open_page: Open, small: Workspac
     assert text("en", "search.run_gone") in words(open_page(small, "train"))
 
 
+def test_a_search_reads_what_the_training_would(open_page: Open, small: Workspace) -> None:
+    page = chosen(open_page(small, "train"), "two_tower")
+    page.text_input(key="image_model").set_value("resnet18")
+    page.button(key="search").click().run()
+    assert not page.exception
+    assert ["images is missing" in error.value for error in page.error] == [True]
+
+
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 def test_a_search_is_seen_trial_by_trial_until_the_best_is_trained(
     open_page: Open, small: Workspace, language: str
