@@ -93,7 +93,7 @@ class Queries:
             start, stop, step = part.indices(len(self))
             if step == 1:
                 return self._between(start, max(start, stop))
-            part = np.arange(start, stop, step)
+            part = np.arange(len(self))[part]
         part = np.asarray(part)
         if part.dtype == bool:
             part = np.flatnonzero(part)

@@ -67,6 +67,11 @@ def test_unknown_ids_have_no_code():
     assert vocab(["a", "007"]).encode(["b", "7", 7, "", None, "007"]).tolist() == [PAD] * 5 + [1]
 
 
+def test_a_huge_step_takes_the_first():
+    q = queries([[1], [2, 3]])
+    assert unpacked(q[:: 2**63]) == unpacked(q)[:1]
+
+
 @given(histories, st.data())
 def test_a_slice_of_queries_is_a_slice_of_each_array(items, data):
     q = queries(items)
