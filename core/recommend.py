@@ -38,7 +38,7 @@ def score_blocks(
         part = slice(start, min(start + max(1, room // (4 * max(1, n_items))), len(queries)))
         with torch.no_grad():
             scores = model.score(queries[part]).to(torch.float32)
-        _check(scores, part.stop - part.start, n_items)
+        check_scores(scores, part.stop - part.start, n_items)
         yield part, scores
         start = part.stop
         room = min(limit, _room(scores.device))
@@ -50,7 +50,7 @@ def _room(device: torch.device) -> int:
     return min(most, max(CPU_BLOCK_BYTES, free_memory(str(device)) // 8))
 
 
-def _check(scores: Tensor, n: int, n_items: int) -> None:
+def check_scores(scores: Tensor, n: int, n_items: int) -> None:
     if scores.shape != (n, n_items):
         raise CoreError(f"the model gave {tuple(scores.shape)} scores, not {(n, n_items)}")
     if scores.numel():

@@ -143,6 +143,21 @@ class Queries:
         offsets = np.concatenate([[0], np.cumsum(np.minimum(self.lengths, n))])
         return self._map_events(lambda a: a[keep], users=self.users, offsets=offsets, now=self.now)
 
+    def subsets(self, keep: Array) -> Queries:
+        """The one history here as many times as keep (M, E) has rows, with the events it marks.
+
+        >>> q = Queries(np.array([7]), np.array([0, 2]), np.array([4, 5]), np.ones(2, np.float32))
+        >>> q.subsets(np.array([[True, False], [True, True]])).items.tolist()
+        [4, 4, 5]
+        """
+        rows, events = np.nonzero(keep)
+        return self._map_events(
+            lambda a: a[events],
+            users=np.repeat(self.users, len(keep)),
+            offsets=np.searchsorted(rows, np.arange(len(keep) + 1)).astype(np.int64),
+            now=None if self.now is None else np.repeat(self.now, len(keep)),
+        )
+
     def matrix(self, n_items: int, values: Array | None = None) -> sparse.csr_matrix:
         """The histories as a sparse (B, n_items) float32 matrix; repeats of an item are summed.
 
@@ -396,6 +411,37 @@ class Telling(Protocol):
 
     def findings(self) -> dict[str, Any]:
         """What fit found out, as JSON."""
+        ...
+
+
+@runtime_checkable
+class LinearInHistory(Protocol):
+    """Optional power: a score is a sum over the events of the history.
+
+    score[t] = base[t] + Σ over events e of shares[e, t] · fading[events after e], base[t] what an
+    empty history gets.
+    """
+
+    def shares(self, queries: Queries, items: Array) -> Array:
+        """What each event adds to these items' scores while it is the latest, (E, T) float64."""
+        ...
+
+    def fading(self, n: int) -> Array:
+        """How much of a share is left behind 0 … n - 1 later events, (n,)."""
+        ...
+
+
+@runtime_checkable
+class Additive(Protocol):
+    """Optional power: a score is a sum over components, models of their own."""
+
+    @property
+    def adding(self) -> tuple[str, ...]:
+        """The components' names, C of them; none where the model adds nothing up after all."""
+        ...
+
+    def contributions(self, queries: Queries) -> Tensor:
+        """What each component adds to each score, (C, B, I)."""
         ...
 
 

@@ -189,12 +189,10 @@ def sparse_tensor(matrix: sparse.csc_matrix, device: torch.device) -> Tensor:
     )
 
 
-class HistoryLinear:
-    """Models whose scores are a sum over the events of the history.
+class StoredRows:
+    """A model that learns a constant per item, a matrix of rows, and how a history fades.
 
-    score = base + Σ over events of weight · decay^age · rows[item], age 0 the latest. The base is
-    what an empty history gets. Weight and age are those of the event's place in the whole history,
-    so each event's share stands on its own. `rows` is (I, I): sparse, or a Tensor.
+    The base is what an empty history gets. `rows` is (N, I): sparse, or a Tensor.
     """
 
     Config: ClassVar[type]
@@ -223,15 +221,6 @@ class HistoryLinear:
         if self._base is None:
             raise NotFitted(f"this {type(self).__name__} model is not fitted yet: fit or load it")
         return self._base
-
-    def score(self, queries: Queries) -> Tensor:
-        """Scores (B, n_items), float32, on the model's device."""
-        base = self._fitted()
-        if self._rows is None or not len(queries.items):
-            return base.repeat(len(queries), 1)
-        if isinstance(self._rows, Tensor):
-            return sum_rows(queries, self._weights(queries), self._rows).add_(base)
-        return self._rows.sum(self._history(queries, len(base))).add_(base)
 
     def _weights(self, queries: Queries) -> Floats:
         """What each event counts, (E,)."""
@@ -262,6 +251,40 @@ class HistoryLinear:
             rows = SparseRows(stored_matrix(state, len(base)), device)
         self._keep(base, rows, float(state["decay"][0]), device)
         return self
+
+
+class HistoryLinear(StoredRows):
+    """Models whose scores are a sum over the events of the history.
+
+    score = base + Σ over events of weight · decay^age · rows[item], age 0 the latest. Weight and
+    age are those of the event's place in the whole history, so each event's share stands on its
+    own.
+    """
+
+    def score(self, queries: Queries) -> Tensor:
+        """Scores (B, n_items), float32, on the model's device."""
+        base = self._fitted()
+        if self._rows is None or not len(queries.items):
+            return base.repeat(len(queries), 1)
+        if isinstance(self._rows, Tensor):
+            return sum_rows(queries, self._weights(queries), self._rows).add_(base)
+        return self._rows.sum(self._history(queries, len(base))).add_(base)
+
+    def shares(self, queries: Queries, items: Array) -> Array:
+        """What each event adds to these items' scores while it is the latest, (E, T) float64."""
+        weights = np.asarray(queries.weights, np.float64)[:, None]
+        if self._rows is None:
+            return weights * np.zeros(len(items))
+        if isinstance(self._rows, Tensor):
+            chosen = self._rows[torch.from_numpy(queries.items)][:, torch.from_numpy(items)]
+            return weights * chosen.cpu().numpy().astype(np.float64)
+        rows = self._rows.matrix[queries.items][:, items].toarray().astype(np.float64)
+        found: Array = weights * rows
+        return found
+
+    def fading(self, n: int) -> Array:
+        """How much of a share is left behind 0 … n - 1 later events, (n,)."""
+        return self._decay ** np.arange(n, dtype=np.float64)
 
 
 def stored_matrix(state: Mapping[str, Array], columns: int) -> sparse.csr_matrix:

@@ -98,6 +98,16 @@ class Content(HistoryLinear):
             scores.addmm_(felt, self._embeddings.T)
         return scores
 
+    def shares(self, queries: Queries, items: Array) -> Array:
+        """What each event adds to these items' scores while it is the latest, (E, T) float64."""
+        self._fitted()
+        known = self._vectors.astype(np.float64)
+        alike = (known[queries.items] @ known[items].T).toarray()
+        felt = self._embeddings.cpu().numpy().astype(np.float64)
+        alike += felt[queries.items] @ felt[items].T
+        found: Array = np.asarray(queries.weights, np.float64)[:, None] * alike
+        return found
+
     def state(self) -> dict[str, Array]:
         """Beside what is sparse the embeddings (I, D), where there are any."""
         state = super().state()

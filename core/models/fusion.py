@@ -175,6 +175,11 @@ class Fusion:
         return mix.parts(queries) * weights.T[:, :, None]
 
     @property
+    def adding(self) -> tuple[str, ...]:
+        """The components whose parts add up to the score; none in stages."""
+        return () if self.config.method == "stages" else self._names
+
+    @property
     def components(self) -> dict[str, Recommender]:
         """The fitted components by name."""
         return dict(zip(self._names, self._fitted().models, strict=True))

@@ -106,6 +106,16 @@ class GFCF(HistoryLinear):
         weight = self.config.low_pass
         return near.addmm_(self.encode(queries), self.encode_items().T, alpha=weight)
 
+    def shares(self, queries: Queries, items: Array) -> Array:
+        """What each event adds to these items' scores while it is the latest, (E, T) float64."""
+        near = super().shares(queries, items)
+        basis = self._basis.cpu().numpy().astype(np.float64)
+        scale = np.asarray(self._scale, np.float64)
+        weights = queries.weights * np.asarray(_inverse(self._scale), np.float64)[queries.items]
+        broad = (basis[queries.items] * weights[:, None]) @ (basis[items] * scale[items][:, None]).T
+        both: Array = near + self.config.low_pass * broad
+        return both
+
     def encode(self, queries: Queries) -> Tensor:
         """The tastes of these histories, r·D_I^-q V, (B, rank); at most n_items columns."""
         self._fitted()

@@ -11,6 +11,7 @@ from scipy import sparse
 from torch import Tensor
 
 from core.models.blocks import (
+    HistoryLinear,
     Settings,
     SparseRows,
     largest_per_row,
@@ -47,7 +48,7 @@ class ItemKNNConfig(Settings):
     )
 
 
-class ItemKNN(PredictsRatings):
+class ItemKNN(PredictsRatings, HistoryLinear):
     """Scores by how alike an item is to those of the history: taken by the same people.
 
     Item vectors x over people, weighted (see Weighting); rows[a, b] = x_a·x_b / (‖x_a‖ ‖x_b‖ +

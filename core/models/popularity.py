@@ -23,7 +23,7 @@ class PopularityConfig(Settings):
     """Nothing to choose."""
 
 
-class Popularity(PredictsRatings):
+class Popularity(PredictsRatings, HistoryLinear):
     """score(item) = Σ weights of its events, over all time; the history plays no part."""
 
     Config: ClassVar[type] = PopularityConfig

@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 import numpy as np
 
 from core.errors import BadInput
-from core.models.blocks import HistoryLinear
+from core.models.blocks import StoredRows
 from core.types import Array, Floats, Interactions, Queries
 
 DAMPING = 5.0  # how many average ratings each item and person is thought to have beside its own
@@ -132,7 +132,7 @@ def required(ratings: Known | None) -> Known:
     return ratings
 
 
-class PredictsRatings(HistoryLinear):
+class PredictsRatings(StoredRows):
     """A model that keeps the rating baseline of its log beside what it learnt."""
 
     _ratings: RatingBaseline | None = None

@@ -81,6 +81,10 @@ class Transitions(HistoryLinear):
         """Scores (B, n_items), float32, on the model's device."""
         return super().score(queries.latest(self.config.length))
 
+    def fading(self, n: int) -> Array:
+        """How much of a share is left behind 0 … n - 1 later events, (n,)."""
+        return np.where(np.arange(n) < self.config.length, super().fading(n), 0.0)
+
 
 def _steps(log: Interactions, config: Any) -> sparse.csr_matrix:
     """A, (I, I) float64."""

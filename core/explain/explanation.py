@@ -1,0 +1,118 @@
+"""Why a model scores items as it does: a value for each event of a history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.errors import CoreError
+from core.types import Array, Ints
+
+if TYPE_CHECKING:
+    import shap
+
+GAP = 1e-5  # of max(1, |score|), above which there is no explanation
+TOP = 5  # players whose place among the first is looked at for stability
+STABLE, INDICATIVE = 0.8, 0.6  # of the first five that two halves of the evaluations share
+SURE = 2.0  # standard errors that a value must lie from 0
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """base + Σ values = score for each of T items, or it does not exist.
+
+    The players are the n events of a history, oldest first (or groups of them). `values` are
+    Shapley values of the game v(S) = the model's raw score of the item for a history of the events
+    S alone: what happens without an event is what the model says to somebody who did all the same
+    but that. `base` is v(∅), what somebody gets of whom nothing is known.
+
+    Raises:
+        CoreError: the values do not add up to within 1e-5 · max(1, |score|).
+    """
+
+    items: Ints  # (T,) codes; of a contrast the first minus `against`
+    scores: Array  # (T,) float64, v of all events
+    base: Array  # (T,) float64, v of none
+    values: Array  # (n, T) float64
+    se: Array  # (n, T) standard errors; 0 where exact
+    method: str  # "closed form", "enumeration" or "permutations"
+    evaluations: int  # histories that the model was asked for
+    seed: int
+    stability: Array  # (T,) share of the first five that two halves of the evaluations agree on
+    against: int | None = None  # the item whose score is subtracted
+    components: tuple[str, ...] = ()  # C of an additive model
+    parts: Array = field(default_factory=lambda: np.zeros((0, 0, 0)))  # (n, T, C) add up to values
+    base_parts: Array = field(default_factory=lambda: np.zeros((0, 0)))  # (T, C) add up to base
+
+    def __post_init__(self) -> None:
+        gap, allowed = self.gap, GAP * np.maximum(1, np.abs(self.scores))
+        if not (gap <= allowed).all():
+            worst = int(np.argmax(np.nan_to_num(gap, nan=np.inf) / allowed))
+            raise CoreError(
+                f"the explanation of item {self.items[worst]} does not add up: base and values "
+                f"miss the score {self.scores[worst]:.6g} by {gap[worst]:.3g}, at most "
+                f"{allowed[worst]:.3g} is allowed; this is a fault of the model or of Recscope"
+            )
+
+    @property
+    def gap(self) -> Array:
+        """|base + Σ values - score|, (T,)."""
+        gap: Array = np.abs(self.base + self.values.sum(axis=0) - self.scores)
+        return gap
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing was sampled."""
+        return self.method != "permutations"
+
+    @property
+    def confidence(self) -> tuple[str, ...]:
+        """exact, stable, indicative or unreliable, for each item."""
+        if self.exact:
+            return ("exact",) * len(self.items)
+        words = {STABLE: "stable", INDICATIVE: "indicative"}
+        return tuple(
+            next((word for least, word in words.items() if share >= least), "unreliable")
+            for share in self.stability
+        )
+
+    @property
+    def sure(self) -> Array:
+        """Values that lie more than two standard errors from 0, (n, T)."""
+        floor = 1e-9 * np.maximum(1, np.abs(self.scores))
+        found: Array = np.abs(self.values) > np.maximum(SURE * self.se, floor)
+        return found
+
+    def of(self, place: int) -> Explanation:
+        """The explanation of the item at this place alone."""
+        one = slice(place, place + 1)
+        return replace(
+            self,
+            items=self.items[one],
+            scores=self.scores[one],
+            base=self.base[one],
+            values=self.values[:, one],
+            se=self.se[:, one],
+            stability=self.stability[one],
+            parts=self.parts[:, one] if self.components else self.parts,
+            base_parts=self.base_parts[one] if self.components else self.base_parts,
+        )
+
+    def component_values(self) -> Array:
+        """What each component adds beyond its share of the base, (C, T); Σ = score - base."""
+        total: Array = self.parts.sum(axis=0).T
+        return total
+
+    def shap(self, names: Any) -> shap.Explanation:
+        """The same as shap's own object, a row per item, for its plots; names (n,) of players."""
+        import shap
+
+        return shap.Explanation(
+            values=self.values.T,
+            base_values=self.base,
+            data=np.ones_like(self.values.T),
+            feature_names=list(names),
+            error_std=None if self.exact else self.se.T,
+        )

@@ -1,0 +1,93 @@
+"""A history as a game: what the model says when only some of the events had happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+
+from core.errors import BadInput
+from core.models.blocks import free_memory
+from core.recommend import BLOCK_BYTES, CPU_BLOCK_BYTES, check_scores, score_blocks
+from core.types import Additive, Array, Ints, Queries, Recommender
+
+OnProgress = Callable[[int], None]  # histories that were scored
+
+
+class Game:
+    """v(S) of T items, remembered: what the model gives them for the events S of one history.
+
+    Each S is asked as a history of its own, with those events, their times and nothing in the
+    place of the others, so that it can be asked again by anyone. For an Additive model v has C
+    parts per item, which add up to its score.
+    """
+
+    def __init__(self, model: Recommender, query: Queries, items: Array, n_items: int) -> None:
+        if len(query) != 1:
+            raise BadInput(f"one history is explained at a time, not {len(query)}")
+        self.model, self.query, self.n_items = model, query, n_items
+        self.items: Ints = np.asarray(items, np.int64)
+        self.components = model.adding if isinstance(model, Additive) else ()
+        self.n = len(query.items)
+        self._places: dict[bytes, int] = {}
+        self._known = np.zeros((0, len(self.items), max(1, len(self.components))))
+
+    @property
+    def evaluations(self) -> int:
+        """Histories that the model was asked for."""
+        return len(self._places)
+
+    def __call__(self, keep: Array) -> Array:
+        """V of each coalition, a row of keep (M, n): (M, T, C) float64; C is 1 if not Additive."""
+        places = self.ask(keep)  # before `known` is looked at
+        return self._known[places]
+
+    def ask(self, keep: Array) -> Ints:
+        """Where the coalitions keep (M, n) stand in `known`, (M,); asks for the new ones."""
+        keep = np.asarray(keep, bool).reshape(len(keep), self.n)
+        keys = [row.tobytes() for row in np.packbits(keep, axis=1)]
+        new = {}
+        for row, key in enumerate(keys):
+            if key not in self._places and key not in new:
+                new[key] = row
+        if new:
+            asked = keep[list(new.values())]
+            order = np.argsort(asked.sum(axis=1), kind="stable")  # alike lengths waste no padding
+            found = np.empty((len(asked), *self._known.shape[1:]))
+            for part, values in self._scored(self.query.subsets(asked[order])):
+                found[order[part]] = values
+            start = len(self._known)
+            self._places |= {key: start + place for place, key in enumerate(new)}
+            self._known = np.concatenate([self._known, found])
+        return np.fromiter((self._places[key] for key in keys), np.int64, len(keys))
+
+    @property
+    def known(self) -> Array:
+        """All that was asked so far, (asked, T, C)."""
+        return self._known
+
+    def _scored(self, queries: Queries) -> Iterator[tuple[slice, Array]]:
+        if not self.components:
+            for part, scores in score_blocks(self.model, queries, self.n_items):
+                chosen = torch.from_numpy(self.items).to(scores.device)
+                yield part, scores[:, chosen].double().cpu().numpy()[:, :, None]
+            return
+        model = self.model
+        assert isinstance(model, Additive), "it has components"
+        row = 4 * max(1, self.n_items) * (len(self.components) + 1)
+        for start in range(0, len(queries), step := max(1, _room(model) // row)):
+            part = slice(start, min(start + step, len(queries)))
+            with torch.no_grad():
+                parts = model.contributions(queries[part])
+            for one in parts:
+                check_scores(one, part.stop - part.start, self.n_items)
+            chosen = torch.from_numpy(self.items).to(parts.device)
+            yield part, parts[:, :, chosen].permute(1, 2, 0).double().cpu().numpy()
+
+
+def _room(model: Recommender) -> int:
+    """Bytes that a block of parts may take."""
+    device = str(getattr(model, "device", "cpu"))
+    most = CPU_BLOCK_BYTES if device == "cpu" else BLOCK_BYTES
+    return min(most, max(CPU_BLOCK_BYTES, free_memory(device) // 8))
