@@ -13,8 +13,9 @@ from core.explain.explanation import TOP, Explanation
 from core.explain.game import Game
 from core.types import Array, Ints, LinearInHistory, Queries, Recommender
 
+MOST_PLAYERS = 200  # events, of which the oldest are one player together if there are more
 PER_PLAYER = 100  # histories asked for, per event, at most
-ENOUGH = 0.03  # standard error of all values together, relative to their length, that ends it
+ENOUGH = 0.05  # standard error of all values together, relative to their length, that ends it
 FIRST_PAIRS = 2  # of orders, after which there is something to see
 
 
@@ -31,8 +32,9 @@ def explain(
     """Why the model scores these items as it does for this history, to full precision.
 
     In closed form where the score is linear in the history; by all coalitions of at most 12
-    events; else by pairs of random orders with a control variate, until the values are known to 3 %
-    or 100 histories per event were asked for. `seed` alone decides what is drawn.
+    events; else by random orders with a control variate, until the values are known to 5 % or 100
+    histories per event were asked for. Of more than 200 events the oldest are then one player.
+    `seed` alone decides what is drawn.
 
     Args:
         model: Fitted or loaded.
@@ -71,8 +73,9 @@ def refined(
     if not len(items) or asked.min() < 0 or asked.max() >= n_items:
         raise BadInput(f"items must be one or more codes in 0 … {n_items - 1}, not {asked}")
     query = anonymous(query)
-    game = Game(model, query, asked, n_items)
-    n = game.n
+    linear = isinstance(model, LinearInHistory)
+    game = Game(model, query, asked, n_items, None if linear else latest_apart(len(query.items)))
+    n, parts = game.n, max(1, len(game.components))
     both = game(np.stack([np.zeros(n, bool), np.ones(n, bool)]))
     shown = _Shown(game, items, against, both, seed)
     if isinstance(model, LinearInHistory):
@@ -80,7 +83,7 @@ def refined(
         yield shown.exactly("closed form", values[:, :, None])
     elif n <= shapley.MOST_ENUMERATED:
         values = shapley.of_all(flat(game(shapley.coalitions(n))))
-        yield shown.exactly("enumeration", values.reshape(n, len(asked), -1))
+        yield shown.exactly("enumeration", values.reshape(n, len(asked), parts))
     else:
         rng, orders = np.random.default_rng(seed), np.zeros((0, n), np.int64)
         for pairs in budgets(n, per_player):
@@ -97,6 +100,11 @@ def anonymous(query: Queries) -> Queries:
     return replace(query, users=np.full(len(query), -1))
 
 
+def latest_apart(n: int) -> Ints:
+    """The player that each of n events is, (n,): the latest 199 for themselves, the rest as one."""
+    return np.maximum(np.arange(n) - max(0, n - MOST_PLAYERS), 0)
+
+
 def flat(values: Array) -> Array:
     """(M, T, C) → (M, T · C)."""
     return values.reshape(len(values), -1)
@@ -110,7 +118,7 @@ def budgets(n: int, per_player: int) -> list[int]:
 
 
 def good_enough(found: Explanation) -> bool:
-    """Whether the values of every item are known to 3 %."""
+    """Whether the values of every item are known to 5 %."""
     size = np.linalg.norm(found.values, axis=0)
     error = np.linalg.norm(found.se, axis=0)
     return bool((error <= ENOUGH * np.maximum(size, 1e-9)).all())
@@ -143,15 +151,21 @@ class _Shown:
             total = parts.sum(axis=2)
             return np.concatenate([total, flat(parts)], axis=1) if self.game.components else total
 
-        found, se = shapley.of_orders(v, orders)
-        values = found[:, t:].reshape(n, t, -1) if self.game.components else found[:, :, None]
-        halves = [shapley.of_orders(v, half)[0][:, :t] for half in _halves(orders)]
-        return self._of("permutations", values, se[:, :t], _agreement(*halves))
+        found = shapley.of_orders(v, orders)
+        parts = found.values[:, t:] if self.game.components else found.values
+        halves = (half[:, :t] for half in found.halves)
+        return self._of(
+            "permutations",
+            parts.reshape(n, t, max(1, len(self.game.components))),
+            found.se[:, :t],
+            _agreement(*halves),
+        )
 
     def _of(self, method: str, values: Array, se: Array | None, stability: Array) -> Explanation:
         game = self.game
         return Explanation(
             items=self.items,
+            players=game.groups,
             scores=self.scores.sum(axis=1),
             base=self.base.sum(axis=1),
             values=values.sum(axis=2),
@@ -165,13 +179,6 @@ class _Shown:
             parts=values if game.components else np.zeros((0, 0, 0)),
             base_parts=self.base if game.components else np.zeros((0, 0)),
         )
-
-
-def _halves(orders: Ints) -> tuple[Ints, Ints]:
-    """The pairs of orders in two halves; the middle one in both where they are odd."""
-    pairs = orders.reshape(-1, 2, orders.shape[1])
-    half = (len(pairs) + 1) // 2
-    return pairs[:half].reshape(-1, orders.shape[1]), pairs[-half:].reshape(-1, orders.shape[1])
 
 
 def _agreement(a: Array, b: Array) -> Array:

@@ -33,6 +33,7 @@ class Explanation:
     """
 
     items: Ints  # (T,) codes; of a contrast the first minus `against`
+    players: Ints  # (E,) the player that each event is; the oldest of many events are one together
     scores: Array  # (T,) float64, v of all events
     base: Array  # (T,) float64, v of none
     values: Array  # (n, T) float64

@@ -20,16 +20,25 @@ class Game:
 
     Each S is asked as a history of its own, with those events, their times and nothing in the
     place of the others, so that it can be asked again by anyone. For an Additive model v has C
-    parts per item, which add up to its score.
+    parts per item, which add up to its score. The players are the events, or groups of them.
     """
 
-    def __init__(self, model: Recommender, query: Queries, items: Array, n_items: int) -> None:
+    def __init__(
+        self,
+        model: Recommender,
+        query: Queries,
+        items: Array,
+        n_items: int,
+        groups: Array | None = None,
+    ) -> None:
         if len(query) != 1:
             raise BadInput(f"one history is explained at a time, not {len(query)}")
         self.model, self.query, self.n_items = model, query, n_items
         self.items: Ints = np.asarray(items, np.int64)
         self.components = model.adding if isinstance(model, Additive) else ()
-        self.n = len(query.items)
+        own = np.arange(len(query.items))
+        self.groups: Ints = own if groups is None else np.asarray(groups, np.int64)  # (E,)
+        self.n = int(self.groups.max(initial=-1)) + 1
         self._places: dict[bytes, int] = {}
         self._known = np.zeros((0, len(self.items), max(1, len(self.components))))
 
@@ -55,7 +64,7 @@ class Game:
             asked = keep[list(new.values())]
             order = np.argsort(asked.sum(axis=1), kind="stable")  # alike lengths waste no padding
             found = np.empty((len(asked), *self._known.shape[1:]))
-            for part, values in self._scored(self.query.subsets(asked[order])):
+            for part, values in self._scored(self.query.subsets(asked[order][:, self.groups])):
                 found[order[part]] = values
             start = len(self._known)
             self._places |= {key: start + place for place, key in enumerate(new)}
