@@ -107,7 +107,8 @@ class World:
 
     def top(self, model: Recommender, query: Queries, k: int = 10, data: str = FILMS) -> Array:
         """The k items it recommends."""
-        return recommend(model, query, k, n_items=self.n_items(data)).items[0]
+        found: Array = recommend(model, query, k, n_items=self.n_items(data)).items[0]
+        return found
 
 
 def gap(world: World) -> None:
@@ -192,7 +193,7 @@ def sampled(world: World) -> None:
             reference = converged(world, model, query, items, 3000)
             game = Game(model, query, items, world.n_items())
             drawn = shapley.orders(n, 100 * n // (2 * n - 2), np.random.default_rng(world.seed))
-            found = shapley.of_orders(lambda keep, g=game: g(keep).sum(axis=2), drawn)
+            found = shapley.of_orders(totals(game), drawn)
             rows.append([*agreement(found.values, reference), game.evaluations / n])
         off, order, spent = np.median(rows, axis=0)
         print(
@@ -209,7 +210,12 @@ def converged(
     """Values (n, T) from so many histories per event, other orders than those measured."""
     game, n = Game(model, query, items, world.n_items()), len(query.items)
     drawn = shapley.orders(n, per_event * n // (2 * n - 2), np.random.default_rng(10**6))
-    return shapley.of_orders(lambda keep: game(keep).sum(axis=2), drawn).values
+    return shapley.of_orders(totals(game), drawn).values
+
+
+def totals(game: Game) -> Callable[[Array], Array]:
+    """What the game says, components added up, (M, T)."""
+    return lambda keep: game(keep).sum(axis=2)
 
 
 def agreement(values: Array, reference: Array) -> tuple[float, float]:
@@ -247,7 +253,7 @@ def against_shap(world: World) -> None:
         game = Game(model, query, items, n_items)
         pairs = 100 * n // (2 * n + 1)  # as many orders as shap draws
         drawn = shapley.orders(n, pairs, np.random.default_rng(world.seed))
-        ours = shapley.of_orders(lambda keep, g=game: g(keep).sum(axis=2), drawn).values
+        ours = shapley.of_orders(totals(game), drawn).values
         end = time.perf_counter()
         off = [agreement(values, reference)[0] for values in (theirs, ours)]
         rows.append([middle - start, end - middle, *off])

@@ -48,8 +48,11 @@ class Network(nn.Module):
         """1 / τ, τ in .02 … .2."""
         return 1 / self.log_temperature.exp().clamp(0.02, 0.2)
 
-    def forward(self, table: Tensor, history: History) -> Tensor:
-        """The state after each event, (B, L, dim), from the items' vectors (I, dim)."""
+    def forward(self, table: Tensor, history: History, at: Tensor | None = None) -> Tensor:
+        """The state after each event, (B, L, dim), from the items' vectors (I, dim).
+
+        With places (B,) only the state after that event of each history, (B, dim), for less work.
+        """
         x = table[history["items"]]
         for name in ("events", "platforms"):
             if name in history and hasattr(self, name):
@@ -62,24 +65,36 @@ class Network(nn.Module):
         if "values" in history:
             z = history["values"].nan_to_num().clamp(-FAR, FAR)[..., None]
             x = x + z * self.value(table[history["items"]])  # to like A is not to like B
-        x, bias = self.drop(x), self._bias(history)
-        for block in self.blocks:
-            x = block(x, bias)
+        x = self.drop(x)
+        inner, last = (
+            (len(self.blocks), None) if at is None else (len(self.blocks) - 1, at[:, None])
+        )
+        if inner:
+            bias = self._bias(history)
+            for block in self.blocks[:inner]:
+                x = block(x, bias)
+        if last is not None:
+            x = self.blocks[-1](x, self._bias(history, last), last)[:, 0]
         state: Tensor = self.norm(x)
         return state
 
-    def _bias(self, history: History) -> Tensor:
-        """What attention adds, (1 or B, heads, L, L): -inf for what comes later."""
+    def _bias(self, history: History, at: Tensor | None = None) -> Tensor:
+        """What attention adds, (1 or B, heads, L, L): -inf for what comes later.
+
+        With places (B, Q) only what it adds there, (B, heads, Q, L).
+        """
         width = history["items"].shape[1]
         places = torch.arange(width, device=self.position_bias.device)
-        distance = places[:, None] - places
-        bias = self.position_bias[:, distance.clamp(min=0)][None]
+        seen_from = places[None] if at is None else at
+        distance = seen_from[:, :, None] - places
+        bias = self.position_bias[:, distance.clamp(min=0)].transpose(0, 1)
         if "times" in history and hasattr(self, "time_bias"):
             times = history["times"]
-            passed = (times[:, :, None] - times[:, None, :]).clamp(min=0)
+            then = times if at is None else times.gather(1, at)
+            passed = (then[:, :, None] - times[:, None, :]).clamp(min=0)
             bucket = (2 * torch.log2(1 + passed.float())).long().clamp(max=TIME_BUCKETS - 1)
             bias = bias + self.time_bias[:, bucket].transpose(0, 1)
-        return bias.masked_fill(distance < 0, -torch.inf)
+        return bias.masked_fill((distance < 0)[:, None], -torch.inf)
 
     def loss(
         self,
@@ -141,16 +156,19 @@ class Block(nn.Module):
         self.down = nn.Linear(4 * dim, dim)
         self.drop = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        """The next state, (B, L, dim)."""
+    def forward(self, x: Tensor, bias: Tensor, at: Tensor | None = None) -> Tensor:
+        """The next state, (B, L, dim), or that at some places (B, Q), (B, Q, dim)."""
         b, width, dim = x.shape
         q, k, v = (
             part.view(b, width, self.heads, -1).transpose(1, 2)
             for part in self.qkv(self.norm_1(x)).chunk(3, dim=2)
         )
+        if at is not None:
+            x = x.gather(1, at[:, :, None].expand(-1, -1, dim))
+            q = q.gather(2, at[:, None, :, None].expand(-1, self.heads, -1, q.shape[3]))
         bias = bias.expand(b, -1, -1, -1).to(q.dtype)
         seen = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        seen = self.out(seen.transpose(1, 2).reshape(b, width, dim))
+        seen = self.out(seen.transpose(1, 2).reshape(b, -1, dim))
         x = x + torch.sigmoid(self.gate_1(x)) * self.drop(seen)
         gate, value = self.up(self.norm_2(x)).chunk(2, dim=2)
         made = self.down(functional.silu(gate) * value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -23,6 +23,8 @@ from core.models.training import TrainingSettings
 from core.models.transformer import Network
 from core.models.windows import Windows, padded
 from core.types import PAD, Array, Floats, Interactions, Ints, OnEpoch, Queries, TrainData
+
+CPU_CELLS, GPU_CELLS = 2**20, 2**28  # numbers of the largest layer, or of attention, at once
 
 
 @dataclass(frozen=True)
@@ -185,14 +187,24 @@ class Unified(Trained[Network]):
         latest = queries.latest(self.config.max_len)
         order = np.flatnonzero(latest.lengths)
         order = order[np.argsort(latest.lengths[order], kind="stable")]
-        for low in range(0, len(order), SCORED_AT_ONCE):
-            chosen = order[low : low + SCORED_AT_ONCE]
+        for chosen in self._alike(order, latest.lengths[order]):
             part = latest[chosen]
             with torch.no_grad():
-                hidden = net(self._table, padded(part, self._heard(), device))
-                last = tensor(part.lengths - 1, device)
-                states[tensor(chosen, device)] = hidden[torch.arange(len(part)), last]
+                history = padded(part, self._heard(), device)
+                last = net(self._table, history, tensor(part.lengths - 1, device))
+                states[tensor(chosen, device)] = last
         return states
+
+    def _alike(self, order: Ints, lengths: Ints) -> Iterator[Ints]:
+        """Parts of these histories, whose lengths rise, that a CPU's cache or a GPU can hold."""
+        cells = GPU_CELLS if self._popularity.is_cuda else CPU_CELLS
+        low = 0
+        while low < len(order):
+            # the width is that of the longest, which is at most that of the last of the most
+            width = int(lengths[min(low + SCORED_AT_ONCE, len(order)) - 1])
+            rows = max(1, cells // (width * max(width, 8 * self.config.dim)))
+            yield order[low : low + min(rows, SCORED_AT_ONCE)]
+            low += min(rows, SCORED_AT_ONCE)
 
     def encode(self, queries: Queries) -> Tensor:
         """What each history says, as unit vectors (B, dim); 0 for an empty history."""
