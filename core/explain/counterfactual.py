@@ -1,0 +1,257 @@
+"""The smallest change of the past that takes an item out of a list: which events had to go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+
+import numpy as np
+
+from core.errors import BadInput
+from core.explain.attribution import explain
+from core.explain.standing import Standing, Standings
+from core.types import Array, Ints, Queries, Recommender
+
+SMALL = 5  # events
+MOST_TRIED = 1_800  # sets of one size that are all tried: pairs of up to 60 events
+LONG = 400  # events, above which not every single one and every beginning of the order is tried
+GREEDY = 60_000  # events in all the histories that the greedy search asks for
+WIDTH = 24  # events that one step of it looks at anew
+LADDER = 8  # sizes that it tries besides, between the one it is at and the best so far
+
+
+@dataclass(frozen=True)
+class Counterfactual:
+    """Had these events not happened, the item would not be in the top k.
+
+    Checked: the model was asked for the shortened history, alone, after the search.
+    """
+
+    k: int
+    item: int
+    removed: tuple[int, ...]  # positions of events, oldest first; () if nothing was found
+    rank_before: int  # among the candidates: all items but those of the whole history
+    rank_after: int  # without the removed events; without any at all if nothing was found
+    replaced_by: int | None  # the best of the items that come into the top k; `below` if given
+    small: bool  # at most 5 events
+    found: bool  # False: the item stays, even without any history
+    evaluations: int  # histories that the model was asked for
+    events: int  # in the whole history
+    smallest: bool  # every smaller set was tried, and none is enough
+    below: int | None = None  # what the item had to fall behind, instead of leaving the top k
+
+    @property
+    def share(self) -> float:
+        """The part of the history that has to go, 0 … 1."""
+        return len(self.removed) / max(1, self.events)
+
+
+def counterfactual(
+    model: Recommender,
+    query: Queries,
+    item: int,
+    *,
+    n_items: int,
+    k: int = 10,
+    order: Array | None = None,
+    below: int | None = None,
+) -> Counterfactual:
+    """The smallest set found of events without which the item is not in the top k.
+
+    Events are dropped and the shortened history is asked again, as a stranger's; what is dropped
+    does not come back as a candidate. Every single event is tried. The shortest beginning of
+    `order` that is enough is an upper bound; below it a greedy search takes out what lowers the
+    margin over the k-th other candidate most and looks again, in at most 60,000 / (32 · events)
+    steps (and at least two), first one event at a time, then more. Every event that need not be
+    gone is put back. Last, all sets of two, of three, … events are tried as long as there are at
+    most 1,800 of a size and they could be smaller: all pairs of up to 60 events, all sets of 12.
+    Of a history above 400 events single ones are tried from the front of `order` only, and its
+    beginnings at even distances.
+
+    Args:
+        model: Fitted or loaded.
+        query: One history.
+        item: Its code. It may be in the history.
+        n_items: Items in the catalogue.
+        k: Length of the list; 1 asks what it takes to lose the first place.
+        order: Positions of all events (n,), by falling Shapley value; found out if not given.
+        below: An item code: what it takes until this one scores at least as high, whatever the top.
+
+    Raises:
+        BadInput: the item is not in the top k, or not above `below`, in the first place.
+    """
+    found = Standings(model, query, item, n_items, k=k, below=below)
+    before, listed = found.alone(np.ones(found.n, bool))
+    _check(found, before)
+    search = _Search(found, order)
+    while True:
+        search.run()
+        known = search.smallest()
+        keep = np.zeros(found.n, bool) if known is None else known
+        after, top = found.alone(keep)
+        if after.gone[0] or known is None:  # else a batch had rounded it differently: search on
+            break
+    removed: tuple[int, ...] = ()
+    replaced_by = None
+    if after.gone[0]:
+        removed = tuple(np.flatnonzero(~keep).tolist())
+        newcomers = (code for code in top if code not in listed)
+        replaced_by = next(newcomers) if below is None else below
+    return Counterfactual(
+        k=k,
+        item=item,
+        removed=removed,
+        rank_before=int(before.ranks[0]),
+        rank_after=int(after.ranks[0]),
+        replaced_by=replaced_by,
+        small=0 < len(removed) <= SMALL,
+        found=bool(removed),
+        evaluations=found.evaluations + search.explaining,
+        events=found.n,
+        smallest=0 < len(removed) <= search.tried + 1,
+        below=below,
+    )
+
+
+def _check(found: Standings, before: Standing) -> None:
+    if not before.gone[0]:
+        return
+    if found.below is not None:
+        raise BadInput(
+            f"item {found.item} does not score above item {found.below} to begin with: "
+            f"{before.scores[0]:.6g} is not more than {before.scores[0] - before.margins[0]:.6g}"
+        )
+    raise BadInput(
+        f"item {found.item} is not in the top {found.k} to begin with: its rank is "
+        f"{before.ranks[0]}"
+    )
+
+
+class _Search:
+    """Asks for shortened histories until a small one without the item is known."""
+
+    def __init__(self, found: Standings, order: Array | None) -> None:
+        self.found, self.n, self.order = found, found.n, None
+        self.effects = np.full(self.n, np.inf)  # the margin without each event alone, if asked
+        self.tried = 0  # all sets of up to so many events were tried
+        self.explaining = 0  # histories that finding out the order took
+        if order is not None:
+            self.order = np.asarray(order, np.int64)
+            if not np.array_equal(np.sort(self.order), np.arange(self.n)):
+                raise BadInput(f"the order must hold each of 0 … {self.n - 1} once, not {order}")
+
+    @property
+    def best(self) -> int:
+        """Size of the smallest set known to be enough; n + 1 if none is."""
+        known = self.found.known
+        sizes = self.n - self.found.asked[known.gone].sum(axis=1)
+        return int(sizes.min(initial=self.n + 1))
+
+    def smallest(self) -> Array | None:
+        """What the smallest set known to be enough leaves (n,), the surest of several; or None."""
+        known, asked = self.found.known, self.found.asked
+        places = np.lexsort((known.margins, -asked.sum(axis=1)))
+        places = places[known.gone[places]]
+        return asked[places[0]] if len(places) else None
+
+    def run(self) -> None:
+        if not self.n or np.isinf(self.without(np.zeros((1, 0), int)).margins[0]):
+            return  # nothing to remove, or too few items to ever push it out
+        self.singles()
+        if self.best > 1 and self.order is not None:
+            self.beginnings()
+        self.greedy()
+        self.prune()
+        self.all_sets()
+        if self.best > self.tried + 1 and self.order is None:
+            self.explained()
+            self.beginnings()
+            self.prune()
+
+    def without(self, removed: Array) -> Standing:
+        """The standing without the events of each row of removed (M, m)."""
+        keep = np.ones((len(removed), self.n), bool)
+        keep[np.arange(len(removed))[:, None], removed] = False
+        return self.found(keep)
+
+    def explained(self) -> Ints:
+        """The order; by the Shapley values of the item's score if it was not given."""
+        if self.order is None:
+            found = self.found
+            why = explain(found.model, found.query, np.array([found.item]), n_items=found.n_items)
+            self.order = np.argsort(-why.values[:, 0], kind="stable")
+            self.explaining = why.evaluations
+        return self.order
+
+    def singles(self) -> None:
+        """Without each event; of a long history without those at the front of the order."""
+        some = np.arange(self.n)
+        if self.n > LONG:
+            some = self.explained()[: LONG**2 // self.n]
+        self.effects[some] = self.without(some[:, None]).margins
+        self.tried = int(len(some) == self.n)
+
+    def all_sets(self) -> None:
+        """Without each two, each three, …, while they are not too many and can be better."""
+        size = self.tried + 1
+        while size < min(self.best, self.n + 1) and comb(self.n, size) <= MOST_TRIED:
+            self.without(np.array(list(combinations(range(self.n), size))))
+            self.tried, size = size, size + 1
+
+    def beginnings(self) -> None:
+        """Without the first of the order, the first two, …; all of them if not too many."""
+        sizes = np.arange(1, self.n + 1)
+        if self.n > LONG:
+            sizes = np.unique(np.linspace(1, self.n, 2 * LONG**2 // self.n).astype(int))
+        gone = self._first(self.explained(), sizes).gone
+        if self.n > LONG and gone.any():
+            at = int(np.argmax(gone))
+            between = np.arange(sizes[at - 1] + 1 if at else 1, sizes[at])
+            self._first(self.explained(), between)
+
+    def _first(self, order: Ints, sizes: Ints, gone: Array | None = None) -> Standing:
+        """Without the first so many of the order, and without those gone (n,) anyway."""
+        places = np.empty(self.n, np.int64)
+        places.fill(self.n)
+        places[order] = np.arange(len(order))
+        keep = places[None, :] >= sizes[:, None]
+        return self.found(keep if gone is None else keep & ~gone)
+
+    def greedy(self) -> None:
+        """Takes out what lowers the margin most, looks again, …, until it can be no better."""
+        gone, effects = np.zeros(self.n, bool), self.effects.copy()
+        most = max(2, GREEDY // ((WIDTH + LADDER) * self.n))
+        for step in range(most):
+            size, best = int(gone.sum()), self.best
+            if size + 1 >= best:
+                return
+            rest = np.flatnonzero(~gone)
+            rest = rest[np.argsort(effects[rest], kind="stable")]
+            if step:
+                look = rest[:WIDTH]
+                after = np.repeat(np.flatnonzero(gone)[None], len(look), axis=0)
+                effects[look] = self.without(np.concatenate([after, look[:, None]], axis=1)).margins
+                rest = rest[np.argsort(effects[rest], kind="stable")]
+            ladder = np.geomspace(2, max(2, min(best - 1, self.n) - size), LADDER).astype(int)
+            self._first(rest, np.unique(ladder), gone)
+            even = -(-(self.best - size) // (most - step))
+            gone[rest[: max(1, min(even, size // 2))]] = True  # of a small set each one matters
+
+    def prune(self) -> None:
+        """Puts back what need not be gone: from the smallest set, until none is left in it."""
+        keep = self.smallest()
+        while keep is not None:
+            gone = np.flatnonzero(~keep)
+            if len(gone) <= self.tried + 1:
+                return
+            back = np.repeat(keep[None], len(gone), axis=0)
+            back[np.arange(len(gone)), gone] = True
+            found = self.found(back)
+            spare = np.flatnonzero(found.gone)
+            if not len(spare):
+                return
+            spare = gone[spare[np.argsort(found.margins[spare], kind="stable")]]
+            more = np.repeat(keep[None], len(spare), axis=0)
+            more[:, spare] |= np.tri(len(spare), dtype=bool)
+            keep = more[np.flatnonzero(self.found(more).gone)[-1]]

@@ -1,0 +1,36 @@
+"""Which of a list's items are there for the same reason."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.explain.explanation import Explanation
+from core.types import PAD, Ints
+
+
+def causes(explanation: Explanation) -> Ints:
+    """The event that speaks loudest for each item, (T,); PAD where none surely does.
+
+    The largest value that is positive and more than two standard errors from 0; of equal ones the
+    oldest.
+    """
+    speaking = np.where(explanation.sure & (explanation.values > 0), explanation.values, 0.0)
+    if not len(speaking):
+        return np.full(len(explanation.items), PAD)
+    return np.where(speaking.max(axis=0) > 0, speaking.argmax(axis=0), PAD)
+
+
+def same_cause(explanation: Explanation, place: int) -> Ints:
+    """Codes of the other explained items whose loudest event is the same, the strongest pull first.
+
+    None where no event surely speaks for the item at this place.
+    """
+    events = causes(explanation)
+    event = events[place]
+    if event == PAD:
+        return np.zeros(0, np.int64)
+    places = np.flatnonzero(events == event)
+    places = places[places != place]
+    order = np.argsort(-explanation.values[event, places], kind="stable")
+    found: Ints = explanation.items[places[order]]
+    return found
