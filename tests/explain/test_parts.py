@@ -46,7 +46,7 @@ def features() -> Features:
     for block in (numbers, texts, images):
         block[UNKNOWN] = np.nan
     kinds = np.eye(2)[[0, 1, 1, 0, 1, 0, 0, 1]] * (np.arange(N) != UNKNOWN)[:, None]
-    term = ("title: a", "title: b", "plot: a", "title: c", "plot: b")
+    term = ("title: a", "title: b", "the: plot: a", "title: c", "the: plot: b")
     return Features(
         categorical=Block(("kind=a", "kind=b"), sparse.csr_matrix(kinds)),
         multi_hot=Block(("tag=x", "for=x", "tag=y", "for=y=z", "tag=z"), sparse.csr_matrix(tags)),
@@ -59,7 +59,7 @@ def features() -> Features:
 
 PARTS = [
     *(("categorical", "kind"), ("multi_hot", "tag"), ("multi_hot", "for")),
-    *(("numeric", "price"), ("numeric", "size"), ("text", "title"), ("text", "plot")),
+    *(("numeric", "price"), ("numeric", "size"), ("text", "title"), ("text", "the: plot")),
     *(("text_embedding", ""), ("image_embedding", "")),
 ]
 
@@ -117,7 +117,7 @@ def bereft(model: Recommender, item: int, keep: Array, features: Features) -> fl
         state["tower.id.weight"][item] = 0
     names = [("categorical", name.split("=")[0]) for name in features.categorical.names]
     names += [("multi_hot", name.split("=")[0]) for name in features.multi_hot.names]
-    names += [("text", name.split(":")[0]) for name in features.text.names]
+    names += [("text", name[:-3]) for name in features.text.names]
     for at in range(state["tower.starts"][item], state["tower.starts"][item + 1]):
         state["tower.values"][at] *= names[state["tower.places"][at]] in kept
     for f, name in enumerate(features.numeric.names):
@@ -268,8 +268,8 @@ def test_of_ranks_one_place_more_is_worth_what_it_is(models, features, query):
 
 @pytest.mark.parametrize("name", ["two_tower", "content"])
 def test_of_many_parts_the_smallest_are_one(name, log, query):
-    numbers = np.random.default_rng(8).random((N, 15)).astype(np.float32)
-    features = Features(numeric=Block(tuple(f"n{f}" for f in range(15)), numbers))
+    tags = sparse.csr_matrix(np.random.default_rng(8).random((N, 15)) < 0.7, dtype=float)
+    features = Features(multi_hot=Block(tuple(f"a{f}=yes" for f in range(15)), tags))
     model = fitted(name, TrainData(log, item_features=features), **COMPOSED[name])
     found = explain_parts(model, query, ITEM, features, n_items=N)
     assert len(found.parts) == 12
@@ -283,7 +283,7 @@ def test_of_many_parts_the_smallest_are_one(name, log, query):
         apart = model.score_of_parts(query, ITEM, features, np.eye(15, dtype=bool)) - found.base
         sizes = dict(zip(heard(model, features), np.abs(apart), strict=True))
         largest = max(sizes[part] for part in found.rest)
-        assert largest <= min(sizes[part] for part in found.parts[:-1])
+        assert 0 < largest <= min(sizes[part] for part in found.parts[:-1])
         assert found.values[-1] == pytest.approx(
             sum(dict(zip(heard(model, features), apart, strict=True))[p] for p in found.rest)
         )
