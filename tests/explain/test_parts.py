@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy import sparse
 
 from core.errors import BadInput, CoreError
@@ -31,6 +33,15 @@ ITEM, COLD, UNKNOWN = 4, 7, 6
 SMALL = {"dim": 6, "epochs": 4, "batch": 4}
 COMPOSED = {"unified": SMALL, "two_tower": SMALL, "content": {"number_weight": 0.7}}
 TOWERS = ("unified", "two_tower")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """On a busy machine, threads of so small a network do little but wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
