@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -442,6 +442,40 @@ class Additive(Protocol):
 
     def contributions(self, queries: Queries) -> Tensor:
         """What each component adds to each score, (C, B, I)."""
+        ...
+
+
+class Part(NamedTuple):
+    """One thing that an item is made of, as a model hears it."""
+
+    kind: str  # "id", or the field of Features that it stands in
+    name: str  # of the attribute: "genres", "title", "price"; "" where the kind says it all
+
+
+@runtime_checkable
+class Composed(Protocol):
+    """Optional power: an item is made of parts, some of which can be left out.
+
+    Only the item that is scored loses parts: the history's items keep all of theirs, and so do the
+    others of the catalogue. `features` are the items' as the model was given them; embeddings may
+    be missing there, since the model keeps its own.
+    """
+
+    def parts(self, features: Features | None) -> tuple[Part, ...]:
+        """What the items are made of, P parts; none if the model knows items as wholes after all.
+
+        Raises:
+            BadInput: the features are not those that it learnt from.
+        """
+        ...
+
+    def score_of_parts(
+        self, query: Queries, item: int, features: Features | None, keep: Array
+    ) -> Array:
+        """What one history gives the item with only the parts in each row of keep (M, P), (M,).
+
+        A row of all parts gives what `score` does.
+        """
         ...
 
 

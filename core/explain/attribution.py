@@ -158,7 +158,7 @@ class _Shown:
             "permutations",
             parts.reshape(n, t, max(1, len(self.game.components))),
             found.se[:, :t],
-            _agreement(*halves),
+            agreement(*halves),
         )
 
     def _of(self, method: str, values: Array, se: Array | None, stability: Array) -> Explanation:
@@ -181,7 +181,7 @@ class _Shown:
         )
 
 
-def _agreement(a: Array, b: Array) -> Array:
+def agreement(a: Array, b: Array) -> Array:
     """Share of the first five players (by size) that both have, per item."""
     top = min(TOP, len(a))
     first = [np.argsort(-np.abs(x), axis=0, kind="stable")[:top] for x in (a, b)]

@@ -116,14 +116,14 @@ def of_orders(v: Callable[[Array], Array], orders: Array, *, control: bool = Tru
         halves = [_normal(features[rows == half], values[rows == half]) for half in (0, 1)]
         both = (halves[0][0] + halves[1][0], halves[0][1] + halves[1][1])
         fits = [_ridge(*normal) for normal in (both, *halves)]
-    whole, even, odd = (_marginals(values - features @ fit, orders) + exact @ fit for fit in fits)
+    whole, even, odd = (marginals(values - features @ fit, orders) + exact @ fit for fit in fits)
     crossed = np.where(parity[:, None, None] == 0, odd, even)
     se = crossed.std(axis=0, ddof=1) / np.sqrt(len(parity))
     own = (even[parity == 0].mean(axis=0), odd[parity == 1].mean(axis=0))
     return Sampled(whole.mean(axis=0), se, own)
 
 
-def _marginals(values: Array, orders: Array) -> Array:
+def marginals(values: Array, orders: Array) -> Array:
     """What each player adds when joining, the mean of each pair of orders, (pairs, n, O)."""
     n = orders.shape[1]
     steps = np.diff(values.reshape(len(orders), n + 1, -1), axis=1)

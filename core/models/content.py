@@ -23,7 +23,8 @@ from core.models.blocks import (
     unit_rows,
     whitened,
 )
-from core.types import Array, Features, Floats, OnEpoch, Queries, TrainData
+from core.models.parts import EMBEDDINGS, attributes
+from core.types import Array, Features, Floats, Ints, OnEpoch, Part, Queries, TrainData
 
 BANDS = 10  # a number counts as its tenth of the catalogue
 
@@ -79,7 +80,7 @@ class Content(HistoryLinear):
             BadInput: nothing is known of the items, or only what has weight 0.
         """
         log = train.interactions
-        vectors, embeddings = _vectors(train.item_features, self.config)
+        vectors, embeddings, self._widths = _vectors(train.item_features, self.config)
         decay = self.config.history_decay if log.times is not None else 1.0
         by_feature = vectors.T.tocsr()
         self._keep(tie_breaker(log, 1.0), SparseRows(by_feature, device), decay, device)
@@ -108,11 +109,59 @@ class Content(HistoryLinear):
         found: Array = np.asarray(queries.weights, np.float64)[:, None] * alike
         return found
 
+    def parts(self, features: Features | None) -> tuple[Part, ...]:
+        """What the items are made of: the attributes of a weight above 0; ids are not known."""
+        return tuple(self._parts(features))
+
+    def _parts(self, features: Features | None) -> dict[Part, Ints]:
+        """Each part's columns of the items' vectors, words (F) and embeddings (D) side by side."""
+        self._fitted()
+        found: dict[Part, Ints] = {}
+        told = 0
+        for kind, block in features.blocks() if features else ():
+            if kind in EMBEDDINGS or not _weight(self.config, kind):
+                continue
+            bands = BANDS if kind == "numeric" else 1
+            for part, own in attributes(kind, block).items():
+                found[part] = told + (own[:, None] * bands + np.arange(bands)).ravel()
+            told += len(block.names) * bands
+        if told != self._vectors.shape[1]:
+            raise BadInput(
+                f"the model learnt from {self._vectors.shape[1]} columns of attributes, and these "
+                f"features make {told}: give it those it was trained with"
+            )
+        for kind, width in zip(EMBEDDINGS, self._widths.tolist(), strict=True):
+            if width:
+                found[Part(kind, "")] = told + np.arange(width)
+                told += width
+        return found
+
+    def score_of_parts(
+        self, query: Queries, item: int, features: Features | None, keep: Array
+    ) -> Array:
+        """Scores (M,) of an item of only some parts: what those alone have in common with it.
+
+        The item's vector keeps the length that it has as a whole, so that the parts add up: what
+        one adds does not hang on which others are there. The tie-breaker is no part, and stays.
+        """
+        columns = self._parts(features).values()
+        taste = self._history(query, self._vectors.shape[0]) @ self._vectors
+        felt = sum_rows(query, self._weights(query), self._embeddings).cpu().numpy()
+        alike = np.append(
+            taste.toarray()[0].astype(np.float64) * self._vectors[[item]].toarray()[0],
+            felt[0].astype(np.float64) * self._embeddings[item].cpu().numpy(),
+        )
+        terms = np.array([alike[own].sum() for own in columns])
+        base = float(self._fitted()[item])
+        found: Array = base + np.asarray(keep, np.float64) @ terms
+        return found
+
     def state(self) -> dict[str, Array]:
-        """Beside what is sparse the embeddings (I, D), where there are any."""
+        """Beside what is sparse the embeddings (I, D) and the width of each kind, if any."""
         state = super().state()
         if self._embeddings.shape[1]:
             state["embeddings"] = self._embeddings.cpu().numpy()
+            state["widths"] = self._widths
         return state
 
     def load(self, state: Mapping[str, Array], *, device: str = "cpu") -> Self:
@@ -122,21 +171,36 @@ class Content(HistoryLinear):
         self._vectors = self._rows.matrix.T.tocsr()
         none = np.zeros((len(state["base"]), 0), np.float32)
         self._embeddings = tensor(state.get("embeddings", none), device)
+        self._widths = np.array(state.get("widths", [self._embeddings.shape[1], 0]))
         return self
 
 
-def _vectors(features: Features | None, config: Any) -> tuple[sparse.csr_matrix, Floats]:
+def _weight(config: Any, kind: str) -> float:
+    """How much this field of Features counts."""
+    weights: dict[str, float] = {
+        "categorical": config.attribute_weight,
+        "multi_hot": config.attribute_weight,
+        "text": config.text_weight,
+        "numeric": config.number_weight,
+        "text_embedding": config.text_embedding_weight,
+        "image_embedding": config.image_embedding_weight,
+    }
+    return weights[kind]
+
+
+def _vectors(features: Features | None, config: Any) -> tuple[sparse.csr_matrix, Floats, Ints]:
     """The items' vectors, float32, of length 1, or 0 where nothing is known.
 
-    In two parts: what is sparse (I, F), and the embeddings (I, D).
+    In two parts: what is sparse (I, F), and the embeddings (I, D); then how many columns of D each
+    kind in EMBEDDINGS has.
     """
-    makers: dict[str, tuple[float, Callable[[Any], Any]]] = {
-        "categorical": (config.attribute_weight, _rarity_weighted),
-        "multi_hot": (config.attribute_weight, _rarity_weighted),
-        "text": (config.text_weight, sparse.csr_matrix),
-        "numeric": (config.number_weight, _bands),
-        "text_embedding": (config.text_embedding_weight, _whitened),
-        "image_embedding": (config.image_embedding_weight, _whitened),
+    makers: dict[str, Callable[[Any], Any]] = {
+        "categorical": _rarity_weighted,
+        "multi_hot": _rarity_weighted,
+        "text": sparse.csr_matrix,
+        "numeric": _bands,
+        "text_embedding": _whitened,
+        "image_embedding": _whitened,
     }
     blocks = dict(features.blocks()) if features else {}
     if not blocks:
@@ -144,11 +208,11 @@ def _vectors(features: Features | None, config: Any) -> tuple[sparse.csr_matrix,
             "content compares items by their attributes, and this dataset has none: "
             "ingest it with a file of items, or choose another model"
         )
-    made = []
+    made_of = {}
     for name, block in blocks.items():
-        weight, make = makers[name]
-        if weight:
-            made.append(np.sqrt(weight) * unit_rows(make(block.matrix)))
+        if weight := _weight(config, name):
+            made_of[name] = np.sqrt(weight) * unit_rows(makers[name](block.matrix))
+    made = list(made_of.values())
     if not made:
         raise BadInput(
             f"content has weight 0 for all that is known of the items ({', '.join(blocks)}): "
@@ -160,7 +224,9 @@ def _vectors(features: Features | None, config: Any) -> tuple[sparse.csr_matrix,
     dense = np.hstack([np.zeros((n_items, 0)), *(m for m in made if not sparse.issparse(m))])
     whole = np.hypot(lengths(words), lengths(dense))
     scale = sparse.diags(1 / np.where(whole > 0, whole, 1))
-    return sparse.csr_matrix(scale @ words, dtype=np.float32), (scale @ dense).astype(np.float32)
+    widths = np.array([made_of[kind].shape[1] if kind in made_of else 0 for kind in EMBEDDINGS])
+    words = sparse.csr_matrix(scale @ words, dtype=np.float32)
+    return words, (scale @ dense).astype(np.float32), widths
 
 
 def _whitened(embeddings: Array) -> Floats:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from core.errors import BadInput, NotFitted
@@ -18,8 +19,11 @@ from core.models.training import validation_score
 from core.types import (
     Array,
     Checkpoint,
+    Composed,
+    Features,
     Holdout,
     OnEpoch,
+    Part,
     Queries,
     Recommender,
     Resumable,
@@ -178,6 +182,42 @@ class Fusion:
     def adding(self) -> tuple[str, ...]:
         """The components whose parts add up to the score; none in stages."""
         return () if self.config.method == "stages" else self._names
+
+    def parts(self, features: Features | None) -> tuple[Part, ...]:
+        """What the components' items are made of, each part once; none in stages.
+
+        A component that knows items as wholes (ease, als, …) gives what it gives whatever parts
+        are left; of only such there are none.
+        """
+        if self.config.method == "stages":
+            return ()
+        models = [model for model in self._fitted().models if isinstance(model, Composed)]
+        return tuple(dict.fromkeys(part for model in models for part in model.parts(features)))
+
+    def score_of_parts(
+        self, query: Queries, item: int, features: Features | None, keep: Array
+    ) -> Array:
+        """The weighted sum (M,) of what the components give an item of only some parts.
+
+        Their scales stay those of the whole catalogue and of this history, in which the item has
+        all its parts; so do the scores that a rank is counted among.
+        """
+        mix, all_parts, keep = self._fitted(), self.parts(features), np.asarray(keep, bool)
+        weights = mix.weights[int(segment(query)[0])].tolist()
+        total = np.zeros(len(keep))
+        for c, (model, weight) in enumerate(zip(mix.models, weights, strict=True)):
+            if not weight:
+                continue
+            with torch.no_grad():
+                scores = model.score(query)
+            whole = float(scores[0, item])
+            values = np.full(len(keep), whole)
+            if isinstance(model, Composed) and (own := model.parts(features)):
+                kept = keep[:, [all_parts.index(part) for part in own]]
+                values = model.score_of_parts(query, item, features, kept)
+                values[kept.all(axis=1)] = whole  # to the last bit: ranks hang on it
+            total += weight * mix.rescaled(c, query, scores, values, item)
+        return total
 
     @property
     def components(self) -> dict[str, Recommender]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from core.models.blocks import Settings, setting, tensor
 from core.models.mix_weights import EDGES, segment
-from core.types import Queries, Ranker, Recommender
+from core.types import Array, Queries, Ranker, Recommender
 
 SEGMENTS = len(EDGES) + 1
 RANK_OFFSET = 60  # as in the paper
@@ -75,12 +75,28 @@ class Mix:
             ordered = scores.sort(dim=1).values
             ahead = scores.shape[1] - torch.searchsorted(ordered, scores, right=True)
             return 1 / (RANK_OFFSET + 1.0 + ahead)
+        mean, spread = self._common(c, queries, scores)
+        scaled: Tensor = (scores - mean) / spread
+        return scaled
+
+    def _common(self, c: int, queries: Queries, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and spread by which component c's scores are made comparable, (B, 1) each."""
         if self.config.scale == "frozen":
             mean, spread = self.scale[tensor(segment(queries), scores.device), c].T[:, :, None]
         else:
             mean, spread = _moments(scores)
-        scaled: Tensor = (scores - mean) / spread.clamp_min(TINY)
-        return scaled
+        return mean, spread.clamp_min(TINY)
+
+    def rescaled(self, c: int, query: Queries, scores: Tensor, values: Array, item: int) -> Array:
+        """Other scores (M,) of one item on the common scale, where all items keep scores (1, I)."""
+        if self.config.method == "ranks":
+            others = np.sort(np.delete(scores[0].double().cpu().numpy(), item))
+            ahead = len(others) - np.searchsorted(others, values.astype(np.float32), side="right")
+            found: Array = 1 / (RANK_OFFSET + 1.0 + ahead)
+        else:
+            mean, spread = (float(one) for one in self._common(c, query, scores))
+            found = (values - mean) / spread
+        return found
 
     def parts(self, queries: Queries) -> Tensor:
         """All components on the common scale, (C, B, I)."""

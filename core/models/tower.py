@@ -11,10 +11,11 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.models.blocks import spread, unit_rows, whitened
-from core.types import Array, Features, Floats
+from core.errors import BadInput
+from core.models.blocks import spread, tensor, unit_rows, whitened
+from core.models.parts import EMBEDDINGS, ID, attributes
+from core.types import Array, Features, Floats, Ints, Part
 
-EMBEDDINGS = ("text_embedding", "image_embedding")
 EMBEDDING_DROPOUT = 0.2
 
 
@@ -161,3 +162,63 @@ class ItemTower(nn.Module):
         lengths = self.starts[items + 1] - self.starts[items]
         take = spread(self.starts[items], lengths)
         return self.places[take], functional.pad(lengths.cumsum(0), (1, 0)), self.values[take]
+
+    def parts(self, features: Features | None) -> dict[Part, Ints]:
+        """The parts of an item, and the columns of tags or of numbers where each one stands.
+
+        Raises:
+            BadInput: the tower learnt from other features than these.
+        """
+        n_tags, n_numbers = 0 if self.tag is None else len(self.tag.weight), self._n_numbers
+        found = {ID: np.zeros(0, np.int64)}
+        tags = numbers = 0  # columns so far, in the order of `content`
+        for kind, block in features.blocks() if features and n_tags + n_numbers else ():
+            if kind == "numeric":
+                found |= attributes(kind, block)
+                numbers += len(block.names)
+            elif kind not in EMBEDDINGS:
+                found |= {part: tags + own for part, own in attributes(kind, block).items()}
+                tags += len(block.names)
+        if (tags, numbers) != (n_tags, n_numbers):
+            raise BadInput(
+                f"the model learnt from {n_tags} tags and {n_numbers} numbers of the items, and "
+                f"these features have {tags} and {numbers}: give it those it was trained with"
+            )
+        return found | {Part(kind, ""): found[ID] for kind in self.embedded}
+
+    @property
+    def _n_numbers(self) -> int:
+        return self.numbers.shape[1] // 2  # each has a second column: whether it is missing
+
+    def of_parts(self, item: int, features: Features | None, keep: Array) -> Tensor:
+        """The vectors of an item of only the parts in each row of keep (M, P), (M, dim).
+
+        The parts that are left out are left out of the sum. The layer of numbers has a constant,
+        which is no number's own, and stays.
+        """
+        terms = [self._term(item, part, own) for part, own in self.parts(features).items()]
+        kept = tensor(np.asarray(keep, np.float32), self.numbers.device)
+        total = kept @ torch.stack(terms)
+        if self.number is not None:
+            total = total + self.number.bias
+        vectors: Tensor = self.norm(total)
+        return vectors
+
+    def _term(self, item: int, part: Part, columns: Ints) -> Tensor:
+        """What this part of the item adds to the sum, (dim,)."""
+        at = tensor(columns, self.numbers.device)
+        if part == ID:
+            term = self.id.weight[item] * self.known[item]
+        elif part.kind in self.embedded:
+            term = self.embedded[part.kind](slice(item, item + 1))[0]
+        elif part.kind == "numeric":
+            assert self.number is not None, "it has numbers"
+            both = torch.cat([at, at + self._n_numbers])
+            term = self.number.weight[:, both] @ self.numbers[item, both]
+        else:
+            assert self.tag is not None, "it has tags"
+            places, _, values = self._tags(torch.tensor([item], device=at.device))
+            own = torch.isin(places, at)
+            term = values[own] @ self.tag.weight[places[own]]
+        found: Tensor = term
+        return found

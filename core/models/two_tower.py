@@ -17,7 +17,7 @@ from core.models.losses import candidates, is_sampled, others
 from core.models.tower import ItemTower, content
 from core.models.trained import Task, Trained
 from core.models.training import TrainingSettings
-from core.types import Interactions, Queries, TrainData
+from core.types import Array, Features, Interactions, Part, Queries, TrainData
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,25 @@ class TwoTower(Trained["Towers"]):
 
     def _scores(self, net: Towers, queries: Queries) -> Tensor:
         return self.encode(queries) @ self._vectors.T
+
+    def parts(self, features: Features | None) -> tuple[Part, ...]:
+        """What the items are made of: the id, and the attributes that the model learnt from."""
+        return tuple(self._fitted().tower.parts(features))
+
+    def score_of_parts(
+        self, query: Queries, item: int, features: Features | None, keep: Array
+    ) -> Array:
+        """Scores (M,) of an item of only some parts: those left out miss in the item tower's sum.
+
+        An empty history gets popularity, whatever the parts.
+        """
+        net = self._fitted()
+        if not len(query.items):
+            return np.full(len(keep), float(self._popularity[item]))
+        with torch.no_grad():
+            scores = self.encode(query) @ net.items(net.tower.of_parts(item, features, keep)).T
+        found: Array = scores[0].double().cpu().numpy()
+        return found
 
 
 class Bags(NamedTuple):

@@ -22,7 +22,18 @@ from core.models.trained import SCORED_AT_ONCE, Task, Trained
 from core.models.training import TrainingSettings
 from core.models.transformer import Network
 from core.models.windows import Windows, padded
-from core.types import PAD, Array, Floats, Interactions, Ints, OnEpoch, Queries, TrainData
+from core.types import (
+    PAD,
+    Array,
+    Features,
+    Floats,
+    Interactions,
+    Ints,
+    OnEpoch,
+    Part,
+    Queries,
+    TrainData,
+)
 
 CPU_CELLS, GPU_CELLS = 2**20, 2**28  # numbers of the largest layer, or of attention, at once
 
@@ -217,6 +228,26 @@ class Unified(Trained[Network]):
 
     def _scores(self, net: Network, queries: Queries) -> Tensor:
         return self.encode(queries) @ self._vectors.T * net.sharpness()
+
+    def parts(self, features: Features | None) -> tuple[Part, ...]:
+        """What the items are made of: the id, and the attributes that the model learnt from."""
+        return tuple(self._fitted().tower.parts(features))
+
+    def score_of_parts(
+        self, query: Queries, item: int, features: Features | None, keep: Array
+    ) -> Array:
+        """Scores (M,) of an item of only some parts: those left out miss in the tower's sum.
+
+        An empty history gets popularity, whatever the parts.
+        """
+        net = self._fitted()
+        if not len(query.items):
+            return np.full(len(keep), float(self._popularity[item]))
+        with torch.no_grad():
+            vectors = functional.normalize(net.tower.of_parts(item, features, keep), dim=1)
+            scores = self.encode(query) @ vectors.T * net.sharpness()
+        found: Array = scores[0].double().cpu().numpy()
+        return found
 
     def rank(self, queries: Queries, items: Array) -> Tensor:
         """How good items (B, K) are: log P(next) + log of what each is then worth, (B, K).

@@ -1,0 +1,301 @@
+"""The events of a history in a few groups: the groups exactly, then the members of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import comb
+
+import numpy as np
+
+from core.attributes import attributes, categories
+from core.errors import BadInput
+from core.explain import shapley
+from core.explain.attribution import (
+    MOST_PLAYERS,
+    PER_PLAYER,
+    agreement,
+    anonymous,
+    budgets,
+    flat,
+    good_enough,
+)
+from core.explain.explanation import Explanation
+from core.explain.game import Game
+from core.types import Array, Features, Ints, Queries, Recommender
+
+VISIT, EVENT, ITEM = "visit", "event", "item."  # item.genres: by the attribute genres
+OTHER = "other"  # the group of all that is in no other
+MOST_GROUPS = shapley.MOST_ENUMERATED
+GROUPS = 8  # if one does not say how many at most
+
+
+def ways(query: Queries, features: Features | None = None) -> tuple[str, ...]:
+    """How the events of this history can be grouped, as in visit, event, item.genres."""
+    block = categories(features)
+    names = attributes(block.names) if block else ()
+    kinds = (EVENT,) if query.events is not None else ()
+    return (VISIT, *kinds, *(f"{ITEM}{name}" for name in names))
+
+
+def group_labels(
+    query: Queries,
+    how: str,
+    features: Features | None = None,
+    *,
+    most: int = GROUPS,
+    event_names: Sequence[str] = (),
+) -> tuple[Ints, tuple[str, ...]]:
+    """The group of each event (n,) in 0 … G - 1, G ≤ most, and the groups' names.
+
+    By visit: cut where most time passed between two events; without times, or where they pass
+    evenly, into equal parts; oldest first, called by the places of their events, from 1, "3–7".
+    By event: the kind. By an attribute of the item: its value, of several its first. Of more
+    kinds or values than fit the most frequent have groups, by falling size; the rest, and events
+    without any, are "other", which comes last.
+
+    Args:
+        query: One history.
+        how: One of `ways`.
+        features: Of the items.
+        most: Groups at most, 2 … 12.
+        event_names: Of the kinds of events; their codes where it is silent.
+
+    Raises:
+        BadInput: not one history, no such way, or too many groups.
+    """
+    if len(query) != 1:
+        raise BadInput(f"one history is grouped at a time, not {len(query)}")
+    if not 2 <= most <= MOST_GROUPS:
+        raise BadInput(f"there may be 2 to {MOST_GROUPS} groups, not {most}")
+    if how == VISIT:
+        return _visits(query, most)
+    if how == EVENT and query.events is not None:
+        kinds = {code: str(code) for code in np.unique(query.events).tolist() if code >= 0}
+        kinds |= {code: name for code, name in enumerate(event_names) if code in kinds}
+        return _frequent(query.events, kinds, most)
+    block, name = categories(features), how.removeprefix(ITEM)
+    columns = attributes(block.names).get(name) if block else None
+    if block is None or columns is None or not how.startswith(ITEM):
+        known = ", ".join(ways(query, features))
+        raise BadInput(f"events cannot be grouped by {how!r} here: choose one of {known}")
+    own = block.matrix.tocsr()[query.items][:, columns]
+    some = np.diff(own.indptr) > 0
+    first = np.full(len(query.items), -1)
+    first[some] = np.minimum.reduceat(own.indices, own.indptr[:-1][some]) if some.any() else -1
+    values = {c: block.names[column].partition("=")[2] for c, column in enumerate(columns)}
+    return _frequent(first, values, most)
+
+
+def _visits(query: Queries, most: int) -> tuple[Ints, tuple[str, ...]]:
+    """Runs of events between which most time passed, or equal parts."""
+    n = len(query.items)
+    gaps = np.zeros(max(0, n - 1)) if query.times is None else np.diff(query.times)
+    if len(np.unique(gaps)) > 1:
+        order = np.argsort(-gaps[::-1], kind="stable")[: most - 1]  # of equal ones the latest
+        cuts = np.sort(n - 1 - order[gaps[::-1][order] > 0])
+    else:
+        cuts = np.unique(np.linspace(0, n, min(most, max(1, n)) + 1).astype(int)[1:-1])
+    codes = np.searchsorted(cuts, np.arange(n), side="right").astype(np.int64)
+    ends = [0, *cuts.tolist(), n] if n else []
+    runs = (f"{low + 1}–{high}" if high > low + 1 else f"{high}" for low, high in pairwise(ends))
+    return codes, tuple(runs)
+
+
+def _frequent(codes: Array, names: dict[int, str], most: int) -> tuple[Ints, tuple[str, ...]]:
+    """Groups by code; those that are too many, and those without a name, are the last one."""
+    found, counts = np.unique(codes, return_counts=True)
+    named = np.array([code in names for code in found.tolist()], bool)
+    order = np.argsort(-counts[named], kind="stable")
+    kept = found[named][order]
+    if len(found) > most:
+        kept = kept[: most - 1]
+    place = {code: group for group, code in enumerate(kept.tolist())}
+    groups = np.array([place.get(code, len(kept)) for code in codes.tolist()], np.int64)
+    last = (OTHER,) if (groups == len(kept)).any() else ()
+    return groups, (*(names[code] for code in kept.tolist()), *last)
+
+
+def explain_groups(
+    model: Recommender,
+    query: Queries,
+    items: Array,
+    groups: Array,
+    *,
+    n_items: int,
+    against: int | None = None,
+    seed: int = 0,
+) -> Explanation:
+    """Why the model scores these items as it does, the groups of events being the players.
+
+    Exact, by all coalitions of at most 12 groups: of a group all events are there, or none.
+    `groups` are codes 0 … G - 1 of the events (n,), each of which occurs; for the rest see explain.
+
+    Raises:
+        BadInput: no such item, not one history, or other codes than these.
+        CoreError: the values do not add up.
+    """
+    return _Grouped(model, query, items, groups, n_items, against, seed).groups()
+
+
+def members(
+    model: Recommender,
+    query: Queries,
+    items: Array,
+    groups: Array,
+    *,
+    n_items: int,
+    against: int | None = None,
+    seed: int = 0,
+    per_player: int = PER_PLAYER,
+) -> Explanation:
+    """The same for the events inside the groups: Owen values, which add up to their group's.
+
+    They are the mean over all orders in which the events of a group come one after another. By
+    all coalitions where these are few enough; else over pairs of random orders. There the values
+    of a group are shifted, all alike, so that they add up to the group's own, which is known
+    exactly. The shift is 0 on average, so that nothing is biased: a control variate, the group's
+    sum in each order, of weight one over the group's size. Standard errors are of what is shifted.
+
+    Flat Shapley values (explain) summed by group are other numbers: there other groups' events
+    come in between.
+
+    Raises:
+        BadInput: no such item, not one history, or other codes than these.
+        CoreError: the values do not add up.
+    """
+    return _Grouped(model, query, items, groups, n_items, against, seed).members(per_player)
+
+
+class _Grouped:
+    """The game of one history with its groups."""
+
+    def __init__(
+        self,
+        model: Recommender,
+        query: Queries,
+        items: Array,
+        groups: Array,
+        n_items: int,
+        against: int | None,
+        seed: int,
+    ) -> None:
+        self.items: Ints = np.atleast_1d(np.asarray(items, np.int64))
+        asked = self.items if against is None else np.append(self.items, against)
+        if len(query) != 1:
+            raise BadInput(f"one history is explained at a time, not {len(query)}")
+        if not len(self.items) or asked.min() < 0 or asked.max() >= n_items:
+            raise BadInput(f"items must be one or more codes in 0 … {n_items - 1}, not {asked}")
+        labels = np.asarray(groups, np.int64)
+        self.g = int(labels.max(initial=-1)) + 1
+        every = np.array_equal(np.unique(labels), np.arange(self.g))
+        if labels.shape != query.items.shape or not every or self.g > MOST_GROUPS:
+            raise BadInput(
+                f"groups must be a code for each of {len(query.items)} events, every one of 0 … "
+                f"{MOST_GROUPS - 1} or of fewer, not {labels.size} codes of {np.unique(labels)}"
+            )
+        self.whole = labels
+        players = _few_players(labels)
+        self.labels = labels[np.unique(players, return_index=True)[1]]  # of the players, (n,)
+        self.game = Game(model, anonymous(query), asked, n_items, players)
+        self.against, self.seed = against, seed
+
+    def __call__(self, keep: Array) -> Array:
+        """V of coalitions (M, n) of players, less that of `against`, (M, T, C)."""
+        values = self.game(keep)
+        return values if self.against is None else values[:, :-1] - values[:, -1:]
+
+    def groups(self) -> Explanation:
+        return self._told(self._exact(), None, np.ones(len(self.items)), self.whole)
+
+    def _exact(self) -> Array:
+        """The groups' Shapley values, (G, T, C)."""
+        values = self(shapley.coalitions(self.g)[:, self.labels])
+        return shapley.of_all(flat(values)).reshape(self.g, *values.shape[1:])
+
+    def members(self, per_player: int) -> Explanation:
+        n, sizes = self.game.n, np.bincount(self.labels, minlength=self.g)
+        if not n:
+            return self.groups()
+        cost = int((2.0 ** (sizes + self.g - 1)).sum())
+        if cost <= max(2**shapley.MOST_ENUMERATED, n * per_player):
+            return self._told(self._owen(), None, np.ones(len(self.items)), self.game.groups)
+        exact, rng = self._exact(), np.random.default_rng(self.seed)
+        drawn = np.zeros((0, n, *exact.shape[1:]))  # by pair of orders
+        for pairs in budgets(n, per_player):
+            orders = shapley.orders(n, pairs - len(drawn), rng, self.labels)
+            drawn = np.concatenate([drawn, self._shifted(orders, exact, sizes)])
+            found = self._sampled(drawn)
+            if good_enough(found):
+                break
+        return found
+
+    def _owen(self) -> Array:
+        """All players' Owen values, (n, T, C).
+
+        Of a group's m members that of the game v(S) = the mean, over all sets of other groups that
+        may have come before, of v(those and S).
+        """
+        found = np.zeros((self.game.n, *self(np.zeros((1, self.game.n)))[0].shape))
+        before = shapley.coalitions(self.g - 1)
+        weights = np.array([1 / (self.g * comb(self.g - 1, k)) for k in before.sum(axis=1)])
+        for group in range(self.g):
+            own = np.flatnonzero(self.labels == group)
+            inside = shapley.coalitions(len(own))
+            others = np.insert(before, group, False, axis=1)[:, self.labels]
+            keep = np.repeat(others, len(inside), axis=0)
+            keep[:, own] = np.tile(inside, (len(before), 1))
+            values = flat(self(keep)).reshape(len(before), len(inside), -1)
+            mean = np.einsum("b,bso->so", weights, values)
+            found[own] = shapley.of_all(mean).reshape(len(own), *found.shape[1:])
+        return found
+
+    def _shifted(self, orders: Ints, exact: Array, sizes: Array) -> Array:
+        """What players add by pair of orders, groups' sums put right, (pairs, n, T, C)."""
+        n = self.game.n
+        values = self(shapley.prefixes(orders).reshape(-1, n))
+        found = shapley.marginals(flat(values), orders).reshape(-1, n, *exact.shape[1:])
+        for group in range(self.g):
+            own = self.labels == group
+            gap = exact[group] - found[:, own].sum(axis=1)
+            found[:, own] += gap[:, None] / sizes[group]
+        return found
+
+    def _sampled(self, drawn: Array) -> Explanation:
+        """The mean over pairs of orders, its standard errors, and how far two halves agree."""
+        totals = drawn.sum(axis=3)
+        se = totals.std(axis=0, ddof=1) / np.sqrt(len(drawn))
+        stability = agreement(totals[0::2].mean(axis=0), totals[1::2].mean(axis=0))
+        return self._told(drawn.mean(axis=0), se, stability, self.game.groups)
+
+    def _told(
+        self, values: Array, se: Array | None, stability: Array, players: Ints
+    ) -> Explanation:
+        n, components = self.game.n, self.game.components
+        base, scores = self(np.stack([np.zeros(n, bool), np.ones(n, bool)]))
+        return Explanation(
+            items=self.items,
+            players=players,
+            scores=scores.sum(axis=1),
+            base=base.sum(axis=1),
+            values=values.sum(axis=2),
+            se=np.zeros(values.shape[:2]) if se is None else se,
+            method="enumeration" if se is None else "permutations",
+            evaluations=self.game.evaluations,
+            seed=self.seed,
+            stability=stability,
+            against=self.against,
+            components=components,
+            parts=values if components else np.zeros((0, 0, 0)),
+            base_parts=base if components else np.zeros((0, 0)),
+        )
+
+
+def _few_players(labels: Ints) -> Ints:
+    """The player that each event is, (n,): of very many the oldest of each group are one."""
+    n = len(labels)
+    old = np.arange(n) <= n - MOST_PLAYERS if n > MOST_PLAYERS else np.zeros(n, bool)
+    own = np.where(old, labels, np.arange(n) + n)
+    _, first, inverse = np.unique(own, return_index=True, return_inverse=True)
+    found: Ints = np.argsort(np.argsort(first))[inverse]  # in the order in which they come
+    return found

@@ -1,0 +1,134 @@
+"""Why this item: a value for each of the parts that it is made of, its id and its attributes.
+
+What a model hears of an item are its id, its attributes, its texts and images. Of the people it
+hears nothing but what they do: no model in MODELS reads an attribute of a user to score items, so
+there is none to explain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.errors import BadInput, CoreError
+from core.explain import shapley
+from core.explain.attribution import anonymous
+from core.explain.explanation import GAP
+from core.recommend import score_blocks
+from core.types import Array, Composed, Features, Part, Queries, Recommender
+
+REST = Part("rest", "")  # several small ones as one
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """base + Σ values = score for one item, or it does not exist.
+
+    `values` are Shapley values of the game v(S) = the model's raw score of the item for this
+    history, were the item made of the parts S alone. The history's items keep all of their parts.
+    `base` is v(∅), what an item would get of which nothing is known, not even which one it is.
+
+    Raises:
+        CoreError: the values do not add up to within 1e-5 · max(1, |score|).
+    """
+
+    item: int
+    parts: tuple[Part, ...]  # P; of more than 12 the smallest are one, REST
+    values: Array  # (P,) float64
+    base: float
+    score: float  # the model's own
+    evaluations: int  # items of some parts that the model was asked for
+    rest: tuple[Part, ...] = ()  # what REST stands for
+
+    def __post_init__(self) -> None:
+        if not self.gap <= GAP * max(1, abs(self.score)):
+            raise CoreError(
+                f"the parts of item {self.item} do not add up: base and values miss the score "
+                f"{self.score:.6g} by {self.gap:.3g}; this is a fault of the model or of Recscope"
+            )
+
+    @property
+    def gap(self) -> float:
+        """|base + Σ values - score|."""
+        return float(abs(self.base + self.values.sum() - self.score))
+
+
+def heard(model: Recommender, features: Features | None) -> tuple[Part, ...]:
+    """The parts that this model's items are made of; none if it knows items as wholes.
+
+    Raises:
+        BadInput: the features are not those that the model learnt from.
+    """
+    return model.parts(features) if isinstance(model, Composed) else ()
+
+
+def explain_parts(
+    model: Recommender, query: Queries, item: int, features: Features | None, *, n_items: int
+) -> Parts:
+    """Why the model scores this item as it does for this history, by what the item is made of.
+
+    Exact, by all coalitions of at most 12 parts; of more, those that matter least alone and last
+    are one. Where the history is empty no part may matter, and all values are 0.
+
+    Args:
+        model: Fitted or loaded.
+        query: One history. Of whom it is plays no part.
+        item: Code of the item.
+        features: The items' attributes, as the model was given them; embeddings may be missing.
+        n_items: Items in the catalogue.
+
+    Raises:
+        BadInput: no such item, not one history, other features, or items have no parts here.
+        CoreError: the values do not add up.
+    """
+    if len(query) != 1:
+        raise BadInput(f"one history is explained at a time, not {len(query)}")
+    if not 0 <= item < n_items:
+        raise BadInput(f"item must be a code in 0 … {n_items - 1}, not {item}")
+    parts = heard(model, features)
+    if not parts or not isinstance(model, Composed):
+        raise BadInput(
+            f"a {type(model).__name__} model knows items by who took them, not by what they are "
+            "made of: there are no parts to explain"
+        )
+    query = anonymous(query)
+    score = float(next(score_blocks(model, query, n_items))[1][0, item])
+
+    def v(keep: Array) -> Array:
+        return model.score_of_parts(query, item, features, keep)
+
+    kept, rest, asked = _few(v, parts)
+    groups = [*([place] for place in kept), *([rest] if rest else [])]
+    coalitions = shapley.coalitions(len(groups))
+    keep = np.zeros((len(coalitions), len(parts)), bool)
+    for group, there in zip(groups, coalitions.T, strict=True):
+        keep[:, group] = there[:, None]
+    values = v(keep)
+    return Parts(
+        item=item,
+        parts=(*(parts[place] for place in kept), *((REST,) if rest else ())),
+        values=shapley.of_all(values[:, None] - values[0])[:, 0],
+        base=float(values[0]),
+        score=score,
+        evaluations=asked + len(keep),
+        rest=tuple(parts[place] for place in rest),
+    )
+
+
+def _few(v: Callable[[Array], Array], parts: tuple[Part, ...]) -> tuple[list[int], list[int], int]:
+    """Places of at most 11 parts, of the others, in order; and how many coalitions were asked.
+
+    A part's size is what it adds when it comes first and when it comes last, each as a distance.
+    """
+    n = len(parts)
+    if n <= shapley.MOST_ENUMERATED:
+        return list(range(n)), [], 0
+    alone = np.eye(n, dtype=bool)
+    ends = np.stack([np.zeros(n, bool), np.ones(n, bool)])
+    values = v(np.concatenate([ends, alone, ~alone]))
+    size = np.abs(values[2 : n + 2] - values[0]) + np.abs(values[1] - values[n + 2 :])
+    order = np.argsort(-size, kind="stable")
+    most = shapley.MOST_ENUMERATED - 1
+    return sorted(order[:most].tolist()), sorted(order[most:].tolist()), len(values)
