@@ -180,7 +180,9 @@ class _Search:
         if self.order is None:
             found = self.found
             why = explain(found.model, found.query, np.array([found.item]), n_items=found.n_items)
-            self.order = np.argsort(-why.values[:, 0], kind="stable")
+            sizes = np.bincount(why.players)  # the oldest of many are one player
+            values = (why.values[:, 0] / sizes)[why.players]
+            self.order = np.argsort(-values, kind="stable")
             self.explaining = why.evaluations
         return self.order
 

@@ -167,6 +167,7 @@ def explanation(values, se=None):
     n, t = values.shape
     return Explanation(
         items=np.arange(t) * 10,
+        players=np.arange(n),
         scores=values.sum(axis=0),
         base=np.zeros(t),
         values=values,
