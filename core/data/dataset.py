@@ -17,7 +17,7 @@ from core.data.log import open_log
 from core.data.store import DatasetInfo
 from core.types import Array, Features, Interactions, Ints, Vocab
 
-__all__ = ["Dataset", "histories", "load"]
+__all__ = ["Dataset", "histories", "kinds", "load"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +83,7 @@ def load(info: DatasetInfo) -> Dataset:
     con = open_log(info)
     users = _ids(con, "SELECT DISTINCT user_id FROM log ORDER BY user_id")
     items = _ids(con, "SELECT DISTINCT item_id FROM log ORDER BY item_id")
-    events = _names(con, "SELECT DISTINCT event FROM log WHERE event IS NOT NULL ORDER BY event")
-    platforms = _names(
-        con, "SELECT DISTINCT platform FROM log WHERE platform IS NOT NULL ORDER BY platform"
-    )
+    events, platforms = _kinds(con)
     weights = np.array([*(info.weights.get(name, 1.0) for name in events), 1.0], np.float32)
     has_values = info.mapping.get("value") is not None
     table = con.sql(
@@ -127,6 +124,18 @@ def load(info: DatasetInfo) -> Dataset:
         items=Vocab(items.to_numpy(zero_copy_only=False)),
         event_names=tuple(events),
         platform_names=tuple(platforms),
+    )
+
+
+def kinds(info: DatasetInfo) -> tuple[list[str], list[str]]:
+    """The names of the event types and of the platforms, each in the order of its codes."""
+    return _kinds(open_log(info))
+
+
+def _kinds(con: duckdb.DuckDBPyConnection) -> tuple[list[str], list[str]]:
+    return (
+        _names(con, "SELECT DISTINCT event FROM log WHERE event IS NOT NULL ORDER BY event"),
+        _names(con, "SELECT DISTINCT platform FROM log WHERE platform IS NOT NULL ORDER BY 1"),
     )
 
 

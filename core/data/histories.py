@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -17,11 +17,14 @@ from core.data.times import guess_time, time_sql
 from core.errors import BadInput, NotFound
 from core.types import Array, Queries, Vocab
 
-ROLES = ("user_id", "item_id", "timestamp", "event", "value")
+ROLES = ("user_id", "item_id", "timestamp", "event", "value", "platform")
 
 
 def histories(
-    path: Path, items: Vocab, weights: Mapping[str, float] | None = None
+    path: Path,
+    items: Vocab,
+    weights: Mapping[str, float] | None = None,
+    kinds: tuple[Sequence[str], Sequence[str]] = ((), ()),
 ) -> tuple[Array, Queries, int]:
     """The people of this table (B,), what each did, and how many rows had an item unknown here.
 
@@ -30,9 +33,11 @@ def histories(
 
     Args:
         path: CSV, TSV or Parquet with the columns user_id and item_id, and if need be timestamp,
-            value and event, in any order and case. Other columns are not read.
+            value, event and platform, in any order and case. Other columns are not read.
         items: The items of the dataset.
         weights: Event type → weight; events of weight 0 are left out. 1 where it is silent.
+        kinds: The dataset's event types and platforms in code order; others have code -1. Where
+            there are none, the queries say nothing of them.
 
     Raises:
         NotFound: no such file.
@@ -57,12 +62,15 @@ def histories(
     rows = con.sql(
         """
         SELECT person, code, time, coalesce(value, 'nan')::FLOAT AS value,
-               coalesce(weight::FLOAT, 1) AS weight
+               coalesce(weight::FLOAT, 1) AS weight,
+               coalesce(list_position($events, given.event), 0)::BIGINT - 1 AS event,
+               coalesce(list_position($platforms, platform), 0)::BIGINT - 1 AS platform
         FROM given JOIN people USING (user_id) JOIN known ON given.item_id = known.item
         LEFT JOIN weighed ON weighed.event = given.event
         WHERE coalesce(weight::FLOAT, 1) > 0
         ORDER BY person, time, place
-        """
+        """,
+        params={"events": list(kinds[0]), "platforms": list(kinds[1])},
     ).fetchnumpy()
     ids = con.sql("SELECT user_id FROM people ORDER BY person").df()["user_id"]
     counts = np.bincount(rows["person"], minlength=len(ids))
@@ -74,12 +82,16 @@ def histories(
         weights=np.asarray(rows["weight"], np.float32),
         times=np.asarray(rows["time"], np.int64) if "timestamp" in roles else None,
         values=np.asarray(rows["value"], np.float32) if "value" in roles else None,
+        events=np.asarray(rows["event"], np.int64) if "event" in roles and kinds[0] else None,
+        platforms=(
+            np.asarray(rows["platform"], np.int64) if "platform" in roles and kinds[1] else None
+        ),
     )
     return _own_type(ids), queries, unknown
 
 
 def _read(con: Connection, name: str, path: Path) -> dict[str, str]:
-    """Fills `given` (place, user_id, item_id, time, event, value); the columns by role."""
+    """Fills `given` (place, user_id, item_id, time, event, value, platform); the columns by role."""
     with path.open("rb") as file:
         is_parquet = file.read(4) == b"PAR1"
     source = Source(name, path, ()) if is_parquet else csv_source(name, path)
@@ -88,8 +100,8 @@ def _read(con: Connection, name: str, path: Path) -> dict[str, str]:
     for role in ("user_id", "item_id"):
         if role not in roles:
             raise BadInput(
-                f"{name} needs the columns user_id and item_id (timestamp, value and event may "
-                f"follow); it has {', '.join(raw.columns[:20])}"
+                f"{name} needs the columns user_id and item_id (timestamp, value, event and "
+                f"platform may follow); it has {', '.join(raw.columns[:20])}"
             )
     raw.project(", ".join(f"{quoted(c)} AS {role}" for role, c in roles.items())).create("raw")
     texts = {role: f"nullif(trim({role}::VARCHAR), '')" for role in roles}

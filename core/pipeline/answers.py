@@ -124,12 +124,14 @@ def whom(
 
 
 def _strangers(loaded: Ready, path: Path) -> tuple[Any, Queries]:
-    from core.data.histories import histories
+    from core.data.dataset import histories, kinds
 
     weights: dict[str, float] = {}
+    names: tuple[list[str], list[str]] = ([], [])
     with suppress(NotFound):  # strangers are served even when the dataset is gone
-        weights = loaded.workspace.dataset(loaded.run.config.dataset).weights
-    people, queries, unknown = histories(path, loaded.items, weights)
+        info = loaded.workspace.dataset(loaded.run.config.dataset)
+        weights, names = info.weights, kinds(info)
+    people, queries, unknown = histories(path, loaded.items, weights, names)
     if unknown:
         _log.warning(
             "%d events of %s are of items that run %s does not know, and do not count",

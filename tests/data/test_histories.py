@@ -61,6 +61,18 @@ def test_times_values_and_weights(table):
     assert queries.weights.tolist() == [5, 1]
 
 
+def test_kinds_of_events_and_platforms_get_the_codes_of_the_dataset(table):
+    path = table(
+        "user_id,item_id,event,platform\n1,10,view,web\n1,20,buy,\n1,30,gift,app\n1,10,,tv\n"
+    )
+    _, queries, _ = histories(path, ITEMS, {"buy": 5.0}, (["buy", "view"], ["app", "web"]))
+    assert queries.events.tolist() == [1, 0, -1, -1]
+    assert queries.platforms.tolist() == [1, -1, 0, -1]
+    assert queries.weights.tolist() == [1, 5, 1, 1]
+    _, queries, _ = histories(path, ITEMS, {"buy": 5.0})
+    assert (queries.events, queries.platforms) == (None, None)
+
+
 def test_parquet_and_ids_that_only_look_like_numbers(tmp_path):
     path = tmp_path / "people.parquet"
     pd.DataFrame({"user_id": ["007", "8"], "item_id": [10, 30]}).to_parquet(path)
