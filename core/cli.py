@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("runs", nargs="+", metavar="RUN")
     compare.add_argument("--metrics", type=_words, metavar="ndcg@10,recall@10")
     _add_recommend(add("recommend", commands.recommend, "what each person would get", output))
+    _add_explain(add("explain", commands.explain, "why an item is recommended", output))
     return parser
 
 
@@ -151,6 +152,25 @@ def _add_recommend(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE.parquet|FILE.csv")
 
 
+def _add_explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", nargs="?")
+    whom = parser.add_mutually_exclusive_group(required=True)
+    whom.add_argument("--user", metavar="ID")
+    whom.add_argument("--histories", type=Path, metavar="FILE", help="of one person")
+    whom.add_argument(
+        "--replay", type=Path, metavar="FILE", help="does what --out wrote still hold?"
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--item", metavar="ID")
+    what.add_argument("-k", type=_cutoff, help="the best so many, 10 if no item is given")
+    parser.add_argument("--against", metavar="ID", help="why rather than this item")
+    parser.add_argument("--seed", type=_seed, default=0)
+    parser.add_argument("--out", type=Path, metavar="FILE.json", help="all it takes to replay it")
+    parser.add_argument(
+        "--hash-user", action="store_true", help="leave the user's id out of that file"
+    )
+
+
 def _add_lists(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-seen", action="store_true", help="do not hide what is already in the history"
@@ -199,6 +219,10 @@ def _cutoff(text: str) -> int:
 
 def _port(text: str) -> int:
     return _whole(text, 1, 65_535)
+
+
+def _seed(text: str) -> int:
+    return _whole(text, 0, 2**63 - 1)
 
 
 def _whole(text: str, low: int, high: int) -> int:

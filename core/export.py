@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 FORMATS = (".parquet", ".csv")
 
 
-def check(path: Path) -> None:
+def check(path: Path, formats: Sequence[str] = FORMATS) -> None:
     """Raises BadInput unless a file of this name can be written; asked before the work is done."""
-    if path.suffix.lower() not in FORMATS:
-        raise BadInput(f"{path} ends in {path.suffix!r}: a file ends in {' or '.join(FORMATS)}")
+    if path.suffix.lower() not in formats:
+        raise BadInput(f"{path} ends in {path.suffix!r}: a file ends in {' or '.join(formats)}")
     if not path.parent.is_dir():
         raise BadInput(f"the folder {path.parent} is not there: make it, or choose another")
     if path.is_dir():

@@ -66,6 +66,10 @@ recommend RUN --users 1,2 -k 10 --keep-seen --out FILE.parquet
 recommend RUN --users all
 recommend RUN --rerank mmr --strength 0.5
 recommend RUN --histories FILE --out FILE.csv
+explain RUN --user 1 --item 2 --against 3 --out FILE.json --hash-user --seed 3 --json
+explain RUN --histories FILE -k 10
+explain --replay FILE --json
+explain RUN --replay FILE
 """
 
 

@@ -91,7 +91,7 @@ def histories(
 
 
 def _read(con: Connection, name: str, path: Path) -> dict[str, str]:
-    """Fills `given` (place, user_id, item_id, time, event, value, platform); the columns by role."""
+    """Fills `given`: place, user_id, item_id, time, event, value, platform; the columns by role."""
     with path.open("rb") as file:
         is_parquet = file.read(4) == b"PAR1"
     source = Source(name, path, ()) if is_parquet else csv_source(name, path)

@@ -1,20 +1,33 @@
 """The only place where the stages are wired together: load → split → fit → save, and back."""
 
 from core.pipeline.answers import Ready, ready, recommend, recommendations, whom
+from core.pipeline.audit import document, export
+from core.pipeline.explaining import codes_of, explained, history_of, places
 from core.pipeline.judgement import compare, evaluate
+from core.pipeline.replaying import replay
+from core.pipeline.telling import attributes, told
 from core.pipeline.training import OnStage, features_of, fit, stored, train
 
 __all__ = [
     "OnStage",
     "Ready",
+    "attributes",
+    "codes_of",
     "compare",
+    "document",
     "evaluate",
+    "explained",
+    "export",
     "features_of",
     "fit",
+    "history_of",
+    "places",
     "ready",
     "recommend",
     "recommendations",
+    "replay",
     "stored",
+    "told",
     "train",
     "whom",
 ]

@@ -1,0 +1,70 @@
+"""A run, a history, items → why the run scores them as it does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.errors import BadInput, NotFound
+from core.pipeline.answers import Ready, whom
+from core.types import PAD, Array, Ints, Queries
+
+if TYPE_CHECKING:
+    from core.explain import Explanation
+
+
+def history_of(loaded: Ready, user: object) -> Queries:
+    """What a person of the dataset did, as a stranger's (users = -1): what is explained.
+
+    Raises:
+        NotFound: an id that the dataset does not have.
+    """
+    from core.explain.attribution import anonymous
+
+    return anonymous(whom(loaded, users=[user])[1])
+
+
+def codes_of(loaded: Ready, ids: Sequence[object]) -> Ints:
+    """The codes (T,) of these items.
+
+    Raises:
+        NotFound: an id that the run does not know.
+    """
+    codes = loaded.items.encode(ids)
+    if (codes == PAD).any():
+        unknown = ids[int(np.argmax(codes == PAD))]
+        some = ", ".join(map(str, loaded.items.ids[:3]))
+        raise NotFound(
+            f"item {str(unknown)!r} is not in dataset {loaded.run.dataset_name}, so run "
+            f"{loaded.run.id} does not know it; there are items such as {some}"
+        )
+    return codes
+
+
+def places(loaded: Ready, query: Queries) -> Ints:
+    """The items that `recommend` gives this one history, best first: all but its own."""
+    from core.recommend import recommend
+
+    n_items = len(loaded.items)
+    found: Ints = recommend(loaded.model, query, n_items, n_items=n_items).items[0]
+    return np.extract(found != PAD, found)
+
+
+def explained(
+    loaded: Ready, query: Queries, items: Array, *, against: int | None = None, seed: int = 0
+) -> Explanation:
+    """Why these items (codes) get their scores for this one history; see core.explain.explain.
+
+    Raises:
+        BadInput: no such item, an item against itself, or not one history.
+        CoreError: the values do not add up.
+    """
+    from core.explain import explain
+
+    if against is not None and against in items:
+        name = loaded.items.ids[against]
+        raise BadInput(f"item {name} cannot be explained against itself: choose another")
+    n_items = len(loaded.items)
+    return explain(loaded.model, query, items, n_items=n_items, against=against, seed=seed)

@@ -1,0 +1,214 @@
+"""An explanation as JSON: ids, labels and times instead of codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.errors import NotFound
+from core.pipeline.answers import Ready
+from core.pipeline.explaining import places
+from core.pipeline.training import split_as
+from core.types import PAD, Array, Queries, Recommender
+
+if TYPE_CHECKING:
+    from core.data.store import DatasetInfo
+    from core.explain import Explanation
+
+
+@dataclass(frozen=True, eq=False)
+class Names:
+    """What people call the items and events of a run; without its dataset only the ids are left."""
+
+    loaded: Ready
+
+    @cached_property
+    def info(self) -> DatasetInfo | None:
+        """The run's dataset, or None where it is gone."""
+        with suppress(NotFound):
+            return self.loaded.workspace.dataset(self.loaded.run.config.dataset)
+        return None
+
+    @cached_property
+    def kinds(self) -> tuple[list[str], list[str]]:
+        """The names of event types and of platforms, by code."""
+        from core.data.dataset import kinds
+
+        return kinds(self.info) if self.info else ([], [])
+
+    def labels(self, codes: Array) -> dict[int, str]:
+        """What each of these items is called, by code; its id where nothing is known."""
+        from core.data.queries import item_labels
+
+        codes = np.unique(codes)
+        ids = self.loaded.items.decode(codes)
+        said: Iterable[Any] = item_labels(self.info, ids) if self.info else ids
+        return dict(zip(codes.tolist(), map(str, said), strict=True))
+
+    def time(self, time: int) -> str | int:
+        """A time as people write it, UTC; an order number as it is."""
+        if self.info is None or self.info.time_kind != "clock":
+            return time
+        try:
+            return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        except (ValueError, OverflowError):  # no year of ours
+            return time
+
+    def known_by(self, items: Array) -> list[str] | None:
+        """By what the model knows each item: "events", else "content", or "nothing".
+
+        None without the dataset.
+        """
+        if self.info is None:
+            return None
+        data, model = self.loaded.dataset, self.loaded.model
+        log = split_as(data, self.loaded.run.config)
+        learnt = (log.known if getattr(model.config, "refit", True) else log.train).items
+        counts = np.bincount(learnt, minlength=len(self.loaded.items))
+        described = data.item_features is not None and _reads_content(model)
+        unseen = "content" if described else "nothing"
+        return ["events" if counts[item] else unseen for item in items]
+
+
+def _reads_content(model: Recommender) -> bool:
+    """Whether it, or a component of it, learns from what is known of the items."""
+    parts = getattr(model, "components", {})
+    if parts:
+        return any(map(_reads_content, parts.values()))
+    return model.needs_features and bool(getattr(model.config, "content", True))
+
+
+def told(
+    loaded: Ready, query: Queries, found: Explanation, *, user: object = None
+) -> list[dict[str, Any]]:
+    """Each item's explanation as JSON.
+
+    Returns:
+        {run, user, model, item, label, rank, known_by, score, base, players: [{kind: "event",
+        item_id, label, timestamp, event, value, se, sure, parts: {component: value}}],
+        components: [{name, model, value, base}], gap, method, evaluations, seed, stability,
+        confidence, against}; rank is the item's place in `recommend`'s list, None for one that is
+        in the history; known_by says by what the model knows the item ("events", "content",
+        "nothing"); parts only of models that add up components. Where the oldest of very many
+        events are one player, it is of kind "events", with their count, the latest one's time, and
+        no item_id. Of a contrast score, base and
+        values are those of the item less those of `against`.
+    """
+    names = Names(loaded)
+    extra = [] if found.against is None else [found.against]
+    labels = names.labels(np.concatenate([query.items, found.items, extra]).astype(np.int64))
+    ranks = {code: rank for rank, code in enumerate(places(loaded, query).tolist(), 1)}
+    known_by = names.known_by(found.items)
+    events = _events(names, query, found, labels)
+    return [
+        {
+            "run": loaded.run.id,
+            "user": user,
+            "model": loaded.run.config.model,
+            **_item(loaded, labels, code),
+            "rank": ranks.get(code),
+            "known_by": None if known_by is None else known_by[place],
+            "score": float(found.scores[place]),
+            "base": float(found.base[place]),
+            "players": _players(events, found.of(place)),
+            "components": _components(loaded, found, place),
+            "gap": float(found.gap[place]),
+            "method": found.method,
+            "evaluations": found.evaluations,
+            "seed": found.seed,
+            "stability": float(found.stability[place]),
+            "confidence": found.confidence[place],
+            "against": None if found.against is None else _item(loaded, labels, found.against),
+        }
+        for place, code in enumerate(found.items.tolist())
+    ]
+
+
+def attributes(loaded: Ready, query: Queries, item: int) -> dict[str, Any] | None:
+    """What its id and each of its attributes are worth to one item: base + Σ values = score.
+
+    Returns:
+        {base, parts: [{kind, name, value}], gap, evaluations}, see core.explain.parts; None where
+        the model knows items as wholes, or what is known of them went with the dataset.
+    """
+    from core.explain.parts import explain_parts, heard
+
+    if Names(loaded).info is None:
+        return None
+    features = loaded.dataset.item_features
+    if not heard(loaded.model, features):
+        return None
+    found = explain_parts(loaded.model, query, item, features, n_items=len(loaded.items))
+    pairs = zip(found.parts, found.values.tolist(), strict=True)
+    parts = [{"kind": part.kind, "name": part.name, "value": value} for part, value in pairs]
+    return {
+        "base": found.base,
+        "parts": parts,
+        "gap": found.gap,
+        "evaluations": found.evaluations,
+    }
+
+
+def _item(loaded: Ready, labels: dict[int, str], code: int) -> dict[str, Any]:
+    return {"item": loaded.items.ids[[code]].tolist()[0], "label": labels[code]}
+
+
+def _events(
+    names: Names, query: Queries, found: Explanation, labels: dict[int, str]
+) -> list[dict[str, Any]]:
+    """What is known of each player: an event of the history, or the oldest of very many."""
+    ids = names.loaded.items.decode(query.items).tolist()
+    told: list[dict[str, Any]] = []
+    for player in range(len(found.values)):
+        own = np.flatnonzero(found.players == player)
+        last, alone = int(own[-1]), len(own) == 1
+        time = None if query.times is None else names.time(int(query.times[last]))
+        label = labels[int(query.items[last])] if alone else f"the oldest {len(own):,} events"
+        about = {"kind": "event" if alone else "events", "item_id": ids[last] if alone else None}
+        told.append({**about, "label": label, "timestamp": time})
+        if query.events is not None and alone:
+            code = int(query.events[last])
+            told[-1]["event"] = None if code == PAD else names.kinds[0][code]
+        elif not alone:
+            told[-1]["count"] = len(own)
+    return told
+
+
+def _players(events: list[dict[str, Any]], one: Explanation) -> list[dict[str, Any]]:
+    """The events with what each is worth to the one item of this explanation."""
+    players = []
+    for place, event in enumerate(events):
+        player = {
+            **event,
+            "value": float(one.values[place, 0]),
+            "se": float(one.se[place, 0]),
+            "sure": bool(one.sure[place, 0]),
+        }
+        if one.components:
+            parts = one.parts[place, 0].tolist()
+            player["parts"] = dict(zip(one.components, parts, strict=True))
+        players.append(player)
+    return players
+
+
+def _components(loaded: Ready, found: Explanation, place: int) -> list[dict[str, Any]]:
+    """What each component of a fusion adds, by the history (value) and without any (base)."""
+    from core.models import MODELS
+
+    kinds: dict[object, str] = {kind: name for name, kind in MODELS.items()}
+    models = getattr(loaded.model, "components", {})
+    return [
+        {
+            "name": name,
+            "model": kinds.get(type(models.get(name))),
+            "value": float(found.parts[:, place, c].sum()),
+            "base": float(found.base_parts[place, c]),
+        }
+        for c, name in enumerate(found.components)
+    ]
