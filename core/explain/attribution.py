@@ -119,9 +119,7 @@ def budgets(n: int, per_player: int) -> list[int]:
 
 def good_enough(found: Explanation) -> bool:
     """Whether the values of every item are known to 5 %."""
-    size = np.linalg.norm(found.values, axis=0)
-    error = np.linalg.norm(found.se, axis=0)
-    return bool((error <= ENOUGH * np.maximum(size, 1e-9)).all())
+    return bool((found.error <= ENOUGH).all())
 
 
 class _Shown:

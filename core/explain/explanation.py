@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 GAP = 1e-5  # of max(1, |score|), above which there is no explanation
 TOP = 5  # players whose place among the first is looked at for stability
-STABLE, INDICATIVE = 0.8, 0.6  # of the first five that two halves of the evaluations share
+# Of the first five, the share that two halves of the evaluations must have in common, and the
+# standard errors of all values together, relative to their length, that there may be.
+CONFIDENCE = {"stable": (0.8, 0.2), "indicative": (0.6, 0.5)}
 SURE = 2.0  # standard errors that a value must lie from 0
 
 
@@ -73,11 +75,24 @@ class Explanation:
         """exact, stable, indicative or unreliable, for each item."""
         if self.exact:
             return ("exact",) * len(self.items)
-        words = {STABLE: "stable", INDICATIVE: "indicative"}
         return tuple(
-            next((word for least, word in words.items() if share >= least), "unreliable")
-            for share in self.stability
+            next(
+                (
+                    word
+                    for word, (least, most) in CONFIDENCE.items()
+                    if share >= least and error <= most
+                ),
+                "unreliable",
+            )
+            for share, error in zip(self.stability, self.error, strict=True)
         )
+
+    @property
+    def error(self) -> Array:
+        """The standard errors of all values together, relative to their length, (T,)."""
+        size = np.linalg.norm(self.values, axis=0)
+        found: Array = np.linalg.norm(self.se, axis=0) / np.maximum(size, 1e-9)
+        return found
 
     @property
     def sure(self) -> Array:

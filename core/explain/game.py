@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from core.models.blocks import free_memory
 from core.recommend import BLOCK_BYTES, CPU_BLOCK_BYTES, check_scores, score_blocks
 from core.types import Additive, Array, Ints, Queries, Recommender
 
-OnProgress = Callable[[int], None]  # histories that were scored
+EVENTS = 2**22  # of the coalitions that are put together at a time
 
 
 class Game:
@@ -64,8 +64,10 @@ class Game:
             asked = keep[list(new.values())]
             order = np.argsort(asked.sum(axis=1), kind="stable")  # alike lengths waste no padding
             found = np.empty((len(asked), *self._known.shape[1:]))
-            for part, values in self._scored(self.query.subsets(asked[order][:, self.groups])):
-                found[order[part]] = values
+            for some in np.array_split(order, 1 + len(order) * len(self.groups) // EVENTS):
+                queries = self.query.subsets(asked[some][:, self.groups])
+                for part, values in self._scored(queries):
+                    found[some[part]] = values
             start = len(self._known)
             self._places |= {key: start + place for place, key in enumerate(new)}
             self._known = np.concatenate([self._known, found])
