@@ -227,6 +227,58 @@ class Linear:
         return np.ones(n)
 
 
+class Any_:
+    """Item 0 stays on top as long as any of some events is left; the others pull a little."""
+
+    def __init__(self, n_items, keepers):
+        self.n_items, self.keepers = n_items, keepers
+
+    def score(self, queries):
+        here = queries.matrix(self.n_items).toarray()
+        scores = np.zeros((len(queries), self.n_items), np.float32)
+        scores[:, 0] = 4 * here[:, self.keepers].any(axis=1) + 0.01 * here.sum(axis=1)
+        scores[:, 1] = 2
+        return torch.from_numpy(scores)
+
+
+@pytest.mark.parametrize(("several", "smallest_"), [(2, True), (3, False)])
+def test_the_order_knows_what_no_single_event_shows(several, smallest_):
+    """Of 80 events not all pairs are tried; what the order has too much is put back."""
+    rng = np.random.default_rng(several)
+    items = rng.permutation(80) + 2
+    keepers = rng.choice(80, several, replace=False)
+    others = np.setdiff1d(rng.permutation(80), keepers)
+    order = np.concatenate([others[:2], keepers, others[2:]])
+    model = Any_(82, items[keepers])
+    found = counterfactual(model, history(items), 0, n_items=82, k=1, order=order)
+    assert found.removed == tuple(sorted(keepers.tolist()))
+    assert (found.smallest, found.small) == (smallest_, True)
+
+
+def test_the_order_is_found_out_if_it_is_not_given():
+    """Three of 70 events keep the item: only the Shapley values tell which."""
+    items = np.arange(70) + 2
+    model = Any_(72, items[[4, 30, 69]])
+    found = counterfactual(model, history(items), 0, n_items=72, k=1)
+    assert found.removed == (4, 30, 69)
+    assert found.evaluations > 70 * 20
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10_000), n=st.integers(61, 120))
+def test_where_events_add_up_the_search_is_perfect_whatever_the_order(seed, n):
+    rng = np.random.default_rng(seed)
+    single = np.zeros((n + 12, n + 12))
+    single[:n, n] = rng.normal(0.3, 1, n)
+    base = np.append(np.zeros(n + 1), np.full(11, rng.uniform(0, 0.9) * single[:, n].sum()))
+    if not single[:, n].sum() > base[-1]:
+        return
+    model, order = Linear(base, single), rng.permutation(n)
+    found = counterfactual(model, history(np.arange(n)), n, n_items=n + 12, order=order)
+    left = single[:n, n].sum() - np.cumsum(np.sort(single[:n, n])[::-1])
+    assert len(found.removed) == int(np.argmax(left < base[-1])) + 1
+
+
 @pytest.mark.parametrize("n", [300, 1000])
 def test_a_very_long_history_is_bounded_by_its_order_too(n):
     """Beyond 400 events the beginnings are tried in two goes."""
@@ -243,6 +295,24 @@ def test_a_very_long_history_is_bounded_by_its_order_too(n):
     assert (found.small, found.smallest) == (False, False)
     assert found.share == len(found.removed) / n
     assert found.evaluations < 3 * n + 2000
+
+
+def test_beyond_400_events_no_shorter_beginning_is_passed_over():
+    """Gone without exactly the first five or the first seven: five is not tried at first."""
+    n = 1000
+    order = np.random.default_rng(1).permutation(n)
+    sums = {n - size: int(order[size:].sum()) for size in (5, 7)}
+
+    class Odd:
+        def score(self, queries):
+            scores = np.zeros((len(queries), n + 2), np.float32)
+            totals = np.add.reduceat(np.append(queries.items, 0), queries.offsets[:-1])
+            gone = [sums.get(m) == t for m, t in zip(queries.lengths, totals, strict=True)]
+            scores[:, n], scores[:, n + 1] = np.where(gone, 0, 2), 1
+            return torch.from_numpy(scores)
+
+    found = counterfactual(Odd(), history(np.arange(n)), n, n_items=n + 2, k=1, order=order)
+    assert found.removed == tuple(sorted(order[:5].tolist()))
 
 
 @pytest.mark.parametrize(
@@ -271,15 +341,17 @@ def test_fitted_models(name, params, small_world: Interactions):
             assert (len(found.removed) or None) == expected
 
 
-def test_who_did_it_plays_no_part(small_world: Interactions):
-    model = MODELS["user_knn"](MODELS["user_knn"].Config())
-    model.fit(TrainData(small_world), rng=np.random.default_rng(1))
-    query = small_world.queries(np.array([3]))
-    stranger = replace(query, users=np.array([-1]))
-    item = listed(model, query, range(5), -1, 7)[0]
-    assert counterfactual(model, query, item, n_items=7, k=1) == counterfactual(
-        model, stranger, item, n_items=7, k=1
-    )
+def test_who_did_it_plays_no_part():
+    class Known(Linear):
+        def score(self, queries):
+            scores = super().score(queries)
+            scores[:, 1] += 5 * torch.from_numpy(queries.users >= 0)
+            return scores
+
+    single = np.array([[0, 2, 0], [0, 0, 0], [0, 0, 0]])
+    model = Known(np.array([0, 0, 1]), single)
+    found = counterfactual(model, history([0, 0]), 1, n_items=3, k=1)
+    assert (found.removed, found.rank_before) == ((0, 1), 1)
 
 
 def test_an_item_that_is_popular_anyway_stays():
@@ -366,6 +438,23 @@ def test_what_was_asked_is_not_asked_again():
     np.testing.assert_array_equal(first.ranks, found(keep).ranks)
     assert found.evaluations == 2
     assert first.ranks[0] == first.ranks[1]
+
+
+@given(seed=st.integers(0, 10_000), k=st.integers(1, 9), item=st.integers(0, N_ITEMS - 1))
+def test_standings_are_places_in_sorted_lists(seed, k, item):
+    model, rng = whole(seed), np.random.default_rng(seed)
+    query = history(rng.integers(0, N_ITEMS, 5))
+    keep = rng.random((12, 5)) < 0.5
+    some = Standings(model, query, item, N_ITEMS, k=k)(keep)
+    for row, marks in enumerate(keep):
+        best = listed(model, query, np.flatnonzero(marks), item, N_ITEMS)
+        scores = model.score(query.subsets(marks[None]))[0].tolist()
+        others = [scores[i] for i in best if i != item]
+        rival = others[k - 1] if len(others) >= k else -np.inf
+        assert some.ranks[row] == best.index(item) + 1
+        assert some.scores[row] == scores[item]
+        assert some.margins[row] == scores[item] - rival
+        assert some.gone[row] == (best.index(item) >= k)
 
 
 def test_a_transition_is_lost_with_its_event(small_world: Interactions):
