@@ -11,6 +11,7 @@ from scipy import sparse, stats
 
 from core.errors import BadInput
 from core.explain import explain
+from core.explain.influence import Idle, idle
 from core.explain.overview import overview
 from core.explain.parts import explain_parts
 from core.explain.tables import OF_NOISE, Table
@@ -203,7 +204,7 @@ def test_idle_items_matter_to_nobody():
     weights[4] = 0.01 * rng.normal(size=10)
     weights[5] = 0
     weights[6] = 0
-    weights[6, 9] = 5  # to few, but then a lot
+    weights[6, 9] = 5  # by few, but then it matters a lot
     histories = [(0, 1, 2, 3, 4), (3, 4, 7), (3, 4, 6), (1, 3, 4), (2, 3, 4), (5, 0, 1), (6, 2, 8)]
     histories += [(6, 2), (6, 0), (6, 1)]
     found = overview(linear(weights), did(*histories), n_items=10)
@@ -211,6 +212,18 @@ def test_idle_items_matter_to_nobody():
     assert found.idle[0].users == 5
     assert found.idle[0].size == found.idle[0].limit == 0
     assert 0 < found.idle[1].size < found.idle[1].limit < 0.1
+
+
+def test_what_may_matter_to_others_is_not_idle():
+    taken = [np.array([0, 1])] * 5
+    values = [np.array([[1.0], [0.2 * (user == 2)]]) for user in range(5)]
+    assert np.mean(values, axis=0)[1, 0] < 0.1 * np.mean(
+        values
+    )  # but for one of five it is a fifth
+    assert idle(taken, values) == ()
+    values = [np.array([[1.0], [0.01]])] * 5
+    assert idle(taken, values) == (Idle(1, 5, pytest.approx(0.01), pytest.approx(0.01)),)
+    assert idle(taken[:4], values[:4]) == ()
 
 
 def test_cohorts_are_compared_by_welch():
@@ -264,6 +277,8 @@ def test_a_seed_decides_who_is_drawn_and_what_is_found(world):
         np.testing.assert_array_equal(again.tables[by].size, table.size)
     other = overview(model, many, n_items=N, users=4, seed=4)
     assert other.rows.tolist() != found.rows.tolist()
+    all_of_them = [overview(model, many, n_items=N, seed=seed).bars("recency") for seed in (3, 4)]
+    assert all_of_them[0] != all_of_them[1]
     bars = found.bars("recency")
     assert all(bar.noise > 0 for bar in bars)
     assert [bar.name for bar in bars] == ["1", "2", "3–5", "6–10", "11–20"]
@@ -286,6 +301,11 @@ def test_very_long_histories_share_the_value_of_their_oldest(world):
     bars = overview(fitted("two_tower", world), long, n_items=N).bars("recency")
     assert [bar.count for bar in bars] == [2, 2, 3, 5, 10, 30, 210]
     assert bars[-1].name == "51+"
+    alone = overview(fitted("two_tower", world), long[:1], n_items=N, k=1)
+    item = alone.recommended[0].item
+    scores = fitted("two_tower", world).score(did(tuple(long[:1].items), ()))[:, item]
+    total = sum(bar.value * bar.count for bar in alone.bars("recency"))
+    assert total == pytest.approx(float(scores[0] - scores[1]), abs=1e-4)
 
 
 def test_users_without_anything_to_tell_are_left_out():
