@@ -215,6 +215,8 @@ def test_kinds_of_events_are_groups_the_commonest_first():
     codes, names = group_labels(query, "event", event_names=("view", "cart", "buy"))
     assert names == ("buy", "view", "cart", OTHER)
     assert codes.tolist() == [0, 1, 0, 3, 1, 0, 2]
+    assert group_labels(query, "event", most=4)[1] == ("2", "0", "1", OTHER)  # just enough
+    assert group_labels(query, "event", most=3)[1] == ("2", "0", OTHER)
     codes, names = group_labels(query, "event", most=2)
     assert names == ("2", OTHER)
     assert codes.tolist() == [0, 1, 0, 1, 1, 0, 1]
