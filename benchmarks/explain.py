@@ -33,7 +33,9 @@ from scipy.stats import spearmanr
 
 from core.config import model_config
 from core.explain import explain, refined, shapley
+from core.explain.baselines import baselines, falling
 from core.explain.counterfactual import counterfactual
+from core.explain.faithfulness import MEASURES, faithfulness
 from core.explain.game import Game
 from core.explain.what_if import edited, moves
 from core.models import MODELS
@@ -378,6 +380,34 @@ def planted(world: World) -> None:
         )
 
 
+def faithful(world: World) -> None:
+    n_items, seeds = world.n_items(), (0, 1)
+    log = world.cut(FILMS)[0].interactions
+    together = log.queries().matrix(n_items).T.tocsr()  # who took each item: for als' cosines
+    for name, seed in product(("unified", "als"), seeds):
+        model, told = world.model(name, seed=seed), []
+        for query in world.people(FILMS, 10, 120, 200):
+            item = int(world.top(model, query, 1)[0])
+            rng = np.random.default_rng(world.seed)
+            orders = baselines(model, query, item, n_items=n_items, rng=rng, rows=together)
+            found = explain(model, query, np.array([item]), n_items=n_items, per_player=50)
+            orders["values"] = falling(found.values[:, 0])
+            told.append(faithfulness(model, query, item, orders, n_items=n_items))
+        for other in [order for order in told[0] if order != "values"]:
+            words = []
+            for measure, more in MEASURES.items():
+                ahead = [one["values"][measure] - one[other][measure] for one in told]
+                ahead = [gain if more else -gain for gain in ahead if np.isfinite(gain)]
+                mean, se = np.mean(ahead), np.std(ahead, ddof=1) / len(ahead) ** 0.5
+                words.append(f"{measure} {mean:+.3f} ± {se:.3f}{verdict(mean, se)}")
+            print(f"faithful, {name}, seed {seed}, ahead of {other}, {len(told)} people:")
+            print("  " + ", ".join(words), flush=True)
+
+
+def verdict(mean: float, se: float) -> str:
+    return " better" if mean > 2 * se else " WORSE" if mean < -2 * se else " alike"
+
+
 PARTS: dict[str, Callable[[World], None]] = {
     "gap": gap,
     "exact": exact,
@@ -387,6 +417,7 @@ PARTS: dict[str, Callable[[World], None]] = {
     "what-if": what_if,
     "counter": counter,
     "planted": planted,
+    "faithful": faithful,
 }
 
 
