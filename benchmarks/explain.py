@@ -404,7 +404,7 @@ def faithful(world: World) -> None:
             print("  " + ", ".join(words), flush=True)
 
 
-def verdict(mean: float, se: float) -> str:
+def verdict(mean: Any, se: Any) -> str:
     return " better" if mean > 2 * se else " WORSE" if mean < -2 * se else " alike"
 
 
