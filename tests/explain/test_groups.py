@@ -217,6 +217,8 @@ def test_kinds_of_events_are_groups_the_commonest_first():
     assert codes.tolist() == [0, 1, 0, 3, 1, 0, 2]
     assert group_labels(query, "event", most=4)[1] == ("2", "0", "1", OTHER)  # just enough
     assert group_labels(query, "event", most=3)[1] == ("2", "0", OTHER)
+    plain = replace(query, events=np.array([2, 0, 2, 1, 0, 2, 1]))
+    assert group_labels(plain, "event", most=3)[1] == ("2", "0", "1")
     codes, names = group_labels(query, "event", most=2)
     assert names == ("2", OTHER)
     assert codes.tolist() == [0, 1, 0, 1, 1, 0, 1]
