@@ -66,8 +66,8 @@ def counterfactual(
     steps (and at least two), first one event at a time, then more. Every event that need not be
     gone is put back. Last, all sets of two, of three, … events are tried as long as there are at
     most 1,800 of a size and they could be smaller: all pairs of up to 60 events, all sets of 12.
-    Of a history above 400 events single ones are tried from the front of `order` only, and its
-    beginnings at even distances.
+    Of a history above 400 events single ones are tried from the front of `order` only, its
+    beginnings at even distances, and putting back ends after 1,200 histories.
 
     Args:
         model: Fitted or loaded.
@@ -242,10 +242,11 @@ class _Search:
 
     def prune(self) -> None:
         """Puts back what need not be gone: from the smallest set, until none is left in it."""
-        keep = self.smallest()
+        keep, asked = self.smallest(), len(self.found.asked)
         while keep is not None:
             gone = np.flatnonzero(~keep)
-            if len(gone) <= self.tried + 1:
+            patient = self.n <= LONG or len(self.found.asked) - asked + len(gone) <= 3 * LONG
+            if len(gone) <= self.tried + 1 or not patient:
                 return
             back = np.repeat(keep[None], len(gone), axis=0)
             back[np.arange(len(gone)), gone] = True
@@ -253,7 +254,17 @@ class _Search:
             spare = np.flatnonzero(found.gone)
             if not len(spare):
                 return
-            spare = gone[spare[np.argsort(found.margins[spare], kind="stable")]]
-            more = np.repeat(keep[None], len(spare), axis=0)
-            more[:, spare] |= np.tri(len(spare), dtype=bool)
-            keep = more[np.flatnonzero(self.found(more).gone)[-1]]
+            keep = self._put_back(keep, gone[spare[np.argsort(found.margins[spare])]])
+
+    def _put_back(self, keep: Array, spare: Ints) -> Array:
+        """With as many of the first of these as it bears: coarsely, then between two sizes."""
+        low, high = 1, len(spare)
+        while True:
+            sizes = np.unique(np.linspace(low, high, LADDER).astype(int))
+            more = np.repeat(keep[None], len(sizes), axis=0)
+            more[:, spare] |= np.arange(len(spare)) < sizes[:, None]
+            last = int(np.flatnonzero(self.found(more).gone)[-1])
+            if last + 1 == len(sizes) or sizes[last + 1] == sizes[last] + 1:
+                best: Array = more[last]
+                return best
+            low, high = sizes[last], sizes[last + 1]

@@ -9,7 +9,7 @@ from core.types import PAD, Ints
 
 
 def causes(explanation: Explanation) -> Ints:
-    """The event that speaks loudest for each item, (T,); PAD where none surely does.
+    """The player, an event, that speaks loudest for each item, (T,); PAD where none surely does.
 
     The largest value that is positive and more than two standard errors from 0; of equal ones the
     oldest.
