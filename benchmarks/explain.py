@@ -391,7 +391,7 @@ def faithful(world: World) -> None:
             rng = np.random.default_rng(world.seed)
             orders = baselines(model, query, item, n_items=n_items, rng=rng, rows=together)
             found = explain(model, query, np.array([item]), n_items=n_items, per_player=50)
-            orders["values"] = falling(found.values[:, 0])
+            orders["values"] = falling(found.values[:, 0], rng)
             told.append(faithfulness(model, query, item, orders, n_items=n_items))
         for other in [order for order in told[0] if order != "values"]:
             words = []
