@@ -4,7 +4,7 @@ python benchmarks/explain.py DATA_FOLDER [--only NAME,...] [--quick] [--seed 0]
 
 gap         every model, 1,000 random pairs of a person and an item: does it add up
 exact       at most 8 events against all coalitions, asked one by one by a loop of its own
-sampled     40 to 120 events, 100 histories each, against a reference of 30 times as many
+sampled     40 to 120 events, 100 histories each, against a reference of ten times as many
 shap        the same beside shap.PermutationExplainer as shipped: same model, same evaluations
 speed       top 10 of `unified` on ml-1m, histories of 200: seconds to first bars and to the last
 what-if     seconds to the new top 10 of an edited history
@@ -189,12 +189,12 @@ def distance(values: Array, reference: Array) -> float:
 
 
 def sampled(world: World) -> None:
-    for name in ("unified", "als", "recvae", "fusion"):
+    for name in ("unified", "als", "recvae"):
         rows = []
-        for query in world.people(FILMS, 40, 120, 20):
+        for query in world.people(FILMS, 40, 80, 12):
             model, n = world.model(name), len(query.items)
             items = world.top(model, query)
-            reference = converged(world, model, query, items, 3000)
+            reference = converged(world, model, query, items, 1000)
             game = Game(model, query, items, world.n_items())
             drawn = shapley.orders(n, 100 * n // (2 * n - 2), np.random.default_rng(world.seed))
             found = shapley.of_orders(totals(game), drawn)
@@ -243,9 +243,9 @@ def against_shap(world: World) -> None:
 
     rows = []
     model, n_items = world.model("unified"), world.n_items()
-    for query in world.people(FILMS, 50, 70, 10):
+    for query in world.people(FILMS, 50, 70, 9):
         n, items = len(query.items), world.top(model, query)
-        reference = converged(world, model, query, items, 3000)
+        reference = converged(world, model, query, items, 1000)
 
         def scores(keep: Array, query: Queries = query, items: Array = items) -> Array:
             return asked_all(model, query.subsets(keep > 0.5), items)
