@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -14,17 +16,33 @@ from core.data import quality, queries
 from core.data.store import DatasetInfo, Workspace
 from core.data.verdicts import Verdict
 from core.errors import NotFound
+from core.types import Array, Queries
+from dashboard.refining import Refining
 
 if TYPE_CHECKING:
     from core.evaluate.comparison import Comparison
+    from core.explain.counterfactual import Counterfactual
     from core.pipeline import Ready
     from core.rerank import Rerank
 
 MOST_USERS = 500  # in a select box; any other id can be written into it
+MOST_ITEMS = 1000  # the same
 MOST_EVENTS = 500  # of a history shown
+
+
+def fingerprint(query: Queries) -> str:
+    """What was done and when, as a hash; of whom it is plays no part."""
+    found = hashlib.sha256()
+    for part in ("offsets", "items", "weights", "times", "values", "events", "platforms", "now"):
+        array = getattr(query, part)
+        found.update(f"{part} {None if array is None else array.dtype} ".encode())
+        found.update(b"" if array is None else array.tobytes())
+    return found.hexdigest()
+
 
 # What never changes is known by its id.
 _BY_ID: dict[Any, Any] = {
+    Queries: fingerprint,
     DatasetInfo: lambda info: info.id,
     Run: lambda run: (run.id, run.artifact_hash),
     Workspace: lambda workspace: str(workspace.path),
@@ -190,3 +208,69 @@ def paired(
             per_user[run.id] = {m: frame[m].to_numpy() for m in metrics if m in frame}
     shared = [m for m in metrics if all(m in values for values in per_user.values())]
     return compare(per_user, baseline, metrics=shared) if shared else []
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_BY_ID)
+def popular_items(info: DatasetInfo) -> dict[str, str]:
+    """The ids of the most popular items and what they are called, the most popular first."""
+    found = queries.search_items(info, n=MOST_ITEMS)
+    return dict(zip(found["item_id"].astype(str), found["label"].astype(str), strict=True))
+
+
+@st.cache_data(max_entries=500, show_spinner=False, hash_funcs=_BY_ID)
+def find_item(info: DatasetInfo, text: str) -> str | None:
+    """The id that this text is, or of the most popular item with it in its name."""
+    found = queries.search_items(info, text, n=1)
+    return None if found.empty else str(found["item_id"].iloc[0])
+
+
+@st.cache_data(max_entries=200, show_spinner=False, hash_funcs=_BY_ID)
+def past(workspace: Workspace, run: Run, user: str) -> Queries:
+    """What this user of the log did, as a stranger's history: what explanations are of."""
+    from core import pipeline
+    from core.explain.attribution import anonymous
+
+    return anonymous(pipeline.whom(loaded(workspace, run), users=[user])[1])
+
+
+@st.cache_data(max_entries=500, show_spinner=False, hash_funcs=_BY_ID)
+def first(workspace: Workspace, run: Run, query: Queries, k: int) -> Array:
+    """The codes of the k best items for this history, at most, without its own."""
+    from core.recommend import recommend
+
+    ready = loaded(workspace, run)
+    found: Array = recommend(ready.model, query, k, n_items=len(ready.items)).items[0]
+    return found[found >= 0]
+
+
+@st.cache_data(max_entries=500, show_spinner=False, hash_funcs=_BY_ID)
+def rank(workspace: Workspace, run: Run, query: Queries, item: int) -> int:
+    """The place of this item, from 1, among itself and all that the history does not have."""
+    from core.explain.standing import Standings
+
+    ready = loaded(workspace, run)
+    standing = Standings(ready.model, query, item, len(ready.items))
+    return int(standing(np.ones((1, len(query.items)), bool)).ranks[0])
+
+
+@st.cache_resource(max_entries=100, show_spinner=False, hash_funcs=_BY_ID)
+def refining(
+    workspace: Workspace, run: Run, query: Queries, items: tuple[int, ...], against: int | None
+) -> Refining:
+    """Why these items, for this history, under way; with `against` why rather than that one."""
+    from core.explain import refined
+
+    ready = loaded(workspace, run)
+    codes = np.array(items, np.int64)
+    return Refining(refined(ready.model, query, codes, n_items=len(ready.items), against=against))
+
+
+@st.cache_data(max_entries=500, show_spinner=False, hash_funcs=_BY_ID)
+def counterfactual(
+    workspace: Workspace, run: Run, query: Queries, item: int, k: int, _order: Array
+) -> Counterfactual:
+    """The smallest change that takes the item out of the first k; `_order` follows from the rest."""
+    from core.explain.counterfactual import counterfactual as search
+
+    ready = loaded(workspace, run)
+    return search(ready.model, query, item, n_items=len(ready.items), k=k, order=_order)

@@ -1,4 +1,4 @@
-"""What is in the URL (dataset, run, runs, user, k, keep, rerank, …: NAMES) and nothing else.
+"""What is in the URL (dataset, run, runs, user, item, k, keep, …: NAMES) and nothing else.
 
 A link to a page is therefore a link to what it shows. The URL holds ids, never labels, so that it
 means the same in every language.
@@ -6,6 +6,8 @@ means the same in every language.
 
 from __future__ import annotations
 
+import csv
+import io
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -17,8 +19,11 @@ from dashboard.text import LANGUAGES, text
 
 NAMES = (
     *("dataset", "run", "runs", "baseline", "user", "k", "keep", "rerank", "strength", "metric"),
+    *("item", "against", "drop", "add", "move"),
     "language",
 )
+EDITS = ("drop", "add", "move")  # of one person's history
+OF_USER = ("item", "against", *EDITS)  # means nothing any more with another person
 
 
 def sync() -> None:
@@ -91,8 +96,7 @@ def pick(
         if st.session_state[key] == current:  # the browser echoes what it was told
             return
         put(name, st.session_state[key])
-        for other in forgets:
-            put(other, None)
+        forget(*forgets)
 
     chosen: str | None = st.selectbox(
         title,
@@ -127,12 +131,30 @@ def known(name: str, options: Sequence[str], otherwise: str) -> str | None:
 
 
 def many(name: str) -> list[str]:
-    """The URL's value as a list: "a,b" → ["a", "b"]."""
-    return [part for part in (get(name) or "").split(",") if part]
+    """The URL's value as a list: "a,b" → ["a", "b"]; a part with a comma in it is quoted."""
+    return [part for part in next(csv.reader([get(name) or ""]), []) if part]
+
+
+def put_many(name: str, values: Iterable[object]) -> None:
+    """Writes a list into the URL; an empty one is taken out."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(values)
+    put(name, line.getvalue() or None)
 
 
 def choose_dataset(dataset: str) -> None:
     """Makes this dataset the one that the pages are about, and forgets what hung on the last."""
     put("dataset", dataset)
-    for other in ("run", "runs", "baseline", "user"):
-        put(other, None)
+    forget(*("run", "runs", "baseline", "user"), *OF_USER)
+
+
+def choose_user(user: str | None) -> None:
+    """Makes this person the one that the pages are about, and forgets what hung on the last."""
+    put("user", user)
+    forget(*OF_USER)
+
+
+def forget(*names: str) -> None:
+    """Takes these out of the URL."""
+    for name in names:
+        put(name, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote, urlencode
 
 import pandas as pd
 import streamlit as st
@@ -24,6 +25,24 @@ def person(dataset: DatasetInfo) -> str:
         st.warning(t("recommendations.unknown_user", value=asked), icon=":material/person_off:")
         state.put("user", None)
     return cache.some_user(dataset)
+
+
+def user_box(dataset: DatasetInfo, user: str) -> None:
+    """A box of the most active users that also takes any other id of the log."""
+    options = cache.users(dataset)
+    if user not in options:
+        options = [user, *options]
+    st.session_state["pick_user"] = user
+    st.selectbox(
+        t("recommendations.user"),
+        options,
+        key="pick_user",
+        index=None,
+        help=t("recommendations.user.help"),
+        accept_new_options=True,
+        filter_mode="contains",
+        on_change=lambda: state.choose_user(st.session_state["pick_user"] or None),
+    )
 
 
 def history_table(dataset: DatasetInfo, user: str, *, most: int) -> None:
@@ -65,12 +84,25 @@ def list_table(dataset: DatasetInfo, run: Run, user: str, found: pd.DataFrame, r
         name = f"**{name}**" if runs > 1 and shared == runs else name
         names.append(f"{name} ({t('recommendations.known')})" if item in known else name)
     frame = pd.DataFrame({t("column.rank"): found["rank"], t("column.item"): names})
+    frame[t("explain.link")] = [_why(dataset, run, user, item) for item in found["item_id"]]
     if "model_rank" in found:
         frame[t("column.model_rank")] = found["model_rank"]
     if runs > 1:
         frame[t("column.shared")] = [f"{shared}/{runs}" for shared in found["shared"]]
     alt = t("recommendations.list.alt", k=len(frame), run=run_label(run), user=user)
     st.table(frame, border="horizontal", hide_index=True, alt=alt)
+
+
+def _why(dataset: DatasetInfo, run: Run, user: str, item: object) -> str:
+    """A link, in Markdown, to why this run recommends this item to this user."""
+    query = {
+        "dataset": dataset.id,
+        "run": run.id,
+        "user": user,
+        "item": str(item),
+        "language": state.language(),
+    }
+    return f"[{t('explain.link.label')}](explain?{urlencode(query, quote_via=quote)})"
 
 
 def escaped(text: str) -> str:

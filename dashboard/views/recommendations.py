@@ -15,7 +15,7 @@ from dashboard import cache, state
 from dashboard.components.context import Context, context, find
 from dashboard.components.labels import run_label
 from dashboard.components.page import empty, heading, link
-from dashboard.components.people import history_table, list_table, person
+from dashboard.components.people import history_table, list_table, person, user_box
 from dashboard.state import t
 
 MOST_RUNS = 3
@@ -92,12 +92,12 @@ def _controls(now: Context, user: str, runs: list[Run], k: int) -> None:
         return
     who, dice, length, known = st.columns([3, 2, 2, 3], vertical_alignment="bottom")
     with who:
-        _user_box(dataset, user)
+        user_box(dataset, user)
     dice.button(
         t("action.random"),
         key="random_user",
         icon=":material/casino:",
-        on_click=lambda: state.put("user", cache.random_user(dataset)),
+        on_click=lambda: state.choose_user(cache.random_user(dataset)),
     )
     with length:
         state.pick(
@@ -133,24 +133,6 @@ def _rerank_box(rerank: Rerank | None) -> None:
             on_change=lambda: state.put("strength", st.session_state["strength"]),
         )
         st.caption(t(f"rerank.{rerank.method}.about"))
-
-
-def _user_box(dataset: DatasetInfo, user: str) -> None:
-    """A box of the most active users that also takes any other id of the log."""
-    options = cache.users(dataset)
-    if user not in options:
-        options = [user, *options]
-    st.session_state["pick_user"] = user
-    st.selectbox(
-        t("recommendations.user"),
-        options,
-        key="pick_user",
-        index=None,
-        help=t("recommendations.user.help"),
-        accept_new_options=True,
-        filter_mode="contains",
-        on_change=lambda: state.put("user", st.session_state["pick_user"] or None),
-    )
 
 
 def _run_box(now: Context, runs: list[Run]) -> None:

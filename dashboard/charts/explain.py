@@ -1,0 +1,159 @@
+"""Charts of an explanation: what each event adds, in blue what speaks for it, in orange against.
+
+Blue bars are plain and orange ones hatched, and each says its value with its sign: nothing hangs on
+the colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from plotly.graph_objects import Bar, Figure, Scatter
+
+from dashboard.charts.theme import blank, colours, quiet
+
+ROW = 30  # pixels of a bar with its gap
+LONGEST = 42  # letters of a label
+
+
+def waterfall(
+    frame: pd.DataFrame, *, base: float, start: str, end: str, x: str, dark: bool
+) -> Figure:
+    """From the base, bar by bar, to the score; the first row is the first bar below the base.
+
+    Args:
+        frame: label, value, se (0 or NaN where there is none), text; the values and the base add up
+            to the score.
+        base: Where the first bar starts.
+        start: What the base is called.
+        end: What the score is called.
+        x: Title of the axis.
+        dark: Whether the ground is dark.
+    """
+    ends = base + frame["value"].cumsum()
+    starts = ends - frame["value"]
+    names = [start, *frame["label"], end]
+    score = float(ends.iloc[-1]) if len(ends) else base
+    drawn = _rows(names)
+    places = np.arange(1, len(frame) + 1)
+    for place, where in [*zip(places, ends, strict=True), (0, base)]:
+        drawn.add_shape(
+            type="line", x0=where, x1=where, y0=place, y1=place + 1,
+            line={"color": quiet(dark), "width": 1, "dash": "dot"},
+        )  # fmt: skip
+    drawn.add_trace(_bars(frame, places, starts, dark))
+    drawn.add_trace(_whiskers(frame, places, ends, dark))
+    drawn.add_trace(_totals([0, len(frame) + 1], [base, score], dark))
+    low, high = min(starts.min(), ends.min(), base), max(starts.max(), ends.max(), base)
+    reach = float(np.nan_to_num(frame["se"]).max())
+    _room(drawn, low - reach, high + reach)
+    drawn.update_xaxes(title=x)
+    return drawn
+
+
+def diverging(frame: pd.DataFrame, *, x: str, dark: bool) -> Figure:
+    """Bars to both sides of 0, the first row on top. `frame`: label, value, se, text."""
+    drawn = _rows(list(frame["label"]))
+    places = np.arange(len(frame))
+    drawn.add_vline(x=0, line={"color": quiet(dark), "width": 1})
+    drawn.add_trace(_bars(frame, places, pd.Series(0.0, index=frame.index), dark))
+    drawn.add_trace(_whiskers(frame, places, frame["value"], dark))
+    reach = np.nan_to_num(frame["se"])
+    low, high = (frame["value"] - reach).min(), (frame["value"] + reach).max()
+    _room(drawn, min(0.0, low), max(0.0, high))
+    drawn.update_xaxes(title=x)
+    return drawn
+
+
+def shortened(label: str) -> str:
+    """The label, cut where it is too long for a chart."""
+    return label if len(label) <= LONGEST else label[: LONGEST - 1].rstrip() + "…"
+
+
+def _rows(names: Sequence[str]) -> Figure:
+    """A figure with a row for each name, the first on top."""
+    drawn = blank(height=70 + ROW * len(names), showlegend=False, bargap=0.3)
+    drawn.update_yaxes(
+        tickmode="array",
+        tickvals=list(range(len(names))),
+        ticktext=[_plain(shortened(name)) for name in names],
+        range=[len(names) - 0.4, -0.6],
+        showgrid=False,
+        zeroline=False,
+        fixedrange=True,
+    )
+    drawn.update_xaxes(zeroline=False, fixedrange=True)
+    return drawn
+
+
+def _plain(text: str) -> str:
+    """Somebody's text, in which plotly must see no markup and no formula."""
+    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return safe.replace("$", "&#36;")
+
+
+def _bars(frame: pd.DataFrame, places: np.ndarray, starts: pd.Series, dark: bool) -> Bar:
+    blue, orange = colours(dark)[0], colours(dark)[1]
+    against = frame["value"] < 0
+    return Bar(
+        x=frame["value"],
+        y=places,
+        base=starts,
+        orientation="h",
+        text=frame["text"],
+        textposition="none",
+        customdata=[_plain(label) for label in frame["label"]],
+        hovertemplate="%{customdata}: %{text}<extra></extra>",
+        marker={
+            "color": np.where(against, orange, blue),
+            "line": {"width": 0},
+            "pattern": {"shape": np.where(against, "/", ""), "fgopacity": 0.9, "size": 7},
+        },
+    )
+
+
+def _whiskers(frame: pd.DataFrame, places: np.ndarray, ends: pd.Series, dark: bool) -> Scatter:
+    """Standard errors at the ends of the bars, and beyond them the values."""
+    se = np.nan_to_num(frame["se"])
+    left = frame["value"] < 0
+    gap = "  "
+    return Scatter(
+        x=ends + np.where(left, -se, se),
+        y=places,
+        mode="text",
+        text=[f"{text}{gap}" if to_left else f"{gap}{text}"
+              for text, to_left in zip(frame["text"], left, strict=True)],
+        textposition=np.where(left, "middle left", "middle right"),
+        hoverinfo="skip",
+        cliponaxis=False,
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": np.where(left, 2 * se, 0),
+            "arrayminus": np.where(left, 0, 2 * se),
+            "color": quiet(dark),
+            "thickness": 1.5 if se.any() else 0,
+            "width": 4 if se.any() else 0,
+        },
+    )  # fmt: skip
+
+
+def _totals(places: list[int], values: list[float], dark: bool) -> Scatter:
+    return Scatter(
+        x=values,
+        y=places,
+        mode="markers+text",
+        marker={"symbol": "diamond", "size": 10, "color": quiet(dark)},
+        text=[f"  {value:.4g}" for value in values],
+        textposition="middle right",
+        hoverinfo="skip",
+        cliponaxis=False,
+    )
+
+
+def _room(drawn: Figure, low: float, high: float) -> None:
+    """Keeps the values beside the bars inside."""
+    room = 0.14 * ((high - low) or 1.0)
+    drawn.update_xaxes(range=[low - room, high + room])

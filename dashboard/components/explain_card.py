@@ -1,0 +1,107 @@
+"""The answer for somebody who wants no numbers: a sentence, bars, how sure it is, what changes it."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+import streamlit as st
+
+from core.explain import Explanation
+from core.explain.attribution import PER_PLAYER
+from core.explain.counterfactual import Counterfactual
+from dashboard import cache
+from dashboard.charts.theme import colours
+from dashboard.components.explain_case import Case
+from dashboard.components.explain_words import Cause, Reasons, change, sentence
+from dashboard.state import dark, t
+
+CHIPS = {  # confidence → colour and icon
+    "exact": ("blue", "verified"),
+    "stable": ("blue", "check_circle"),
+    "indicative": ("orange", "info"),
+    "unreliable": ("gray", "warning"),
+}
+
+
+class Card:
+    """A bordered card with places that are filled as the answer gets better."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        with st.container(border=True, key="explain_card"):
+            self._said = st.empty()
+            self._change = st.empty()
+        with self._said.container():
+            st.skeleton(height=150)
+
+    def draw(self, found: Explanation, *, done: bool) -> None:
+        """The sentence, the bars and the chip."""
+        case = self.case
+        reasons = Reasons.of(case.query.items, found, case.place)
+        with self._said.container():
+            st.markdown(f"#### {sentence(case, found, reasons)}", anchors=False)
+            _bars(case, reasons)
+            _confidence(found, case.place, done=done)
+
+    def change(self, found: Explanation) -> Counterfactual | None:
+        """What would take the item off the list; None where it is not on it, or without history."""
+        case = self.case
+        if not case.listed or not len(case.query.items):
+            return None
+        self._change.caption(t("explain.change.searching"))
+        order = np.argsort(-found.values[:, case.place], kind="stable")
+        searched = cache.counterfactual(
+            case.workspace, case.run, case.query, case.item, case.k, order
+        )
+        self._change.markdown(f":material/alt_route: {change(case, searched)}")
+        return searched
+
+
+def _confidence(found: Explanation, place: int, *, done: bool) -> None:
+    """How far the answer can be relied on, in words; while it is refined, how far that is."""
+    how = found.confidence[place]
+    colour, icon = CHIPS[how]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if done:
+            st.badge(t(f"explain.confidence.{how}"), icon=f":material/{icon}:", color=colour)
+            st.caption(t(f"explain.confidence.{how}.help"), width="stretch")
+        else:
+            st.badge(t("explain.refining"), icon=":material/hourglass_top:", color="gray")
+            most = PER_PLAYER * len(found.values)
+            st.caption(t("explain.refining.help", n=found.evaluations, most=most), width="stretch")
+
+
+def _bars(case: Case, reasons: Reasons) -> None:
+    """A bar for each cause that the sentence names, the longest full."""
+    some = [*reasons.speaking, *([reasons.against] if reasons.against else [])]
+    if not some:
+        return
+    longest = max(abs(cause.value) for cause in some)
+    rows = "".join(_bar(case, cause, abs(cause.value) / longest) for cause in some)
+    st.html(
+        '<div style="display:grid;grid-template-columns:minmax(8rem,2fr) 3fr;gap:.45rem .9rem;'
+        f'align-items:center;margin:.25rem 0 .5rem">{rows}</div>'
+    )
+
+
+def _bar(case: Case, cause: Cause, share: float) -> str:
+    """One row: the name, the bar, and whether it speaks for or against."""
+    blue, orange = colours(dark())[0], colours(dark())[1]
+    name = case.name(cause.item)
+    name = name if cause.times == 1 else t("explain.times", item=name, n=cause.times)
+    word = t("explain.for" if cause.value > 0 else "explain.against")
+    ground = (
+        blue
+        if cause.value > 0
+        else f"repeating-linear-gradient(45deg,{orange} 0 5px,transparent 5px 8px)"
+    )
+    edge = blue if cause.value > 0 else orange
+    return (
+        f'<div style="overflow:hidden;text-overflow:ellipsis;white-space:nowrap" '
+        f'title="{escape(name)}">{escape(name)}</div>'
+        '<div style="display:flex;align-items:center;gap:.5rem">'
+        f'<div style="flex:0 0 {75 * share:.1f}%;height:.85rem;border-radius:3px;'
+        f'background:{ground};border:1px solid {edge};box-sizing:border-box"></div>'
+        f'<div style="white-space:nowrap;font-size:.85em">{escape(word)}</div></div>'
+    )

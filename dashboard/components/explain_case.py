@@ -1,0 +1,114 @@
+"""What is to be explained: one item for one history by one run, among the first k."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from core.artifact import Run
+from core.data.store import DatasetInfo, Workspace
+from core.types import PAD, Array, Queries, Vocab
+from dashboard import cache, state
+from dashboard.components.labels import run_label
+from dashboard.state import t
+
+LENGTHS = (5, 10, 20)
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What the page is about. Codes are the run's; the history is a stranger's."""
+
+    workspace: Workspace
+    dataset: DatasetInfo
+    run: Run
+    user: str
+    k: int
+    query: Queries
+    vocab: Vocab
+    items: tuple[int, ...]  # the first k, and the one asked about behind them if it is none
+    item: int
+    rank: int  # among all that the history does not have
+    names: dict[int, str]  # of the items of the history and of the list
+
+    @property
+    def place(self) -> int:
+        """Where the item stands in `items`."""
+        return self.items.index(self.item)
+
+    @property
+    def listed(self) -> bool:
+        """Whether it is one of the first k."""
+        return self.rank <= self.k and not self.known
+
+    @property
+    def known(self) -> bool:
+        """Whether it is in the history itself."""
+        return self.item in self.query.items
+
+    def name(self, item: int) -> str:
+        """What this item is called."""
+        if item not in self.names:
+            self.names.update(names(self.dataset, self.vocab, [item]))
+        return self.names[item]
+
+    def id(self, item: int) -> str:
+        """Its id, as the URL has it."""
+        return str(self.vocab.ids[item])
+
+    def when(self, event: int) -> str:
+        """The day of an event of the history; "" where the log has no clock."""
+        if self.query.times is None or self.dataset.time_kind != "clock":
+            return ""
+        moment = datetime.fromtimestamp(int(self.query.times[event]), UTC)
+        return moment.strftime("%Y-%m-%d")
+
+
+def case(workspace: Workspace, dataset: DatasetInfo, run: Run, user: str) -> Case | None:
+    """The case that the URL describes; None where the run has nothing to recommend."""
+    with st.spinner(t("recommendations.computing", run=run_label(run))):
+        vocab = cache.loaded(workspace, run).items
+        query = cache.past(workspace, run, user)
+        k = length()
+        best = cache.first(workspace, run, query, k)
+    item = _asked(vocab)
+    if item is None:
+        if not len(best):
+            return None
+        item = int(best[0])
+    items = tuple(best.tolist())
+    items = items if item in items else (*items, item)
+    rank = items.index(item) + 1
+    if rank > len(best):
+        rank = cache.rank(workspace, run, query, item)
+    called = names(dataset, vocab, [*items, *query.items.tolist()])
+    return Case(workspace, dataset, run, user, k, query, vocab, items, item, rank, called)
+
+
+def length() -> int:
+    """The k of the URL, if it is one of those offered."""
+    asked = state.get("k") or ""
+    return int(asked) if asked.isdigit() and int(asked) in LENGTHS else 10
+
+
+def _asked(vocab: Vocab) -> int | None:
+    """The item of the URL, if the run knows it; if not, the page says so."""
+    asked = state.get("item")
+    if asked is None:
+        return None
+    code = int(vocab.encode([asked])[0])
+    if code != PAD:
+        return code
+    st.warning(t("explain.unknown_item", value=asked), icon=":material/link_off:")
+    state.put("item", None)
+    return None
+
+
+def names(dataset: DatasetInfo, vocab: Vocab, items: list[int] | Array) -> dict[int, str]:
+    """Item code → what it is called."""
+    codes = list(dict.fromkeys(int(item) for item in items))
+    ids = [str(key) for key in vocab.decode(codes)] if codes else []
+    known = cache.labels(dataset, tuple(vocab.decode(codes).tolist())) if codes else {}
+    return {code: known.get(key, key) for code, key in zip(codes, ids, strict=True)}

@@ -1,0 +1,45 @@
+"""What would take an item off the list: which events, where it would stand, what comes instead."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core.explain.counterfactual import Counterfactual
+from dashboard.components.explain_case import Case
+from dashboard.components.page import ROW, section, table
+from dashboard.components.people import escaped
+from dashboard.state import t
+
+
+def change_details(case: Case, found: Counterfactual | None) -> None:
+    """The counterfactual with its figures, and a way to try it out."""
+    section("explain.change")
+    if found is None:
+        st.caption(t("explain.change.none"))
+        return
+    if not found.found:
+        st.markdown(t("explain.change.stays", rank=found.rank_after, k=found.k))
+        return
+    before, after, share = st.columns(3)
+    before.metric(t("explain.change.before"), f"{found.rank_before:,}", border=True)
+    after.metric(t("explain.change.after"), f"{found.rank_after:,}", border=True)
+    share.metric(t("explain.change.gone"), f"{len(found.removed)} / {found.events}", border=True)
+    if found.replaced_by is not None:
+        st.markdown(t("explain.change.instead", item=escaped(case.name(found.replaced_by))))
+    key = "explain.change.smallest" if found.smallest else "explain.change.searched"
+    st.caption(t(key, n=found.evaluations))
+    _removed(case, found)
+
+
+def _removed(case: Case, found: Counterfactual) -> None:
+    """The events that would have to be gone."""
+    items = case.query.items[list(found.removed)]
+    columns: dict[str, object] = {"number": [event + 1 for event in found.removed]}
+    days = [case.when(event) for event in found.removed]
+    if any(days):
+        columns["timestamp"] = days
+    columns["label"] = [case.name(int(item)) for item in items]
+    alt = t("explain.change.alt", n=len(items))
+    height = ROW * (min(len(items), 10) + 1) + 3
+    table(pd.DataFrame(columns), alt=alt, key=f"removed_{case.item}", height=height)

@@ -1,0 +1,114 @@
+"""Why this item rather than that one: the difference of their scores, event by event."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.explain import Explanation
+from core.types import PAD
+from dashboard import cache, state
+from dashboard.charts import explain as charts
+from dashboard.components.explain_case import Case
+from dashboard.components.explain_values import Values, strongest
+from dashboard.components.explain_words import Reasons, figures, listed, quoted
+from dashboard.components.page import figure, section
+from dashboard.components.people import escaped
+from dashboard.state import dark, t
+
+NONE = ""
+
+
+class Contrast:
+    """A box for the other item, and below it places that are filled once both are explained."""
+
+    def __init__(self, case: Case, *, cheap: bool) -> None:
+        self.case = case
+        section("explain.contrast")
+        self.other = _choose(case, cheap=cheap)
+        self._said, self._bars = st.empty(), st.empty()
+        if self.other is None:
+            self._said.caption(t("explain.contrast.lead"))
+
+    def fill(self) -> None:
+        """Finds out what makes the difference, roughly at first."""
+        case, other = self.case, self.other
+        if other is None:
+            return
+        under_way = cache.refining(case.workspace, case.run, case.query, case.items, other)
+        for found in under_way:
+            with self._said.container():
+                st.markdown(_sentence(case, found, other))
+                if not under_way.done:
+                    st.caption(t("explain.refining"))
+            with self._bars.container():
+                _draw(case, found, other)
+        with self._said.container():
+            st.markdown(_sentence(case, found, other))
+
+
+def _choose(case: Case, *, cheap: bool) -> int | None:
+    """The item that the URL says, else the next in the list where that costs next to nothing."""
+    asked, after = state.get("against"), _next(case)
+    chosen = _code(case, asked) if asked else after if asked is None and cheap else None
+    popular = cache.popular_items(case.dataset)
+    near = {case.id(item): case.name(item) for item in case.items}
+    labels = {NONE: t("explain.contrast.none"), **popular, **near}
+    order = dict.fromkeys([NONE, *near, *popular])
+    if chosen is not None:
+        labels[case.id(chosen)] = case.name(chosen)
+        order[case.id(chosen)] = None
+    if after is not None:
+        labels[case.id(after)] = t("explain.contrast.next", item=case.name(after))
+    order.pop(case.id(case.item), None)
+    state.pick(
+        "against",
+        list(order),
+        labels.__getitem__,
+        current=NONE if chosen is None else case.id(chosen),
+        title=t("explain.contrast.other"),
+    )
+    return chosen
+
+
+def _next(case: Case) -> int | None:
+    """The item below this one, or above it where it is the last."""
+    others = [item for item in case.items if item != case.item]
+    return others[min(case.place, len(others) - 1)] if others else None
+
+
+def _code(case: Case, asked: str) -> int | None:
+    code = int(case.vocab.encode([asked])[0])
+    if code == PAD:
+        st.warning(t("explain.unknown_item", value=asked), icon=":material/link_off:")
+        state.put("against", None)
+    return None if code in (PAD, case.item) else code
+
+
+def _sentence(case: Case, found: Explanation, other: int) -> str:
+    """Who is ahead and what makes the difference, in both directions."""
+    reasons = Reasons.of(case.query.items, found, case.place)
+    score = float(found.scores[case.place])
+    said = {
+        "item": escaped(case.name(case.item)),
+        "other": escaped(case.name(other)),
+        "difference": figures([score])[0],
+        "causes": listed(quoted(case, reasons.speaking)),
+        "against": listed(quoted(case, [reasons.against] if reasons.against else [])),
+    }
+    kind = {(1, 1): "both", (1, 0): "for", (0, 1): "against", (0, 0): "nothing"}
+    how = kind[bool(reasons.speaking), reasons.against is not None]
+    lead = t("explain.contrast.ahead" if score >= 0 else "explain.contrast.behind", **said)
+    return lead + t("explain.space") + t(f"explain.contrast.{how}", **said)
+
+
+def _draw(case: Case, found: Explanation, other: int) -> None:
+    frame = strongest(case, Values.of(found, case.place), base=t("explain.contrast.base"))
+    drawn = charts.diverging(frame, x=t("explain.contrast.axis"), dark=dark())
+    some = [f"{row.label} {row.text}" for row in frame.head(4).itertuples(index=False)]
+    alt = t(
+        "explain.contrast.alt",
+        item=case.name(case.item),
+        other=case.name(other),
+        events=listed(some),
+    )
+    figure(drawn, alt=alt, key=f"contrast_{case.item}_{other}_{found.evaluations}")

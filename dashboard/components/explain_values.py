@@ -1,0 +1,187 @@
+"""What each event, and each component of a fusion, adds to the score: for an analyst."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.explain import Explanation
+from core.types import Array
+from dashboard.charts import explain as charts
+from dashboard.components.explain_case import Case
+from dashboard.components.explain_words import figures, listed
+from dashboard.components.labels import model_label
+from dashboard.components.page import figure, table
+from dashboard.state import dark, mark, t
+
+STRONGEST = 10  # events with a bar of their own
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """What adds up: of the whole score, or of one component's part of it."""
+
+    base: float
+    events: Array  # (n,)
+    se: Array  # (n,)
+
+    @classmethod
+    def of(cls, found: Explanation, place: int, component: int | None = None) -> Values:
+        if component is None:
+            return cls(float(found.base[place]), found.values[:, place], found.se[:, place])
+        events = found.parts[:, place, component]
+        se = np.zeros(len(events)) if found.exact else np.full(len(events), np.nan)
+        return cls(float(found.base_parts[place, component]), events, se)
+
+    @property
+    def score(self) -> float:
+        return self.base + float(self.events.sum())
+
+
+class Waterfall:
+    """The bars from the base to the score, in a place that is filled again as they get better."""
+
+    def __init__(self, case: Case, component: int | None = None) -> None:
+        self.case, self.component = case, component
+        self._place = st.empty()
+        with self._place.container():
+            st.skeleton(height=420)
+
+    def draw(self, found: Explanation) -> None:
+        values = Values.of(found, self.case.place, self.component)
+        frame = strongest(self.case, values)
+        key = f"waterfall_{self.case.item}_{self.component}_{found.evaluations}"
+        with self._place.container():
+            drawn = charts.waterfall(
+                frame,
+                base=values.base,
+                start=t("explain.base"),
+                end=t("explain.score"),
+                x=t("explain.score.axis"),
+                dark=dark(),
+            )
+            figure(drawn, alt=_alt(self.case, frame, values), key=key)
+
+
+def strongest(case: Case, values: Values, *, base: str | None = None) -> pd.DataFrame:
+    """label, value, se, text: the base if it has a name, the strongest events, all the others."""
+    order = np.argsort(-np.abs(values.events), kind="stable")
+    shown, rest = order[:STRONGEST], order[STRONGEST:]
+    frame = pd.DataFrame(
+        {
+            "label": event_labels(case, shown),
+            "value": values.events[shown],
+            "se": values.se[shown],
+        }
+    )
+    if len(rest):
+        others = {
+            "label": t("explain.others", n=len(rest)),
+            "value": values.events[rest].sum(),
+            "se": np.sqrt((values.se[rest] ** 2).sum()),
+        }
+        frame = pd.concat([frame, pd.DataFrame([others])], ignore_index=True)
+    if base is not None:
+        first = pd.DataFrame([{"label": base, "value": values.base, "se": 0.0}])
+        frame = pd.concat([first, frame], ignore_index=True)
+    frame["text"] = figures(frame["value"])
+    return frame
+
+
+def event_labels(case: Case, events: Array) -> list[str]:
+    """What each event is called; one of several with the same item also by its day or number."""
+    items = case.query.items
+    times = np.bincount(items, minlength=1) if len(items) else np.zeros(1, int)
+    found = []
+    for event in events:
+        name = case.name(int(items[event]))
+        if times[items[event]] > 1:
+            name = f"{charts.shortened(name)} · {case.when(event) or f'#{event + 1}'}"
+        found.append(name)
+    return found
+
+
+def _alt(case: Case, frame: pd.DataFrame, values: Values) -> str:
+    some = [f"{row.label} {row.text}" for row in frame.head(3).itertuples(index=False)]
+    base, score = figures([values.base, values.score])
+    return t(
+        "explain.waterfall.alt",
+        item=case.name(case.item),
+        base=base,
+        score=score,
+        events=listed(some),
+    )
+
+
+def event_table(case: Case, found: Explanation) -> None:
+    """Every event with its value: the waterfall's twin, the latest first."""
+    frame = event_frame(case, found).iloc[::-1]
+    number = {
+        name: st.column_config.NumberColumn(t(f"column.{name}"), format="%.6g")
+        for name in ("effect", "se", "value")
+        if name in frame
+    }
+    alt = t("explain.events.alt", n=len(frame), item=case.name(case.item))
+    table(
+        frame.drop(columns="item_id"),
+        alt=alt,
+        key=f"events_{case.item}_{found.evaluations}",
+        columns=number,
+    )
+
+
+def event_frame(case: Case, found: Explanation) -> pd.DataFrame:
+    """number, timestamp, item_id, label, value, effect, se, sure: a row per event, oldest first."""
+    query, place = case.query, case.place
+    n = len(query.items)
+    columns: dict[str, object] = {"number": np.arange(1, n + 1)}
+    if query.times is not None:
+        days = [case.when(event) for event in range(n)]
+        columns["timestamp"] = days if any(days) else query.times
+    columns["item_id"] = case.vocab.decode(query.items)
+    columns["label"] = [case.name(int(item)) for item in query.items]
+    if query.values is not None:
+        columns["value"] = query.values
+    columns["effect"] = found.values[:, place]
+    columns["se"] = found.se[:, place]
+    columns["sure"] = found.sure[:, place]
+    return pd.DataFrame(columns)
+
+
+def component_labels(case: Case, found: Explanation) -> list[str]:
+    """What the components of a fusion are called: by their model, and their run where two agree."""
+    told = (case.run.meta.get("findings") or {}).get("components") or []
+    models = {one["name"]: model_label(one["model"]) for one in told}
+    labels = [models.get(name, model_label(name)) for name in found.components]
+    pairs = zip(labels, found.components, strict=True)
+    return [f"{label} · {name[:6]}" if labels.count(label) > 1 else label for label, name in pairs]
+
+
+def component_bars(case: Case, found: Explanation) -> None:
+    """What each component adds because of the history, beside what it gives everyone."""
+    labels = component_labels(case, found)
+    place = case.place
+    values = found.component_values()[:, place]
+    frame = pd.DataFrame({"label": labels, "value": values, "se": 0.0, "text": figures(values)})
+    frame = frame.sort_values("value", key=np.abs, ascending=False, ignore_index=True)
+    some = [f"{row.label} {row.text}" for row in frame.itertuples(index=False)]
+    drawn = charts.diverging(frame, x=t("explain.score.axis"), dark=dark())
+    alt = t("explain.components.alt", components=listed(some))
+    figure(drawn, alt=alt, key=f"components_{case.item}_{found.evaluations}")
+
+
+def choose_component(labels: list[str]) -> int | None:
+    """Which component's events to show; None for all of them together."""
+    options = ["", *map(str, range(len(labels)))]
+    chosen = st.segmented_control(
+        t("explain.component"),
+        options,
+        default="",
+        required=True,
+        format_func=lambda option: labels[int(option)] if option else t("explain.component.all"),
+        key=f"component_{mark(labels)}",
+    )
+    return int(chosen) if chosen else None

@@ -1,0 +1,140 @@
+"""An explanation in sentences, made from its numbers and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.explain import Explanation
+from core.explain.counterfactual import Counterfactual
+from core.explain.explanation import SURE
+from core.types import Ints
+from dashboard.components.explain_case import Case
+from dashboard.components.labels import model_label
+from dashboard.components.people import escaped
+from dashboard.state import t
+
+MOST = 3  # causes in a sentence
+NOTABLE = 0.1  # of the strongest cause: what is weaker than that goes without saying
+
+
+@dataclass(frozen=True)
+class Cause:
+    """An item of the history with all its events."""
+
+    item: int
+    times: int
+    value: float
+    sure: bool  # further from 0 than the errors of its events together
+
+
+def causes(history: Ints, found: Explanation, place: int) -> list[Cause]:
+    """The items of the history, the strongest first."""
+    floor = 1e-9 * max(1.0, abs(float(found.scores[place])))
+    items, group, times = np.unique(history, return_inverse=True, return_counts=True)
+    values = np.bincount(group, found.values[:, place], len(items))
+    errors = np.bincount(group, found.se[:, place], len(items))
+    sure = np.abs(values) > np.maximum(SURE * errors, floor)
+    rows = zip(items.tolist(), times.tolist(), values.tolist(), sure.tolist(), strict=True)
+    return sorted((Cause(*row) for row in rows), key=lambda cause: -abs(cause.value))
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """What a person is told: the causes worth a word."""
+
+    speaking: tuple[Cause, ...]  # for it, at most three
+    against: Cause | None
+    share: float  # of all that speaks for it, what these do
+    none: bool  # the history plays no part at all
+
+    @classmethod
+    def of(cls, history: Ints, found: Explanation, place: int) -> Reasons:
+        """Only causes that stand out from their errors, and from the strongest."""
+        some = causes(history, found, place)
+        floor = 1e-9 * max(1.0, abs(float(found.scores[place])))
+        sure = [cause for cause in some if cause.sure]
+        least = NOTABLE * max((abs(cause.value) for cause in sure), default=0.0)
+        speaking = tuple(c for c in sure if c.value > 0 and c.value >= least)[:MOST]
+        against = next((c for c in sure if c.value < 0 and -c.value >= least), None)
+        total = sum(cause.value for cause in some if cause.value > 0)
+        share = sum(cause.value for cause in speaking) / total if total else 0.0
+        return cls(speaking, against, share, all(abs(cause.value) <= floor for cause in some))
+
+
+def sentence(case: Case, found: Explanation, reasons: Reasons) -> str:
+    """Why, in a sentence or two."""
+    said = {
+        "item": escaped(case.name(case.item)),
+        "user": escaped(case.user),
+        "rank": case.rank,
+        "model": escaped(model_label(case.run.config.model)),
+        "causes": listed(quoted(case, reasons.speaking)),
+        "against": next(iter(quoted(case, [reasons.against] if reasons.against else [])), ""),
+        "share": reasons.share,
+    }
+    if not len(case.query.items):
+        return t("explain.no_history", **said)
+    if reasons.none:
+        lead = "listed" if case.listed else "known" if case.known else "unlisted"
+        return t(f"explain.no_part.{lead}", **said)
+    kind = {(1, 1): "both", (1, 0): "for", (0, 1): "against", (0, 0): "nothing"}
+    how = kind[bool(reasons.speaking), reasons.against is not None]
+    if case.listed:
+        return t(f"explain.listed.{how}", **said)
+    lead = t("explain.known" if case.known else "explain.unlisted", **said)
+    return lead + t("explain.space") + t(f"explain.speaks.{how}", **said)
+
+
+def change(case: Case, found: Counterfactual) -> str:
+    """What would take the item off the list, in a sentence."""
+    said = {
+        "k": found.k,
+        "instead": "" if found.replaced_by is None
+        else t("explain.quoted", item=escaped(case.name(found.replaced_by))),
+        "n": len(found.removed),
+        "of": found.events,
+    }  # fmt: skip
+    if not found.found:
+        return t("explain.change.never", **said)
+    if not found.small:
+        return t("explain.change.large", **said)
+    removed = listed(repeated(case, case.query.items[list(found.removed)]))
+    how = "small" if found.replaced_by is not None else "short"
+    return t(f"explain.change.{how}", **said, removed=removed)
+
+
+def quoted(case: Case, some: Iterable[Cause]) -> list[str]:
+    """Each cause by its name, with how often it is in the history."""
+    return [_times(case, cause.item, cause.times) for cause in some]
+
+
+def repeated(case: Case, items: Iterable[int]) -> list[str]:
+    """These events' items by name, each once with how often it comes."""
+    found: dict[int, int] = {}
+    for item in items:
+        found[int(item)] = found.get(int(item), 0) + 1
+    return [_times(case, item, n) for item, n in found.items()]
+
+
+def _times(case: Case, item: int, n: int) -> str:
+    name = t("explain.quoted", item=escaped(case.name(item)))
+    return name if n == 1 else t("explain.times", item=name, n=n)
+
+
+def listed(words: Sequence[str]) -> str:
+    """A, B and C."""
+    if len(words) < 2:
+        return "".join(words)
+    first = t("explain.comma").join(words[:-1])
+    return t("explain.and", first=first, last=words[-1])
+
+
+def figures(values: Iterable[float]) -> list[str]:
+    """Numbers with their signs, with as many digits as the greatest needs for three."""
+    some = [float(value) for value in values]
+    greatest = max((abs(value) for value in some), default=0.0)
+    digits = 3 if greatest == 0 else int(np.clip(2 - np.floor(np.log10(greatest)), 0, 9))
+    return [f"{value:+.{digits}f}" for value in some]

@@ -1,0 +1,134 @@
+"""Why this item, and what would change it?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.artifact import Run
+from core.data.store import DatasetInfo
+from core.explain import Explanation
+from dashboard import cache, state
+from dashboard.components import explain_case, explain_values
+from dashboard.components.context import Context, context
+from dashboard.components.explain_card import Card
+from dashboard.components.explain_case import Case
+from dashboard.components.explain_change import change_details
+from dashboard.components.explain_contrast import Contrast
+from dashboard.components.explain_proof import proof
+from dashboard.components.labels import run_label
+from dashboard.components.page import empty, heading, link, section
+from dashboard.components.people import person, user_box
+from dashboard.refining import Refining
+from dashboard.state import t
+
+
+def main(now: Context) -> None:
+    if now.dataset is None or not now.runs:
+        _nothing(now)
+        return
+    run = now.run or now.runs[0]
+    user = person(now.dataset)
+    top = st.container()  # what it says is known once the run has been asked
+    _controls(now.dataset, user)
+    case = explain_case.case(now.workspace, now.dataset, run, user)
+    events = len(cache.past(now.workspace, run, user).items)
+    with top:
+        heading("explain", t("explain.answer", run=run_label(run), user=user, n=events))
+    if case is None:
+        empty(t("explain.nothing.what"), t("explain.nothing.why"))
+    else:
+        _explain(case)
+
+
+def _nothing(now: Context) -> None:
+    heading("explain", t("recommendations.answer.none"))
+    empty(t("explain.empty.what"), t("explain.empty.why"))
+    if now.dataset is None:
+        link("data", t("action.add_data"), icon=":material/upload:")
+    else:
+        link("train", t("action.go_train"), icon=":material/model_training:")
+
+
+def _controls(dataset: DatasetInfo, user: str) -> None:
+    who, dice, length = st.columns([3, 2, 2], vertical_alignment="bottom")
+    with who:
+        user_box(dataset, user)
+    dice.button(
+        t("action.random"),
+        key="random_user",
+        icon=":material/casino:",
+        on_click=lambda: state.choose_user(cache.random_user(dataset)),
+    )
+    with length:
+        state.pick(
+            "k",
+            [str(n) for n in explain_case.LENGTHS],
+            str,
+            current=str(explain_case.length()),
+            title=t("recommendations.k"),
+        )
+
+
+def _explain(case: Case) -> None:
+    """The frame first, then what can be said at once, then what takes longer to find out."""
+    under_way = cache.refining(case.workspace, case.run, case.query, case.items, None)
+    left, right = st.columns([2, 5])
+    with left:
+        _choose_item(case)
+    with right:
+        card = Card(case)
+    section("explain.events")
+    st.caption(t("explain.events.lead"))
+    bars = explain_values.Waterfall(case)
+    events = st.container()
+    against = Contrast(case, cheap=under_way.done)
+    changes, found_how = st.container(), st.container()
+    found = _refine(under_way, card, bars)
+    with events, st.expander(t("explain.events.table"), key="events_table"):
+        explain_values.event_table(case, found)
+    with found_how:
+        proof(case, found)
+    against.fill()
+    searched = card.change(found)
+    with changes:
+        change_details(case, searched)
+
+
+def _refine(under_way: Refining, card: Card, bars: explain_values.Waterfall) -> Explanation:
+    """Draws what is known at once, and again as it gets better; the last is as good as it gets."""
+    found = None
+    for found in under_way:
+        if not under_way.done:
+            card.draw(found, done=False)
+            bars.draw(found)
+    assert found is not None, "there is at least one step"
+    card.draw(found, done=True)
+    bars.draw(found)
+    return found
+
+
+def _choose_item(case: Case) -> None:
+    """The list, one of which is explained; the one asked about last if it is not on it."""
+    options = [case.id(item) for item in case.items]
+    labels = {}
+    for place, (key, item) in enumerate(zip(options, case.items, strict=True), start=1):
+        on_it = place <= case.k and (item != case.item or case.listed)
+        number = f"{place}" if on_it else "–" if case.known else f"{case.rank:,}"
+        labels[key] = f"{number}\\. {case.name(item)}"
+    key = f"pick_item_{state.mark(options)}"
+    st.session_state[key] = case.id(case.item)
+
+    def changed() -> None:
+        state.put("item", st.session_state[key])
+        state.forget("against")
+
+    st.radio(
+        t("explain.item", k=case.k),
+        options,
+        format_func=labels.__getitem__,
+        key=key,
+        on_change=changed,
+    )
+
+
+main(context())
