@@ -22,6 +22,7 @@ from dashboard.refining import Refining
 if TYPE_CHECKING:
     from core.evaluate.comparison import Comparison
     from core.explain.counterfactual import Counterfactual
+    from core.explain.what_if import Move
     from core.pipeline import Ready
     from core.rerank import Rerank
 
@@ -274,3 +275,21 @@ def counterfactual(
 
     ready = loaded(workspace, run)
     return search(ready.model, query, item, n_items=len(ready.items), k=k, order=_order)
+
+
+@st.cache_data(max_entries=500, show_spinner=False, hash_funcs=_BY_ID)
+def moves(
+    workspace: Workspace,
+    run: Run,
+    query: Queries,
+    k: int,
+    drop: tuple[int, ...],
+    add: tuple[int, ...],
+    order: tuple[int, ...] | None,
+) -> tuple[Move, ...]:
+    """Where items go in the list once the history is edited so; see core.explain.what_if."""
+    from core.explain import what_if
+
+    ready = loaded(workspace, run)
+    after = what_if.edited(query, drop=drop, add=add, order=order)
+    return what_if.moves(ready.model, query, after, n_items=len(ready.items), k=k)

@@ -3,44 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import Lock
+from threading import Condition, Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from core.explain import Explanation
+
+PATIENCE_S = 0.1  # after which a page is given the word, whether or not there is news
 
 
 class Refining:
     """What is known so far of `core.explain.refined`'s answer; iterating takes it further.
 
     A page that is drawn again goes on where it was, and two that look at the same share the work.
+    Each step is made in a thread of its own, so that a page can be interrupted meanwhile; without a
+    page that asks for it there is no next step.
     """
 
     def __init__(self, steps: Iterator[Explanation]) -> None:
-        self._steps: Iterator[Explanation] | None = steps
-        self._lock = Lock()
+        self._steps = steps
+        self._changed = Condition()
+        self._stepping = False
+        self._error: Exception | None = None
         self.last: Explanation | None = None
+        self.done = False  # `last` is as good as it gets
 
-    @property
-    def done(self) -> bool:
-        """Whether `last` is as good as it gets."""
-        return self._steps is None
-
-    def __iter__(self) -> Iterator[Explanation]:
+    def __iter__(self) -> Iterator[Explanation | None]:
+        """What is known now, then each better one; None where there is no news for a moment."""
         seen = None
-        if self.last is not None:
-            yield (seen := self.last)
-        while not self.done:
-            self._step(seen)
-            if self.last is not None and self.last is not seen:
-                yield (seen := self.last)
-
-    def _step(self, seen: Explanation | None) -> None:
-        with self._lock:
-            if self._steps is None or self.last is not seen:  # another session was faster
+        while True:
+            news = self._await(seen)
+            if news is not None:
+                yield (seen := news)
+            elif self.done:
                 return
+            else:
+                yield None
+
+    def _await(self, seen: Explanation | None) -> Explanation | None:
+        with self._changed:
+            if self.last is seen and not self.done:
+                if not self._stepping:
+                    self._stepping = True
+                    Thread(target=self._step, name="refining", daemon=True).start()
+                self._changed.wait(PATIENCE_S)
+            if self._error is not None:
+                raise self._error
+            return None if self.last is seen else self.last
+
+    def _step(self) -> None:
+        found, error = None, None
+        try:
             found = next(self._steps, None)
+        except Exception as caught:  # told to whoever iterates
+            error = caught
+        with self._changed:
+            self._stepping, self._error = False, error
+            self.last = self.last if found is None else found
             if found is None or found.exact:
-                self._steps = None
-            if found is not None:
-                self.last = found
+                self.done, self._steps = True, iter(())
+            self._changed.notify_all()

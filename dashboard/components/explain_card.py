@@ -31,7 +31,7 @@ class Card:
         self.case = case
         with st.container(border=True, key="explain_card"):
             self._said = st.empty()
-            self._change = st.empty()
+            self._wait, self._change = st.empty(), st.empty()
         with self._said.container():
             st.skeleton(height=150)
 
@@ -39,10 +39,16 @@ class Card:
         """The sentence, the bars and the chip."""
         case = self.case
         reasons = Reasons.of(case.query.items, found, case.place)
+        if done:
+            self._wait.empty()
         with self._said.container():
             st.markdown(f"#### {sentence(case, found, reasons)}", anchors=False)
             _bars(case, reasons)
             _confidence(found, case.place, done=done)
+
+    def wait(self) -> None:
+        """Says that it goes on; whoever clicks meanwhile gets the page's attention here."""
+        self._wait.caption(t("explain.working"))
 
     def change(self, found: Explanation) -> Counterfactual | None:
         """What would take the item off the list; None where it is not on it, or without history."""

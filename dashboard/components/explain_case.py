@@ -34,9 +34,23 @@ class Case:
     names: dict[int, str]  # of the items of the history and of the list
 
     @property
+    def explained(self) -> tuple[int, ...]:
+        """The items explained together: the first k, or one that is none of them alone."""
+        return self.items[: self.k] if self.listed else (self.item,)
+
+    @property
     def place(self) -> int:
-        """Where the item stands in `items`."""
-        return self.items.index(self.item)
+        """Where the item stands among those explained."""
+        return self.explained.index(self.item)
+
+    @property
+    def exactly(self) -> bool:
+        """Whether the explanation is a matter of moments, with nothing to estimate."""
+        from core.explain.shapley import MOST_ENUMERATED
+        from core.types import LinearInHistory
+
+        model = cache.loaded(self.workspace, self.run).model
+        return isinstance(model, LinearInHistory) or len(self.query.items) <= MOST_ENUMERATED
 
     @property
     def listed(self) -> bool:

@@ -25,25 +25,28 @@ class Contrast:
         self.case = case
         section("explain.contrast")
         self.other = _choose(case, cheap=cheap)
-        self._said, self._bars = st.empty(), st.empty()
+        self._said, self._note, self._bars = st.empty(), st.empty(), st.empty()
         if self.other is None:
             self._said.caption(t("explain.contrast.lead"))
 
     def fill(self) -> None:
         """Finds out what makes the difference, roughly at first."""
-        case, other = self.case, self.other
-        if other is None:
+        case = self.case
+        if self.other is None:
             return
-        under_way = cache.refining(case.workspace, case.run, case.query, case.items, other)
+        under_way = cache.refining(case.workspace, case.run, case.query, (case.item,), self.other)
         for found in under_way:
-            with self._said.container():
-                st.markdown(_sentence(case, found, other))
-                if not under_way.done:
-                    st.caption(t("explain.refining"))
-            with self._bars.container():
-                _draw(case, found, other)
+            if found is None:
+                self._note.caption(t("explain.refining"))
+            else:
+                self._draw(found, self.other)
+        self._note.empty()
+
+    def _draw(self, found: Explanation, other: int) -> None:
         with self._said.container():
-            st.markdown(_sentence(case, found, other))
+            st.markdown(_sentence(self.case, found, other))
+        with self._bars.container():
+            _bars(self.case, found, other)
 
 
 def _choose(case: Case, *, cheap: bool) -> int | None:
@@ -86,8 +89,8 @@ def _code(case: Case, asked: str) -> int | None:
 
 def _sentence(case: Case, found: Explanation, other: int) -> str:
     """Who is ahead and what makes the difference, in both directions."""
-    reasons = Reasons.of(case.query.items, found, case.place)
-    score = float(found.scores[case.place])
+    reasons = Reasons.of(case.query.items, found, 0)
+    score = float(found.scores[0])
     said = {
         "item": escaped(case.name(case.item)),
         "other": escaped(case.name(other)),
@@ -101,8 +104,8 @@ def _sentence(case: Case, found: Explanation, other: int) -> str:
     return lead + t("explain.space") + t(f"explain.contrast.{how}", **said)
 
 
-def _draw(case: Case, found: Explanation, other: int) -> None:
-    frame = strongest(case, Values.of(found, case.place), base=t("explain.contrast.base"))
+def _bars(case: Case, found: Explanation, other: int) -> None:
+    frame = strongest(case, Values.of(found, 0), base=t("explain.contrast.base"))
     drawn = charts.diverging(frame, x=t("explain.contrast.axis"), dark=dark())
     some = [f"{row.label} {row.text}" for row in frame.head(4).itertuples(index=False)]
     alt = t(

@@ -46,11 +46,15 @@ class Waterfall:
 
     def __init__(self, case: Case, component: int | None = None) -> None:
         self.case, self.component = case, component
-        self._place = st.empty()
+        self._place, self._drawn = st.empty(), -1
         with self._place.container():
             st.skeleton(height=420)
 
     def draw(self, found: Explanation) -> None:
+        """Once more, if it says something new."""
+        if found.evaluations == self._drawn:
+            return
+        self._drawn = found.evaluations
         values = Values.of(found, self.case.place, self.component)
         frame = strongest(self.case, values)
         key = f"waterfall_{self.case.item}_{self.component}_{found.evaluations}"

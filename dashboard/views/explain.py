@@ -15,6 +15,7 @@ from dashboard.components.explain_case import Case
 from dashboard.components.explain_change import change_details
 from dashboard.components.explain_contrast import Contrast
 from dashboard.components.explain_proof import proof
+from dashboard.components.explain_what_if import what_if
 from dashboard.components.labels import run_label
 from dashboard.components.page import empty, heading, link, section
 from dashboard.components.people import person, user_box
@@ -71,7 +72,7 @@ def _controls(dataset: DatasetInfo, user: str) -> None:
 
 def _explain(case: Case) -> None:
     """The frame first, then what can be said at once, then what takes longer to find out."""
-    under_way = cache.refining(case.workspace, case.run, case.query, case.items, None)
+    under_way = cache.refining(case.workspace, case.run, case.query, case.explained, None)
     left, right = st.columns([2, 5])
     with left:
         _choose_item(case)
@@ -81,8 +82,10 @@ def _explain(case: Case) -> None:
     st.caption(t("explain.events.lead"))
     bars = explain_values.Waterfall(case)
     events = st.container()
-    against = Contrast(case, cheap=under_way.done)
-    changes, found_how = st.container(), st.container()
+    against = Contrast(case, cheap=case.exactly)
+    changes = st.container()
+    what_if(case)
+    found_how = st.container()
     found = _refine(under_way, card, bars)
     with events, st.expander(t("explain.events.table"), key="events_table"):
         explain_values.event_table(case, found)
@@ -96,15 +99,16 @@ def _explain(case: Case) -> None:
 
 def _refine(under_way: Refining, card: Card, bars: explain_values.Waterfall) -> Explanation:
     """Draws what is known at once, and again as it gets better; the last is as good as it gets."""
-    found = None
     for found in under_way:
-        if not under_way.done:
+        if found is None:
+            card.wait()
+        elif not under_way.done:
             card.draw(found, done=False)
             bars.draw(found)
-    assert found is not None, "there is at least one step"
-    card.draw(found, done=True)
-    bars.draw(found)
-    return found
+    assert under_way.last is not None, "there is at least one step"
+    card.draw(under_way.last, done=True)
+    bars.draw(under_way.last)
+    return under_way.last
 
 
 def _choose_item(case: Case) -> None:

@@ -1,0 +1,220 @@
+"""What if this person had done something else: the history to edit, and the list that follows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import cache, state
+from dashboard.components.explain_case import Case
+from dashboard.components.explain_edits import Edits
+from dashboard.components.explain_words import listed
+from dashboard.components.page import ROW, section
+from dashboard.components.people import escaped
+from dashboard.state import t
+
+ROWS = 10  # of the history, at once
+
+
+def what_if(case: Case) -> None:
+    """The editor on the left, the new list with its moves on the right."""
+    section("explain.what_if")
+    st.caption(t("explain.what_if.lead"))
+    edits = Edits.read(len(case.query.items), case.vocab)
+    left, right = st.columns(2)
+    with left:
+        _add_box(case, edits)
+        _editor(case, edits)
+        if edits.any:
+            st.button(
+                t("explain.what_if.undo"),
+                key="undo",
+                icon=":material/undo:",
+                on_click=lambda: state.forget(*state.EDITS),
+            )
+    with right:
+        _moves(case, edits)
+
+
+def _add_box(case: Case, edits: Edits) -> None:
+    """A box of the most popular items that also takes any other, by id or a part of its name."""
+    names = cache.popular_items(case.dataset)
+
+    def chosen() -> None:
+        text = st.session_state["add_item"]
+        st.session_state["add_item"] = None
+        item = text if text in names else cache.find_item(case.dataset, text or "")
+        code = int(case.vocab.encode([item])[0])
+        if code < 0:
+            st.session_state["add_item_unknown"] = text
+        else:
+            edits.adding(code).write(case.vocab)
+
+    st.selectbox(
+        t("explain.what_if.add"),
+        list(names),
+        index=None,
+        format_func=lambda item: names.get(item, item),
+        key="add_item",
+        help=t("explain.what_if.add.help"),
+        placeholder=t("explain.what_if.add.placeholder"),
+        accept_new_options=True,
+        on_change=chosen,
+    )
+    if unknown := st.session_state.pop("add_item_unknown", None):
+        st.warning(t("explain.what_if.unknown", value=unknown), icon=":material/search_off:")
+
+
+def _editor(case: Case, edits: Edits) -> None:
+    """The history as a table, the latest first: a tick for what counts, a number for its place."""
+    shown = edits.sequence[::-1]
+    frame = _frame(case, edits, shown)
+    key = _editor_key(case, edits, shown)
+    labels = {name: t(f"column.{name}") for name in ("use", "place")}
+    st.data_editor(
+        frame,
+        hide_index=True,
+        key=key,
+        disabled=[name for name in frame.columns if name not in labels],
+        column_config={
+            "use": st.column_config.CheckboxColumn(labels["use"], width=65),
+            "place": st.column_config.NumberColumn(
+                labels["place"], min_value=1, max_value=len(shown), step=1, width=65
+            ),
+            "timestamp": st.column_config.Column(t("column.timestamp"), width=95),
+            "label": st.column_config.Column(t("column.label")),
+        },
+        row_height=ROW,
+        height=ROW * (min(len(shown), ROWS) + 1) + 3,
+        alt=t("explain.what_if.alt", n=len(shown)),
+        on_change=lambda: _edited(case, key, shown),
+    )
+
+
+def _frame(case: Case, edits: Edits, shown: list[int]) -> pd.DataFrame:
+    """use, place, timestamp, label: a row per event."""
+    n = edits.n
+    items = [int(case.query.items[e - 1]) if e <= n else edits.add[e - n - 1] for e in shown]
+    days = [case.when(e - 1) if e <= n else t("explain.what_if.added") for e in shown]
+    columns: dict[str, Any] = {
+        "use": [e not in edits.drop for e in shown],
+        "place": list(range(len(shown), 0, -1)),
+    }
+    if any(case.when(event) for event in range(min(n, 1))):
+        columns["timestamp"] = days
+    columns["label"] = [case.name(item) for item in items]
+    return pd.DataFrame(columns)
+
+
+def _editor_key(case: Case, edits: Edits, shown: list[int]) -> str:
+    """The widget's key: the same while it already shows what the URL says, else a new one.
+
+    A tick by hand changes the URL and is in the widget already; drawn anew it would lose its place.
+    """
+    kept = st.session_state.setdefault("what_if", {"number": 0, "key": "", "drop": (), "about": ""})
+    about = f"{cache.fingerprint(case.query)} {state.language()} {edits.add} {shown}"
+    if kept["about"] != about or _ticked(kept["key"], kept["drop"], shown) != edits.drop:
+        number = kept["number"] + 1
+        kept.update(about=about, drop=edits.drop, number=number, key=f"what_if_{number}")
+    return str(kept["key"])
+
+
+def _changed(key: str) -> dict[int, dict[str, Any]]:
+    """Row → column → value, as far as it was changed in this widget."""
+    found = (st.session_state.get(key) or {}).get("edited_rows") or {}
+    return {int(row): cells for row, cells in found.items()}
+
+
+def _ticked(key: str, drop: tuple[int, ...], shown: list[int]) -> tuple[int, ...]:
+    """What is dropped according to the widget: what it began with and what was changed since."""
+    dropped = set(drop)
+    for row, cells in _changed(key).items():
+        if row < len(shown) and "use" in cells:
+            (dropped.discard if cells["use"] else dropped.add)(shown[row])
+    return tuple(sorted(dropped))
+
+
+def _edited(case: Case, key: str, shown: list[int]) -> None:
+    """Writes what was changed by hand into the URL."""
+    edits = Edits.read(len(case.query.items), case.vocab)
+    edits = edits.dropping(_ticked(key, st.session_state["what_if"]["drop"], shown))
+    for row, cells in _changed(key).items():
+        place = cells.get("place")
+        if place is not None and place != len(shown) - row:
+            edits = edits.moving(shown[row], int(place))
+    edits.write(case.vocab)
+
+
+def _moves(case: Case, edits: Edits) -> None:
+    """The new first k, and what left them, with how far each went."""
+    if not edits.any:
+        st.info(t("explain.what_if.nothing"), icon=":material/edit:")
+        return
+    moves = cache.moves(
+        *(case.workspace, case.run, case.query, case.k),
+        *(edits.dropped, edits.add, edits.order),
+    )
+    on_it = [move for move in moves if move.after is not None and move.after <= case.k]
+    gone = [move for move in moves if move not in on_it]
+    said = [_said(move.before, move.after, case.k) for move in [*on_it, *gone]]
+    st.markdown(_summary(case, edits, moves))
+    frame = pd.DataFrame(
+        {
+            t("column.rank"): [f"{m.after:,}" if m.after else "–" for m in [*on_it, *gone]],
+            t("column.item"): [_name(case, m.item) for m in [*on_it, *gone]],
+            t("explain.what_if.move"): said,
+        }
+    )
+    alt = t("explain.what_if.list.alt", k=case.k)
+    st.table(frame, border="horizontal", hide_index=True, alt=alt)
+
+
+def _name(case: Case, item: int) -> str:
+    name = escaped(case.name(item))
+    return f"**{name}**" if item == case.item else name
+
+
+def _said(before: int | None, after: int | None, k: int) -> str:
+    """A move in words, with an arrow."""
+    if after is None:
+        return t("explain.move.taken")
+    if before is None:
+        return t("explain.move.back")
+    if after == before:
+        return t("explain.move.same")
+    how = "up" if after < before else "down"
+    if after > k:
+        how = "gone"
+    elif before > k:
+        how = "new"
+    return t(f"explain.move.{how}", n=abs(after - before), before=before)
+
+
+def _summary(case: Case, edits: Edits, moves: Any) -> str:
+    """What was edited, and what became of the item that is explained."""
+    own = next((move for move in moves if move.item == case.item), None)
+    same = all(move.before == move.after for move in moves)
+    parts = [_done(case, edits)]
+    if same:
+        parts.append(t("explain.what_if.same"))
+    elif own is not None and own.after is not None:
+        name = escaped(case.name(case.item))
+        before = own.before or 0
+        how = "stays" if own.after == own.before else "goes"
+        parts.append(t(f"explain.what_if.{how}", item=name, before=before, after=own.after))
+    return t("explain.space").join(parts)
+
+
+def _done(case: Case, edits: Edits) -> str:
+    """How many events were left out, added and moved."""
+    parts = []
+    if edits.drop:
+        parts.append(t("explain.what_if.dropped", n=len(edits.drop)))
+    if edits.add:
+        names = [t("explain.quoted", item=escaped(case.name(item))) for item in edits.add]
+        parts.append(t("explain.what_if.with", items=listed(names)))
+    if edits.moved:
+        parts.append(t("explain.what_if.moved", n=len(edits.moved)))
+    return t("explain.what_if.done", what=listed(parts))
