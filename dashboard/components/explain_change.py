@@ -16,7 +16,7 @@ def change_details(case: Case, found: Counterfactual | None) -> None:
     """The counterfactual with its figures, and a way to try it out."""
     section("explain.change")
     if found is None:
-        st.caption(t("explain.change.none"))
+        st.caption(t("explain.change.unlisted" if not case.listed else "explain.change.no_history"))
         return
     if not found.found:
         st.markdown(t("explain.change.stays", rank=found.rank_after, k=found.k))

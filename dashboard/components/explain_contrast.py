@@ -94,12 +94,12 @@ def _sentence(case: Case, found: Explanation, other: int) -> str:
     said = {
         "item": escaped(case.name(case.item)),
         "other": escaped(case.name(other)),
-        "difference": figures([score])[0],
+        "difference": figures([abs(score)])[0].lstrip("+"),
         "causes": listed(quoted(case, reasons.speaking)),
         "against": listed(quoted(case, [reasons.against] if reasons.against else [])),
     }
     kind = {(1, 1): "both", (1, 0): "for", (0, 1): "against", (0, 0): "nothing"}
-    how = kind[bool(reasons.speaking), reasons.against is not None]
+    how = "no_part" if reasons.none else kind[bool(reasons.speaking), reasons.against is not None]
     lead = t("explain.contrast.ahead" if score >= 0 else "explain.contrast.behind", **said)
     return lead + t("explain.space") + t(f"explain.contrast.{how}", **said)
 

@@ -13,9 +13,8 @@ from core.types import Array
 from dashboard.charts import explain as charts
 from dashboard.components.explain_case import Case
 from dashboard.components.explain_words import figures, listed
-from dashboard.components.labels import model_label
 from dashboard.components.page import figure, table
-from dashboard.state import dark, mark, t
+from dashboard.state import dark, t
 
 STRONGEST = 10  # events with a bar of their own
 
@@ -73,7 +72,9 @@ class Waterfall:
 def strongest(case: Case, values: Values, *, base: str | None = None) -> pd.DataFrame:
     """label, value, se, text: the base if it has a name, the strongest events, all the others."""
     order = np.argsort(-np.abs(values.events), kind="stable")
-    shown, rest = order[:STRONGEST], order[STRONGEST:]
+    least = 1e-9 * max(1.0, abs(values.score))
+    n = min(STRONGEST, int((np.abs(values.events) > least).sum()))
+    shown, rest = order[:n], order[n:]
     frame = pd.DataFrame(
         {
             "label": event_labels(case, shown),
@@ -83,7 +84,7 @@ def strongest(case: Case, values: Values, *, base: str | None = None) -> pd.Data
     )
     if len(rest):
         others = {
-            "label": t("explain.others", n=len(rest)),
+            "label": t("explain.others" if n else "explain.others.all", n=len(rest)),
             "value": values.events[rest].sum(),
             "se": np.sqrt((values.se[rest] ** 2).sum()),
         }
@@ -153,39 +154,3 @@ def event_frame(case: Case, found: Explanation) -> pd.DataFrame:
     columns["se"] = found.se[:, place]
     columns["sure"] = found.sure[:, place]
     return pd.DataFrame(columns)
-
-
-def component_labels(case: Case, found: Explanation) -> list[str]:
-    """What the components of a fusion are called: by their model, and their run where two agree."""
-    told = (case.run.meta.get("findings") or {}).get("components") or []
-    models = {one["name"]: model_label(one["model"]) for one in told}
-    labels = [models.get(name, model_label(name)) for name in found.components]
-    pairs = zip(labels, found.components, strict=True)
-    return [f"{label} · {name[:6]}" if labels.count(label) > 1 else label for label, name in pairs]
-
-
-def component_bars(case: Case, found: Explanation) -> None:
-    """What each component adds because of the history, beside what it gives everyone."""
-    labels = component_labels(case, found)
-    place = case.place
-    values = found.component_values()[:, place]
-    frame = pd.DataFrame({"label": labels, "value": values, "se": 0.0, "text": figures(values)})
-    frame = frame.sort_values("value", key=np.abs, ascending=False, ignore_index=True)
-    some = [f"{row.label} {row.text}" for row in frame.itertuples(index=False)]
-    drawn = charts.diverging(frame, x=t("explain.score.axis"), dark=dark())
-    alt = t("explain.components.alt", components=listed(some))
-    figure(drawn, alt=alt, key=f"components_{case.item}_{found.evaluations}")
-
-
-def choose_component(labels: list[str]) -> int | None:
-    """Which component's events to show; None for all of them together."""
-    options = ["", *map(str, range(len(labels)))]
-    chosen = st.segmented_control(
-        t("explain.component"),
-        options,
-        default="",
-        required=True,
-        format_func=lambda option: labels[int(option)] if option else t("explain.component.all"),
-        key=f"component_{mark(labels)}",
-    )
-    return int(chosen) if chosen else None

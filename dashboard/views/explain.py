@@ -13,6 +13,7 @@ from dashboard.components.context import Context, context
 from dashboard.components.explain_card import Card
 from dashboard.components.explain_case import Case
 from dashboard.components.explain_change import change_details
+from dashboard.components.explain_components import Components
 from dashboard.components.explain_contrast import Contrast
 from dashboard.components.explain_proof import proof
 from dashboard.components.explain_what_if import what_if
@@ -82,11 +83,12 @@ def _explain(case: Case) -> None:
     st.caption(t("explain.events.lead"))
     bars = explain_values.Waterfall(case)
     events = st.container()
+    components = Components(case)
     against = Contrast(case, cheap=case.exactly)
     changes = st.container()
     what_if(case)
     found_how = st.container()
-    found = _refine(under_way, card, bars)
+    found = _refine(under_way, card, bars, components)
     with events, st.expander(t("explain.events.table"), key="events_table"):
         explain_values.event_table(case, found)
     with found_how:
@@ -97,17 +99,19 @@ def _explain(case: Case) -> None:
         change_details(case, searched)
 
 
-def _refine(under_way: Refining, card: Card, bars: explain_values.Waterfall) -> Explanation:
+def _refine(
+    under_way: Refining, card: Card, *drawn: explain_values.Waterfall | Components
+) -> Explanation:
     """Draws what is known at once, and again as it gets better; the last is as good as it gets."""
     for found in under_way:
         if found is None:
             card.wait()
-        elif not under_way.done:
-            card.draw(found, done=False)
-            bars.draw(found)
+            continue
+        card.draw(found, done=under_way.done)
+        for part in drawn:
+            part.draw(found)
     assert under_way.last is not None, "there is at least one step"
     card.draw(under_way.last, done=True)
-    bars.draw(under_way.last)
     return under_way.last
 
 

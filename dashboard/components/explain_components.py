@@ -1,0 +1,84 @@
+"""What each component of a fusion adds to the score, down to its own events."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.explain import Explanation
+from core.types import Additive
+from dashboard import cache
+from dashboard.charts import explain as charts
+from dashboard.components.explain_case import Case
+from dashboard.components.explain_values import Waterfall
+from dashboard.components.explain_words import figures, listed
+from dashboard.components.labels import model_label
+from dashboard.components.page import figure, section
+from dashboard.state import dark, mark, t
+
+NONE = "-"
+
+
+class Components:
+    """A bar per component, and the events of the one that is chosen; nothing for other models."""
+
+    def __init__(self, case: Case) -> None:
+        self.case, self.labels = case, _labels(case)
+        self._own: Waterfall | None = None
+        self._drawn = -1
+        if not self.labels:
+            return
+        section("explain.components")
+        st.caption(t("explain.components.lead"))
+        self._bars = st.empty()
+        chosen = self._choose()
+        if chosen is not None:
+            self._own = Waterfall(case, chosen)
+
+    def _choose(self) -> int | None:
+        """Whose events to show."""
+        options = [NONE, *map(str, range(len(self.labels)))]
+        chosen = st.segmented_control(
+            t("explain.component"),
+            options,
+            default=NONE,
+            required=True,
+            format_func=lambda one: (
+                t("explain.component.none") if one == NONE else self.labels[int(one)]
+            ),
+            key=f"component_{mark(self.labels)}",
+        )
+        return None if chosen in (None, NONE) else int(chosen)
+
+    def draw(self, found: Explanation) -> None:
+        """Once more, if it says something new."""
+        if not self.labels or found.evaluations == self._drawn:
+            return
+        self._drawn = found.evaluations
+        with self._bars.container():
+            _bars(self.case, self.labels, found)
+        if self._own is not None:
+            self._own.draw(found)
+
+
+def _labels(case: Case) -> list[str]:
+    """What the components are called: by their model, and by their run where two are alike."""
+    model = cache.loaded(case.workspace, case.run).model
+    names = model.adding if isinstance(model, Additive) else ()
+    told = (case.run.meta.get("findings") or {}).get("components") or []
+    models = {one["name"]: model_label(one["model"]) for one in told}
+    labels = [models.get(name, model_label(name)) for name in names]
+    pairs = zip(labels, names, strict=True)
+    return [f"{label} · {name[:6]}" if labels.count(label) > 1 else label for label, name in pairs]
+
+
+def _bars(case: Case, labels: list[str], found: Explanation) -> None:
+    """What each adds because of the history, the strongest first."""
+    values = found.component_values()[:, case.place]
+    frame = pd.DataFrame({"label": labels, "value": values, "se": 0.0, "text": figures(values)})
+    frame = frame.sort_values("value", key=np.abs, ascending=False, ignore_index=True)
+    some = [f"{row.label} {row.text}" for row in frame.itertuples(index=False)]
+    drawn = charts.diverging(frame, x=t("explain.components.axis"), dark=dark())
+    alt = t("explain.components.alt", components=listed(some))
+    figure(drawn, alt=alt, key=f"components_{case.item}_{found.evaluations}")
