@@ -270,7 +270,7 @@ def refining(
 def counterfactual(
     workspace: Workspace, run: Run, query: Queries, item: int, k: int, _order: Array
 ) -> Counterfactual:
-    """The smallest change that takes the item out of the first k; `_order` follows from the rest."""
+    """What would take the item out of the first k; `_order` follows from the rest."""
     from core.explain.counterfactual import counterfactual as search
 
     ready = loaded(workspace, run)

@@ -47,7 +47,7 @@ def waterfall(
     drawn.add_trace(_whiskers(frame, places, ends, dark))
     drawn.add_trace(_totals([0, len(frame) + 1], [base, score], dark))
     low, high = min(starts.min(), ends.min(), base), max(starts.max(), ends.max(), base)
-    reach = float(np.nan_to_num(frame["se"]).max())
+    reach = float(_known(frame["se"]).max(initial=0))
     _room(drawn, low - reach, high + reach)
     drawn.update_xaxes(title=x)
     return drawn
@@ -60,7 +60,7 @@ def diverging(frame: pd.DataFrame, *, x: str, dark: bool) -> Figure:
     drawn.add_vline(x=0, line={"color": quiet(dark), "width": 1})
     drawn.add_trace(_bars(frame, places, pd.Series(0.0, index=frame.index), dark))
     drawn.add_trace(_whiskers(frame, places, frame["value"], dark))
-    reach = np.nan_to_num(frame["se"])
+    reach = _known(frame["se"])
     low, high = (frame["value"] - reach).min(), (frame["value"] + reach).max()
     _room(drawn, min(0.0, low), max(0.0, high))
     drawn.update_xaxes(title=x)
@@ -116,7 +116,7 @@ def _bars(frame: pd.DataFrame, places: np.ndarray, starts: pd.Series, dark: bool
 
 def _whiskers(frame: pd.DataFrame, places: np.ndarray, ends: pd.Series, dark: bool) -> Scatter:
     """Standard errors at the ends of the bars, and beyond them the values."""
-    se = np.nan_to_num(frame["se"])
+    se = _known(frame["se"])
     left = frame["value"] < 0
     gap = "  "
     return Scatter(
@@ -151,6 +151,11 @@ def _totals(places: list[int], values: list[float], dark: bool) -> Scatter:
         hoverinfo="skip",
         cliponaxis=False,
     )
+
+
+def _known(se: pd.Series) -> np.ndarray:
+    """Standard errors, 0 where there is none."""
+    return np.where(np.isfinite(se), se, 0.0)
 
 
 def _room(drawn: Figure, low: float, high: float) -> None:

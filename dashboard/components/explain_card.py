@@ -1,8 +1,9 @@
-"""The answer for somebody who wants no numbers: a sentence, bars, how sure it is, what changes it."""
+"""The answer for those who want no numbers: a sentence, bars, how sure it is, what changes it."""
 
 from __future__ import annotations
 
 from html import escape
+from typing import Literal
 
 import numpy as np
 import streamlit as st
@@ -13,10 +14,10 @@ from core.explain.counterfactual import Counterfactual
 from dashboard import cache
 from dashboard.charts.theme import colours
 from dashboard.components.explain_case import Case
-from dashboard.components.explain_words import Cause, Reasons, change, sentence
+from dashboard.components.explain_words import Cause, Reasons, called, change, sentence
 from dashboard.state import dark, t
 
-CHIPS = {  # confidence → colour and icon
+CHIPS: dict[str, tuple[Literal["blue", "orange", "gray"], str]] = {  # confidence → colour and icon
     "exact": ("blue", "verified"),
     "stable": ("blue", "check_circle"),
     "indicative": ("orange", "info"),
@@ -56,7 +57,9 @@ class Card:
         if not case.listed or not len(case.query.items):
             return None
         self._change.caption(t("explain.change.searching"))
-        order = np.argsort(-found.values[:, case.place], kind="stable")
+        sizes = np.bincount(found.players, minlength=len(found.values))
+        each = (found.values[:, case.place] / np.maximum(sizes, 1))[found.players]
+        order = np.argsort(-each, kind="stable")
         searched = cache.counterfactual(
             case.workspace, case.run, case.query, case.item, case.k, order
         )
@@ -94,8 +97,7 @@ def _bars(case: Case, reasons: Reasons) -> None:
 def _bar(case: Case, cause: Cause, share: float) -> str:
     """One row: the name, the bar, and whether it speaks for or against."""
     blue, orange = colours(dark())[0], colours(dark())[1]
-    name = case.name(cause.item)
-    name = name if cause.times == 1 else t("explain.times", item=name, n=cause.times)
+    name = called(case, cause)
     word = t("explain.for" if cause.value > 0 else "explain.against")
     ground = (
         blue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
 import streamlit as st
 
 from core.artifact import Run
@@ -122,7 +123,8 @@ def _asked(vocab: Vocab) -> int | None:
 
 def names(dataset: DatasetInfo, vocab: Vocab, items: list[int] | Array) -> dict[int, str]:
     """Item code → what it is called."""
-    codes = list(dict.fromkeys(int(item) for item in items))
-    ids = [str(key) for key in vocab.decode(codes)] if codes else []
-    known = cache.labels(dataset, tuple(vocab.decode(codes).tolist())) if codes else {}
-    return {code: known.get(key, key) for code, key in zip(codes, ids, strict=True)}
+    codes = np.unique(np.asarray(items, np.int64))
+    ids = vocab.decode(codes).tolist()
+    known = cache.labels(dataset, tuple(ids)) if ids else {}
+    pairs = zip(codes.tolist(), map(str, ids), strict=True)
+    return {code: known.get(key, key) for code, key in pairs}

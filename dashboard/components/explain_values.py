@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.explain import Explanation
-from core.types import Array
+from core.types import Array, Ints
 from dashboard.charts import explain as charts
 from dashboard.components.explain_case import Case
 from dashboard.components.explain_words import figures, listed
@@ -24,20 +24,22 @@ class Values:
     """What adds up: of the whole score, or of one component's part of it."""
 
     base: float
-    events: Array  # (n,)
+    each: Array  # (n,) of the players
     se: Array  # (n,)
+    players: Ints  # (E,) the player that each event is
 
     @classmethod
     def of(cls, found: Explanation, place: int, component: int | None = None) -> Values:
         if component is None:
-            return cls(float(found.base[place]), found.values[:, place], found.se[:, place])
-        events = found.parts[:, place, component]
-        se = np.zeros(len(events)) if found.exact else np.full(len(events), np.nan)
-        return cls(float(found.base_parts[place, component]), events, se)
+            own = found.values[:, place], found.se[:, place]
+            return cls(float(found.base[place]), *own, found.players)
+        each = found.parts[:, place, component]
+        se = np.zeros(len(each)) if found.exact else np.full(len(each), np.nan)
+        return cls(float(found.base_parts[place, component]), each, se, found.players)
 
     @property
     def score(self) -> float:
-        return self.base + float(self.events.sum())
+        return self.base + float(self.each.sum())
 
 
 class Waterfall:
@@ -71,21 +73,21 @@ class Waterfall:
 
 def strongest(case: Case, values: Values, *, base: str | None = None) -> pd.DataFrame:
     """label, value, se, text: the base if it has a name, the strongest events, all the others."""
-    order = np.argsort(-np.abs(values.events), kind="stable")
+    order = np.argsort(-np.abs(values.each), kind="stable")
     least = 1e-9 * max(1.0, abs(values.score))
-    n = min(STRONGEST, int((np.abs(values.events) > least).sum()))
+    n = min(STRONGEST, int((np.abs(values.each) > least).sum()))
     shown, rest = order[:n], order[n:]
     frame = pd.DataFrame(
         {
-            "label": event_labels(case, shown),
-            "value": values.events[shown],
+            "label": player_labels(case, values.players, shown),
+            "value": values.each[shown],
             "se": values.se[shown],
         }
     )
     if len(rest):
         others = {
             "label": t("explain.others" if n else "explain.others.all", n=len(rest)),
-            "value": values.events[rest].sum(),
+            "value": values.each[rest].sum(),
             "se": np.sqrt((values.se[rest] ** 2).sum()),
         }
         frame = pd.concat([frame, pd.DataFrame([others])], ignore_index=True)
@@ -96,12 +98,17 @@ def strongest(case: Case, values: Values, *, base: str | None = None) -> pd.Data
     return frame
 
 
-def event_labels(case: Case, events: Array) -> list[str]:
-    """What each event is called; one of several with the same item also by its day or number."""
+def player_labels(case: Case, players: Ints, some: Array) -> list[str]:
+    """What these players are called; an item that comes several times also by day or number."""
     items = case.query.items
-    times = np.bincount(items, minlength=1) if len(items) else np.zeros(1, int)
+    times = np.bincount(items, minlength=1)
     found = []
-    for event in events:
+    for player in some:
+        events = np.flatnonzero(players == player)
+        if len(events) > 1:
+            found.append(t("explain.oldest", n=len(events)))
+            continue
+        event = int(events[0])
         name = case.name(int(items[event]))
         if times[items[event]] > 1:
             name = f"{charts.shortened(name)} · {case.when(event) or f'#{event + 1}'}"
@@ -139,17 +146,31 @@ def event_table(case: Case, found: Explanation) -> None:
 
 
 def event_frame(case: Case, found: Explanation) -> pd.DataFrame:
-    """number, timestamp, item_id, label, value, effect, se, sure: a row per event, oldest first."""
+    """number, timestamp, item_id, label, value, effect, se, sure: a row per player, oldest first.
+
+    The oldest of very many events are one row together: number "1–241", no item.
+    """
     query, place = case.query, case.place
-    n = len(query.items)
-    columns: dict[str, object] = {"number": np.arange(1, n + 1)}
+    n = len(found.values)
+    first = np.searchsorted(found.players, np.arange(n))
+    sizes = np.bincount(found.players, minlength=n)
+    alone = sizes == 1
+    ends = [
+        f"{a + 1}" if one else f"{a + 1}–{a + size}"
+        for a, size, one in zip(first, sizes, alone, strict=True)
+    ]
+    columns: dict[str, object] = {"number": ends}
     if query.times is not None:
-        days = [case.when(event) for event in range(n)]
-        columns["timestamp"] = days if any(days) else query.times
-    columns["item_id"] = case.vocab.decode(query.items)
-    columns["label"] = [case.name(int(item)) for item in query.items]
+        columns["timestamp"] = [case.when(event) or str(query.times[event]) for event in first]
+    ids = case.vocab.decode(query.items[first]).astype(object)
+    columns["item_id"] = [key if one else None for key, one in zip(ids, alone, strict=True)]
+    labels = player_labels(case, found.players, np.arange(n))
+    columns["label"] = [
+        case.name(int(query.items[event])) if one else label
+        for event, one, label in zip(first, alone, labels, strict=True)
+    ]
     if query.values is not None:
-        columns["value"] = query.values
+        columns["value"] = np.where(alone, query.values[first], np.nan)
     columns["effect"] = found.values[:, place]
     columns["se"] = found.se[:, place]
     columns["sure"] = found.sure[:, place]

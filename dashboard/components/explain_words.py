@@ -10,7 +10,7 @@ import numpy as np
 from core.explain import Explanation
 from core.explain.counterfactual import Counterfactual
 from core.explain.explanation import SURE
-from core.types import Ints
+from core.types import PAD, Ints
 from dashboard.components.explain_case import Case
 from dashboard.components.labels import model_label
 from dashboard.components.people import escaped
@@ -22,18 +22,23 @@ NOTABLE = 0.1  # of the strongest cause: what is weaker than that goes without s
 
 @dataclass(frozen=True)
 class Cause:
-    """An item of the history with all its events."""
+    """An item of the history with all its events, or the oldest events together."""
 
-    item: int
-    times: int
+    item: int  # PAD for the oldest events together
+    times: int  # how many events these are
     value: float
     sure: bool  # further from 0 than the errors of its events together
 
 
 def causes(history: Ints, found: Explanation, place: int) -> list[Cause]:
-    """The items of the history, the strongest first."""
+    """What the history consists of, the strongest first."""
     floor = 1e-9 * max(1.0, abs(float(found.scores[place])))
-    items, group, times = np.unique(history, return_inverse=True, return_counts=True)
+    sizes = np.bincount(found.players, minlength=len(found.values))
+    of_player = np.full(len(found.values), PAD)
+    of_player[found.players] = history
+    of_player[sizes > 1] = PAD
+    items, group = np.unique(of_player, return_inverse=True)
+    times = np.bincount(group, sizes, len(items)).astype(int)
     values = np.bincount(group, found.values[:, place], len(items))
     errors = np.bincount(group, found.se[:, place], len(items))
     sure = np.abs(values) > np.maximum(SURE * errors, floor)
@@ -106,6 +111,14 @@ def change(case: Case, found: Counterfactual) -> str:
     return t(f"explain.change.{how}", **said, removed=removed)
 
 
+def called(case: Case, cause: Cause) -> str:
+    """The cause by its name, unquoted, with how often it is in the history."""
+    if cause.item == PAD:
+        return t("explain.oldest", n=cause.times)
+    name = case.name(cause.item)
+    return name if cause.times == 1 else t("explain.times", item=name, n=cause.times)
+
+
 def quoted(case: Case, some: Iterable[Cause]) -> list[str]:
     """Each cause by its name, with how often it is in the history."""
     return [_times(case, cause.item, cause.times) for cause in some]
@@ -120,6 +133,8 @@ def repeated(case: Case, items: Iterable[int]) -> list[str]:
 
 
 def _times(case: Case, item: int, n: int) -> str:
+    if item == PAD:
+        return t("explain.oldest", n=n)
     name = t("explain.quoted", item=escaped(case.name(item)))
     return name if n == 1 else t("explain.times", item=name, n=n)
 

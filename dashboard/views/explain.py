@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.artifact import Run
 from core.data.store import DatasetInfo
 from core.explain import Explanation
 from dashboard import cache, state
