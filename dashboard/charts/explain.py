@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from plotly.graph_objects import Bar, Figure, Scatter
 
+from core.types import Array
 from dashboard.charts.theme import blank, colours, quiet
 
 ROW = 30  # pixels of a bar with its gap
@@ -32,23 +33,20 @@ def waterfall(
         x: Title of the axis.
         dark: Whether the ground is dark.
     """
-    ends = base + frame["value"].cumsum()
-    starts = ends - frame["value"]
-    names = [start, *frame["label"], end]
-    score = float(ends.iloc[-1]) if len(ends) else base
-    drawn = _rows(names)
+    ends = base + np.cumsum(frame["value"].to_numpy(float))
+    edges = np.concatenate([[base], ends])  # where each bar starts, and the last one ends
+    drawn = _rows([start, *frame["label"], end])
     places = np.arange(1, len(frame) + 1)
-    for place, where in [*zip(places, ends, strict=True), (0, base)]:
+    for place, where in enumerate(edges.tolist()):
         drawn.add_shape(
             type="line", x0=where, x1=where, y0=place, y1=place + 1,
             line={"color": quiet(dark), "width": 1, "dash": "dot"},
         )  # fmt: skip
-    drawn.add_trace(_bars(frame, places, starts, dark))
+    drawn.add_trace(_bars(frame, places, edges[:-1], dark))
     drawn.add_trace(_whiskers(frame, places, ends, dark))
-    drawn.add_trace(_totals([0, len(frame) + 1], [base, score], dark))
-    low, high = min(starts.min(), ends.min(), base), max(starts.max(), ends.max(), base)
+    drawn.add_trace(_totals([0, len(frame) + 1], [base, edges[-1]], dark))
     reach = float(_known(frame["se"]).max(initial=0))
-    _room(drawn, low - reach, high + reach)
+    _room(drawn, edges.min() - reach, edges.max() + reach)
     drawn.update_xaxes(title=x)
     return drawn
 
@@ -58,8 +56,8 @@ def diverging(frame: pd.DataFrame, *, x: str, dark: bool) -> Figure:
     drawn = _rows(list(frame["label"]))
     places = np.arange(len(frame))
     drawn.add_vline(x=0, line={"color": quiet(dark), "width": 1})
-    drawn.add_trace(_bars(frame, places, pd.Series(0.0, index=frame.index), dark))
-    drawn.add_trace(_whiskers(frame, places, frame["value"], dark))
+    drawn.add_trace(_bars(frame, places, np.zeros(len(frame)), dark))
+    drawn.add_trace(_whiskers(frame, places, frame["value"].to_numpy(float), dark))
     reach = _known(frame["se"])
     low, high = (frame["value"] - reach).min(), (frame["value"] + reach).max()
     _room(drawn, min(0.0, low), max(0.0, high))
@@ -94,7 +92,7 @@ def _plain(text: str) -> str:
     return safe.replace("$", "&#36;")
 
 
-def _bars(frame: pd.DataFrame, places: np.ndarray, starts: pd.Series, dark: bool) -> Bar:
+def _bars(frame: pd.DataFrame, places: Array, starts: Array, dark: bool) -> Bar:
     blue, orange = colours(dark)[0], colours(dark)[1]
     against = frame["value"] < 0
     return Bar(
@@ -114,7 +112,7 @@ def _bars(frame: pd.DataFrame, places: np.ndarray, starts: pd.Series, dark: bool
     )
 
 
-def _whiskers(frame: pd.DataFrame, places: np.ndarray, ends: pd.Series, dark: bool) -> Scatter:
+def _whiskers(frame: pd.DataFrame, places: Array, ends: Array, dark: bool) -> Scatter:
     """Standard errors at the ends of the bars, and beyond them the values."""
     se = _known(frame["se"])
     left = frame["value"] < 0
@@ -153,7 +151,7 @@ def _totals(places: list[int], values: list[float], dark: bool) -> Scatter:
     )
 
 
-def _known(se: pd.Series) -> np.ndarray:
+def _known(se: pd.Series) -> Array:
     """Standard errors, 0 where there is none."""
     return np.where(np.isfinite(se), se, 0.0)
 

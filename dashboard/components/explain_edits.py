@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from core.types import PAD, Vocab
 from dashboard import state
@@ -11,14 +13,14 @@ from dashboard import state
 
 @dataclass(frozen=True)
 class Edits:
-    """Changes to a history of n events, numbered from 1, oldest first; added ones go on counting.
+    """Changes to a history of n events, numbered from 1, oldest first; added ones come after.
 
     The URL holds the numbers of those dropped (`drop=3,17`), the ids of the items added
     (`add=50,1196`) and one after the other what was moved where (`move=3:12`).
     """
 
     n: int
-    drop: tuple[int, ...] = ()
+    drop: tuple[int, ...] = ()  # numbers of events, rising
     add: tuple[int, ...] = ()  # item codes
     moved: tuple[tuple[int, int], ...] = ()  # (number of the event, its new place from 1)
 
@@ -26,15 +28,10 @@ class Edits:
     def read(cls, n: int, vocab: Vocab) -> Edits:
         """What the URL says; what it says amiss does not count."""
         add = tuple(int(code) for code in vocab.encode(state.many("add")) if code != PAD)
-        every = range(1, n + len(add) + 1)
-        drop = {int(word) for word in state.many("drop") if word.isdecimal()}
-        pairs = (word.split(":") for word in state.many("move"))
-        moved = tuple(
-            (int(pair[0]), int(pair[1]))
-            for pair in pairs
-            if len(pair) == 2 and all(part.isdecimal() and int(part) in every for part in pair)
-        )
-        return cls(n, tuple(sorted(drop.intersection(every))), add, moved)
+        drop = {number for word in state.many("drop") if (number := _number(word, n))}
+        pairs = (word.partition(":") for word in state.many("move"))
+        moved = ((_number(event, n), _number(place, n)) for event, _, place in pairs)
+        return cls(n, tuple(sorted(drop)), add, tuple(pair for pair in moved if all(pair)))
 
     @property
     def any(self) -> bool:
@@ -44,7 +41,7 @@ class Edits:
     @property
     def sequence(self) -> list[int]:
         """The numbers of all events in their new order, those dropped among them."""
-        numbers = list(range(1, self.n + len(self.add) + 1))
+        numbers = list(range(1, self.n + 1))
         for number, place in self.moved:
             numbers.remove(number)
             numbers.insert(place - 1, number)
@@ -52,33 +49,38 @@ class Edits:
 
     @property
     def dropped(self) -> tuple[int, ...]:
-        """What is left out, as positions: 0 is the oldest event, n the first one added."""
+        """The positions of what is left out, from 0."""
         return tuple(number - 1 for number in self.drop)
 
     @property
     def order(self) -> tuple[int, ...] | None:
-        """The events that are left, as positions among them; None where nothing was moved."""
-        if not self.moved:
-            return None
-        left = [number for number in self.sequence if number not in self.drop]
-        place = {number: position for position, number in enumerate(sorted(left))}
-        return tuple(place[number] for number in left)
+        """The positions of all events in their new order; None where nothing was moved."""
+        return tuple(number - 1 for number in self.sequence) if self.moved else None
 
-    def dropping(self, numbers: Sequence[int]) -> Edits:
+    def dropping(self, numbers: Iterable[int]) -> Edits:
         """The same with just these dropped."""
-        return Edits(self.n, tuple(sorted(numbers)), self.add, self.moved)
+        return replace(self, drop=tuple(sorted(numbers)))
 
     def adding(self, item: int) -> Edits:
         """The same with one more item, the latest."""
-        return Edits(self.n, self.drop, (*self.add, item), self.moved)
+        return replace(self, add=(*self.add, item))
+
+    def without(self, added: Iterable[int]) -> Edits:
+        """The same without these of the added items, by their place among them from 0."""
+        gone = set(added)
+        return replace(self, add=tuple(c for at, c in enumerate(self.add) if at not in gone))
 
     def moving(self, number: int, place: int) -> Edits:
         """The same with this event in another place."""
-        place = min(max(place, 1), self.n + len(self.add))
-        return Edits(self.n, self.drop, self.add, (*self.moved, (number, place)))
+        return replace(self, moved=(*self.moved, (number, min(max(place, 1), self.n))))
 
     def write(self, vocab: Vocab) -> None:
         """Puts this into the URL."""
         state.put_many("drop", self.drop)
-        state.put_many("add", vocab.decode(list(self.add)) if self.add else ())
+        state.put_many("add", vocab.decode(np.array(self.add, np.int64)).tolist())
         state.put_many("move", [f"{number}:{place}" for number, place in self.moved])
+
+
+def _number(word: str, n: int) -> int:
+    """The number of one of n events; 0 where it is none."""
+    return int(word) if word.isdecimal() and int(word) in range(1, n + 1) else 0

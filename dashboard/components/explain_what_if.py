@@ -69,9 +69,8 @@ def _add_box(case: Case, edits: Edits) -> None:
 
 def _editor(case: Case, edits: Edits) -> None:
     """The history as a table, the latest first: a tick for what counts, a number for its place."""
-    shown = edits.sequence[::-1]
-    frame = _frame(case, edits, shown)
-    key = _editor_key(case, edits, shown)
+    frame = _frame(case, edits)
+    key = _editor_key(case, edits)
     labels = {name: t(f"column.{name}") for name in ("use", "place")}
     st.data_editor(
         frame,
@@ -79,45 +78,47 @@ def _editor(case: Case, edits: Edits) -> None:
         key=key,
         disabled=[name for name in frame.columns if name not in labels],
         column_config={
-            "use": st.column_config.CheckboxColumn(labels["use"], width=65),
+            "use": st.column_config.CheckboxColumn(labels["use"], width=75),
             "place": st.column_config.NumberColumn(
-                labels["place"], min_value=1, max_value=len(shown), step=1, width=65
+                labels["place"], min_value=1, max_value=edits.n, step=1, width=75
             ),
             "timestamp": st.column_config.Column(t("column.timestamp"), width=95),
             "label": st.column_config.Column(t("column.label")),
         },
         row_height=ROW,
-        height=ROW * (min(len(shown), ROWS) + 1) + 3,
-        alt=t("explain.what_if.alt", n=len(shown)),
-        on_change=lambda: _edited(case, key, shown),
+        height=ROW * (min(len(frame), ROWS) + 1) + 3,
+        alt=t("explain.what_if.alt", n=len(frame)),
+        on_change=lambda: _edited(case, key),
     )
 
 
-def _frame(case: Case, edits: Edits, shown: list[int]) -> pd.DataFrame:
-    """use, place, timestamp, label: a row per event."""
-    n = edits.n
-    items = [int(case.query.items[e - 1]) if e <= n else edits.add[e - n - 1] for e in shown]
-    days = [case.when(e - 1) if e <= n else t("explain.what_if.added") for e in shown]
+def _frame(case: Case, edits: Edits) -> pd.DataFrame:
+    """use, place, timestamp, label: a row per event, the latest first, on top what was added."""
+    n, sequence = edits.n, edits.sequence[::-1]
+    added = edits.add[::-1]
+    items = [*added, *(int(case.query.items[number - 1]) for number in sequence)]
     columns: dict[str, Any] = {
-        "use": [e not in edits.drop for e in shown],
-        "place": list(range(len(shown), 0, -1)),
+        "use": [True] * len(added) + [number not in edits.drop for number in sequence],
+        "place": range(n + len(added), 0, -1),
     }
-    if any(case.when(event) for event in range(min(n, 1))):
-        columns["timestamp"] = days
+    days = [case.when(number - 1) for number in sequence]
+    if any(days) or added:
+        columns["timestamp"] = [t("explain.what_if.added")] * len(added) + days
     columns["label"] = [case.name(item) for item in items]
     return pd.DataFrame(columns)
 
 
-def _editor_key(case: Case, edits: Edits, shown: list[int]) -> str:
+def _editor_key(case: Case, edits: Edits) -> str:
     """The widget's key: the same while it already shows what the URL says, else a new one.
 
     A tick by hand changes the URL and is in the widget already; drawn anew it would lose its place.
     """
-    kept = st.session_state.setdefault("what_if", {"number": 0, "key": "", "drop": (), "about": ""})
-    about = f"{cache.fingerprint(case.query)} {state.language()} {edits.add} {shown}"
-    if kept["about"] != about or _ticked(kept["key"], kept["drop"], shown) != edits.drop:
+    start = {"number": 0, "key": "", "about": "", "edits": edits}
+    kept = st.session_state.setdefault("what_if", start)
+    about = f"{cache.fingerprint(case.query)} {state.language()} {edits.add} {edits.moved}"
+    if kept["about"] != about or _ticked(kept["key"], kept["edits"]).drop != edits.drop:
         number = kept["number"] + 1
-        kept.update(about=about, drop=edits.drop, number=number, key=f"what_if_{number}")
+        kept.update(about=about, edits=edits, number=number, key=f"what_if_{number}")
     return str(kept["key"])
 
 
@@ -127,23 +128,27 @@ def _changed(key: str) -> dict[int, dict[str, Any]]:
     return {int(row): cells for row, cells in found.items()}
 
 
-def _ticked(key: str, drop: tuple[int, ...], shown: list[int]) -> tuple[int, ...]:
-    """What is dropped according to the widget: what it began with and what was changed since."""
-    dropped = set(drop)
+def _ticked(key: str, edits: Edits) -> Edits:
+    """What this widget began with, and the ticks that were set or taken away in it since."""
+    dropped, gone, more = set(edits.drop), set(), len(edits.add)
+    sequence = edits.sequence[::-1]
     for row, cells in _changed(key).items():
-        if row < len(shown) and "use" in cells:
-            (dropped.discard if cells["use"] else dropped.add)(shown[row])
-    return tuple(sorted(dropped))
+        use = cells.get("use")
+        if use is False and row < more:
+            gone.add(more - 1 - row)
+        elif use is not None and more <= row < more + edits.n:
+            (dropped.discard if use else dropped.add)(sequence[row - more])
+    return edits.dropping(dropped).without(gone)
 
 
-def _edited(case: Case, key: str, shown: list[int]) -> None:
+def _edited(case: Case, key: str) -> None:
     """Writes what was changed by hand into the URL."""
-    edits = Edits.read(len(case.query.items), case.vocab)
-    edits = edits.dropping(_ticked(key, st.session_state["what_if"]["drop"], shown))
+    before: Edits = st.session_state["what_if"]["edits"]
+    edits, more = _ticked(key, before), len(before.add)
     for row, cells in _changed(key).items():
         place = cells.get("place")
-        if place is not None and place != len(shown) - row:
-            edits = edits.moving(shown[row], int(place))
+        if place is not None and row >= more and place != before.n - (row - more):
+            edits = edits.moving(before.sequence[::-1][row - more], int(place))
     edits.write(case.vocab)
 
 
