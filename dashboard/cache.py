@@ -22,6 +22,7 @@ from dashboard.refining import Refining
 if TYPE_CHECKING:
     from core.evaluate.comparison import Comparison
     from core.explain.counterfactual import Counterfactual
+    from core.explain.parts import Parts
     from core.explain.what_if import Move
     from core.pipeline import Ready
     from core.rerank import Rerank
@@ -229,9 +230,8 @@ def find_item(info: DatasetInfo, text: str) -> str | None:
 def past(workspace: Workspace, run: Run, user: str) -> Queries:
     """What this user of the log did, as a stranger's history: what explanations are of."""
     from core import pipeline
-    from core.explain.attribution import anonymous
 
-    return anonymous(pipeline.whom(loaded(workspace, run), users=[user])[1])
+    return pipeline.history_of(loaded(workspace, run), user)
 
 
 @st.cache_data(max_entries=500, show_spinner=False, hash_funcs=_BY_ID)
@@ -293,3 +293,24 @@ def moves(
     ready = loaded(workspace, run)
     after = what_if.edited(query, drop=drop, add=add, order=order)
     return what_if.moves(ready.model, query, after, n_items=len(ready.items), k=k)
+
+
+@st.cache_data(max_entries=500, show_spinner=False, hash_funcs=_BY_ID)
+def parts(workspace: Workspace, run: Run, query: Queries, item: int) -> Parts | None:
+    """Why this item, by what it is made of; None where the model knows items as wholes."""
+    from core.explain.parts import explain_parts, heard
+
+    ready = loaded(workspace, run)
+    features = ready.dataset.item_features
+    if not heard(ready.model, features):
+        return None
+    return explain_parts(ready.model, query, item, features, n_items=len(ready.items))
+
+
+@st.cache_data(max_entries=500, show_spinner=False, hash_funcs=_BY_ID)
+def known_by(workspace: Workspace, run: Run, item: int) -> str:
+    """By what the run knows this item: "events", else its "content", or "nothing"."""
+    from core.pipeline.telling import Names
+
+    found = Names(loaded(workspace, run)).known_by(np.array([item]))
+    return "events" if found is None else found[0]

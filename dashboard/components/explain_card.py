@@ -45,6 +45,7 @@ class Card:
         with self._said.container():
             st.markdown(f"#### {sentence(case, found, reasons)}", anchors=False)
             _bars(case, reasons)
+            _caution(case)
             _confidence(found, case.place, done=done)
 
     def wait(self) -> None:
@@ -79,6 +80,13 @@ def _confidence(found: Explanation, place: int, *, done: bool) -> None:
             st.badge(t("explain.refining"), icon=":material/hourglass_top:", color="gray")
             most = PER_PLAYER * len(found.values)
             st.caption(t("explain.refining.help", n=found.evaluations, most=most), width="stretch")
+
+
+def _caution(case: Case) -> None:
+    """An item that the model never saw anyone take: by what it knows it then."""
+    known_by = cache.known_by(case.workspace, case.run, case.item)
+    if known_by != "events":
+        st.caption(f":material/info: {t(f'explain.unseen.{known_by}')}")
 
 
 def _bars(case: Case, reasons: Reasons) -> None:

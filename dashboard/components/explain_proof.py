@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
+from dataclasses import asdict
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from core import pipeline
 from core.explain import Explanation
+from core.explain.counterfactual import Counterfactual
+from dashboard import cache
 from dashboard.components.explain_case import Case
 from dashboard.components.explain_values import event_frame
 from dashboard.components.labels import run_label
@@ -15,7 +22,7 @@ from dashboard.components.page import ROW, section, table
 from dashboard.state import t
 
 
-def proof(case: Case, found: Explanation) -> None:
+def proof(case: Case, found: Explanation, change: Counterfactual | None) -> None:
     """Run, method, evaluations, seed, errors, gap, stability; downloads; the command."""
     section("explain.proof")
     rows = _facts(case, found)
@@ -23,9 +30,9 @@ def proof(case: Case, found: Explanation) -> None:
     alt = t("explain.proof.alt", method=rows[t("explain.proof.method")])
     height = ROW * (len(frame) + 1) + 3
     table(frame, alt=alt, key=f"proof_{case.item}", height=height)
-    _download(case, found)
+    _download(case, found, change)
     st.caption(t("explain.command"))
-    st.code(command(case), language="bash")
+    st.code(command(case, found), language="bash")
 
 
 def _facts(case: Case, found: Explanation) -> dict[str, str]:
@@ -47,9 +54,20 @@ def _facts(case: Case, found: Explanation) -> dict[str, str]:
     return {t(f"explain.proof.{name}"): value for name, value in facts.items()}
 
 
-def _download(case: Case, found: Explanation) -> None:
-    name = f"explain-{case.run.id}-{case.user}-{case.id(case.item)}"
+def _download(case: Case, found: Explanation, change: Counterfactual | None) -> None:
+    """The audit export, which `recscope explain --replay` checks, and the values of this item."""
+    name = re.sub(r"[^\w.-]+", "_", f"explain-{case.run.id}-{case.user}-{case.id(case.item)}")
     with st.container(horizontal=True):
+        st.download_button(
+            t("explain.download.json"),
+            data=lambda: export(case, found, change),
+            file_name=f"{name}.json",
+            mime="application/json",
+            key="download_json",
+            icon=":material/verified:",
+            help=t("explain.download.json.help"),
+            on_click="ignore",
+        )
         st.download_button(
             t("explain.download.csv"),
             data=lambda: event_frame(case, found).to_csv(index=False),
@@ -61,7 +79,21 @@ def _download(case: Case, found: Explanation) -> None:
         )
 
 
-def command(case: Case) -> str:
-    """What gives the same on the command line."""
-    words = ["recscope", "explain", case.run.id, "--user", case.user, "--item", case.id(case.item)]
-    return shlex.join(words)
+def export(case: Case, found: Explanation, change: Counterfactual | None) -> str:
+    """All that it takes to make the explanation again elsewhere, sealed, as JSON."""
+    more: dict[str, Any] = {}
+    if change is not None:
+        ids = {"item": case.id(change.item), "removed": list(change.removed)}
+        if change.replaced_by is not None:
+            ids["replaced_by"] = case.id(change.replaced_by)
+        more["counterfactual"] = {**asdict(change), **ids}
+    loaded = cache.loaded(case.workspace, case.run)
+    made = pipeline.document(loaded, case.query, found, user=case.user, more=more)
+    return json.dumps(made, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def command(case: Case, found: Explanation) -> str:
+    """What gives the same on the command line; what is sampled together stays together."""
+    together = len(found.items) > 1 and not found.exact
+    what = ["-k", str(case.k)] if together else ["--item", case.id(case.item)]
+    return shlex.join(["recscope", "explain", case.run.id, "--user", case.user, *what])

@@ -14,7 +14,9 @@ from dashboard.components.explain_case import Case
 from dashboard.components.explain_change import change_details
 from dashboard.components.explain_components import Components
 from dashboard.components.explain_contrast import Contrast
+from dashboard.components.explain_parts import item_parts
 from dashboard.components.explain_proof import proof
+from dashboard.components.explain_shared import same_reason
 from dashboard.components.explain_what_if import what_if
 from dashboard.components.labels import run_label
 from dashboard.components.page import empty, heading, link, section
@@ -81,8 +83,8 @@ def _explain(case: Case) -> None:
     section("explain.events")
     st.caption(t("explain.events.lead"))
     bars = explain_values.Waterfall(case)
-    events = st.container()
-    components = Components(case)
+    events, shared = st.container(), st.container()
+    components, parts = Components(case), st.container()
     against = Contrast(case, cheap=case.exactly)
     changes = st.container()
     what_if(case)
@@ -90,12 +92,16 @@ def _explain(case: Case) -> None:
     found = _refine(under_way, card, bars, components)
     with events, st.expander(t("explain.events.table"), key="events_table"):
         explain_values.event_table(case, found)
-    with found_how:
-        proof(case, found)
+    with shared:
+        same_reason(case, found)
+    with parts:
+        item_parts(case)
     against.fill()
     searched = card.change(found)
     with changes:
         change_details(case, searched)
+    with found_how:
+        proof(case, found, searched)
 
 
 def _refine(

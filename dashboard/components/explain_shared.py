@@ -1,0 +1,30 @@
+"""Which other items of the list are there for the same reason."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from core.explain import Explanation
+from core.explain.shared import causes, same_cause
+from dashboard.components.explain_case import Case
+from dashboard.components.explain_values import player_labels
+from dashboard.components.explain_words import listed
+from dashboard.components.people import escaped
+from dashboard.state import t
+
+
+def same_reason(case: Case, found: Explanation) -> None:
+    """One sentence; nothing where no event clearly speaks for the item, or it is unlisted."""
+    cause = int(causes(found)[case.place])
+    if cause < 0 or not case.listed:
+        return
+    event = t(
+        "explain.quoted", item=escaped(player_labels(case, found.players, np.array([cause]))[0])
+    )
+    others = [
+        t("explain.quoted", item=escaped(case.name(int(item))))
+        for item in same_cause(found, case.place)
+    ]
+    key = "explain.shared" if others else "explain.shared.none"
+    st.markdown(t(key, event=event, items=listed(others), n=len(others)))
