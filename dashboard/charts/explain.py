@@ -20,7 +20,13 @@ LONGEST = 42  # letters of a label
 
 
 def waterfall(
-    frame: pd.DataFrame, *, base: float, start: str, end: str, x: str, dark: bool
+    frame: pd.DataFrame,
+    *,
+    base: float,
+    names: Sequence[str],
+    ends: Sequence[str],
+    x: str,
+    dark: bool,
 ) -> Figure:
     """From the base, bar by bar, to the score; the first row is the first bar below the base.
 
@@ -28,14 +34,13 @@ def waterfall(
         frame: label, value, se (0 or NaN where there is none), text; the values and the base add up
             to the score.
         base: Where the first bar starts.
-        start: What the base is called.
-        end: What the score is called.
+        names: What base and score are called.
+        ends: Base and score as text.
         x: Title of the axis.
         dark: Whether the ground is dark.
     """
-    ends = base + np.cumsum(frame["value"].to_numpy(float))
-    edges = np.concatenate([[base], ends])  # where each bar starts, and the last one ends
-    drawn = _rows([start, *frame["label"], end])
+    edges = base + np.cumsum([0.0, *frame["value"]])  # where each bar starts, and the last one ends
+    drawn = _rows([names[0], *frame["label"], names[1]])
     places = np.arange(1, len(frame) + 1)
     for place, where in enumerate(edges.tolist()):
         drawn.add_shape(
@@ -43,8 +48,8 @@ def waterfall(
             line={"color": quiet(dark), "width": 1, "dash": "dot"},
         )  # fmt: skip
     drawn.add_trace(_bars(frame, places, edges[:-1], dark))
-    drawn.add_trace(_whiskers(frame, places, ends, dark))
-    drawn.add_trace(_totals([0, len(frame) + 1], [base, edges[-1]], dark))
+    drawn.add_trace(_whiskers(frame, places, edges[1:], dark))
+    drawn.add_trace(_totals([0, len(frame) + 1], [base, edges[-1]], ends, dark))
     reach = float(_known(frame["se"]).max(initial=0))
     _room(drawn, edges.min() - reach, edges.max() + reach)
     drawn.update_xaxes(title=x)
@@ -138,13 +143,15 @@ def _whiskers(frame: pd.DataFrame, places: Array, ends: Array, dark: bool) -> Sc
     )  # fmt: skip
 
 
-def _totals(places: list[int], values: list[float], dark: bool) -> Scatter:
+def _totals(
+    places: Sequence[int], values: Sequence[float], texts: Sequence[str], dark: bool
+) -> Scatter:
     return Scatter(
         x=values,
         y=places,
         mode="markers+text",
         marker={"symbol": "diamond", "size": 10, "color": quiet(dark)},
-        text=[f"  {value:.4g}" for value in values],
+        text=[f"  {text}" for text in texts],
         textposition="middle right",
         hoverinfo="skip",
         cliponaxis=False,

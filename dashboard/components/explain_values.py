@@ -12,7 +12,7 @@ from core.explain import Explanation
 from core.types import Array, Ints
 from dashboard.charts import explain as charts
 from dashboard.components.explain_case import Case
-from dashboard.components.explain_words import figures, listed
+from dashboard.components.explain_words import digits, figures, listed
 from dashboard.components.page import figure, table
 from dashboard.state import dark, t
 
@@ -63,8 +63,8 @@ class Waterfall:
             drawn = charts.waterfall(
                 frame,
                 base=values.base,
-                start=t("explain.base"),
-                end=t("explain.score"),
+                names=[t("explain.base"), t("explain.score")],
+                ends=totals(values),
                 x=t("explain.score.axis"),
                 dark=dark(),
             )
@@ -91,7 +91,7 @@ def strongest(case: Case, values: Values, *, base: str | None = None) -> pd.Data
             "se": np.sqrt((values.se[rest] ** 2).sum()),
         }
         frame = pd.concat([frame, pd.DataFrame([others])], ignore_index=True)
-    if base is not None:
+    if base is not None and abs(values.base) > 1e-3 * np.abs(values.each).max(initial=0):
         first = pd.DataFrame([{"label": base, "value": values.base, "se": 0.0}])
         frame = pd.concat([first, frame], ignore_index=True)
     frame["text"] = figures(frame["value"])
@@ -116,9 +116,15 @@ def player_labels(case: Case, players: Ints, some: Array) -> list[str]:
     return found
 
 
+def totals(values: Values) -> list[str]:
+    """Base and score as text, with as many digits as the values of the events have."""
+    n = digits(values.each)
+    return [f"{values.base:,.{n}f}", f"{values.score:,.{n}f}"]
+
+
 def _alt(case: Case, frame: pd.DataFrame, values: Values) -> str:
     some = [f"{row.label} {row.text}" for row in frame.head(3).itertuples(index=False)]
-    base, score = figures([values.base, values.score])
+    base, score = totals(values)
     return t(
         "explain.waterfall.alt",
         item=case.name(case.item),

@@ -26,7 +26,8 @@ def what_if(case: Case) -> None:
     left, right = st.columns(2)
     with left:
         _add_box(case, edits)
-        _editor(case, edits)
+        with st.container(key="history_editor"):
+            _editor(case, edits)
         if edits.any:
             st.button(
                 t("explain.what_if.undo"),
@@ -69,8 +70,8 @@ def _add_box(case: Case, edits: Edits) -> None:
 
 def _editor(case: Case, edits: Edits) -> None:
     """The history as a table, the latest first: a tick for what counts, a number for its place."""
-    frame = _frame(case, edits)
-    key = _editor_key(case, edits)
+    key, shown = _widget(case, edits)
+    frame = _frame(case, shown)
     labels = {name: t(f"column.{name}") for name in ("use", "place")}
     st.data_editor(
         frame,
@@ -108,10 +109,10 @@ def _frame(case: Case, edits: Edits) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _editor_key(case: Case, edits: Edits) -> str:
-    """The widget's key: the same while it already shows what the URL says, else a new one.
+def _widget(case: Case, edits: Edits) -> tuple[str, Edits]:
+    """The widget's key, and what it began with: the same while it shows what the URL says.
 
-    A tick by hand changes the URL and is in the widget already; drawn anew it would lose its place.
+    A tick by hand changes the URL and is in the widget already; begun anew it would lose its place.
     """
     start = {"number": 0, "key": "", "about": "", "edits": edits}
     kept = st.session_state.setdefault("what_if", start)
@@ -119,7 +120,7 @@ def _editor_key(case: Case, edits: Edits) -> str:
     if kept["about"] != about or _ticked(kept["key"], kept["edits"]).drop != edits.drop:
         number = kept["number"] + 1
         kept.update(about=about, edits=edits, number=number, key=f"what_if_{number}")
-    return str(kept["key"])
+    return kept["key"], kept["edits"]
 
 
 def _changed(key: str) -> dict[int, dict[str, Any]]:

@@ -150,6 +150,11 @@ def listed(words: Sequence[str]) -> str:
 def figures(values: Iterable[float]) -> list[str]:
     """Numbers with their signs, with as many digits as the greatest needs for three."""
     some = [float(value) for value in values]
-    greatest = max((abs(value) for value in some), default=0.0)
-    digits = 3 if greatest == 0 else int(np.clip(2 - np.floor(np.log10(greatest)), 0, 9))
-    return [f"{value:+.{digits}f}" for value in some]
+    n = digits(some)
+    return [f"{value:+,.{n}f}" for value in some]
+
+
+def digits(values: Iterable[float]) -> int:
+    """Decimals that show three digits of the greatest of these."""
+    greatest = max((abs(float(value)) for value in values), default=0.0)
+    return 0 if greatest == 0 else int(np.clip(2 - np.floor(np.log10(greatest)), 0, 9))

@@ -1,0 +1,107 @@
+"""From a recommendation to why, to what would change it, to a file that proves it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.cli import main
+from core.data.store import Workspace
+from dashboard.text import text
+from tests.browser.conftest import Visit, ready
+from tests.browser.test_journey import query
+
+
+@pytest.fixture
+def address(furnished: Workspace) -> str:
+    """What names one person and the run of transitions."""
+    from core import artifact
+
+    run = next(run for run in artifact.runs(furnished) if run.config.model == "transitions")
+    return f"dataset={run.config.dataset}&run={run.id}&runs={run.id}&user=42"
+
+
+LIST = "[data-testid=stTable] tbody tr"  # of what follows from an edit
+
+
+def settled(page: Any) -> None:
+    """Waits until the last of the page, the command, is there and nothing goes on."""
+    ready(page)
+    page.locator("[data-testid=stCode]").wait_for()
+    ready(page)
+
+
+def untick(page: Any, row: int) -> None:
+    """Leaves out an event, the latest being row 0; awaits the list that follows."""
+    table = page.locator(".st-key-history_editor [data-testid=stDataFrame]")
+    table.scroll_into_view_if_needed()
+    frame = "() => new Promise(resolve => requestAnimationFrame(() => setTimeout(resolve, 200)))"
+    page.evaluate(frame)  # it comes to rest, and sees the pointer before it is pressed
+    box = table.bounding_box()
+    x, y = box["x"] + 37, box["y"] + 35 * (row + 1) + 17
+    page.mouse.move(x, y)
+    page.evaluate(frame)
+    page.mouse.click(x, y)
+    page.locator(LIST).first.wait_for()
+    settled(page)
+
+
+def test_from_a_recommendation_to_its_proof(
+    visit: Visit, furnished: Workspace, address: str, tmp_path: Path
+) -> None:
+    lists = visit(f"/recommendations?{address}")
+    first = lists.locator(LIST).first
+    name = first.locator("td").nth(1).inner_text()
+    with lists.context.expect_page() as opened:
+        first.get_by_role("link", name=text("en", "explain.link.label")).click()
+    page = opened.value
+    page.set_default_timeout(60_000)
+    settled(page)
+    card = page.locator(".st-key-explain_card")
+    assert f"{name} is recommended to user 42 because of " in card.inner_text()
+    assert "it would not be among the first 10" in card.inner_text()
+    assert page.get_by_role("radio").first.is_checked()
+
+    untick(page, 0)
+    changed = page.locator(LIST).all_inner_texts()
+    assert len(changed) >= 10
+    assert sum("▲" in row for row in changed[:10]) >= sum("▼" in row for row in changed[10:])
+    edited = query(page)["drop"]
+    page.reload()
+    page.locator(LIST).first.wait_for()
+    settled(page)
+    assert query(page)["drop"] == edited
+    assert page.locator(LIST).all_inner_texts() == changed
+    page.locator(".st-key-undo button").click()
+    page.locator(LIST).first.wait_for(state="detached")
+    assert "drop" not in query(page)
+
+    settled(page)
+    with page.expect_download() as download:
+        page.locator(".st-key-download_json button").click()
+    saved = tmp_path / "why.json"
+    download.value.save_as(saved)
+    record = json.loads(saved.read_text())
+    assert record["labels"][0] == name
+    total = record["base"][0] + sum(record["values"][0])
+    assert total == pytest.approx(record["scores"][0], abs=1e-6)
+    assert record["counterfactual"]["found"]
+    assert main(["explain", "--replay", str(saved), "--data-dir", str(furnished.path)]) == 0
+
+
+def test_the_list_is_gone_through_by_keyboard(visit: Visit, address: str) -> None:
+    page = visit(f"/explain?{address}")
+    settled(page)
+    card = page.locator(".st-key-explain_card")
+    before = card.inner_text()
+    page.get_by_role("radio").first.focus()
+    page.keyboard.press("ArrowDown")
+    page.wait_for_url("**item=*")
+    settled(page)
+    assert page.get_by_role("radio").nth(1).is_checked()
+    assert card.inner_text() != before
+    name = page.locator("[role=radiogroup] label").nth(1).inner_text().partition(". ")[2]
+    assert card.inner_text().startswith(name)
