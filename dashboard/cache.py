@@ -215,7 +215,7 @@ def paired(
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_BY_ID)
 def popular_items(info: DatasetInfo) -> dict[str, str]:
     """The ids of the most popular items and what they are called, the most popular first."""
-    found = queries.search_items(info, n=MOST_ITEMS)
+    found = queries.top_items(info, n=MOST_ITEMS)
     return dict(zip(found["item_id"].astype(str), found["label"].astype(str), strict=True))
 
 

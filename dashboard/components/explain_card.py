@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Literal
 
@@ -17,6 +18,7 @@ from dashboard.components.explain_case import Case
 from dashboard.components.explain_words import Cause, Reasons, called, change, sentence
 from dashboard.state import dark, t
 
+FORK, INFO = ":material/alt_route:", ":material/info:"
 CHIPS: dict[str, tuple[Literal["blue", "orange", "gray"], str]] = {  # confidence → colour and icon
     "exact": ("blue", "verified"),
     "stable": ("blue", "check_circle"),
@@ -43,7 +45,9 @@ class Card:
         if done:
             self._wait.empty()
         with self._said.container():
-            st.markdown(f"#### {sentence(case, found, reasons)}", anchors=False)
+            said = sentence(case, found, reasons, _shown)
+            said = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", said)
+            st.html(f'<p style="font-size:1.15rem;line-height:1.45;margin:0">{said}</p>')
             _bars(case, reasons)
             _caution(case)
             _confidence(found, case.place, done=done)
@@ -64,8 +68,13 @@ class Card:
         searched = cache.counterfactual(
             case.workspace, case.run, case.query, case.item, case.k, order
         )
-        self._change.markdown(f":material/alt_route: {change(case, searched)}")
+        self._change.markdown(f"{FORK} {change(case, searched)}")
         return searched
+
+
+def _shown(name: str) -> str:
+    """Somebody's text, in HTML with ** for bold."""
+    return escape(name).replace("*", "&#42;")
 
 
 def _confidence(found: Explanation, place: int, *, done: bool) -> None:
@@ -86,7 +95,7 @@ def _caution(case: Case) -> None:
     """An item that the model never saw anyone take: by what it knows it then."""
     known_by = cache.known_by(case.workspace, case.run, case.item)
     if known_by != "events":
-        st.caption(f":material/info: {t(f'explain.unseen.{known_by}')}")
+        st.caption(f"{INFO} {t(f'explain.unseen.{known_by}')}")
 
 
 def _bars(case: Case, reasons: Reasons) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,15 +69,18 @@ class Reasons:
         return cls(speaking, against, share, all(abs(cause.value) <= floor for cause in some))
 
 
-def sentence(case: Case, found: Explanation, reasons: Reasons) -> str:
-    """Why, in a sentence or two."""
+def sentence(
+    case: Case, found: Explanation, reasons: Reasons, clean: Callable[[str], str] = escaped
+) -> str:
+    """Why, in a sentence or two; `clean` keeps names from being taken for markup."""
+    against = [reasons.against] if reasons.against else []
     said = {
-        "item": escaped(case.name(case.item)),
-        "user": escaped(case.user),
+        "item": clean(case.name(case.item)),
+        "user": clean(case.user),
         "rank": case.rank,
-        "model": escaped(model_label(case.run.config.model)),
-        "causes": listed(quoted(case, reasons.speaking)),
-        "against": next(iter(quoted(case, [reasons.against] if reasons.against else [])), ""),
+        "model": clean(model_label(case.run.config.model)),
+        "causes": listed(quoted(case, reasons.speaking, clean)),
+        "against": listed(quoted(case, against, clean)),
         "share": reasons.share,
     }
     if not len(case.query.items):
@@ -119,9 +122,9 @@ def called(case: Case, cause: Cause) -> str:
     return name if cause.times == 1 else t("explain.times", item=name, n=cause.times)
 
 
-def quoted(case: Case, some: Iterable[Cause]) -> list[str]:
+def quoted(case: Case, some: Iterable[Cause], clean: Callable[[str], str] = escaped) -> list[str]:
     """Each cause by its name, with how often it is in the history."""
-    return [_times(case, cause.item, cause.times) for cause in some]
+    return [_times(case, cause.item, cause.times, clean) for cause in some]
 
 
 def repeated(case: Case, items: Iterable[int]) -> list[str]:
@@ -129,13 +132,13 @@ def repeated(case: Case, items: Iterable[int]) -> list[str]:
     found: dict[int, int] = {}
     for item in items:
         found[int(item)] = found.get(int(item), 0) + 1
-    return [_times(case, item, n) for item, n in found.items()]
+    return [_times(case, item, n, escaped) for item, n in found.items()]
 
 
-def _times(case: Case, item: int, n: int) -> str:
+def _times(case: Case, item: int, n: int, clean: Callable[[str], str]) -> str:
     if item == PAD:
         return t("explain.oldest", n=n)
-    name = t("explain.quoted", item=escaped(case.name(item)))
+    name = t("explain.quoted", item=clean(case.name(item)))
     return name if n == 1 else t("explain.times", item=name, n=n)
 
 

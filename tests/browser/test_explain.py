@@ -30,7 +30,8 @@ LIST = "[data-testid=stTable] tbody tr"  # of what follows from an edit
 def settled(page: Any) -> None:
     """Waits until the last of the page, the command, is there and nothing goes on."""
     ready(page)
-    page.locator("[data-testid=stCode]").wait_for()
+    once = "document.querySelectorAll('[data-testid=stCode]').length == 1"
+    page.wait_for_function(once)  # while the page is drawn again, what was on it is there twice
     ready(page)
 
 
@@ -81,7 +82,7 @@ def test_from_a_recommendation_to_its_proof(
 
     settled(page)
     with page.expect_download() as download:
-        page.locator(".st-key-download_json button").click()
+        page.get_by_role("button", name=text("en", "explain.download.json")).click()
     saved = tmp_path / "why.json"
     download.value.save_as(saved)
     record = json.loads(saved.read_text())

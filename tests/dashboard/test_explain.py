@@ -1,0 +1,426 @@
+"""The Explain page says what core.explain found, whatever the model, the language and the state."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from html import unescape
+from pathlib import Path
+from urllib.parse import parse_qs, urlparse
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import artifact, pipeline
+from core.artifact import Run
+from core.data.ingest import ingest
+from core.data.queries import item_labels
+from core.data.store import Workspace
+from core.errors import BadInput
+from core.explain import Explanation, explain
+from core.explain.counterfactual import counterfactual
+from core.explain.what_if import edited
+from core.recommend import recommend
+from core.types import Array, Queries
+from dashboard.charts import explain as charts
+from dashboard.components.explain_edits import Edits
+from dashboard.components.explain_words import Reasons, causes, figures
+from dashboard.refining import Refining
+from dashboard.text import LANGUAGES, text
+from tests.dashboard.conftest import Open
+from tests.dashboard.test_views import LOG, box, words
+
+USER = "130"  # 28 events
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A run with one person's history, asked without any page."""
+
+    run: Run
+    ready: pipeline.Ready
+    query: Queries
+    titles: list[str]  # by item code
+
+    @classmethod
+    def of(cls, workspace: Workspace, run: Run, user: str = USER) -> Asked:
+        ready = pipeline.ready(workspace, run)
+        titles = item_labels(workspace.dataset(run.config.dataset), ready.items.ids)
+        return cls(run, ready, pipeline.history_of(ready, user), list(titles.astype(str)))
+
+    def best(self, k: int, query: Queries | None = None) -> Array:
+        query = self.query if query is None else query
+        return recommend(self.ready.model, query, k, n_items=len(self.titles)).items[0]
+
+    def explained(self, items: Array) -> Explanation:
+        return explain(self.ready.model, self.query, items, n_items=len(self.titles))
+
+
+@pytest.fixture(scope="module")
+def films(trained: Workspace) -> Iterator[dict[str, Run]]:
+    """Runs on MovieLens by model: one that ignores histories, exact, sampled and added-up ones."""
+    runs = {run.config.model: run for run in artifact.runs(trained)}
+    fused = f"{runs['popularity'].id},{runs['transitions'].id}"
+    more = {"als": {"dim": 16}, "fusion": {"components": fused}, "content": {}}
+    for model, params in more.items():
+        runs[model] = pipeline.train(trained, "movielens", model, params, device="cpu")
+    yield runs
+    for model in more:
+        artifact.delete(trained, runs[model].id)
+
+
+def sentence(page: AppTest) -> str:
+    """The card's, as plain text."""
+    return unescape(re.sub("<.*?>", "", page.get("html")[0].proto.body))
+
+
+def plain(page: AppTest) -> str:
+    """All words without the signs that keep names from being taken for Markdown."""
+    return re.sub(r"\\(.)", r"\1", words(page))
+
+
+def effects(page: AppTest) -> Array:
+    """What the table of events says each adds, oldest first."""
+    shown = next(table.value for table in page.dataframe if "effect" in table.value)
+    return shown["effect"].to_numpy()[::-1]
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+@pytest.mark.parametrize("model", ["transitions", "als", "fusion", "content"])
+def test_the_sentence_names_what_the_values_say(
+    open_page: Open, trained: Workspace, films: dict[str, Run], model: str, language: str
+) -> None:
+    asked = Asked.of(trained, films[model])
+    best = asked.best(5)
+    found = asked.explained(best)
+    total = np.bincount(asked.query.items, found.values[:, 0], len(asked.titles))
+    page = open_page(trained, "explain", run=films[model].id, user=USER, k="5", language=language)
+    assert not page.error
+    told = sentence(page)
+    first, *others = np.argsort(-total)
+    assert told.index(asked.titles[best[0]]) < told.index(f"“{asked.titles[first]}”")
+    late = [f"“{asked.titles[item]}”" for item in others[2:] if total[item] > 0]
+    assert not [title for title in late if title in told]
+    assert text(language, f"explain.confidence.{found.confidence[0]}.help") in plain(page)
+    np.testing.assert_allclose(effects(page), found.values[:, 0], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("model", ["transitions", "als"])
+def test_the_card_says_what_would_change_it(
+    open_page: Open, trained: Workspace, films: dict[str, Run], model: str
+) -> None:
+    asked = Asked.of(trained, films[model])
+    item = int(asked.best(5)[-1])
+    n_items = len(asked.titles)
+    change = counterfactual(asked.ready.model, asked.query, item, n_items=n_items, k=5)
+    assert change.found
+    query = {"run": films[model].id, "user": USER, "k": "5"}
+    page = open_page(trained, "explain", item=str(asked.ready.items.ids[item]), **query)
+    assert [metric.value for metric in page.metric] == [
+        f"{change.rank_before}",
+        f"{change.rank_after:,}",
+        f"{len(change.removed)} / {change.events}",
+    ]
+    assert f"{asked.titles[change.replaced_by]} would come onto the list" in plain(page).replace(
+        "**", ""
+    )
+    assert ("it would not be among the first 5" in plain(page)) == change.small
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_popularity_says_that_the_history_plays_no_part(
+    open_page: Open, trained: Workspace, films: dict[str, Run], language: str
+) -> None:
+    run = films["popularity"]
+    asked = Asked.of(trained, run)
+    page = open_page(trained, "explain", run=run.id, user=USER, language=language)
+    told = text(
+        language,
+        "explain.no_part.listed",
+        item=asked.titles[asked.best(1)[0]],
+        user=USER,
+        model=text(language, "model.popularity"),
+    )
+    assert sentence(page) == told.replace("**", "")
+    assert not effects(page).any()
+
+
+def test_every_item_of_the_list_is_explained_and_any_other_too(
+    open_page: Open, trained: Workspace, films: dict[str, Run]
+) -> None:
+    run = films["transitions"]
+    asked = Asked.of(trained, run)
+    ranked = asked.best(40)
+    ids = asked.ready.items.ids
+    page = open_page(trained, "explain", run=run.id, user=USER)
+    page.radio[0].set_value(str(ids[ranked[3]])).run()
+    assert page.query_params["item"] == str(ids[ranked[3]])
+    assert sentence(page).startswith(asked.titles[ranked[3]])
+    page = open_page(trained, "explain", run=run.id, user=USER, item=str(ids[ranked[36]]))
+    assert f"{asked.titles[ranked[36]]} is only in place 37" in sentence(page)
+    assert len(page.radio[0].options) == 11
+    np.testing.assert_allclose(effects(page), asked.explained(ranked[36:37]).values[:, 0])
+    known = int(asked.query.items[-1])
+    page = open_page(trained, "explain", run=run.id, user=USER, item=str(ids[known]))
+    assert f"User {USER} has {asked.titles[known]} already" in sentence(page)
+    assert not page.exception
+
+
+def test_an_item_that_is_not_there_gets_a_sentence(
+    open_page: Open, trained: Workspace, films: dict[str, Run]
+) -> None:
+    query = {"dataset": "movielens", "run": films["transitions"].id, "user": USER}
+    page = open_page(trained, "home", **query, item="nothing", against="neither")
+    page.switch_page("views/explain.py").run()
+    told = [warning.value for warning in page.warning]
+    assert told == [text("en", "explain.unknown_item", value=v) for v in ("nothing", "neither")]
+    assert sentence(page)
+    assert "item" not in page.query_params
+
+
+def test_a_fusion_shows_its_components_and_their_own_events(
+    open_page: Open, trained: Workspace, films: dict[str, Run]
+) -> None:
+    page = open_page(trained, "explain", run=films["fusion"].id, user=USER)
+    assert text("en", "explain.components") in [header.value for header in page.header]
+    control = next(one for one in page.get("button_group") if "component" in str(one.key))
+    before = len(page.get("plotly_chart"))
+    control.set_value("1").run()
+    assert not page.exception
+    assert len(page.get("plotly_chart")) == before + 1
+
+
+def test_what_is_told_apart_adds_up_to_the_difference(
+    open_page: Open, trained: Workspace, films: dict[str, Run]
+) -> None:
+    run = films["als"]
+    asked = Asked.of(trained, run)
+    first, second = asked.best(2)
+    page = open_page(trained, "explain", run=run.id, user=USER)
+    assert text("en", "explain.contrast.lead") in words(page)  # costs time, so it waits
+    box(page, "against").select(str(asked.ready.items.ids[second])).run()
+    found = asked.explained(np.array([first, second]))
+    difference = figures([found.scores[0] - found.scores[1]])[0].lstrip("+")
+    one, other = asked.titles[first], asked.titles[second]
+    assert f"{one} is ahead of {other} by {difference}." in plain(page).replace("**", "")
+
+
+def test_edits_in_the_address_are_asked_of_the_model(
+    open_page: Open, trained: Workspace, films: dict[str, Run]
+) -> None:
+    run = films["transitions"]
+    asked = Asked.of(trained, run)
+    n = len(asked.query.items)
+    added = int(asked.best(30)[-1])
+    key = str(asked.ready.items.ids[added])
+    query = {"run": run.id, "user": USER}
+    page = open_page(trained, "explain", **query, drop=f"{n},3", add=key, move=f"{n - 1}:1")
+    order = [n - 2, *range(n - 2), n - 1]
+    after = edited(asked.query, drop=(n - 1, 2), add=(added,), order=order)
+    new = [asked.titles[item] for item in asked.best(10, after)]
+    column = text("en", "column.item")
+    shown = [re.sub(r"\\(.)|\*", r"\1", name) for name in page.table[0].value[column]]
+    assert shown[:10] == new
+    assert not set(shown[10:]) & set(new)
+    assert all("▼" in said for said in page.table[0].value[text("en", "explain.what_if.move")][10:])
+    assert "2 events left out" in words(page)
+    page.button(key="undo").click().run()
+    assert not page.table
+    assert not {"drop", "add", "move"} & set(page.query_params)
+
+
+def test_an_item_is_added_by_a_part_of_its_name(
+    open_page: Open, trained: Workspace, films: dict[str, Run]
+) -> None:
+    page = open_page(trained, "explain", run=films["transitions"].id, user=USER)
+    write(page, "totoro")
+    assert page.query_params["add"] == "5971"
+    assert "My Neighbor Totoro" in plain(page)
+    write(page, "no such film")
+    assert page.warning[0].value == text("en", "explain.what_if.unknown", value="no such film")
+    assert page.query_params["add"] == "5971"
+
+
+def write(page: AppTest, words: str) -> None:
+    """Writes into the box of items what is none of its options."""
+    chooser = page.selectbox(key="add_item")
+    chooser.options.append(words)
+    chooser.set_value(words).run()
+    assert not page.exception
+
+
+def test_every_list_leads_to_its_reasons(
+    open_page: Open, trained: Workspace, films: dict[str, Run]
+) -> None:
+    run = films["transitions"]
+    for view in ("home", "recommendations"):
+        page = open_page(trained, view, dataset="movielens", runs=run.id, user=USER, language="zh")
+        table = page.table[0].value
+        links = [parse_qs(urlparse(cell[:-1]).query) for cell in table[text("zh", "explain.link")]]
+        assert len(links) == len(table)
+        query = {name: values[0] for name, values in links[2].items()}
+        assert (query["user"], query["language"]) == (USER, "zh")
+        opened = open_page(trained, "explain", **query)
+        title = re.sub(r"\\(.)", r"\1", table[text("zh", "column.item")][2])
+        assert title in sentence(opened)
+
+
+def test_somebody_who_has_everything_is_told_so(
+    open_page: Open, nothing: Workspace, tmp_path: Path
+) -> None:
+    (tmp_path / "log.csv").write_text(LOG)
+    ingest(nothing, [tmp_path / "log.csv"], mapping={"user_id": "who", "item_id": "what"})
+    pipeline.train(nothing, "log", "popularity", device="cpu")
+    page = open_page(nothing, "explain", user="0")
+    assert text("en", "explain.nothing.what") in page.info[0].value
+    assert not page.radio
+
+
+def test_an_id_with_a_comma_and_a_name_full_of_signs(
+    open_page: Open, nothing: Workspace, tmp_path: Path
+) -> None:
+    things = ["odd, one", "*b* <i>x</i>", "a_b_c", "$1 & $2", "[l](m)", "#h", "7", "8"]
+    rows = [(f"u{n % 12}", things[(n * n + n // 12) % 8]) for n in range(60)]
+    pd.DataFrame(rows, columns=["user", "item"]).to_csv(tmp_path / "signs.csv", index=False)
+    ingest(nothing, [tmp_path / "signs.csv"], mapping={"user_id": "user", "item_id": "item"})
+    run = pipeline.train(nothing, "signs", "item_knn", device="cpu")
+    for item in things:
+        page = open_page(nothing, "explain", user="u1", item=item, add='"odd, one",7')
+        assert item in sentence(page)
+        assert "“odd, one” and “7” added" in plain(page)
+        assert not page.warning
+    page.selectbox(key="add_item").set_value("8").run()
+    assert page.query_params["add"] == '"odd, one",7,8'
+    assert run.id in page.code[0].value
+
+
+# The parts, on their own
+
+
+def explanation(
+    values: Array, se: Array | None = None, players: Array | None = None
+) -> Explanation:
+    """Of one item, sampled."""
+    column = np.asarray(values, float)[:, None]
+    return Explanation(
+        items=np.array([9]),
+        players=np.arange(len(column)) if players is None else players,
+        scores=1.0 + column.sum(axis=0),
+        base=np.array([1.0]),
+        values=column,
+        se=np.zeros_like(column) if se is None else np.asarray(se, float)[:, None],
+        method="permutations",
+        evaluations=10,
+        seed=0,
+        stability=np.ones(1),
+    )
+
+
+def test_events_of_one_item_are_one_cause() -> None:
+    history = np.array([5, 3, 5, 4, 5])
+    found = explanation([0.4, 0.6, 0.3, -0.9, 0.2])
+    told = {cause.item: (cause.times, cause.value) for cause in causes(history, found, 0)}
+    assert told == {5: (3, pytest.approx(0.9)), 4: (1, -0.9), 3: (1, 0.6)}
+    reasons = Reasons.of(history, found, 0)
+    assert [cause.item for cause in reasons.speaking] == [5, 3]
+    assert reasons.against is not None
+    assert reasons.against.item == 4
+    assert reasons.share == pytest.approx(1)
+
+
+def test_what_is_not_sure_is_no_reason() -> None:
+    history = np.array([5, 3, 4, 2])
+    found = explanation([1.0, 0.8, -0.5, 0.7], se=[0.1, 0.5, 0.3, 0.1])
+    reasons = Reasons.of(history, found, 0)
+    assert [cause.item for cause in reasons.speaking] == [5, 2]
+    assert reasons.against is None
+    assert reasons.share == pytest.approx(1.7 / 2.5)
+    assert not reasons.none
+    assert Reasons.of(history, explanation([0, 0, 0, 0]), 0).none
+
+
+def test_the_oldest_events_together_are_one_cause() -> None:
+    history = np.array([5, 3, 5, 3])
+    found = explanation([0.9, 0.2], players=np.array([0, 0, 0, 1]))
+    first, second = causes(history, found, 0)
+    assert (first.item, first.times) == (-1, 3)
+    assert (second.item, second.times) == (3, 1)
+
+
+def test_edits_are_positions_for_the_core() -> None:
+    edits = Edits(5, drop=(2,), moved=((5, 1), (1, 3)))
+    assert edits.sequence == [5, 2, 1, 3, 4]
+    assert edits.order == (4, 1, 0, 2, 3)
+    assert edits.dropped == (1,)
+    assert Edits(5).order is None
+    assert edits.adding(7).adding(8).without([0]).add == (8,)
+    assert edits.moving(3, 99).moved[-1] == (3, 5)
+
+
+def test_figures_have_three_digits_of_the_greatest() -> None:
+    assert figures([12.345, -0.01]) == ["+12.3", "-0.0"]
+    assert figures([0.012345, -0.0001]) == ["+0.0123", "-0.0001"]
+    assert figures([]) == []
+
+
+def test_the_waterfall_goes_from_base_to_score() -> None:
+    frame = pd.DataFrame(
+        {"label": ["a", "b<i>"], "value": [2.0, -0.5], "se": [0.1, np.inf], "text": ["+2", "-0.5"]}
+    )
+    drawn = charts.waterfall(
+        frame, base=1.0, names=["base", "score"], ends=["1", "2.5"], x="x", dark=False
+    )
+    bars, whiskers, totals = drawn.data
+    assert list(bars.base) == [1, 3]
+    assert list(np.add(bars.base, bars.x)) == [3, 2.5]
+    assert list(totals.x) == [1, 2.5]
+    assert list(drawn.layout.yaxis.ticktext) == ["base", "a", "b&lt;i&gt;", "score"]
+    assert bars.marker.pattern.shape[1] == "/"  # not by colour alone
+    assert bars.marker.color[0] != bars.marker.color[1]
+    assert list(whiskers.error_x.arrayminus) == [0.2, 0]
+
+
+def test_what_is_under_way_is_shared_and_goes_on() -> None:
+    steps = [replace(explanation([float(n)]), evaluations=n) for n in range(1, 4)]
+    made: list[int] = []
+
+    def walk() -> Iterator[Explanation]:
+        for step in steps:
+            made.append(step.evaluations)
+            yield step
+
+    under_way = Refining(walk())
+    assert next(found for found in under_way if found) is steps[0]  # and leaves
+    seen = [found for found in under_way if found]
+    assert seen == steps
+    assert under_way.done
+    assert made == [1, 2, 3]
+    assert [found for found in under_way if found] == [steps[2]]
+
+
+def test_a_page_is_given_the_word_while_a_step_takes_long() -> None:
+    go = threading.Event()
+
+    def slow() -> Iterator[Explanation]:
+        go.wait(60)
+        yield explanation([1.0])
+
+    walk = iter(Refining(slow()))
+    assert next(walk) is None
+    go.set()
+    assert [found.evaluations for found in walk if found] == [10]
+
+
+def test_an_error_under_way_reaches_every_page() -> None:
+    def broken() -> Iterator[Explanation]:
+        yield explanation([1.0])
+        raise BadInput("that cannot be asked")
+
+    under_way = Refining(broken())
+    for _ in range(2):
+        with pytest.raises(BadInput, match="cannot be asked"):
+            list(under_way)
