@@ -314,3 +314,25 @@ def known_by(workspace: Workspace, run: Run, item: int) -> str:
 
     found = Names(loaded(workspace, run)).known_by(np.array([item]))
     return "events" if found is None else found[0]
+
+
+@st.cache_data(max_entries=500, show_spinner=False, hash_funcs=_BY_ID)
+def ways(workspace: Workspace, run: Run, query: Queries) -> tuple[str, ...]:
+    """How this history's events can be grouped; see core.explain.groups."""
+    from core.explain import groups
+
+    return groups.ways(query, loaded(workspace, run).dataset.item_features)
+
+
+@st.cache_data(max_entries=500, show_spinner=False, hash_funcs=_BY_ID)
+def groups(
+    workspace: Workspace, run: Run, query: Queries, item: int, how: str
+) -> tuple[tuple[str, ...], Array, Array]:
+    """The groups' names, how many events each has, and what it adds to the item's score."""
+    from core.explain.groups import explain_groups, group_labels
+
+    ready = loaded(workspace, run)
+    data = ready.dataset
+    labels, names = group_labels(query, how, data.item_features, event_names=data.event_names)
+    found = explain_groups(ready.model, query, np.array([item]), labels, n_items=len(ready.items))
+    return names, np.bincount(labels, minlength=len(names)), found.values[:, 0]

@@ -39,11 +39,10 @@ class Components:
     def _choose(self) -> int | None:
         """Whose events to show."""
         options = [NONE, *map(str, range(len(self.labels)))]
-        chosen = st.segmented_control(
+        chosen = st.radio(
             t("explain.component"),
             options,
-            default=NONE,
-            required=True,
+            horizontal=True,
             format_func=lambda one: (
                 t("explain.component.none") if one == NONE else self.labels[int(one)]
             ),

@@ -32,7 +32,7 @@ def proof(case: Case, found: Explanation, change: Counterfactual | None) -> None
     table(frame, alt=alt, key=f"proof_{case.item}", height=height)
     _download(case, found, change)
     st.caption(t("explain.command"))
-    st.code(command(case, found), language="bash")
+    st.code(command(case, found), language=None)
 
 
 def _facts(case: Case, found: Explanation) -> dict[str, str]:

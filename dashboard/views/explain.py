@@ -14,6 +14,7 @@ from dashboard.components.explain_case import Case
 from dashboard.components.explain_change import change_details
 from dashboard.components.explain_components import Components
 from dashboard.components.explain_contrast import Contrast
+from dashboard.components.explain_groups import history_groups
 from dashboard.components.explain_parts import item_parts
 from dashboard.components.explain_proof import proof
 from dashboard.components.explain_shared import same_reason
@@ -94,6 +95,7 @@ def _explain(case: Case) -> None:
         explain_values.event_table(case, found)
     with shared:
         same_reason(case, found)
+        history_groups(case)
     with parts:
         item_parts(case)
     against.fill()

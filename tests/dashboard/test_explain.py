@@ -187,7 +187,7 @@ def test_a_fusion_shows_its_components_and_their_own_events(
 ) -> None:
     page = open_page(trained, "explain", run=films["fusion"].id, user=USER)
     assert text("en", "explain.components") in [header.value for header in page.header]
-    control = next(one for one in page.get("button_group") if "component" in str(one.key))
+    control = next(one for one in page.radio if "component" in str(one.key))
     before = len(page.get("plotly_chart"))
     control.set_value("1").run()
     assert not page.exception

@@ -1,0 +1,60 @@
+"""What kinds of things speak for an item: the history in a few groups, each one player, exactly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard import cache
+from dashboard.charts import explain as charts
+from dashboard.components.explain_case import Case
+from dashboard.components.explain_words import figures, listed
+from dashboard.components.labels import text_or
+from dashboard.components.page import figure, section
+from dashboard.state import dark, mark, t
+
+FEWEST = 3  # events that are worth grouping
+
+
+def history_groups(case: Case) -> None:
+    """A choice of how to group, and a bar per group; nothing for very short histories."""
+    if len(case.query.items) < FEWEST:
+        return
+    ways = cache.ways(case.workspace, case.run, case.query)
+    section("explain.groups")
+    first = next((place for place, way in enumerate(ways) if way.startswith("item.")), 0)
+    how = st.radio(
+        t("explain.groups.by"),
+        ways,
+        index=first,
+        format_func=_way,
+        key=f"groups_{mark(ways)}",
+        horizontal=True,
+    )
+    names, sizes, values = cache.groups(
+        case.workspace, case.run, case.query, case.item, how or ways[0]
+    )
+    labels = [
+        t("explain.group", name=_group(how or "", name), n=int(size))
+        for name, size in zip(names, sizes, strict=True)
+    ]
+    frame = pd.DataFrame({"label": labels, "value": values, "se": 0.0, "text": figures(values)})
+    if how != "visit":
+        frame = frame.sort_values("value", key=np.abs, ascending=False, ignore_index=True)
+    some = [f"{row.label} {row.text}" for row in frame.head(3).itertuples(index=False)]
+    drawn = charts.diverging(frame, x=t("explain.components.axis"), dark=dark())
+    alt = t("explain.groups.alt", item=case.name(case.item), groups=listed(some))
+    st.caption(t("explain.groups.lead"))
+    figure(drawn, alt=alt, key=f"groups_{case.item}_{how}")
+
+
+def _way(way: str) -> str:
+    """A way of grouping in words; an attribute by its own name."""
+    return text_or(f"explain.groups.{way}", way.removeprefix("item."))
+
+
+def _group(how: str, name: str) -> str:
+    if name == "other":
+        return t("explain.group.other")
+    return t("explain.group.visit", places=name) if how == "visit" else name
