@@ -84,11 +84,11 @@ def list_table(dataset: DatasetInfo, run: Run, user: str, found: pd.DataFrame, r
         name = f"**{name}**" if runs > 1 and shared == runs else name
         names.append(f"{name} ({t('recommendations.known')})" if item in known else name)
     frame = pd.DataFrame({t("column.rank"): found["rank"], t("column.item"): names})
-    frame[t("explain.link")] = [_why(dataset, run, user, item) for item in found["item_id"]]
     if "model_rank" in found:
         frame[t("column.model_rank")] = found["model_rank"]
     if runs > 1:
         frame[t("column.shared")] = [f"{shared}/{runs}" for shared in found["shared"]]
+    frame[t("explain.link")] = [_why(dataset, run, user, item) for item in found["item_id"]]
     alt = t("recommendations.list.alt", k=len(frame), run=run_label(run), user=user)
     st.table(frame, border="horizontal", hide_index=True, alt=alt)
 

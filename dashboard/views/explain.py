@@ -104,6 +104,15 @@ def _explain(case: Case) -> None:
         change_details(case, searched)
     with found_how:
         proof(case, found, searched)
+    with left:
+        _stranger(case)
+
+
+def _stranger(case: Case) -> None:
+    """Says so where the model, knowing who it is, recommends other items than to a stranger."""
+    own = cache.recommendations(case.workspace, case.run, case.user, case.k, True)
+    if [str(key) for key in own["item_id"]] != [case.id(item) for item in case.items[: len(own)]]:
+        st.caption(t("explain.stranger"))
 
 
 def _refine(
