@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -65,9 +66,14 @@ class Case:
 
     def name(self, item: int) -> str:
         """What this item is called."""
-        if item not in self.names:
-            self.names.update(names(self.dataset, self.vocab, [item]))
+        self.learn([item])
         return self.names[item]
+
+    def learn(self, items: Iterable[int]) -> None:
+        """Looks up what these are called, at once."""
+        unknown = [item for item in items if item not in self.names]
+        if unknown:
+            self.names.update(names(self.dataset, self.vocab, unknown))
 
     def id(self, item: int) -> str:
         """Its id, as the URL has it."""

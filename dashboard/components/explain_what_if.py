@@ -162,6 +162,7 @@ def _moves(case: Case, edits: Edits) -> None:
         *(case.workspace, case.run, case.query, case.k),
         *(edits.dropped, edits.add, edits.order),
     )
+    case.learn(move.item for move in moves)
     on_it = [move for move in moves if move.after is not None and move.after <= case.k]
     gone = [move for move in moves if move not in on_it]
     said = [_said(move.before, move.after, case.k) for move in [*on_it, *gone]]
