@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.explain import Explanation
 from dashboard import cache
 from dashboard.charts import explain as charts
 from dashboard.components.explain_case import Case
-from dashboard.components.explain_words import figures, listed
+from dashboard.components.explain_words import Reasons, figures, listed
 from dashboard.components.labels import text_or
 from dashboard.components.page import figure, section
 from dashboard.state import dark, mark, t
@@ -17,9 +18,10 @@ from dashboard.state import dark, mark, t
 FEWEST = 3  # events that are worth grouping
 
 
-def history_groups(case: Case) -> None:
-    """A choice of how to group, and a bar per group; nothing for very short histories."""
-    if len(case.query.items) < FEWEST:
+def history_groups(case: Case, found: Explanation) -> None:
+    """A choice of how to group, and a bar per group; nothing where the history plays no part."""
+    reasons = Reasons.of(case.query.items, found, case.place)
+    if len(case.query.items) < FEWEST or reasons.none:
         return
     ways = cache.ways(case.workspace, case.run, case.query)
     section("explain.groups")

@@ -95,7 +95,7 @@ def _explain(case: Case) -> None:
         explain_values.event_table(case, found)
     with shared:
         same_reason(case, found)
-        history_groups(case)
+        history_groups(case, found)
     with parts:
         item_parts(case)
     against.fill()
