@@ -17,11 +17,12 @@ from core.data.store import DatasetInfo, Workspace
 from core.data.verdicts import Verdict
 from core.errors import NotFound
 from core.types import Array, Queries
-from dashboard.refining import Refining
+from dashboard.refining import Refining, Surveying
 
 if TYPE_CHECKING:
     from core.evaluate.comparison import Comparison
     from core.explain.counterfactual import Counterfactual
+    from core.explain.overview import Overview
     from core.explain.parts import Parts
     from core.explain.what_if import Move
     from core.pipeline import Ready
@@ -336,3 +337,22 @@ def groups(
     labels, names = group_labels(query, how, data.item_features, event_names=data.event_names)
     found = explain_groups(ready.model, query, np.array([item]), labels, n_items=len(ready.items))
     return names, np.bincount(labels, minlength=len(names)), found.values[:, 0]
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_BY_ID)
+def survey(workspace: Workspace, run: Run) -> Surveying[Overview]:
+    """What the run goes by over many users, under way; see core.explain.overview."""
+    from core.explain.overview import overview
+
+    ready = loaded(workspace, run)
+    data = ready.dataset
+    return Surveying(
+        lambda progress: overview(
+            ready.model,
+            data.interactions.queries(),
+            n_items=len(ready.items),
+            features=data.item_features,
+            event_names=data.event_names,
+            on_progress=progress,
+        )
+    )

@@ -1,10 +1,12 @@
-"""An explanation that is under way: rough at first, better at each step, shared by all sessions."""
+"""Answers that are under way, in threads of their own, shared by all sessions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Condition, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from core.explain import Explanation
@@ -63,3 +65,41 @@ class Refining:
             if found is None or found.exact:
                 self.done, self._steps = True, iter(())
             self._changed.notify_all()
+
+
+class Surveying(Generic[T]):
+    """An answer that comes whole, at the end; iterating says how far it is until then."""
+
+    def __init__(self, ask: Callable[[Callable[[int, int], None]], T]) -> None:
+        self._changed = Condition()
+        self._far = (0, 1)
+        self._error: Exception | None = None
+        self.found: T | None = None
+        Thread(target=self._run, args=(ask,), name="surveying", daemon=True).start()
+
+    def __iter__(self) -> Iterator[float]:
+        """The share that is done, 0 … 1, every moment."""
+        while True:
+            with self._changed:
+                if self.found is None and self._error is None:
+                    self._changed.wait(PATIENCE_S)
+                if self._error is not None:
+                    raise self._error
+                if self.found is not None:
+                    return
+                done, of = self._far
+            yield done / of
+
+    def _run(self, ask: Callable[[Callable[[int, int], None]], T]) -> None:
+        found, error = None, None
+        try:
+            found = ask(self._progress)
+        except Exception as caught:  # told to whoever iterates
+            error = caught
+        with self._changed:
+            self.found, self._error = found, error
+            self._changed.notify_all()
+
+    def _progress(self, done: int, of: int) -> None:
+        with self._changed:
+            self._far = (done, max(1, of))

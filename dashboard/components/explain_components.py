@@ -24,7 +24,7 @@ class Components:
     """A bar per component, and the events of the one that is chosen; nothing for other models."""
 
     def __init__(self, case: Case) -> None:
-        self.case, self.labels = case, _labels(case)
+        self.case, self.labels = case, component_labels(case)
         self._own: Waterfall | None = None
         self._drawn = -1
         if not self.labels:
@@ -38,14 +38,13 @@ class Components:
 
     def _choose(self) -> int | None:
         """Whose events to show."""
-        options = [NONE, *map(str, range(len(self.labels)))]
+        names = {NONE: t("explain.component.none")}
+        names |= {str(place): label for place, label in enumerate(self.labels)}
         chosen = st.radio(
             t("explain.component"),
-            options,
+            list(names),
             horizontal=True,
-            format_func=lambda one: (
-                t("explain.component.none") if one == NONE else self.labels[int(one)]
-            ),
+            format_func=names.__getitem__,
             key=f"component_{mark(self.labels)}",
         )
         return None if chosen in (None, NONE) else int(chosen)
@@ -61,7 +60,7 @@ class Components:
             self._own.draw(found)
 
 
-def _labels(case: Case) -> list[str]:
+def component_labels(case: Case) -> list[str]:
     """What the components are called: by their model, and by their run where two are alike."""
     model = cache.loaded(case.workspace, case.run).model
     names = model.adding if isinstance(model, Additive) else ()

@@ -30,7 +30,7 @@ def history_groups(case: Case, found: Explanation) -> None:
         t("explain.groups.by"),
         ways,
         index=first,
-        format_func=_way,
+        format_func={way: _way(way) for way in ways}.__getitem__,
         key=f"groups_{mark(ways)}",
         horizontal=True,
     )

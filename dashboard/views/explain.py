@@ -14,6 +14,7 @@ from dashboard.components.explain_case import Case
 from dashboard.components.explain_change import change_details
 from dashboard.components.explain_components import Components
 from dashboard.components.explain_contrast import Contrast
+from dashboard.components.explain_everyone import everyone
 from dashboard.components.explain_groups import history_groups
 from dashboard.components.explain_parts import item_parts
 from dashboard.components.explain_proof import proof
@@ -89,7 +90,7 @@ def _explain(case: Case) -> None:
     against = Contrast(case, cheap=case.exactly)
     changes = st.container()
     what_if(case)
-    found_how = st.container()
+    found_how, all_users = st.container(), st.container()
     found = _refine(under_way, card, bars, components)
     with events, st.expander(t("explain.events.table"), key="events_table"):
         explain_values.event_table(case, found)
@@ -106,6 +107,8 @@ def _explain(case: Case) -> None:
         proof(case, found, searched)
     with left:
         _stranger(case)
+    with all_users:
+        everyone(case)
 
 
 def _stranger(case: Case) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from html import unescape
 from pathlib import Path
@@ -29,7 +29,7 @@ from core.types import Array, Queries
 from dashboard.charts import explain as charts
 from dashboard.components.explain_edits import Edits
 from dashboard.components.explain_words import Reasons, causes, figures
-from dashboard.refining import Refining
+from dashboard.refining import Refining, Surveying
 from dashboard.text import LANGUAGES, text
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_views import LOG, box, words
@@ -253,6 +253,29 @@ def write(page: AppTest, words: str) -> None:
     assert not page.exception
 
 
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+@pytest.mark.parametrize("model", ["popularity", "content", "fusion"])
+def test_what_a_model_goes_by_over_many_users(
+    open_page: Open, trained: Workspace, films: dict[str, Run], model: str, language: str
+) -> None:
+    run = films[model]
+    page = open_page(trained, "explain", run=run.id, user=USER, k="5", language=language)
+    headline = text(language, "explain.all.influences")
+    assert headline not in words(page)  # it takes a while, so it waits to be asked for
+    page.session_state["everyone"] = True
+    page.run()
+    assert not page.exception
+    assert headline in words(page)
+    assert "50" in next(said.value for said in page.markdown if " 3 " in said.value)
+    by = next(one for one in page.radio if str(one.key).startswith("all_by_"))
+    component = text(language, "explain.all.by.component")
+    assert (component in by.options) == (model == "fusion")
+    charted = len(page.get("plotly_chart"))
+    by.set_value("item.genres").run()
+    assert not page.exception
+    assert len(page.get("plotly_chart")) == charted
+
+
 def test_every_list_leads_to_its_reasons(
     open_page: Open, trained: Workspace, films: dict[str, Run]
 ) -> None:
@@ -413,6 +436,30 @@ def test_a_page_is_given_the_word_while_a_step_takes_long() -> None:
     assert next(walk) is None
     go.set()
     assert [found.evaluations for found in walk if found] == [10]
+
+
+def test_a_survey_says_how_far_it_is_and_what_went_wrong() -> None:
+    go = threading.Event()
+
+    def ask(progress: Callable[[int, int], None]) -> str:
+        progress(1, 4)
+        go.wait(60)
+        return "all of it"
+
+    under_way = Surveying(ask)
+    walk = iter(under_way)
+    assert next(walk) in (0, 0.25)
+    go.set()
+    assert set(walk) <= {0.25}
+    assert under_way.found == "all of it"
+
+    def broken(progress: Callable[[int, int], None]) -> str:
+        raise BadInput("nobody is here")
+
+    failed = Surveying(broken)
+    for _ in range(2):
+        with pytest.raises(BadInput, match="nobody"):
+            list(failed)
 
 
 def test_an_error_under_way_reaches_every_page() -> None:

@@ -1,0 +1,169 @@
+"""What a model goes by over many users: places, kinds of things, components, what drives what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.errors import BadInput
+from core.explain.overview import Overview
+from core.explain.tables import Bar
+from dashboard import cache
+from dashboard.charts import compare as intervals
+from dashboard.charts import explain as charts
+from dashboard.components.explain_case import Case
+from dashboard.components.explain_components import component_labels
+from dashboard.components.explain_words import figures, listed
+from dashboard.components.labels import text_or
+from dashboard.components.page import figure, table
+from dashboard.state import dark, mark, t
+
+MOST = 12  # rows of a chart or table
+
+
+def everyone(case: Case) -> None:
+    """A box that is filled once it is opened: it takes a while."""
+    box = st.expander(t("explain.all"), key="everyone", on_change="rerun")
+    if not box.open:
+        return
+    with box:
+        place = st.empty()
+        under_way = cache.survey(case.workspace, case.run)
+        for share in under_way:
+            place.progress(share, text=t("explain.all.working"))
+        place.empty()
+        if under_way.found is not None:
+            _survey(case, under_way.found)
+
+
+def _survey(case: Case, found: Overview) -> None:
+    share = float(np.mean(found.base_share))
+    said = {"users": len(found.rows), "k": found.k, "base": share, "history": 1 - share}
+    st.markdown(t("explain.all.lead", **said))
+    ways = [by for by in found.tables if by != "base"]
+    by = st.radio(
+        t("explain.all.by"),
+        ways,
+        format_func={by: _way(by) for by in ways}.__getitem__,
+        key=f"all_by_{mark(ways)}",
+        horizontal=True,
+    )
+    left, right = st.columns(2)
+    with left:
+        _sizes(case, found, by)
+    with right:
+        _cohorts(case, found, by)
+    left, right = st.columns(2)
+    with left:
+        _influences(case, found)
+    with right:
+        _idle(case, found)
+
+
+def _way(by: str) -> str:
+    """What events are grouped by, in words; an attribute by its own name."""
+    return text_or(f"explain.all.by.{by}", by.removeprefix("item."))
+
+
+def _names(case: Case, by: str, names: Sequence[str]) -> list[str]:
+    """What the groups are called."""
+    if by == "component":
+        return component_labels(case)
+    if by == "recency":
+        return [t("explain.all.place", places=name) for name in names]
+    if by == "part":
+        return [text_or(f"explain.part.{name}", name, name=name) for name in names]
+    return [t("explain.group.other") if name == "other" else name for name in names]
+
+
+def _sizes(case: Case, found: Overview, by: str) -> None:
+    """How much a group matters, in either direction, with standard errors over users."""
+    st.markdown(t("explain.all.sizes"))
+    bars = found.bars(by)
+    labels = _names(case, by, [bar.name for bar in bars])
+    pairs: list[tuple[str, Bar]] = list(zip(labels, bars, strict=True))
+    if by != "recency":
+        pairs.sort(key=lambda pair: -pair[1].size)
+    pairs = pairs[:MOST]
+    sizes = [bar.size for _, bar in pairs]
+    frame = pd.DataFrame(
+        {
+            "label": [label for label, _ in pairs],
+            "value": sizes,
+            "se": [bar.se for _, bar in pairs],
+            "text": [text.lstrip("+") for text in figures(sizes)],
+        }
+    )
+    drawn = charts.diverging(frame, x=t("explain.all.size.axis"), dark=dark())
+    some = [f"{row.label} {row.text}" for row in frame.head(3).itertuples(index=False)]
+    figure(drawn, alt=t("explain.all.sizes.alt", groups=listed(some)), key=f"all_{by}")
+
+
+def _cohorts(case: Case, found: Overview, by: str) -> None:
+    """Long histories against short ones: by what share of all the model goes by each group."""
+    middle = int(np.median(found.lengths))
+    st.markdown(t("explain.all.cohorts", n=middle))
+    try:
+        differences = found.compare(found.lengths > middle, by)
+    except BadInput:
+        st.caption(t("explain.all.cohorts.none"))
+        return
+    names = dict(
+        zip(
+            (bar.name for bar in found.bars(by)),
+            _names(case, by, [bar.name for bar in found.bars(by)]),
+            strict=True,
+        )
+    )
+    ordered = sorted(differences, key=lambda one: -abs(one.difference))[:MOST]
+    frame = pd.DataFrame(
+        {
+            "run": [charts.shortened(names[one.name]) for one in ordered],
+            "mean": [one.difference for one in ordered],
+            "low": [one.low for one in ordered],
+            "high": [one.high for one in ordered],
+        }
+    )
+    if frame.empty:
+        st.caption(t("explain.all.cohorts.none"))
+        return
+    drawn = intervals.intervals(frame, x=t("explain.all.cohorts.axis"), dark=dark(), zero=True)
+    drawn.update_xaxes(tickformat="+.0%")
+    real = [names[one.name] for one in ordered if one.low > 0 or one.high < 0]
+    key = "explain.all.cohorts.alt" if real else "explain.all.cohorts.alt.none"
+    figure(drawn, alt=t(key, groups=listed(real)), key=f"all_cohorts_{by}")
+
+
+def _influences(case: Case, found: Overview) -> None:
+    """Which item that people took drives which that they are recommended."""
+    st.markdown(t("explain.all.influences"))
+    some = found.influences[:MOST]
+    if not some:
+        st.caption(t("explain.all.influences.none"))
+        return
+    case.learn(item for one in some for item in (one.driver, one.item))
+    frame = pd.DataFrame(
+        {
+            "driver": [case.name(one.driver) for one in some],
+            "driven": [case.name(one.item) for one in some],
+            "users": [one.users for one in some],
+        }
+    )
+    table(frame, alt=t("explain.all.influences.alt", n=len(some)), key="influences")
+
+
+def _idle(case: Case, found: Overview) -> None:
+    """Which items hardly matter to whoever took them."""
+    st.markdown(t("explain.all.idle"))
+    some = found.idle[:MOST]
+    if not some:
+        st.caption(t("explain.all.idle.none"))
+        return
+    case.learn(one.item for one in some)
+    frame = pd.DataFrame(
+        {"label": [case.name(one.item) for one in some], "users": [one.users for one in some]}
+    )
+    table(frame, alt=t("explain.all.idle.alt", n=len(some)), key="idle")
