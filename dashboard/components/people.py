@@ -82,19 +82,19 @@ def list_table(dataset: DatasetInfo, run: Run, user: str, found: pd.DataFrame, r
     for item, shared in zip(found["item_id"], found["shared"], strict=True):
         name = escaped(labels.get(str(item), str(item)))
         name = f"**{name}**" if runs > 1 and shared == runs else name
+        name = f"[{name}]({_why(dataset, run, user, item)})"
         names.append(f"{name} ({t('recommendations.known')})" if item in known else name)
-    frame = pd.DataFrame({t("column.rank"): found["rank"], t("column.item"): names})
+    frame = pd.DataFrame({t("column.rank"): found["rank"], t("explain.link"): names})
     if "model_rank" in found:
         frame[t("column.model_rank")] = found["model_rank"]
     if runs > 1:
         frame[t("column.shared")] = [f"{shared}/{runs}" for shared in found["shared"]]
-    frame[t("explain.link")] = [_why(dataset, run, user, item) for item in found["item_id"]]
     alt = t("recommendations.list.alt", k=len(frame), run=run_label(run), user=user)
     st.table(frame, border="horizontal", hide_index=True, alt=alt)
 
 
 def _why(dataset: DatasetInfo, run: Run, user: str, item: object) -> str:
-    """A link, in Markdown, to why this run recommends this item to this user."""
+    """The address of why this run recommends this item to this user."""
     query = {
         "dataset": dataset.id,
         "run": run.id,
@@ -102,7 +102,7 @@ def _why(dataset: DatasetInfo, run: Run, user: str, item: object) -> str:
         "item": str(item),
         "language": state.language(),
     }
-    return f"[{t('explain.link.label')}](explain?{urlencode(query, quote_via=quote)})"
+    return f"explain?{urlencode(query, quote_via=quote)}"
 
 
 def escaped(text: str) -> str:

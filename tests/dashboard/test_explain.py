@@ -283,12 +283,13 @@ def test_every_list_leads_to_its_reasons(
     for view in ("home", "recommendations"):
         page = open_page(trained, view, dataset="movielens", runs=run.id, user=USER, language="zh")
         table = page.table[0].value
-        links = [parse_qs(urlparse(cell[:-1]).query) for cell in table[text("zh", "explain.link")]]
+        cells = table[text("zh", "explain.link")].str.extract(r"^\[(.*)\]\((\S+)\)")
+        links = [parse_qs(urlparse(address).query) for address in cells[1]]
         assert len(links) == len(table)
         query = {name: values[0] for name, values in links[2].items()}
         assert (query["user"], query["language"]) == (USER, "zh")
         opened = open_page(trained, "explain", **query)
-        title = re.sub(r"\\(.)", r"\1", table[text("zh", "column.item")][2])
+        title = re.sub(r"\\(.)", r"\1", cells[0][2])
         assert title in sentence(opened)
 
 
