@@ -493,6 +493,15 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
+class Summed(Protocol):
+    """Optional power of an Encoder: an item's vector is made from a sum of vectors."""
+
+    def item_terms(self) -> Mapping[str, Tensor]:
+        """The terms of all items by name, "id" and "content" at least, (I, D) each."""
+        ...
+
+
+@runtime_checkable
 class RatingPredictor(Protocol):
     """Optional power: says what a person would rate an item, in the log's own units."""
 

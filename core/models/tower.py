@@ -138,9 +138,17 @@ class ItemTower(nn.Module):
         if id_dropout:
             keep = keep & (torch.rand(len(keep), device=keep.device) >= id_dropout)
         total = self.id.weight[rows] * keep[:, None]
+        for term in self._content(items).values():
+            total = total + term
+        vectors: Tensor = self.norm(total)
+        return vectors
+
+    def _content(self, items: Tensor | None = None) -> dict[str, Tensor]:
+        """What the content of these items, or of all, adds to the sum, by kind, (I, dim) each."""
+        rows, terms = slice(None) if items is None else items, {}
         if self.tag is not None:
             places, starts, values = self._tags(items)
-            total = total + functional.embedding_bag(
+            terms["tags"] = functional.embedding_bag(
                 places,
                 self.tag.weight,
                 starts,
@@ -149,11 +157,16 @@ class ItemTower(nn.Module):
                 include_last_offset=True,
             )
         if self.number is not None:
-            total = total + self.number(self.numbers[rows])
-        for embedded in self.embedded.values():
-            total = total + embedded(rows)
-        vectors: Tensor = self.norm(total)
-        return vectors
+            terms["numbers"] = self.number(self.numbers[rows])
+        return terms | {kind: embedded(rows) for kind, embedded in self.embedded.items()}
+
+    def terms(self) -> dict[str, Tensor]:
+        """The sum's terms "id" and "content", then what is embedded, (I, dim) each; 0 if absent."""
+        with torch.no_grad():
+            ids = self.id.weight * self.known[:, None]
+            parts = self._content()
+            content = sum(parts.values(), start=torch.zeros_like(ids))
+        return {"id": ids, "content": content} | {k: parts[k] for k in self.embedded}
 
     def _tags(self, items: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """The tags of these items, one item after another: places, where each starts, values."""

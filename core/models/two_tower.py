@@ -110,6 +110,10 @@ class TwoTower(Trained["Towers"]):
         self._fitted()
         return self._vectors
 
+    def item_terms(self) -> dict[str, Tensor]:
+        """What the item tower sums up: id, content and what is embedded, (I, dim) each."""
+        return self._fitted().tower.terms()
+
     def _scores(self, net: Towers, queries: Queries) -> Tensor:
         return self.encode(queries) @ self._vectors.T
 
