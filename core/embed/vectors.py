@@ -54,7 +54,7 @@ def components(model: Recommender) -> tuple[str, ...]:
             for place, space in enumerate(components(part))
         )
     found = []
-    if isinstance(model, HistoryLinear) and _weights(model) is not None:
+    if isinstance(model, HistoryLinear) and weights_of(model) is not None:
         found.append(ROWS)
     if isinstance(model, Encoder):
         found += [FUSED, *model.item_terms()] if isinstance(model, Summed) else [VECTORS]
@@ -152,7 +152,7 @@ def _chosen(model: Recommender, component: str) -> tuple[Recommender, str, str]:
     return model, name, name
 
 
-def _weights(model: HistoryLinear) -> Any:
+def weights_of(model: HistoryLinear) -> Any:
     """What each item of a history says, for each item (I, I) or feature (I, F); or None."""
     state = model.state()
     if "weights" in state:
@@ -172,7 +172,7 @@ def _factors(model: HistoryLinear, rank: int, seed: int) -> tuple[Floats, float]
     """UΣ (I, rank) of the model's weights, and the share of their squares that it keeps."""
     from sklearn.utils.extmath import randomized_svd
 
-    weights = _weights(model)
+    weights = weights_of(model)
     data = weights.data if sparse.issparse(weights) else weights
     whole = float(np.square(data, dtype=np.float64).sum())
     n = min(rank, *weights.shape)
