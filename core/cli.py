@@ -101,7 +101,26 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--metrics", type=_words, metavar="ndcg@10,recall@10")
     _add_recommend(add("recommend", commands.recommend, "what each person would get", output))
     _add_explain(add("explain", commands.explain, "why an item is recommended", output))
+    _add_embed(add("embed", commands.embed, "what a run has learnt, as vectors and a map", output))
+    near = add("neighbours", commands.neighbours, "what is near an item, and by what", output)
+    near.add_argument("run", metavar="RUN")
+    near.add_argument("--item", required=True, metavar="ID")
+    near.add_argument("-k", type=_cutoff, default=10)
+    near.add_argument("--component", default="", metavar="NAME", help=_COMPONENT)
     return parser
+
+
+_COMPONENT = "of unified and two_tower fused, id or content; of a fusion the name of a run"
+
+
+def _add_embed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN")
+    parser.add_argument("--of", default="items", choices=("items", "users"))
+    parser.add_argument("--component", default="", metavar="NAME", help=_COMPONENT)
+    parser.add_argument("--map", action="store_true", help="and where each lies, and clusters")
+    parser.add_argument("--axes", type=int, choices=(2, 3), help="of the map, 2 if not given")
+    parser.add_argument("--seed", type=_seed, default=0)
+    parser.add_argument("--out", type=Path, metavar="FILE.parquet|FILE.csv")
 
 
 def _add_ingest(parser: argparse.ArgumentParser) -> None:

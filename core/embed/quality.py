@@ -73,22 +73,26 @@ class Told:
         return (self.right - self.commonest) / (1 - self.commonest) if self.commonest < 1 else 0.0
 
 
-def told(neighbours: Array, values: Array) -> Told:
-    """How much of an attribute is known from neighbours (N, K); values (N,) are codes or PAD.
+def told(neighbours: Array, values: Array, asked: Array | None = None) -> Told:
+    """How much of an attribute is known from neighbours.
 
     Each of those that have a value is told by the vote of its neighbours that have one; of equal
     votes the nearest one's; with none the commonest value is said.
+
+    Args:
+        neighbours: Rows (B, K), the nearest first; PAD for none.
+        values: Of all N, (N,) codes or PAD.
+        asked: Whose neighbours these are, (B,); all N if not given.
     """
     values = np.asarray(values, np.int64)
-    known = np.flatnonzero(values >= 0)
+    asked = np.arange(len(values)) if asked is None else np.asarray(asked, np.int64)
+    known = np.flatnonzero(values[asked] >= 0)
     if not len(known):
         return Told(0.0, 0.0, 0)
-    counts = np.bincount(values[known])
-    common = int(counts.argmax())
-    near = np.asarray(neighbours)[known]
+    truth, near = values[asked[known]], np.asarray(neighbours)[known]
+    common = int(np.bincount(values[values >= 0]).argmax())
     votes = np.where(near >= 0, values[near], PAD)
     same = (votes[:, :, None] == votes[:, None, :]).sum(axis=2) * (votes >= 0)
     best = np.take_along_axis(votes, same.argmax(axis=1)[:, None], axis=1)[:, 0]
     said = np.where(same.max(axis=1) > 0, best, common)
-    right = float((said == values[known]).mean())
-    return Told(right, float(counts[common] / len(known)), len(known))
+    return Told(float((said == truth).mean()), float((truth == common).mean()), len(known))

@@ -2,6 +2,7 @@
 
 from core.pipeline.answers import Ready, ready, recommend, recommendations, whom
 from core.pipeline.audit import document, export
+from core.pipeline.embedding import embedding, neighbours, vectors_of
 from core.pipeline.explaining import codes_of, explained, history_of, places
 from core.pipeline.judgement import compare, evaluate
 from core.pipeline.replaying import replay
@@ -15,12 +16,14 @@ __all__ = [
     "codes_of",
     "compare",
     "document",
+    "embedding",
     "evaluate",
     "explained",
     "export",
     "features_of",
     "fit",
     "history_of",
+    "neighbours",
     "places",
     "ready",
     "recommend",
@@ -29,5 +32,6 @@ __all__ = [
     "stored",
     "told",
     "train",
+    "vectors_of",
     "whom",
 ]

@@ -15,7 +15,7 @@ from core.errors import NotFound
 from core.pipeline.answers import Ready
 from core.pipeline.explaining import places
 from core.pipeline.training import split_as
-from core.types import PAD, Array, Queries, Recommender
+from core.types import PAD, Array, Ints, Queries, Recommender
 
 if TYPE_CHECKING:
     from core.data.store import DatasetInfo
@@ -65,15 +65,23 @@ class Names:
 
         None without the dataset.
         """
-        if self.info is None:
+        counts = self.taken
+        if counts is None:
             return None
         data, model = self.loaded.dataset, self.loaded.model
-        log = split_as(data, self.loaded.run.config)
-        learnt = (log.known if getattr(model.config, "refit", True) else log.train).items
-        counts = np.bincount(learnt, minlength=len(self.loaded.items))
         described = data.item_features is not None and _reads_content(model)
         unseen = "content" if described else "nothing"
         return ["events" if counts[item] else unseen for item in items]
+
+    @cached_property
+    def taken(self) -> Ints | None:
+        """How many events of each item the model learnt from, (I,); None without the dataset."""
+        if self.info is None:
+            return None
+        log = split_as(self.loaded.dataset, self.loaded.run.config)
+        refit = getattr(self.loaded.model.config, "refit", True)
+        learnt = (log.known if refit else log.train).items
+        return np.bincount(learnt, minlength=len(self.loaded.items))
 
 
 def _reads_content(model: Recommender) -> bool:

@@ -189,3 +189,5 @@ def test_attributes_are_told_by_vote():
     assert told(near, np.array([0, 1, -1, 0])).things == 3
     assert told(near, np.full(4, -1)).things == 0
     assert told(near, np.array([0, 1, 1, 1])).gain == 0  # 0 is told wrongly, as by guessing
+    part = told(near[[1, 3]], values, np.array([1, 3]))
+    assert (part.right, part.things) == (1, 2)

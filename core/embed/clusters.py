@@ -1,0 +1,172 @@
+"""Groups of like vectors, and what each is called: by what it has more of than the rest."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.stats import hypergeom
+
+from core.attributes import categories
+from core.embed.neighbours import unit
+from core.types import Array, Block, Features, Floats, Ints
+
+BATCHES_FROM = 50_000  # vectors, from where on k-means learns from parts
+LEVEL = 0.01  # of the chance that any term of any cluster is named without reason
+LIFT = 1.5  # how many times commoner than overall a term must be
+TERMS = 3  # in a name
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """Which of C groups each of N vectors is in, the largest group first."""
+
+    codes: Ints  # (N,)
+    centres: Floats  # (C, D), of unit vectors
+
+    @property
+    def sizes(self) -> Ints:
+        """How many vectors each has, (C,)."""
+        return np.bincount(self.codes, minlength=len(self.centres))
+
+    def typical(self, vectors: Array) -> Ints:
+        """The vector nearest to each group's centre, (C,)."""
+        table = unit(vectors)
+        far = np.square(table - self.centres[self.codes]).sum(axis=1)
+        order = np.lexsort((far, self.codes))
+        return order[np.searchsorted(self.codes[order], np.arange(len(self.centres)))]
+
+
+def clusters(vectors: Array, n: int | None = None, *, seed: int = 0) -> Clusters:
+    """Groups of vectors (N, D) by k-means on their directions (scikit-learn's, k-means++).
+
+    Args:
+        vectors: (N, D), at least one.
+        n: How many; √(N / 32) if not given, from 2 to 40. Fewer come where vectors are equal.
+        seed: Equal seeds give equal groups.
+    """
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    table = unit(vectors)
+    if n is None:
+        n = min(40, max(2, round((len(table) / 32) ** 0.5)))
+    n = min(n, len(table))
+    many = len(table) > BATCHES_FROM
+    made = MiniBatchKMeans(n, n_init=3, random_state=seed, batch_size=8192) if many else None
+    made = made or KMeans(n, n_init=4, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct vectors than groups
+        found = made.fit_predict(table)
+    kinds, codes, counts = np.unique(found, return_inverse=True, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    centres = made.cluster_centers_[kinds[order]].astype(np.float32)
+    return Clusters(np.argsort(order)[codes].astype(np.int64), centres)
+
+
+def words(features: Features | None) -> Block | None:
+    """What a thing can be called by: its categories and the words of its texts; or None.
+
+    Words of one or two Latin letters or digits say nothing: "of", "la".
+    """
+    known = [block for block in (categories(features), _long(features)) if block is not None]
+    if not known:
+        return None
+    names = tuple(_plain(name) for block in known for name in block.names)
+    matrix = sparse.hstack([sparse.csr_matrix(b.matrix) for b in known], format="csr")
+    matrix.eliminate_zeros()
+    matrix.data = np.ones_like(matrix.data)
+    return Block(names, matrix)
+
+
+def _long(features: Features | None) -> Block | None:
+    """The words of the texts that are not too short to say something."""
+    if features is None or features.text is None:
+        return None
+    names = features.text.names
+    words = [_plain(name) for name in names]
+    kept = [place for place, word in enumerate(words) if len(word) > 2 or not word.isascii()]
+    matrix = sparse.csr_matrix(features.text.matrix)[:, kept]
+    return Block(tuple(names[place] for place in kept), matrix) if kept else None
+
+
+def _plain(name: str) -> str:
+    """Of "genres=Comedy" Comedy, of "title: toy" toy.
+
+    >>> _plain("genres=Comedy"), _plain("title: toy"), _plain("word")
+    ('Comedy', 'toy', 'word')
+    """
+    kind, sign, value = name.partition("=")
+    return value if sign and kind else name.rpartition(": ")[2]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A word or a category that a group has more of than all do."""
+
+    name: str
+    lift: float  # share inside / share overall
+    inside: int  # things of the group that have it
+    overall: int
+
+
+def over_represented(chosen: Array, among: Block, tested: int = 1) -> list[Term]:
+    """What the things marked in chosen (N,) have more of than all N, the most telling first.
+
+    A term counts if it is at least 1.5 times as common, in two things or more, and so often inside
+    by chance (hypergeometric tail) with probability < .01 / (terms · tested). Told by
+    inside · ln lift, the group's part of the divergence. The same name in another spelling of case
+    counts once.
+
+    Args:
+        chosen: Which things, bool (N,).
+        among: What each has, 0 and 1 (N, F).
+        tested: Groups that are looked at.
+    """
+    matrix = sparse.csr_matrix(among.matrix)
+    n, m = matrix.shape[0], int(np.sum(chosen))
+    overall = np.asarray(matrix.sum(axis=0)).ravel().round().astype(np.int64)
+    inside = np.asarray(matrix[np.flatnonzero(chosen)].sum(axis=0)).ravel().round().astype(np.int64)
+    if not m or m == n:
+        return []
+    lift = (inside / m) / np.maximum(overall / n, 1e-12)
+    maybe = np.flatnonzero((inside > 1) & (lift >= LIFT))
+    chance = hypergeom.sf(inside[maybe] - 1, n, overall[maybe], m)
+    kept = maybe[chance < LEVEL / max(1, len(among.names) * tested)]
+    telling = inside[kept] * np.log(lift[kept])
+    found: dict[str, Term] = {}
+    for column in kept[np.argsort(-telling, kind="stable")].tolist():
+        term = Term(
+            among.names[column], float(lift[column]), int(inside[column]), int(overall[column])
+        )
+        found.setdefault(term.name.casefold(), term)
+    return list(found.values())
+
+
+def names_of(groups: Clusters, among: Block | None, else_named: Sequence[str]) -> list[str]:
+    """A name for each group, no two alike: its three most telling terms.
+
+    Args:
+        groups: C of them.
+        among: What each thing has; None if nothing is known.
+        else_named: What a group is like, (C,), where no term is told: its most typical thing.
+    """
+    found: list[str] = []
+    taken: set[str] = set()
+    for code, size in enumerate(groups.sizes.tolist()):
+        terms: list[Term] = []
+        if among is not None and size:
+            terms = over_represented(groups.codes == code, among, len(groups.centres))
+        words = [term.name for term in terms]
+        several = [", ".join(words[:count]) for count in range(TERMS, len(words) + 1)]
+        options = several or [", ".join(words)] if words else []
+        options = [*options, f"{options[0]}, like {else_named[code]}"] if options else []
+        options = [*options, f"like {else_named[code]}"]
+        options += [f"{options[0]} ({number})" for number in range(2, len(groups.centres) + 2)]
+        name = next(option for option in options if option.casefold() not in taken)
+        taken.add(name.casefold())
+        found.append(name)
+    return found

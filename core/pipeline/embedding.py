@@ -1,0 +1,263 @@
+"""A run → its vectors, their map and clusters as a table; an item → what is near it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.errors import BadInput, NotFound
+from core.pipeline.answers import Ready
+from core.pipeline.explaining import codes_of
+from core.pipeline.telling import Names
+from core.pipeline.training import OnStage
+from core.types import PAD, Array, Features
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from core.embed.neighbours import Neighbours
+    from core.embed.vectors import Vectors
+
+OF = ("items", "users")
+AXES = ("x", "y", "z")
+TOLD_BY = 10  # neighbours that vote for what an attribute is
+
+
+def vectors_of(loaded: Ready, of: str = "items", component: str = "", *, seed: int = 0) -> Vectors:
+    """The run's items, or the dataset's users by their whole histories, in code order.
+
+    Raises:
+        BadInput: the model has no vectors, no such component, or of is neither.
+    """
+    from core.embed import item_vectors, user_vectors
+
+    if of not in OF:
+        raise BadInput(f"vectors are of items or of users, not of {of!r}")
+    if of == "items":
+        return item_vectors(loaded.model, component, seed=seed)
+    everyone = loaded.dataset.interactions.queries()
+    return user_vectors(loaded.model, everyone, component, seed=seed)
+
+
+def embedding(
+    loaded: Ready,
+    *,
+    of: str = "items",
+    component: str = "",
+    axes: int = 0,
+    seed: int = 0,
+    on_stage: OnStage | None = None,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The vectors as a table, and what there is to say about them.
+
+    Args:
+        loaded: A run.
+        of: items or users.
+        component: One of core.embed.components; the usual one if empty.
+        axes: 2 or 3 for a map and clusters, 0 for neither.
+        seed: Of the SVD, the map and the clusters.
+        on_stage: Told what is being done, and how far it is.
+
+    Returns:
+        A row per thing: item_id or user_id, label, v0 … vD-1, and with a map x, y[, z], cluster
+        (0 the largest) and cluster_label; and {run, model, of, component, rows, dim, kept,
+        diagnosis: [{key, severity, numbers, sentence}], attributes: [{name, right, commonest,
+        gain, things}], map: {axes, laid_out, trustworthiness, recall, k, points} or None,
+        clusters: [{cluster, label, size}]}: kept as in Vectors, attributes told from the ten
+        nearest vectors of at most 2,000 things, see core.embed.quality.told.
+    """
+    import pandas as pd
+
+    stage = on_stage or (lambda name, share: None)
+    stage("vectors", None)
+    found = vectors_of(loaded, of, component, seed=seed)
+    ids, labels = _called(loaded, of)
+    columns: dict[str, Any] = {f"{of[:-1]}_id": ids, "label": labels}
+    columns |= {f"v{place}": values for place, values in enumerate(found.values.T)}
+    about: dict[str, Any] = {
+        "run": loaded.run.id,
+        "model": loaded.run.config.model,
+        "of": of,
+        "component": found.component,
+        "rows": len(found),
+        "dim": found.values.shape[1],
+        "kept": found.kept,
+        "diagnosis": _diagnosed(loaded, found.values, of, seed),
+        "attributes": attributes_told(loaded, found.values, of, seed=seed),
+        "map": None,
+        "clusters": [],
+    }
+    if axes:
+        shown, about["map"] = _mapped(found.values, axes, seed, stage)
+        stage("clusters", None)
+        codes, about["clusters"] = _clustered(loaded, found.values, of, labels, seed)
+        names = [one["label"] for one in about["clusters"]]
+        columns |= dict(zip(AXES, shown.T, strict=False))
+        columns |= {"cluster": codes, "cluster_label": [names[code] for code in codes.tolist()]}
+    return pd.DataFrame(columns), about
+
+
+def _called(loaded: Ready, of: str) -> tuple[Array, list[str]]:
+    """The ids of all items or users in code order, and what they are called."""
+    if of == "users":
+        ids = loaded.dataset.users.ids
+        return ids, list(map(str, ids))
+    labels = Names(loaded).labels(np.arange(len(loaded.items)))
+    return loaded.items.ids, [labels[code] for code in range(len(loaded.items))]
+
+
+def _diagnosed(loaded: Ready, vectors: Array, of: str, seed: int) -> list[dict[str, Any]]:
+    from core.embed.diagnosis import diagnosis
+
+    taken = Names(loaded).taken if of == "items" else None
+    return [
+        {
+            "key": one.key,
+            "severity": one.severity,
+            "numbers": dict(one.numbers),
+            "sentence": one.sentence,
+        }
+        for one in diagnosis(vectors, taken, seed=seed)
+    ]
+
+
+def attributes_told(
+    loaded: Ready, vectors: Array, of: str = "items", *, seed: int = 0
+) -> list[dict[str, Any]]:
+    """How well each categorical attribute is told from neighbours, the best told first.
+
+    Of one with several values the most frequent of a thing's own counts; one with fewer than two
+    values is left out.
+    """
+    from core.attributes import attributes, categories
+    from core.embed.neighbours import nearest
+    from core.embed.quality import SAMPLE, told
+
+    described = categories(_features(loaded, of))
+    if described is None:
+        return []
+    asked = np.sort(np.random.default_rng(seed).permutation(len(vectors))[:SAMPLE])
+    near = nearest(vectors, vectors[asked], TOLD_BY, asked).items
+    found = []
+    for name, columns in attributes(described.names).items():
+        own = described.matrix[:, columns].toarray() > 0
+        values = np.where(own.any(axis=1), (own * own.sum(axis=0)).argmax(axis=1), PAD)
+        judged = told(near, values, asked)
+        if len(columns) > 1 and judged.things:
+            found.append({"name": name, **asdict(judged), "gain": judged.gain})
+    return sorted(found, key=lambda one: -one["gain"])
+
+
+def _mapped(vectors: Array, axes: int, seed: int, stage: OnStage) -> tuple[Array, dict[str, Any]]:
+    from core.embed.layout import Map
+    from core.embed.quality import quality
+
+    made = Map.fit(vectors, axes, seed=seed, on_step=lambda share: stage("map", share))
+    stage("quality", None)
+    judged = asdict(quality(vectors, made.points, seed=seed))
+    return made.points, {"axes": axes, "laid_out": len(made.laid_out), **judged}
+
+
+def _clustered(
+    loaded: Ready, vectors: Array, of: str, labels: list[str], seed: int
+) -> tuple[Array, list[dict[str, Any]]]:
+    from core.embed.clusters import clusters, names_of, words
+
+    groups = clusters(vectors, seed=seed)
+    typical = [labels[code] for code in groups.typical(vectors).tolist()]
+    names = names_of(groups, words(_features(loaded, of)), typical)
+    told = zip(names, groups.sizes.tolist(), strict=True)
+    return groups.codes, [
+        {"cluster": code, "label": name, "size": size} for code, (name, size) in enumerate(told)
+    ]
+
+
+def _features(loaded: Ready, of: str) -> Features | None:
+    """What is known of the items or users; None if nothing, or if the dataset is gone."""
+    if Names(loaded).info is None:
+        return None
+    return loaded.dataset.item_features if of == "items" else loaded.dataset.user_features
+
+
+def neighbours(
+    loaded: Ready, item: object, *, k: int = 10, component: str = "", seed: int = 0
+) -> dict[str, Any]:
+    """What is near an item: to the model, by what is known of it, and by who took it.
+
+    Returns:
+        {run, model, item, label, component, recall, vectors: [{item, label, cosine}], content: the
+        same, together: the same with both, the people who took both; why: {list: a sentence}}.
+        Each list has the nearest first, at most k; one that cannot be made is empty and in why.
+
+    Raises:
+        NotFound: an id that the run does not know.
+        BadInput: the model has no vectors.
+    """
+    from core.embed.index import searcher
+
+    code = int(codes_of(loaded, [item])[0])
+    found = vectors_of(loaded, component=component, seed=seed)
+    why: dict[str, str] = {}
+    search = searcher(found.values, seed=seed)
+    lists: dict[str, list[dict[str, Any]]] = {"vectors": [], "content": [], "together": []}
+    if found.values[code].any():
+        own = np.array([code])
+        lists["vectors"] = _told(loaded, search.nearest(found.values[own], k, own))
+    else:
+        why["vectors"] = f"nobody took item {item} where the model learnt: its vector is 0"
+    _by_data(loaded, code, k, lists, why)
+    label = Names(loaded).labels(np.array([code]))[code]
+    return {
+        "run": loaded.run.id,
+        "model": loaded.run.config.model,
+        "item": loaded.items.ids[[code]].tolist()[0],
+        "label": label,
+        "component": found.component,
+        "recall": search.recall,
+        **lists,
+        "why": why,
+    }
+
+
+def _by_data(
+    loaded: Ready,
+    code: int,
+    k: int,
+    lists: dict[str, list[dict[str, Any]]],
+    why: dict[str, str],
+) -> None:
+    """Adds the neighbours by content and by who took both, or why there are none."""
+    from core.embed import alike
+
+    try:
+        data = loaded.dataset
+    except NotFound as error:
+        why |= dict.fromkeys(("content", "together"), str(error))
+        return
+    log, own = data.interactions, np.array([code])
+    try:
+        near = alike.content(data.item_features, log).nearest(own, k)
+        lists["content"] = _told(loaded, near)
+        if not lists["content"]:
+            why["content"] = "no other item has anything that is known of this one"
+    except BadInput:
+        why["content"] = "nothing is known of the items of this dataset but who took them"
+    near = alike.together(log).nearest(own, k)
+    lists["together"] = _told(loaded, near)
+    shared = alike.both(log, code, near.items[0]).tolist()
+    for one, people in zip(lists["together"], shared, strict=False):
+        one["both"] = people
+    if not lists["together"]:
+        why["together"] = "nobody who took this item took another"
+
+
+def _told(loaded: Ready, near: Neighbours) -> list[dict[str, Any]]:
+    """The neighbours of one item as JSON."""
+    there = near.items[0] >= 0
+    codes, cosines = near.items[0][there], near.cosines[0][there]
+    labels = Names(loaded).labels(codes) if len(codes) else {}
+    ids = loaded.items.ids[codes].tolist()
+    told = zip(ids, codes.tolist(), cosines.tolist(), strict=True)
+    return [{"item": ident, "label": labels[code], "cosine": cos} for ident, code, cos in told]

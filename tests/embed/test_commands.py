@@ -1,0 +1,155 @@
+"""`recscope embed` and `recscope neighbours`, on a small shop."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core import cli, pipeline
+from core.embed import item_vectors, user_vectors
+
+
+@pytest.fixture
+def recscope(shop, capsys, monkeypatch):
+    """Runs a command on the shop; its exit code, its output (JSON if it is some), its errors."""
+    monkeypatch.setenv("RECSCOPE_HOME", str(shop.path))
+
+    def run(*words: object):
+        try:
+            code = cli.main([str(word) for word in words])
+        except SystemExit as stop:
+            code = stop.code
+        out, err = capsys.readouterr()
+        return code, json.loads(out) if "--json" in words and out else out, err
+
+    return run
+
+
+@pytest.fixture
+def fitted(shop):
+    """A run of this model on the shop, loaded."""
+
+    def fit(name: str, *params: str):
+        run = pipeline.train(shop, "shop", name, params, device="cpu", name=name)
+        return pipeline.ready(shop, run, device="cpu")
+
+    return fit
+
+
+def test_a_table_of_all_items_with_a_map_and_clusters(shop, fitted, recscope, tmp_path):
+    loaded = fitted("unified", "epochs=2")
+    out = tmp_path / "items.parquet"
+    code, about, err = recscope("embed", "unified", "--map", "--axes", 3, "--out", out, "--json")
+    assert code == 0, err
+    frame = pd.read_parquet(out)
+    vectors = [f"v{place}" for place in range(64)]
+    assert list(frame) == ["item_id", "label", *vectors, *"xyz", "cluster", "cluster_label"]
+    assert frame["item_id"].tolist() == loaded.items.ids.tolist()
+    np.testing.assert_array_equal(frame[vectors], item_vectors(loaded.model).values)
+    assert about["component"] == "fused"
+    assert (about["rows"], about["dim"], about["map"]["axes"]) == (len(frame), 64, 3)
+    assert 0 <= about["map"]["recall"] <= about["map"]["trustworthiness"] <= 1
+    sizes = frame["cluster"].value_counts()
+    for one in about["clusters"]:
+        own = frame[frame["cluster"] == one["cluster"]]
+        assert sizes[one["cluster"]] == one["size"]
+        assert set(own["cluster_label"]) == {one["label"]}
+    code, text, _ = recscope("embed", "unified", "--map", "--component", "content")
+    assert code == 0
+    assert "items of unified in 64 numbers (content)" in text
+    assert "trustworthiness" in text
+
+
+def test_the_same_seed_writes_the_same_file(fitted, recscope, tmp_path):
+    fitted("item_knn")
+    files = [tmp_path / f"{name}.parquet" for name in "abc"]
+    for file, seed in zip(files, (1, 1, 2), strict=True):
+        code, text, err = recscope("embed", "item_knn", "--map", "--seed", seed, "--out", file)
+        assert code == 0, err
+        assert "of the weights' size" in text or "(rows)" in text
+    first, second, third = map(pd.read_parquet, files)
+    pd.testing.assert_frame_equal(first, second)
+    assert not np.allclose(first[["x", "y"]], third[["x", "y"]])
+
+
+def test_people_by_their_histories(shop, fitted, recscope, tmp_path):
+    loaded = fitted("als", "dim=4")
+    out = tmp_path / "users.csv"
+    code, about, err = recscope("embed", "als", "--of", "users", "--out", out, "--json")
+    assert code == 0, err
+    frame = pd.read_csv(out)
+    assert list(frame) == ["user_id", "label", "v0", "v1", "v2", "v3"]
+    everyone = loaded.dataset.interactions.queries()
+    wanted = user_vectors(loaded.model, everyone).values
+    np.testing.assert_allclose(frame[["v0", "v1", "v2", "v3"]], wanted, atol=1e-6)
+    assert (about["of"], about["map"], about["clusters"]) == ("users", None, [])
+
+
+def test_three_lists_of_neighbours(shop, fitted, recscope):
+    loaded = fitted("als", "dim=4")
+    item = int(loaded.items.ids[1])
+    code, found, err = recscope("neighbours", "als", "--item", item, "-k", 4, "--json")
+    assert code == 0, err
+    assert (found["item"], found["recall"], found["why"]) == (item, 1.0, {})
+    x = item_vectors(loaded.model).values.astype(float)
+    sizes = np.linalg.norm(x, axis=1)
+    cosines = x @ x[1] / np.where(sizes > 0, sizes, 1) / sizes[1]
+    cosines[1] = -np.inf
+    best = np.argsort(-cosines, kind="stable")[:4]
+    assert [one["item"] for one in found["vectors"]] == loaded.items.ids[best].tolist()
+    np.testing.assert_allclose([one["cosine"] for one in found["vectors"]], cosines[best])
+    events = pd.read_parquet(shop.dataset("shop").folder / "events.parquet")
+    people = events.groupby("item_id")["user_id"].agg(set)
+    for one in found["together"]:
+        assert one["both"] == len(people[item] & people[one["item"]])
+    assert len(found["content"]) == 4
+    code, text, _ = recscope("neighbours", "als", "--item", item)
+    assert code == 0
+    assert text.count("\n\n") == 3
+    assert "by who took both\nitem  label  cosine  both" in text
+
+
+def test_a_model_of_behaviour_alone_still_tells_by_the_dataset(shop, fitted, recscope):
+    fitted("als", "dim=4")
+    shop.dataset("shop").folder.rename(shop.path / "gone")
+    code, found, err = recscope("neighbours", "als", "--item", 20, "--json")
+    assert code == 0, err
+    assert len(found["vectors"]) == 10
+    assert set(found["why"]) == {"content", "together"}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("embed", "pop"), "holds no vectors of items: choose a run of"),
+        (("embed", "als", "--component", "id"), "no component 'id': it has vectors"),
+        (("embed", "als", "--axes", "3"), "--axes 3 has nothing to act on: add --map"),
+        (("embed", "als", "--of", "films"), "invalid choice: 'films'"),
+        (("embed", "als", "--out", "x.txt"), "ends in .parquet or .csv"),
+        (("embed", "nothing"), "nothing"),
+        (("neighbours", "als", "--item", "7"), "item '7' is not in dataset shop"),
+        (("neighbours", "als"), "--item"),
+        (("neighbours", "als", "--item", "20", "-k", "0"), "not a whole number"),
+    ],
+)
+def test_mistakes_get_one_sentence(fitted, recscope, words, sentence):
+    fitted("als", "dim=4")
+    pipeline.train(fitted("popularity").workspace, "shop", "popularity", name="pop")
+    code, _, err = recscope(*words)
+    assert code == 2
+    assert sentence in err
+    assert "Traceback" not in err
+
+
+def test_items_that_nobody_took_have_no_neighbours_by_vector(fitted):
+    loaded = fitted("als", "dim=4")
+    state = loaded.model.state()
+    state["items"] = state["items"] * (np.arange(len(loaded.items)) != 3)[:, None]
+    loaded.model.load(state)
+    found = pipeline.neighbours(loaded, loaded.items.ids[3])
+    assert found["vectors"] == []
+    assert "its vector is 0" in found["why"]["vectors"]
+    assert found["content"]
