@@ -66,6 +66,9 @@ recommend RUN --users 1,2 -k 10 --keep-seen --out FILE.parquet
 recommend RUN --users all
 recommend RUN --rerank mmr --strength 0.5
 recommend RUN --histories FILE --out FILE.csv
+embed RUN --map --of users --component id --axes 3 --seed 2 --out FILE.parquet --json
+embed RUN --map
+neighbours RUN --item 2 -k 10 --component id --json
 explain RUN --user 1 --item 2 --against 3 --out FILE.json --hash-user --seed 3 --json
 explain RUN --histories FILE -k 10
 explain --replay FILE --json

@@ -31,7 +31,7 @@ def test_registries_use_plain_names(registry: dict[str, object]) -> None:
 
 
 def test_the_readme_tours_the_command_line() -> None:
-    assert len(COMMANDS) == 12
+    assert len(COMMANDS) == 14
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -19,3 +19,13 @@ def test_models_import_on_a_bare_gpu_box():
 
 def test_data_imports_without_torch():
     imports_without("core.data.store, core.artifact", ["torch", "streamlit"])
+
+
+def test_embeddings_import_without_tables_and_load_nothing_heavy():
+    absent = ["duckdb", "pandas", "pyarrow", "plotly", "streamlit", "sklearn.cluster", "faiss"]
+    modules = ("layout", "clusters", "diagnosis", "index", "alike", "quality")
+    imports_without(", ".join(f"core.embed.{name}" for name in modules), absent)
+
+
+def test_the_command_line_answers_before_anything_heavy_is_loaded():
+    imports_without("core.cli", ["torch", "sklearn", "faiss", "streamlit"])
