@@ -28,6 +28,7 @@ TOGETHER, GATHERING = 12.0, 1 / 3  # how much stronger the pull is at first, for
 COOLING = 0.2  # the share of STEPS, at the end, over which they shorten to nothing
 START = 1e-4  # spread of the first points, so small that they can still pass through each other
 CELLS = {"cpu": 2**20, "cuda": 2**28}  # pairs of points at a time
+MIB = {"cpu": 64, "cuda": 4096}  # of cosines at a time
 
 OnStep = Callable[[float], None]
 
@@ -103,7 +104,7 @@ class Map:
         found = np.zeros((len(vectors), points.shape[1]), np.float32)
         k = min(NEAR_PLACED, len(points))
         rows = unit(vectors)
-        for part in chunks(len(rows), len(points), mib=128):
+        for part in chunks(len(rows), len(points), MIB[self._table.device.type]):
             cosines, near = (tensor(rows[part], self.device) @ self._table.T).topk(k, dim=1)
             weights = 1 / (1 - cosines.double().cpu().numpy()).clip(1e-6)
             weights /= weights.sum(axis=1, keepdims=True)
@@ -134,7 +135,7 @@ class Graph(NamedTuple):
         n, near = len(table), min(NEAR, len(table) - 1)
         rows = tensor(table, device)
         found = torch.empty(n, near, dtype=torch.long, device=device)
-        for part in chunks(n, n, mib=64):
+        for part in chunks(n, n, MIB[rows.device.type]):
             cosines = rows[part] @ rows.T
             own = torch.arange(part.start, part.stop, device=device)
             cosines[own - part.start, own] = -torch.inf

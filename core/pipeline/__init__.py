@@ -2,7 +2,7 @@
 
 from core.pipeline.answers import Ready, ready, recommend, recommendations, whom
 from core.pipeline.audit import document, export
-from core.pipeline.embedding import embedding, neighbours, vectors_of
+from core.pipeline.embedding import embedding, laid_on, neighbours, vectors_of
 from core.pipeline.explaining import codes_of, explained, history_of, places
 from core.pipeline.judgement import compare, evaluate
 from core.pipeline.replaying import replay
@@ -23,6 +23,7 @@ __all__ = [
     "features_of",
     "fit",
     "history_of",
+    "laid_on",
     "neighbours",
     "places",
     "ready",

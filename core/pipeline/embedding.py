@@ -181,6 +181,32 @@ def _features(loaded: Ready, of: str) -> Features | None:
     return loaded.dataset.item_features if of == "items" else loaded.dataset.user_features
 
 
+def laid_on(frame: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, float]:
+    """A table of `embedding` whose map is turned, mirrored and stretched onto another one's.
+
+    By the things that both have: two runs', epochs' or components' maps. With it the gap that is
+    left, 0 where both are alike, 1 where nothing fits; see core.embed.aligned.
+
+    Raises:
+        BadInput: one is of items and the other of users, there is no map, or too little is shared.
+    """
+    from core.embed.pca import aligned
+
+    key = frame.columns[0]
+    axes = [axis for axis in AXES if axis in frame]
+    if other.columns[0] != key or not axes or axes != [axis for axis in AXES if axis in other]:
+        raise BadInput(
+            "two maps are laid on each other if both are of items or of users, and both "
+            "have the same axes: make them with embed --map"
+        )
+    ids = frame[key].astype(str), other[key].astype(str)
+    places = dict(zip(ids[1], range(len(other)), strict=True))
+    rows = [row for row, ident in enumerate(ids[0]) if ident in places]
+    shared = np.array(rows, np.int64), np.array([places[ids[0][row]] for row in rows], np.int64)
+    moved, gap = aligned(frame[axes].to_numpy(), other[axes].to_numpy(), shared)
+    return frame.assign(**dict(zip(axes, moved.T, strict=True))), gap
+
+
 def neighbours(
     loaded: Ready, item: object, *, k: int = 10, component: str = "", seed: int = 0
 ) -> dict[str, Any]:

@@ -61,6 +61,10 @@ def test_terms_are_those_that_chance_does_not_explain():
     assert over_represented(np.ones(200, bool), among) == []
     assert [term.name for term in over_represented(chosen, among, tested=10**6)] == ["inside"]
 
+    many = np.arange(4000) < 1000
+    somewhat = has(4000, weak=list(range(610, 1810)), telling=list(range(400, 1400)))
+    assert [term.name for term in over_represented(many, somewhat)] == ["telling"]  # 1.3, 2.4
+
 
 def test_names_have_three_terms_and_are_never_alike():
     groups = Clusters(np.repeat(np.arange(4), 50), np.zeros((4, 2), np.float32))

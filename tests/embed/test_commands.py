@@ -10,6 +10,7 @@ import pytest
 
 from core import cli, pipeline
 from core.embed import item_vectors, user_vectors
+from core.errors import BadInput
 
 
 @pytest.fixture
@@ -153,3 +154,20 @@ def test_items_that_nobody_took_have_no_neighbours_by_vector(fitted):
     assert found["vectors"] == []
     assert "its vector is 0" in found["why"]["vectors"]
     assert found["content"]
+
+
+def test_two_maps_are_laid_on_each_other_by_what_both_have():
+    rng = np.random.default_rng(0)
+    other = pd.DataFrame({"item_id": np.arange(20), "x": rng.random(20), "y": rng.random(20)})
+    turned = other.assign(x=-2 * other["y"], y=3 + 2 * other["x"])
+    order = rng.permutation(20)[:15]
+    frame = turned.iloc[order].reset_index(drop=True)
+    frame["item_id"] = frame["item_id"].astype(str)
+    frame.loc[0, "item_id"] = "new"
+    moved, gap = pipeline.laid_on(frame, other)
+    assert gap < 1e-6
+    np.testing.assert_allclose(moved[["x", "y"]], other.iloc[order][["x", "y"]], atol=1e-6)
+    with pytest.raises(BadInput, match="both are of items or of users"):
+        pipeline.laid_on(frame.rename(columns={"item_id": "user_id"}), other)
+    with pytest.raises(BadInput, match="make them with embed --map"):
+        pipeline.laid_on(frame.drop(columns=["x", "y"]), other)
