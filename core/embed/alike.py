@@ -10,14 +10,15 @@ from core.embed.vectors import weights_of
 from core.models.blocks import unit_rows
 from core.models.content import Content
 from core.models.gram import chunks
-from core.types import PAD, Array, Features, Interactions, Ints, TrainData
+from core.types import Array, Features, Interactions, TrainData
 
 
 class Overlap:
     """Items as rows of a sparse matrix (I, F), compared by the cosine of what they share."""
 
     def __init__(self, matrix: sparse.csr_matrix) -> None:
-        self.matrix = sparse.csr_matrix(unit_rows(sparse.csr_matrix(matrix, dtype=np.float64)))
+        self._whole = sparse.csr_matrix(matrix, dtype=np.float64)
+        self.matrix = sparse.csr_matrix(unit_rows(self._whole))
         self._columns = self.matrix.T.tocsr()
 
     def nearest(self, items: Array, k: int) -> Neighbours:
@@ -37,6 +38,12 @@ class Overlap:
                 best = np.lexsort((codes, -cosines))[:k]
                 found.items[row, : len(best)] = codes[best]
                 found.cosines[row, : len(best)] = cosines[best]
+        return found
+
+    def shared(self, item: int, others: Array) -> Array:
+        """The item's row times each of the others' (n,): of rows of 0 and 1, how much both have."""
+        rows = self._whole[np.asarray(others, np.int64)]
+        found: Array = np.asarray((rows @ self._whole[[item]].T).todense()).ravel()
         return found
 
 
@@ -62,10 +69,3 @@ def takers(log: Interactions) -> sparse.csr_matrix:
     matrix = sparse.csr_matrix(pairs, shape=(log.n_items, log.n_users))
     matrix.data[:] = 1
     return matrix
-
-
-def both(log: Interactions, item: int, others: Array) -> Ints:
-    """How many people took the item and each of these others (n,) too; 0 for PAD."""
-    matrix, others = takers(log), np.asarray(others, np.int64)
-    counts = np.asarray((matrix[others] @ matrix[[item]].T).todense()).ravel()
-    return np.where(others == PAD, 0, counts).astype(np.int64)

@@ -2,7 +2,7 @@
 
 from core.pipeline.answers import Ready, ready, recommend, recommendations, whom
 from core.pipeline.audit import document, export
-from core.pipeline.embedding import embedding, laid_on, neighbours, vectors_of
+from core.pipeline.embedding import Near, embedding, laid_on, neighbours, vectors_of
 from core.pipeline.explaining import codes_of, explained, history_of, places
 from core.pipeline.judgement import compare, evaluate
 from core.pipeline.replaying import replay
@@ -10,6 +10,7 @@ from core.pipeline.telling import attributes, told
 from core.pipeline.training import OnStage, features_of, fit, stored, train
 
 __all__ = [
+    "Near",
     "OnStage",
     "Ready",
     "attributes",

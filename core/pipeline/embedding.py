@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,9 @@ from core.types import PAD, Array, Features
 if TYPE_CHECKING:
     import pandas as pd
 
+    from core.data.dataset import Dataset
+    from core.embed import Exact, Index
+    from core.embed.alike import Overlap
     from core.embed.neighbours import Neighbours
     from core.embed.vectors import Vectors
 
@@ -210,73 +214,113 @@ def laid_on(frame: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, flo
 def neighbours(
     loaded: Ready, item: object, *, k: int = 10, component: str = "", seed: int = 0
 ) -> dict[str, Any]:
-    """What is near an item: to the model, by what is known of it, and by who took it.
+    """What is near one item; see Near, which is to be kept where more are asked."""
+    return Near(loaded, component, seed=seed).of(item, k)
 
-    Returns:
-        {run, model, item, label, component, recall, vectors: [{item, label, cosine}], content: the
-        same, together: the same with both, the people who took both; why: {list: a sentence}}.
-        Each list has the nearest first, at most k; one that cannot be made is empty and in why.
 
-    Raises:
-        NotFound: an id that the run does not know.
-        BadInput: the model has no vectors.
+@dataclass(frozen=True, eq=False)
+class Near:
+    """What is near items: to the model, by what is known of them, by who took them.
+
+    Made once, asked often: what a list needs is made when it is first asked for.
     """
-    from core.embed.index import searcher
 
-    code = int(codes_of(loaded, [item])[0])
-    found = vectors_of(loaded, component=component, seed=seed)
-    why: dict[str, str] = {}
-    search = searcher(found.values, seed=seed)
-    lists: dict[str, list[dict[str, Any]]] = {"vectors": [], "content": [], "together": []}
-    if found.values[code].any():
-        own = np.array([code])
-        lists["vectors"] = _told(loaded, search.nearest(found.values[own], k, own))
-    else:
-        why["vectors"] = f"nobody took item {item} where the model learnt: its vector is 0"
-    _by_data(loaded, code, k, lists, why)
-    label = Names(loaded).labels(np.array([code]))[code]
-    return {
-        "run": loaded.run.id,
-        "model": loaded.run.config.model,
-        "item": loaded.items.ids[[code]].tolist()[0],
-        "label": label,
-        "component": found.component,
-        "recall": search.recall,
-        **lists,
-        "why": why,
-    }
+    loaded: Ready
+    component: str = ""
+    many: bool = False  # will be asked often: above 200,000 items worth an index
+    seed: int = 0
 
+    @cached_property
+    def vectors(self) -> Vectors:
+        """The items'.
 
-def _by_data(
-    loaded: Ready,
-    code: int,
-    k: int,
-    lists: dict[str, list[dict[str, Any]]],
-    why: dict[str, str],
-) -> None:
-    """Adds the neighbours by content and by who took both, or why there are none."""
-    from core.embed import alike
+        Raises:
+            BadInput: the model has no vectors, or no such component.
+        """
+        return vectors_of(self.loaded, component=self.component, seed=self.seed)
 
-    try:
-        data = loaded.dataset
-    except NotFound as error:
-        why |= dict.fromkeys(("content", "together"), str(error))
-        return
-    log, own = data.interactions, np.array([code])
-    try:
-        near = alike.content(data.item_features, log).nearest(own, k)
-        lists["content"] = _told(loaded, near)
-        if not lists["content"]:
-            why["content"] = "no other item has anything that is known of this one"
-    except BadInput:
-        why["content"] = "nothing is known of the items of this dataset but who took them"
-    near = alike.together(log).nearest(own, k)
-    lists["together"] = _told(loaded, near)
-    shared = alike.both(log, code, near.items[0]).tolist()
-    for one, people in zip(lists["together"], shared, strict=False):
-        one["both"] = people
-    if not lists["together"]:
-        why["together"] = "nobody who took this item took another"
+    @cached_property
+    def _search(self) -> Exact | Index:
+        from core.embed import Exact, searcher
+
+        values = self.vectors.values
+        return searcher(values, seed=self.seed) if self.many else Exact(values)
+
+    @cached_property
+    def _content(self) -> Overlap | str:
+        """The items by what is known of them, or why not."""
+        from core.embed import alike
+
+        try:
+            return alike.content(self._data.item_features, self._data.interactions)
+        except NotFound as error:
+            return str(error)
+        except BadInput:
+            return "nothing is known of the items of this dataset but who took them"
+
+    @cached_property
+    def _together(self) -> Overlap | str:
+        """The items by who took them, or why not."""
+        from core.embed import alike
+
+        try:
+            return alike.together(self._data.interactions)
+        except NotFound as error:
+            return str(error)
+
+    @property
+    def _data(self) -> Dataset:
+        return self.loaded.dataset
+
+    def of(self, item: object, k: int = 10) -> dict[str, Any]:
+        """What is near an item.
+
+        Returns:
+            {run, model, item, label, component, recall, vectors: [{item, label, cosine}], content:
+            the same, together: the same with both, the people who took both; why: {list: a
+            sentence}}. Each list has the nearest first, at most k; one that is empty is in why.
+            recall is 1 where all vectors are compared.
+
+        Raises:
+            NotFound: an id that the run does not know.
+            BadInput: the model has no vectors, or no such component.
+        """
+        code, found = int(codes_of(self.loaded, [item])[0]), self.vectors
+        own, lists, why = np.array([code]), dict[str, list[dict[str, Any]]](), dict[str, str]()
+        lists["vectors"] = []
+        if found.values[code].any():
+            near = self._search.nearest(found.values[own], k, own)
+            lists["vectors"] = _told(self.loaded, near)
+        else:
+            why["vectors"] = f"nobody took item {item} where the model learnt: its vector is 0"
+        for name, by, nothing in (
+            ("content", self._content, "no other item has anything that is known of this one"),
+            ("together", self._together, "nobody who took this item took another"),
+        ):
+            lists[name] = [] if isinstance(by, str) else _told(self.loaded, by.nearest(own, k))
+            if not lists[name]:
+                why[name] = by if isinstance(by, str) else nothing
+        self._count_both(code, lists["together"])
+        label = Names(self.loaded).labels(own)[code]
+        return {
+            "run": self.loaded.run.id,
+            "model": self.loaded.run.config.model,
+            "item": self.loaded.items.ids[[code]].tolist()[0],
+            "label": label,
+            "component": found.component,
+            "recall": self._search.recall,
+            **lists,
+            "why": why,
+        }
+
+    def _count_both(self, code: int, together: list[dict[str, Any]]) -> None:
+        """Adds to each how many people took it and this item."""
+        if together:
+            assert not isinstance(self._together, str), "it has neighbours"
+            others = self.loaded.items.encode([one["item"] for one in together])
+            shared = self._together.shared(code, others)
+            for one, people in zip(together, shared.tolist(), strict=True):
+                one["both"] = people
 
 
 def _told(loaded: Ready, near: Neighbours) -> list[dict[str, Any]]:

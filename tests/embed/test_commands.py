@@ -171,3 +171,14 @@ def test_two_maps_are_laid_on_each_other_by_what_both_have():
         pipeline.laid_on(frame.rename(columns={"item_id": "user_id"}), other)
     with pytest.raises(BadInput, match="make them with embed --map"):
         pipeline.laid_on(frame.drop(columns=["x", "y"]), other)
+
+
+def test_what_is_asked_often_is_the_same_by_an_index(fitted, monkeypatch):
+    monkeypatch.setattr("core.embed.index.EXACT_UP_TO", 10)
+    loaded = fitted("als", "dim=4")
+    near, item = pipeline.Near(loaded, many=True), loaded.items.ids[2]
+    found, alone = near.of(item, 5), pipeline.neighbours(loaded, item, k=5)
+    assert found["recall"] >= 0.98
+    assert found["vectors"][0] == alone["vectors"][0]
+    assert (found["content"], found["together"]) == (alone["content"], alone["together"])
+    assert near.of(item, 5) == found

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.embed import neighbours
-from core.embed.alike import both, content, together
+from core.embed.alike import content, together
 from core.embed.index import Index, recall, searcher
 from core.embed.neighbours import Exact, Neighbours, nearest, unit
 from core.errors import BadInput
@@ -130,11 +130,8 @@ def test_together_is_the_cosine_of_who_took_both(log):
     assert set(there) == {i for i in range(1, 8) if people[0] & people[i]}
     assert (np.diff(found.cosines[0][: len(there)]) <= 0).all()
     assert (found.items[1] == -1).all()  # nobody took item 7
-    assert both(log, 0, [1, 2, -1]).tolist() == [
-        len(people[0] & people[1]),
-        len(people[0] & people[2]),
-        0,
-    ]
+    shared = together(log).shared(0, [1, 2])
+    assert shared.tolist() == [len(people[0] & people[1]), len(people[0] & people[2])]
 
 
 def test_content_is_the_cosine_of_what_is_known(world):
