@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 import torch
@@ -96,9 +94,7 @@ def test_new_points_are_placed_and_nothing_moves(clumps):
     rest = np.setdiff1d(np.arange(300), held)
     made = Map.fit(points[rest])
     before = made.points.copy()
-    began = time.perf_counter()
     placed = made.place(points[held])
-    assert time.perf_counter() - began < 60  # a hang; the benchmark measures it
     np.testing.assert_array_equal(before, made.points)
     distances = np.linalg.norm(placed[:, None] - made.points, axis=2)
     assert (labels[rest][distances.argmin(axis=1)] == labels[held]).mean() > 0.9
