@@ -31,7 +31,8 @@ class Index:
         table = unit(self.vectors)
         n, dim = table.shape
         cells = max(1, round(2 * n**0.5))
-        self._index: Any = faiss.index_factory(dim, f"IVF{cells},Flat", faiss.METRIC_INNER_PRODUCT)
+        factory: Any = faiss.index_factory  # whose types know no cells
+        self._index = factory(dim, f"IVF{cells},Flat", faiss.METRIC_INNER_PRODUCT)
         self._index.cp.niter, self._index.cp.seed = ROUNDS, seed + 1
         self._index.cp.max_points_per_centroid = PER_CELL
         self._index.cp.min_points_per_centroid = 1
