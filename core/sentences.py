@@ -21,15 +21,15 @@ def sentence(told: Told) -> str:
 
     >>> cup = {"label": "Cup", "value": 3.0, "sure": True}
     >>> pot = {"label": "Pot", "value": -1.0, "sure": True}
-    >>> told = {"label": "Tea", "rank": 1, "model": "ease", "players": [cup, pot], "base": 0.0}
-    >>> sentence(told | {"score": 2.0, "against": None, "known_by": "events"})
+    >>> told = {"label": "Tea", "rank": 1, "rank_without": 30, "players": [cup, pot]}
+    >>> sentence(told | {"model": "ease", "score": 2.0, "against": None, "known_by": "events"})
     'Tea is recommended because of Cup (100 % of what speaks for it); Pot spoke against it.'
     """
     other = told["against"]
     if other is not None and told["score"] < 0:  # what puts the other one before it
         players = [{**p, "value": -p["value"]} for p in told["players"]]
         flipped = {"label": other["label"], "against": {"label": told["label"]}}
-        figures = {"players": players, "base": -told["base"], "score": -told["score"]}
+        figures = {"players": players, "score": -told["score"]}
         return sentence({**told, **flipped, **figures, "known_by": None}) + _unseen(told)
     return f"{_head(told)}{_reasons(told)}.{_unseen(told)}"
 
@@ -57,9 +57,9 @@ def _reasons(told: Told) -> str:
     share = sum(value for _, value in named) / speaks if speaks else 0.0
     names = _listed([label for label, _ in named])
     because = contrast or (told["rank"] is not None and told["rank"] <= LISTED)
-    if told["base"] > speaks and because:
-        said = f" mostly because {popular}"
-        said += f"; in this history {names} {_s('speak', named)} for it" if named else ""
+    if because and not contrast and told["rank_without"] <= LISTED:
+        said = ", and would be without any history"
+        said += f"; in this one {names} {_s('speak', named)} for it" if named else ""
     elif not named:
         return ": nothing in this history clearly speaks for it" + _opponent(against, named)
     elif because:

@@ -542,9 +542,9 @@ SENTENCES = [
         "T is recommended because of A and B (100 % of what speaks for it).",
     ),
     (
-        {"base": 20.0},
-        "T is recommended mostly because it is popular in general; in this history A and B speak "
-        "for it; D spoke against it.",
+        {"rank_without": 10},
+        "T is recommended, and would be without any history; in this one A and B speak for it; D "
+        "spoke against it.",
     ),
     (
         {"players": PLAYERS[3:4]},
@@ -585,7 +585,7 @@ SENTENCES = [
 
 @pytest.mark.parametrize(("change", "expected"), SENTENCES)
 def test_sentences(change, expected):
-    told = {"label": "T", "rank": 1, "model": "ease", "players": PLAYERS, "base": 0.5}
+    told = {"label": "T", "rank": 1, "rank_without": 11, "model": "ease", "players": PLAYERS}
     told |= {"score": 7.0, "against": None, "known_by": "events"}
     assert sentences.sentence(told | change) == expected
 

@@ -98,15 +98,16 @@ def told(
     """Each item's explanation as JSON.
 
     Returns:
-        {run, user, model, item, label, rank, known_by, score, base, players: [{kind: "event",
-        item_id, label, timestamp, event, value, se, sure, parts: {component: value}}],
-        components: [{name, model, value, base}], gap, method, evaluations, seed, stability,
-        confidence, against}; rank is the item's place in `recommend`'s list, None for one that is
-        in the history; known_by says by what the model knows the item ("events", "content",
+        {run, user, model, item, label, rank, rank_without, known_by, score, base, players:
+        [{kind: "event", item_id, label, timestamp, event, value, se, sure, parts: {component:
+        value}}], components: [{name, model, value, base}], gap, method, evaluations, seed,
+        stability, confidence, against}; rank is the item's place in `recommend`'s list, None for
+        one that is in the history; rank_without its place among the same items were nothing known
+        of the history; known_by says by what the model knows the item ("events", "content",
         "nothing"); parts only of models that add up components. Where the oldest of very many
         events are one player, it is of kind "events", with their count, the latest one's time, and
-        no item_id. Of a contrast score, base and
-        values are those of the item less those of `against`.
+        no item_id. Of a contrast score, base and values are those of the item less those of
+        `against`.
     """
     names = Names(loaded)
     extra = [] if found.against is None else [found.against]
@@ -121,6 +122,7 @@ def told(
             "model": loaded.run.config.model,
             **_item(loaded, labels, code),
             "rank": ranks.get(code),
+            "rank_without": _rank_without(loaded, query, code),
             "known_by": None if known_by is None else known_by[place],
             "score": float(found.scores[place]),
             "base": float(found.base[place]),
@@ -161,6 +163,13 @@ def attributes(loaded: Ready, query: Queries, item: int) -> dict[str, Any] | Non
         "gap": found.gap,
         "evaluations": found.evaluations,
     }
+
+
+def _rank_without(loaded: Ready, query: Queries, item: int) -> int:
+    from core.explain.standing import Standings
+
+    nothing = np.zeros((1, len(query.items)), bool)
+    return int(Standings(loaded.model, query, item, len(loaded.items))(nothing).ranks[0])
 
 
 def _item(loaded: Ready, labels: dict[int, str], code: int) -> dict[str, Any]:
