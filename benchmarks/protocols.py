@@ -80,7 +80,15 @@ def given_split(folder: Path, *, validation: bool, seed: int = 0) -> Cut:
 
 
 def by_time(folder: Path, *, validation: bool, seed: int = 0) -> Cut:
-    """MovieLens' own CSV files; the last tenth of all ratings is asked for, the one before too."""
+    """MovieLens: the last tenth of all ratings is asked for, the one before for validation."""
+    log, features = movielens(folder)
+    cut = split(log, "by-time", validation=validation)
+    assert cut.test is not None
+    return learnt_from(cut, features), cut.test
+
+
+def movielens(folder: Path) -> tuple[Interactions, Features]:
+    """MovieLens' own CSV files: the ratings in their order, the films' genres."""
     with (folder / "ratings.csv").open(encoding="utf-8", newline="") as file:
         names = ("userId", "movieId", "timestamp")
         rows = [[int(line[name]) for name in names] for line in csv.DictReader(file)]
@@ -90,11 +98,9 @@ def by_time(folder: Path, *, validation: bool, seed: int = 0) -> Cut:
     order = np.lexsort((times, users))  # stable: ties as in the file
     ids, items = np.unique(taken[order], return_inverse=True)
     codes = np.unique(users[order], return_inverse=True)[1]
-    log = plain_log(codes, items, int(codes.max()) + 1, len(ids), times[order])
-    cut = split(log, "by-time", validation=validation)
-    assert cut.test is not None
     genres = [(film, f"genres={kind}") for film, kinds in films for kind in kinds]
-    return learnt_from(cut, multi_hot(ids, genres)), cut.test
+    log = plain_log(codes, items, int(codes.max()) + 1, len(ids), times[order])
+    return log, multi_hot(ids, genres)
 
 
 CUTS: dict[str, Callable[..., Cut]] = {
