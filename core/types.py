@@ -480,6 +480,15 @@ class Composed(Protocol):
 
 
 @runtime_checkable
+class ScoresSome(Protocol):
+    """Optional power: scores a few items without scoring them all."""
+
+    def score_some(self, queries: Queries, items: Array) -> Tensor:
+        """What `score` gives these items (T,), to rounding, (B, T)."""
+        ...
+
+
+@runtime_checkable
 class Encoder(Protocol):
     """Optional power: histories and items as vectors of one space."""
 

@@ -10,9 +10,10 @@ import torch
 from core.errors import BadInput
 from core.models.blocks import free_memory
 from core.recommend import BLOCK_BYTES, CPU_BLOCK_BYTES, check_scores, score_blocks
-from core.types import Additive, Array, Ints, Queries, Recommender
+from core.types import Additive, Array, Ints, Queries, Recommender, ScoresSome
 
 EVENTS = 2**22  # of the coalitions that are put together at a time
+AT_ONCE = 4096  # histories, of which only some items are scored
 
 
 class Game:
@@ -79,6 +80,13 @@ class Game:
         return self._known
 
     def _scored(self, queries: Queries) -> Iterator[tuple[slice, Array]]:
+        if not self.components and isinstance(self.model, ScoresSome):
+            for start in range(0, len(queries), AT_ONCE):
+                part = slice(start, min(start + AT_ONCE, len(queries)))
+                scores = self.model.score_some(queries[part], self.items)
+                check_scores(scores, part.stop - part.start, len(self.items))
+                yield part, scores.double().cpu().numpy()[:, :, None]
+            return
         if not self.components:
             for part, scores in score_blocks(self.model, queries, self.n_items):
                 chosen = torch.from_numpy(self.items).to(scores.device)

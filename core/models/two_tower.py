@@ -114,6 +114,13 @@ class TwoTower(Trained["Towers"]):
         """What the item tower sums up: id, content and what is embedded, (I, dim) each."""
         return self._fitted().tower.terms()
 
+    def score_some(self, queries: Queries, items: Array) -> Tensor:
+        """What `score` gives these items (T,), to rounding, (B, T)."""
+        self._fitted()
+        chosen = tensor(np.asarray(items, np.int64), self._popularity.device)
+        scores = self.encode(queries) @ self._vectors[chosen].T
+        return self._or_popular(queries, scores, chosen)
+
     def _scores(self, net: Towers, queries: Queries) -> Tensor:
         return self.encode(queries) @ self._vectors.T
 

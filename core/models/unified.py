@@ -253,6 +253,14 @@ class Unified(Trained[Network]):
         found: Array = scores[0].double().cpu().numpy()
         return found
 
+    def score_some(self, queries: Queries, items: Array) -> Tensor:
+        """What `score` gives these items (T,), to rounding, (B, T)."""
+        chosen = tensor(np.asarray(items, np.int64), self._popularity.device)
+        with torch.no_grad():
+            sharpness = self._fitted().sharpness()
+            scores = self.encode(queries) @ self._vectors[chosen].T * sharpness
+        return self._or_popular(queries, scores, chosen)
+
     def rank(self, queries: Queries, items: Array) -> Tensor:
         """How good items (B, K) are: log P(next) + log of what each is then worth, (B, K).
 

@@ -24,6 +24,7 @@ from core.types import (
     RatingPredictor,
     Recommender,
     Resumable,
+    ScoresSome,
     TrainData,
 )
 
@@ -90,6 +91,9 @@ def test_refuses_before_fit(name, queries):
         model.score(queries)
     with pytest.raises(NotFitted):
         model.state()
+    if isinstance(model, ScoresSome):
+        with pytest.raises(NotFitted):
+            model.score_some(queries, np.zeros(1, np.int64))
     if name in RATERS:
         with pytest.raises(NotFitted):
             model.predict(queries, np.zeros(len(queries), np.int64))
@@ -105,6 +109,14 @@ def test_scores_every_item_and_alone_as_in_a_batch(name, world, queries):
     for b in range(len(queries)):
         torch.testing.assert_close(model.score(queries[b : b + 1])[0], scores[b])
     assert model.score(queries[:0]).shape == (0, world.interactions.n_items)
+
+
+@every_model
+def test_a_few_items_are_scored_as_among_all(name, world, queries):
+    model, some = fitted(name, world), np.array([3, 0, 5])
+    if isinstance(model, ScoresSome):
+        found = model.score_some(queries, some)
+        torch.testing.assert_close(found, model.score(queries)[:, some])
 
 
 @every_model
