@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from core.explain.what_if import Move
     from core.pipeline import Ready
     from core.rerank import Rerank
+    from dashboard.charts.points import Colouring
+    from dashboard.maps import Background, Placed
 
 MOST_USERS = 500  # in a select box; any other id can be written into it
 MOST_ITEMS = 1000  # the same
@@ -49,6 +51,7 @@ _BY_ID: dict[Any, Any] = {
     DatasetInfo: lambda info: info.id,
     Run: lambda run: (run.id, run.artifact_hash),
     Workspace: lambda workspace: str(workspace.path),
+    "dashboard.maps.Placed": lambda placed: (placed.ready.run.id, placed.ready.run.artifact_hash),
 }
 
 
@@ -356,3 +359,83 @@ def survey(workspace: Workspace, run: Run) -> Surveying[Overview]:
             on_progress=progress,
         )
     )
+
+
+@st.cache_resource(
+    max_entries=3,
+    show_spinner=False,
+    hash_funcs=_BY_ID,
+    validate=lambda making: making.error is None,  # what went wrong is tried again
+)
+def placing(workspace: Workspace, run: Run) -> Background:
+    """Where the run's items lie on the map; begins to work it out on the first call."""
+    from core import pipeline
+    from dashboard.maps import Background, place
+
+    return Background(lambda report: place(pipeline.ready(workspace, run), report))
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_BY_ID)
+def colouring(placed: Placed, by: str) -> Colouring:
+    """The points coloured by "popularity" or one of `colourings`."""
+    from core.attributes import attributes, categories
+    from dashboard.charts.points import by_category, by_number
+
+    features = placed.ready.dataset.item_features
+    kind, _, name = by.partition(":")
+    if kind == "attribute" and (block := categories(features)):
+        columns = attributes(block.names)[name]
+        values = [block.names[column].partition("=")[2] for column in columns]
+        return by_category(block.matrix[:, columns][placed.codes], values)
+    if kind == "number" and features and features.numeric:
+        column = features.numeric.names.index(name)
+        return by_number(features.numeric.matrix[placed.codes, column])
+    return by_number(placed.events, log=True)
+
+
+def colourings(placed: Placed) -> list[str]:
+    """What the points can be coloured by: "attribute:genres", "number:price", "popularity"."""
+    from core.attributes import attributes, categories
+
+    features = placed.ready.dataset.item_features
+    block = categories(features)
+    named = [f"attribute:{name}" for name in (attributes(block.names) if block else ())]
+    if features and features.numeric:
+        named += [f"number:{name}" for name in features.numeric.names]
+    return [*named, "popularity"]
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_BY_ID)
+def neighbours(placed: Placed, row: int, k: int) -> dict[str, pd.DataFrame]:
+    """row, similarity of the items most like this one: by "vectors", "content" and "people"."""
+    from dashboard import alike
+
+    found = {
+        "vectors": alike.by_vectors(placed, row, k),
+        "content": alike.by_content(placed, row, k),
+        "people": alike.by_people(placed, row, k),
+    }
+    return {by: frame for by, frame in found.items() if frame is not None}
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_BY_ID)
+def shared_values(placed: Placed) -> tuple[str, float, float] | None:
+    """How much an attribute follows from the vectors: alike.shared."""
+    from dashboard import alike
+
+    return alike.shared(placed)
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_BY_ID)
+def found_items(info: DatasetInfo, text: str, n: int) -> pd.DataFrame:
+    return queries.search_items(info, text, n)
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_BY_ID)
+def selection_numbers(placed: Placed, rows: bytes) -> pd.DataFrame:
+    """The selected items' events and users beside the rest's; `rows` is a mask, a bit a row."""
+    import numpy as np
+
+    chosen = np.unpackbits(np.frombuffer(rows, np.uint8), count=len(placed.codes)).astype(bool)
+    ids = placed.ids(np.flatnonzero(chosen))
+    return queries.held_against_rest(placed.ready.dataset.info, ids)
