@@ -1,0 +1,463 @@
+"""The map of items: where they lie, what is selected, what the browser gets, what the page says."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import math
+import re
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+from starlette.applications import Starlette
+
+from core import artifact, pipeline
+from core.data import queries
+from core.data.store import Workspace
+from core.errors import BadInput
+from dashboard import alike, maps, served
+from dashboard.charts import points, theme
+from dashboard.components import map_view
+from dashboard.components.point_map import Shown
+from dashboard.text import text
+from tests.dashboard.conftest import Open
+
+COMPONENT = Path(served.__file__).parent / "components" / "point_map"
+
+
+@pytest.fixture
+def mapped(shop: Workspace) -> maps.Placed:
+    """The shop's 25 items as ALS sees them."""
+    run = pipeline.train(shop, "shop", "als", {"dim": 8, "sweeps": 3}, device="cpu")
+    return maps.place(pipeline.ready(shop, run), lambda step: None)
+
+
+# ---- the bundle ---------------------------------------------------------------------------------
+
+
+def test_the_bundle_is_made_from_this_source() -> None:
+    sources = sorted((COMPONENT / "source").iterdir())
+    digest = hashlib.sha256()
+    for path in [*sources, COMPONENT / "build.mjs", COMPONENT / "package-lock.json"]:
+        digest.update(f"{path.relative_to(COMPONENT).as_posix()}\0".encode())
+        digest.update(path.read_bytes() + b"\0")
+    bundle = (COMPONENT / "map.bundle.js").read_text("utf-8")
+    said = re.match(r"/\* made by build.mjs from source/; sha256 of it: (\w{64}) \*/", bundle)
+    assert said, "the bundle does not say what it was made from"
+    assert said[1] == digest.hexdigest(), "the source has changed: run `make map`"
+
+
+def test_every_package_in_the_bundle_has_its_notice() -> None:
+    lock = json.loads((COMPONENT / "package-lock.json").read_text("utf-8"))
+    notices = (COMPONENT / "licenses.txt").read_text("utf-8")
+    for folder, package in lock["packages"].items():
+        if folder and not package.get("dev"):
+            name = folder.removeprefix("node_modules/")
+            assert f"{name} {package['version']} (" in notices
+
+
+# ---- what the browser fetches -------------------------------------------------------------------
+
+
+def get(path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    """What the routes answer to a GET."""
+    route, _, query = path.partition("?")
+    scope = {
+        "type": "http", "method": "GET", "path": route, "raw_path": route.encode(),
+        "query_string": query.encode(), "root_path": "", "scheme": "http", "http_version": "1.1",
+        "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 1),
+        "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()],
+    }  # fmt: skip
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(Starlette(routes=served.ROUTES)(scope, receive, send))
+    answered = {key.decode(): value.decode() for key, value in sent[0]["headers"]}
+    return sent[0]["status"], answered, b"".join(part.get("body", b"") for part in sent[1:])
+
+
+def test_bytes_are_served_as_they_are_and_only_once() -> None:
+    content = np.arange(9, dtype="<f4").tobytes()
+    address = served.publish(content)
+    status, headers, body = get(address)
+    assert (status, body) == (200, content)
+    assert headers["content-type"] == "application/octet-stream"
+    assert "immutable" in headers["cache-control"]
+    again = get(address, if_none_match=headers["etag"])
+    assert (again[0], again[2]) == (304, b"")
+    assert get(address, if_none_match='"other"')[0] == 200
+    assert served.held(address) == content
+
+
+def test_the_module_is_served_under_its_hash() -> None:
+    status, headers, body = get(served.module())
+    assert (status, body) == (200, (COMPONENT / "map.bundle.js").read_bytes())
+    assert headers["content-type"].startswith("text/javascript")
+    assert get(served.module(), if_none_match=headers["etag"])[0] == 304
+    assert get("/api/assets/map.0000.js")[0] == 404
+
+
+@pytest.mark.parametrize("folder", ["map", "assets", "rows"])
+@pytest.mark.parametrize(
+    "name", ["../map.bundle.js", "..%2f..%2fapp.py", "%2fetc%2fpasswd", "map.css", "0" * 32]
+)
+def test_no_address_is_a_path(folder: str, name: str) -> None:
+    status, _, body = get(f"/api/{folder}/{name}?rows=1")
+    assert status == 404
+    assert len(body) < 100
+
+
+def test_rows_are_described_in_the_order_asked() -> None:
+    names = ["a", "b", "c"]
+    address = served.describe("letters", lambda rows: [{"name": names[row]} for row in rows])
+    status, _, body = get(f"{address}?rows=2,0")
+    assert (status, json.loads(body)) == (200, [{"name": "c"}, {"name": "a"}])
+    assert get(f"{address}?rows=3")[0] == 404
+
+
+@pytest.mark.parametrize("rows", ["", "-1", "x", "1,", "²", "1" * 5 + ",2" * 200])
+def test_rows_that_are_none_are_refused(rows: str) -> None:
+    address = served.describe("anything", lambda rows: [{} for _ in rows])
+    assert get(f"{address}?rows={rows.replace('²', '%C2%B2')}")[0] == 400
+
+
+def test_a_shelf_keeps_what_was_used_last() -> None:
+    shelf = served.Shelf(most_bytes=10)
+    shelf.put("a", 1, 4)
+    shelf.put("b", 2, 4)
+    assert shelf.get("a") == 1
+    shelf.put("c", 3, 4)
+    assert (shelf.get("a"), shelf.get("b"), shelf.get("c")) == (1, None, 3)
+    shelf.put("huge", 4, 99)
+    assert (shelf.get("a"), shelf.get("huge")) == (None, 4)
+
+
+# ---- where things lie ---------------------------------------------------------------------------
+
+
+def test_the_axes_are_those_of_a_singular_value_decomposition() -> None:
+    rng = np.random.default_rng(3)
+    vectors = (rng.normal(size=(60, 5)) * [1, 9, 2, 5, 3] + 4).astype(np.float32)
+    flat, kept = maps.axes(vectors)
+    centred = vectors.astype(np.float64) - vectors.mean(axis=0)
+    _, s, directions = np.linalg.svd(centred, full_matrices=False)
+    expected = centred @ directions[:2].T
+    for own, other in zip(flat.T, expected.T, strict=True):
+        assert abs(abs(np.corrcoef(own, other)[0, 1]) - 1) < 1e-6
+        assert np.abs(own).sum() == pytest.approx(np.abs(other).sum(), rel=1e-5)
+    assert kept == pytest.approx((s[:2] ** 2).sum() / (s**2).sum(), rel=1e-6)
+
+
+def test_vectors_of_one_number_and_equal_ones_still_have_a_map() -> None:
+    line = np.arange(4, dtype=np.float32)[:, None]
+    flat, kept = maps.axes(line)
+    assert kept == pytest.approx(1)
+    assert (flat[:, 1] == 0).all()
+    equal, _ = maps.axes(np.ones((5, 3), np.float32))
+    assert np.isfinite(maps.scaled(equal)).all()
+
+
+@given(st.lists(st.tuples(*[st.floats(-1e6, 1e6)] * 2), min_size=1, max_size=30))
+def test_every_point_is_within_the_frame_and_shapes_are_kept(places: Any) -> None:
+    flat = np.array(places, np.float32)
+    found = maps.scaled(flat).astype(np.float64)
+    assert (np.abs(found) <= [maps.WIDE * 1.0001, maps.HIGH * 1.0001]).all()
+    spans, shown = np.ptp(flat.astype(np.float64), axis=0), np.ptp(found, axis=0)
+    if spans.min() > 1:
+        assert shown[0] / shown[1] == pytest.approx(spans[0] / spans[1], rel=1e-2)
+
+
+def star(n: int) -> np.ndarray[Any, Any]:
+    """A star of n rays around 0, its tips at 1 and its notches at 0.4."""
+    turns = np.linspace(0, 2 * np.pi, 2 * n, endpoint=False)
+    return np.stack([np.cos(turns), np.sin(turns)], 1) * np.tile([[1.0], [0.4]], (n, 1))
+
+
+def test_inside_is_where_the_corners_go_all_the_way_round() -> None:
+    rng = np.random.default_rng(5)
+    x, y = rng.uniform(-1.2, 1.2, (2, 4000)).astype(np.float32)
+    corners = star(5)
+    expected = []
+    for px, py in zip(x.tolist(), y.tolist(), strict=True):  # the sum of the angles to the corners
+        to = np.arctan2(corners[:, 1] - py, corners[:, 0] - px)
+        steps = (np.diff([*to, to[0]]) + np.pi) % (2 * np.pi) - np.pi
+        expected.append(round(steps.sum() / (2 * np.pi)) != 0)
+    assert (maps.inside(corners.tolist(), x, y) == expected).all()
+    assert 0 < sum(expected) < 4000
+
+
+@pytest.mark.parametrize(
+    "polygon",
+    [None, [], "abc", [[0, 0], [1, 1]], [[0, 0], [1, 1], [2]], [[0, 0, 0]] * 3,
+     [[0, 0], [1, math.nan], [2, 2]], [[0, 0]] * 501, {"a": 1}, [["x", "y"]] * 3],
+)  # fmt: skip
+def test_what_is_no_polygon_is_refused(polygon: Any) -> None:
+    with pytest.raises(BadInput):
+        maps.inside(polygon, np.zeros(3, np.float32), np.zeros(3, np.float32))
+
+
+def test_the_map_of_a_run(mapped: maps.Placed) -> None:
+    events = mapped.events
+    assert (np.diff(events) <= 0).all()
+    assert events.sum() == len(mapped.ready.dataset.interactions)
+    assert mapped.rows[mapped.codes].tolist() == list(range(25))
+    ids = mapped.ids(np.arange(25))
+    assert [mapped.row(str(ident)) for ident in ids] == list(range(25))
+    assert mapped.row("nobody") == mapped.row(None) == -1
+    encoded = mapped.ready.model.encode_items().numpy()  # type: ignore[attr-defined]
+    assert np.array_equal(mapped.vectors[3], encoded[mapped.ready.items.encode([ids[3]])[0]])
+
+
+def test_the_buffer_is_what_the_browser_reads(mapped: maps.Placed) -> None:
+    n = int(np.frombuffer(mapped.buffer, "<i4", 1)[0])
+    x, y = np.frombuffer(mapped.buffer, "<f4", offset=4).reshape(2, n)
+    assert np.array_equal(x, mapped.x)
+    assert np.array_equal(y, mapped.y)
+
+
+def test_the_places_are_kept_on_disk_and_a_damaged_file_is_made_again(
+    mapped: maps.Placed,
+) -> None:
+    (path,) = (mapped.ready.run.folder / "maps").iterdir()
+    kept = np.load(path)
+    kept[0] = 0.25
+    np.save(path, kept)
+    assert (maps.place(mapped.ready, lambda step: None).x == 0.25).all()
+    path.write_bytes(b"\x93NUMPY nonsense")
+    assert np.array_equal(maps.place(mapped.ready, lambda step: None).x, mapped.x)
+
+
+def test_names_are_the_same_held_or_asked_for(
+    mapped: maps.Placed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = mapped.names([3, 0, 3])
+    monkeypatch.setattr(maps, "MOST_LABELS", 5)
+    asked = maps.place(mapped.ready, lambda step: None)
+    assert asked.names([3, 0, 3]) == held
+    with pytest.raises(IndexError):
+        mapped.names([25])
+
+
+def test_something_in_the_background(mapped: maps.Placed) -> None:
+    go = Event()
+
+    def make(report: maps.Report) -> maps.Placed:
+        report("axes")
+        assert go.wait(20)
+        return mapped
+
+    making = maps.Background(make)
+    assert making.get() is None
+    go.set()
+    assert making.get(20) is mapped
+    assert making.step == "axes"
+
+
+def test_what_went_wrong_in_the_background_is_told() -> None:
+    def fail(report: maps.Report) -> maps.Placed:
+        raise BadInput("no map")
+
+    making = maps.Background(fail)
+    with pytest.raises(BadInput, match="no map"):
+        making.get(20)
+
+
+# ---- colours ------------------------------------------------------------------------------------
+
+
+def test_categories_get_colours_by_how_common_they_are() -> None:
+    names = [f"v{i}" for i in range(10)]
+    rows = [[0]] * 20 + [[i] for i in range(1, 10) for _ in range(10 - i)] + [[0, 3], []]
+    matrix = sparse.lil_matrix((len(rows), 10))
+    for row, columns in enumerate(rows):
+        matrix[row, columns] = 1
+    found = points.by_category(matrix.tocsr(), names)
+    assert found.names == tuple(names[:7])
+    assert found.values[0] == 0
+    assert found.values[-2] == 3  # the rarer of its two
+    assert found.values[-1] == points.NOTHING
+    assert found.values[-3] == points.OTHER
+    assert sum(found.counts.values()) == len(rows)
+    assert found.any_unknown
+
+
+def test_numbers_are_coloured_from_little_to_much() -> None:
+    by_rank = points.by_number(np.array([5.0, 1e9, np.nan, 5, 7]))
+    assert by_rank.values.tolist() == [0, 63, 64, 0, 32]  # half of those above the least
+    assert (by_rank.low, by_rank.high) == (5, 1e9)
+    by_log = points.by_number(np.array([0.0, 9, 99, 999]), log=True)
+    assert by_log.values.tolist() == [0, 21, 42, 63]
+    assert points.by_number(np.array([np.nan])).values.tolist() == [points.STEPS]
+    assert points.sizes(np.array([999, 0])).tolist() == [15, 0]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_palette_has_a_colour_for_each_value(dark: bool) -> None:
+    by_kind = points.by_category(sparse.csr_matrix((3, 2)), ["a", "b"])
+    assert len(set(by_kind.palette(dark))) == points.NOTHING + 1
+    by_count = points.by_number(np.arange(5.0))
+    assert len(by_count.palette(dark)) == points.STEPS + 1
+    assert by_count.palette(dark)[0] == theme.LITTLE_TO_MUCH[dark][0]
+    assert by_count.palette(dark)[-2] == theme.LITTLE_TO_MUCH[dark][-1]
+
+
+# ---- who is alike -------------------------------------------------------------------------------
+
+
+def test_neighbours_by_the_vectors_are_those_of_the_highest_cosine(mapped: maps.Placed) -> None:
+    found = alike.by_vectors(mapped, 4, 6)
+    own = mapped.vectors.astype(np.float64)
+    lengths = [np.linalg.norm(v) or 1 for v in own]  # an item that only the test holds has none
+    cosines = [float(v @ own[4] / length / lengths[4]) for v, length in zip(own, lengths, strict=True)]
+    order = sorted((row for row in range(25) if row != 4), key=lambda row: -cosines[row])
+    assert found["row"].tolist() == order[:6]
+    assert found["similarity"].tolist() == pytest.approx([cosines[r] for r in order[:6]], abs=1e-5)
+
+
+def test_neighbours_by_people_are_counted_person_by_person(mapped: maps.Placed) -> None:
+    log = mapped.ready.dataset.interactions
+    took = {code: set(log.users[log.items == code].tolist()) for code in range(25)}
+    own = took[int(mapped.codes[2])]
+    expected = {}
+    for row, code in enumerate(mapped.codes.tolist()):
+        both = len(own & took[code])
+        if row != 2 and both:
+            expected[row] = both / math.sqrt(len(own) * len(took[code]))
+    found = alike.by_people(mapped, 2, 25)
+    assert dict(zip(found["row"], found["similarity"], strict=True)) == pytest.approx(expected)
+    assert found["similarity"].is_monotonic_decreasing
+
+
+def test_neighbours_by_content_share_what_is_known(mapped: maps.Placed) -> None:
+    kinds = mapped.ready.dataset.item_table()["kind"].to_numpy()[mapped.codes]
+    found = alike.by_content(mapped, 0, 25)
+    assert found is not None
+    assert set(found["row"]) == {row for row in range(1, 25) if kinds[row] == kinds[0]}
+    assert found["similarity"].tolist() == pytest.approx([1.0] * len(found))
+
+
+def test_how_often_neighbours_share_a_value(mapped: maps.Placed) -> None:
+    found = alike.shared(mapped)
+    assert found is not None
+    name, near, chance = found
+    kinds = mapped.ready.dataset.item_table()["kind"].to_numpy()[mapped.codes]
+    same = [kinds[a] == kinds[b] for a in range(25) for b in range(25) if a != b]
+    assert (name, chance) == ("kind", pytest.approx(np.mean(same)))
+    shares = [
+        np.mean([kinds[r] == kinds[a] for r in alike.by_vectors(mapped, a, 10)["row"]])
+        for a in range(25)
+    ]
+    assert near == pytest.approx(np.mean(shares))
+
+
+def test_what_stands_out_in_a_selection(mapped: maps.Placed) -> None:
+    kinds = mapped.ready.dataset.item_table()["kind"].to_numpy()[mapped.codes]
+    chosen = kinds == "tea"
+    chosen[np.flatnonzero(~chosen)[0]] = True
+    found = alike.contrast(mapped, chosen).set_index("value")
+    assert found.index[0] == "kind=tea"
+    first = found.iloc[0]
+    assert (first["selected"], first["rest"]) == (pytest.approx((chosen.sum() - 1) / chosen.sum()), 0)
+    assert alike.contrast(mapped, np.zeros(25, bool)).empty
+    assert alike.contrast(mapped, np.ones(25, bool)).empty
+
+
+def test_a_selection_is_held_against_the_rest(mapped: maps.Placed) -> None:
+    info = mapped.ready.dataset.info
+    ids = mapped.ids(np.arange(4))
+    found = queries.held_against_rest(info, ids)
+    log = mapped.ready.dataset.interactions
+    own = np.isin(log.items, mapped.codes[:4])
+    for chosen, part in ((True, own), (False, ~own)):
+        (row,) = found[found["chosen"] == chosen].to_dict("records")
+        assert row["events"] == part.sum()
+        assert row["users"] == len(set(log.users[part].tolist()))
+        counts = np.unique(log.items[part], return_counts=True)[1]
+        assert (row["items"], row["median_events"]) == (len(counts), np.median(counts))
+
+
+# ---- the page -----------------------------------------------------------------------------------
+
+
+def shown(placed: maps.Placed) -> tuple[Shown, points.Colouring]:
+    colouring = points.by_number(placed.events, log=True)
+    address = served.publish(placed.buffer)
+    values = served.publish(colouring.values.tobytes())
+    return Shown(
+        points=address, values=values, sizes=None, cards="", title="", legend={}, palette={}
+    ), colouring
+
+
+def test_what_the_browser_selected_is_found_again(mapped: maps.Placed) -> None:
+    on_screen, colouring = shown(mapped)
+    left, right = [[-9, -9], [0, -9], [0, 9], [-9, 9]], [[9, 9], [9.5, 9], [9, 9.5]]
+    said = {"points": on_screen.points, "values": on_screen.values, "polygon": left, "hidden": []}
+    found = map_view._chosen(mapped, said, on_screen, colouring)
+    assert found is not None
+    assert np.array_equal(found, mapped.x < 0)
+    value = int(colouring.values[np.flatnonzero(found)[0]])
+    fewer = map_view._chosen(mapped, {**said, "hidden": [value, "x"]}, on_screen, colouring)
+    assert fewer is not None
+    assert np.array_equal(fewer, found & (colouring.values != value))
+    nothing = [None, {}, {**said, "points": "/api/map/other"}, {**said, "polygon": right}]
+    assert [map_view._chosen(mapped, one, on_screen, colouring) for one in nothing] == [None] * 4
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_shows_the_map_and_an_item(
+    mapped: maps.Placed, open_page: Open, language: str
+) -> None:
+    workspace, item = mapped.ready.workspace, str(mapped.ids(np.array([3]))[0])
+    page = open_page(workspace, "embeddings", item=item, language=language)
+    for _ in range(50):
+        if page.dataframe:
+            break
+        page.run()  # it was still being made
+    assert not page.exception
+    said = [element.value for element in page.header]
+    assert text(language, "embeddings.twin") in said
+    assert len(page.table) == 3
+    assert list(page.dataframe[0].value["item_id"]) == mapped.ids(np.arange(25))
+    near = alike.by_vectors(mapped, 3, 10)["similarity"]
+    shown = page.table[0].value[text(language, "column.similarity")]
+    assert list(shown) == [f"{value:.2f}" for value in near]
+
+
+def test_a_search_goes_to_the_best_match(mapped: maps.Placed, open_page: Open) -> None:
+    page = open_page(mapped.ready.workspace, "embeddings", dataset="shop")
+    for _ in range(50):
+        if page.text_input:
+            break
+        page.run()
+    item = str(mapped.ids(np.array([7]))[0])
+    page.text_input(key="map_search").set_value(item).run()
+    assert page.query_params["item"] == item
+    page.text_input(key="map_search").set_value("no such thing").run()
+    assert not page.exception
+    assert page.query_params["item"] == item
+    sentence = text("en", "embeddings.search.nothing", text="no such thing")
+    assert sentence in [element.value for element in page.caption]
+
+
+def test_a_run_without_vectors_gives_way_to_one_that_has_them(
+    mapped: maps.Placed, open_page: Open
+) -> None:
+    workspace = mapped.ready.workspace
+    plain = pipeline.train(workspace, "shop", "popularity", device="cpu")
+    page = open_page(workspace, "embeddings", dataset="shop", run=plain.id)
+    assert any(plain.id[:6] in element.value for element in page.info)
+    artifact.delete(workspace, mapped.ready.run.id)
+    page = open_page(workspace, "embeddings", dataset="shop")
+    assert text("en", "embeddings.empty.why") in page.info[0].value
