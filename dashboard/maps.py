@@ -160,8 +160,9 @@ def axes(vectors: Floats) -> tuple[Floats, float]:
 
 def scaled(flat: Floats) -> Floats:
     """Moved and scaled, both axes alike, so that all (N, 2) lie within ±WIDE and ±HIGH."""
-    low, high = flat.min(axis=0), flat.max(axis=0)
-    middled = flat - (low + high) / 2
+    places = flat.astype(np.float64)
+    low, high = places.min(axis=0), places.max(axis=0)
+    middled = places - (low + high) / 2
     half = (high - low) / 2
     factor = max(float(half[0]) / WIDE, float(half[1]) / HIGH) or 1.0
     return np.asarray(middled / factor, np.float32)

@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -83,7 +84,9 @@ def get(path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(Starlette(routes=served.ROUTES)(scope, receive, send))
+    app = Starlette(routes=served.ROUTES)
+    with ThreadPoolExecutor(1) as thread:  # this one may have Playwright's loop in it
+        thread.submit(lambda: asyncio.run(app(scope, receive, send))).result()
     answered = {key.decode(): value.decode() for key, value in sent[0]["headers"]}
     return sent[0]["status"], answered, b"".join(part.get("body", b"") for part in sent[1:])
 

@@ -106,8 +106,8 @@ export class PointMap {
       const legendChanged = this.loaded?.values !== data.values;
       const [found, values, sizes] = await Promise.all([
         moved ? points(data.points) : { n: this.n, x: this.x, y: this.y },
-        legendChanged || moved ? bytes(data.values) : this.values,
-        data.sizes ? bytes(data.sizes) : null,
+        legendChanged ? bytes(data.values) : this.values,
+        this.loaded?.sizes === data.sizes ? this.sizes : data.sizes ? bytes(data.sizes) : null,
       ]);
       if (this.gone) return;
       Object.assign(this, found, { values, sizes });
@@ -264,8 +264,8 @@ export class PointMap {
   }
 
   zoom(factor) {
-    if (!this.plot) return;
-    this.look(Array.from(this.plot.get("cameraTarget")), this.distance() * factor);
+    if (!this.plot) return undefined;
+    return this.look(Array.from(this.plot.get("cameraTarget")), this.distance() * factor);
   }
 
   distance() {
@@ -273,7 +273,7 @@ export class PointMap {
     return typeof distance === "number" ? distance : distance[0];
   }
 
-  key(event) {
+  async key(event) {
     if (event.target !== this.stage || event.ctrlKey || event.metaKey || event.altKey || !this.plot) return;
     const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
     const way = ways[event.key];
@@ -292,9 +292,10 @@ export class PointMap {
     if (way) {
       const [x, y] = this.plot.get("cameraTarget");
       const step = 2 * STEP * this.distance();
-      this.look([x + way[0] * step, y + way[1] * step], this.distance());
-    } else acts[event.key]();
+      await this.look([x + way[0] * step, y + way[1] * step], this.distance());
+    } else await acts[event.key]();
     this.setCross(event.key !== "Escape");
+    if (event.key !== "Escape" && !this.gone) this.hover(this.middle());
   }
 
   setCross(cross) {
@@ -307,7 +308,7 @@ export class PointMap {
   middle() {
     const view = this.view();
     const place = view.point([view.width / 2, view.height / 2]);
-    return nearest(this.x, this.y, place, 0.1 * this.distance(), (row) => this.isHidden(row));
+    return nearest(this.x, this.y, place, this.distance(), (row) => this.isHidden(row));
   }
 
   // ---- points --------------------------------------------------------------------------------
