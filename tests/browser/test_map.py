@@ -1,8 +1,7 @@
-"""The map of items, driven as a person does: by the mouse, by keys, in both languages and themes."""
+"""The map of items as a person drives it: by mouse, by keys, in both languages and themes."""
 
 from __future__ import annotations
 
-import io
 import math
 import struct
 from typing import Any
@@ -207,8 +206,7 @@ def test_the_map_is_saved_as_a_picture(visit: Visit, mapped: Run) -> None:
     box = page.locator(".map .stage").bounding_box()
     with page.expect_download() as download:
         tool(page, "picture").click()
-    with open(download.value.path(), "rb") as file:
-        head = io.BytesIO(file.read(24)).getvalue()
+    head = download.value.path().read_bytes()[:24]
     assert head[:8] == b"\x89PNG\r\n\x1a\n"
     wide, high = struct.unpack(">II", head[16:])
     assert abs(wide - 2 * box["width"]) <= 8

@@ -323,7 +323,9 @@ def test_neighbours_by_the_vectors_are_those_of_the_highest_cosine(mapped: maps.
     found = alike.by_vectors(mapped, 4, 6)
     own = mapped.vectors.astype(np.float64)
     lengths = [np.linalg.norm(v) or 1 for v in own]  # an item that only the test holds has none
-    cosines = [float(v @ own[4] / length / lengths[4]) for v, length in zip(own, lengths, strict=True)]
+    cosines = [
+        float(v @ own[4] / length / lengths[4]) for v, length in zip(own, lengths, strict=True)
+    ]
     order = sorted((row for row in range(25) if row != 4), key=lambda row: -cosines[row])
     assert found["row"].tolist() == order[:6]
     assert found["similarity"].tolist() == pytest.approx([cosines[r] for r in order[:6]], abs=1e-5)
@@ -372,7 +374,10 @@ def test_what_stands_out_in_a_selection(mapped: maps.Placed) -> None:
     found = alike.contrast(mapped, chosen).set_index("value")
     assert found.index[0] == "kind=tea"
     first = found.iloc[0]
-    assert (first["selected"], first["rest"]) == (pytest.approx((chosen.sum() - 1) / chosen.sum()), 0)
+    assert (first["selected"], first["rest"]) == (
+        pytest.approx((chosen.sum() - 1) / chosen.sum()),
+        0,
+    )
     assert alike.contrast(mapped, np.zeros(25, bool)).empty
     assert alike.contrast(mapped, np.ones(25, bool)).empty
 

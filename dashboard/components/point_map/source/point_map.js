@@ -338,7 +338,7 @@ export class PointMap {
 
   async hover(row) {
     this.hovered = row;
-    if (row < 0 || this.mode !== "pan") {
+    if (row < 0 || (this.mode !== "pan" && !this.overlay.cross)) {
       this.card.hidden = true;
       return;
     }
