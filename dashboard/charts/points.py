@@ -12,7 +12,7 @@ from scipy import sparse
 from core.types import Array
 from dashboard.charts import theme
 
-SHOWN = 7  # categories with a colour of their own; the others share one
+SHOWN = 6  # categories with a colour of their own; the others share one
 OTHER, NOTHING = SHOWN, SHOWN + 1
 STEPS = 64  # colours of a sequence; the value after the last is for "not known"
 SIZES = 16
@@ -35,8 +35,7 @@ class Colouring:
         """The colour of each value; the last is that of points of which nothing is known."""
         if self.kind == "sequence":
             return (*theme.sequence(dark, STEPS), theme.faint(dark))
-        eight = theme.colours(dark)
-        return (*eight[:4], *eight[5:], eight[4], theme.faint(dark))
+        return (*theme.APART[dark], theme.faint(dark))
 
     @property
     def any_unknown(self) -> bool:

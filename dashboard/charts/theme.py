@@ -14,6 +14,12 @@ from plotly.graph_objects import Figure
 LIGHT = ("#0072b2", "#b45f06", "#00795a", "#a8457f", "#5b6470", "#2f86bf", "#d55e00", "#7d6b00")
 DARK = ("#4aa8e0", "#e69f00", "#2bbf94", "#d98cbb", "#a3adba", "#7cc4f0", "#f0824a", "#d8cc3a")
 GROUND = {False: "#ffffff", True: "#11151c"}
+# For points that have no shape of their own: six hues and a grey that also people without one kind
+# of cone tell apart, on either ground.
+APART = {
+    False: ("#0072b2", "#d55e00", "#009e73", "#332288", "#a00040", "#8a4fff", "#7a828e"),
+    True: ("#4aa8e0", "#e69f00", "#2bbf94", "#aa4499", "#f5f0a0", "#e05a3a", "#8b95a3"),
+}
 # Viridis, readable by colour-blind people: the part of it that stands out from each ground by 3:1,
 # from little to much.
 LITTLE_TO_MUCH = {
@@ -50,7 +56,7 @@ def quiet(dark: bool) -> str:
 
 def faint(dark: bool) -> str:
     """The colour of points of which nothing is known."""
-    return "#667080" if dark else "#87909c"
+    return "#667080" if dark else "#8b94a0"
 
 
 def blank(*, height: int = 320, **layout: Any) -> Figure:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.types import Array
 from dashboard import alike, cache
-from dashboard.charts.points import Colouring
+from dashboard.charts.points import SHOWN, Colouring
 from dashboard.components.map_view import TWIN, colour_label
 from dashboard.components.page import section, table
 from dashboard.components.people import escaped
@@ -151,14 +151,17 @@ def twin(placed: Placed, by: str) -> None:
         found = _items(placed, rows)
         if colouring.kind == "category":
             found[colour_label(by)] = _values(colouring, rows)
-        return found.assign(x=placed.x[rows].round(4), y=placed.y[rows].round(4))
+        return found.assign(
+            x=placed.x[rows].astype(float).round(4), y=placed.y[rows].astype(float).round(4)
+        )
 
-    table(
-        frame(np.arange(min(n, MOST_ROWS))),
-        alt=t("embeddings.twin.alt", n=n),
-        key=TWIN,
-        height=385,
-    )
+    with st.container(key=TWIN):
+        table(
+            frame(np.arange(min(n, MOST_ROWS))),
+            alt=t("embeddings.twin.alt", n=n),
+            key="map_table",
+            height=385,
+        )
     st.download_button(
         t("action.download_csv"),
         data=lambda: frame(np.arange(n)).to_csv(index=False),
@@ -177,5 +180,5 @@ def _items(placed: Placed, rows: Array) -> pd.DataFrame:
 
 def _values(colouring: Colouring, rows: Array) -> list[str]:
     names = [*colouring.names]
-    names += [""] * (7 - len(names)) + [t("map.other"), t("map.unknown")]
+    names += [""] * (SHOWN - len(names)) + [t("map.other"), t("map.unknown")]
     return [names[value] for value in colouring.values[rows]]

@@ -17,7 +17,7 @@ from dashboard.maps import Placed, inside
 from dashboard.state import t
 from dashboard.text import text
 
-MAP, TWIN = "map_of_items", "map_table"  # the keys of the map and of the table that says the same
+MAP, TWIN = "map_of_items", "map_twin"  # the keys of the map and of the table that says the same
 FOUND = 6  # matches of a search that are offered
 
 

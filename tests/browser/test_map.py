@@ -197,7 +197,7 @@ def test_the_map_is_steered_by_keys(visit: Visit, mapped: Run) -> None:
     page.keyboard.press("ArrowRight")
     assert tool(page, "lasso").get_attribute("aria-checked") == "true"
     tool(page, "table").press("Enter")
-    inside = "document.activeElement.closest('.st-key-map_table') !== null"
+    inside = "document.activeElement.closest('.st-key-map_twin') !== null"
     assert page.evaluate(inside)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import served
-from dashboard.charts.points import Colouring
+from dashboard.charts.points import SHOWN, Colouring
 from dashboard.state import t
 
 _HERE = Path(__file__).resolve().parent
@@ -99,7 +99,7 @@ def legend(colouring: Colouring) -> dict[str, Any]:
         return {"kind": "sequence", "low": _short(colouring.low), "high": _short(colouring.high),
                 "none": none}  # fmt: skip
     names = [*colouring.names]
-    names += [""] * (7 - len(names)) + [t("map.other"), t("map.unknown")]
+    names += [""] * (SHOWN - len(names)) + [t("map.other"), t("map.unknown")]
     entries = [
         {"value": value, "text": names[value], "n": f"{n:,}"}
         for value, n in sorted(colouring.counts.items())
