@@ -20,6 +20,8 @@ from core.types import Array, Queries
 from dashboard.refining import Refining, Surveying
 
 if TYPE_CHECKING:
+    from core.embed import Finding
+    from core.embed.clusters import Term
     from core.evaluate.comparison import Comparison
     from core.explain.counterfactual import Counterfactual
     from core.explain.overview import Overview
@@ -51,7 +53,7 @@ _BY_ID: dict[Any, Any] = {
     DatasetInfo: lambda info: info.id,
     Run: lambda run: (run.id, run.artifact_hash),
     Workspace: lambda workspace: str(workspace.path),
-    "dashboard.maps.Placed": lambda placed: (placed.ready.run.id, placed.ready.run.artifact_hash),
+    "dashboard.maps.Placed": lambda placed: placed.identity,
 }
 
 
@@ -361,28 +363,37 @@ def survey(workspace: Workspace, run: Run) -> Surveying[Overview]:
     )
 
 
-@st.cache_resource(
-    max_entries=3,
-    show_spinner=False,
-    hash_funcs=_BY_ID,
-    validate=lambda making: making.error is None,  # what went wrong is tried again
-)
-def placing(workspace: Workspace, run: Run) -> Background:
-    """Where the run's items lie on the map; begins to work it out on the first call."""
+def _sound(making: Background) -> bool:
+    return making.error is None  # what went wrong is tried again
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=_BY_ID, validate=_sound)
+def placing(workspace: Workspace, run: Run, component: str) -> Background:
+    """The run's items on their principal axes; begins to work it out on the first call."""
     from core import pipeline
     from dashboard.maps import Background, place
 
-    return Background(lambda report: place(pipeline.ready(workspace, run), report))
+    return Background(lambda report: place(pipeline.ready(workspace, run), component, report))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=_BY_ID, validate=_sound)
+def arranging(placed: Placed) -> Background:
+    """The same on the map that keeps neighbours."""
+    from dashboard.maps import Background, arrange
+
+    return Background(lambda report: arrange(placed, report))
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_BY_ID)
 def colouring(placed: Placed, by: str) -> Colouring:
-    """The points coloured by "popularity" or one of `colourings`."""
+    """The points coloured by one of `colourings`."""
     from core.attributes import attributes, categories
-    from dashboard.charts.points import by_category, by_number
+    from dashboard.charts.points import by_category, by_group, by_number
 
     features = placed.ready.dataset.item_features
     kind, _, name = by.partition(":")
+    if kind == "cluster" and placed.groups:
+        return by_group(placed.groups.codes, placed.groups.names)
     if kind == "attribute" and (block := categories(features)):
         columns = attributes(block.names)[name]
         values = [block.names[column].partition("=")[2] for column in columns]
@@ -394,7 +405,7 @@ def colouring(placed: Placed, by: str) -> Colouring:
 
 
 def colourings(placed: Placed) -> list[str]:
-    """What the points can be coloured by: "attribute:genres", "number:price", "popularity"."""
+    """What the points can be coloured by, such as "cluster", "attribute:genres", "number:price"."""
     from core.attributes import attributes, categories
 
     features = placed.ready.dataset.item_features
@@ -402,28 +413,48 @@ def colourings(placed: Placed) -> list[str]:
     named = [f"attribute:{name}" for name in (attributes(block.names) if block else ())]
     if features and features.numeric:
         named += [f"number:{name}" for name in features.numeric.names]
-    return [*named, "popularity"]
+    return [*(["cluster"] if placed.groups else []), *named, "popularity"]
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_BY_ID)
-def neighbours(placed: Placed, row: int, k: int) -> dict[str, pd.DataFrame]:
-    """row, similarity of the items most like this one: by "vectors", "content" and "people"."""
-    from dashboard import alike
-
-    found = {
-        "vectors": alike.by_vectors(placed, row, k),
-        "content": alike.by_content(placed, row, k),
-        "people": alike.by_people(placed, row, k),
-    }
-    return {by: frame for by, frame in found.items() if frame is not None}
+def neighbours(placed: Placed, item_id: str, k: int) -> dict[str, Any]:
+    """What is near this item: core.pipeline.Near."""
+    return placed.near.of(item_id, k)
 
 
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_BY_ID)
-def shared_values(placed: Placed) -> tuple[str, float, float] | None:
-    """How much an attribute follows from the vectors: alike.shared."""
-    from dashboard import alike
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_BY_ID)
+def told(placed: Placed) -> list[dict[str, Any]]:
+    """How well each attribute is told from neighbours."""
+    from core.pipeline.embedding import attributes_told
 
-    return alike.shared(placed)
+    return attributes_told(placed.ready, placed.near.vectors.values)
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_BY_ID)
+def diagnosed(placed: Placed) -> list[Finding]:
+    """Whether the vectors are sound, the gravest first."""
+    from core.embed import diagnosis
+    from core.pipeline.telling import Names
+
+    found = diagnosis(placed.near.vectors.values, Names(placed.ready).taken)
+    return sorted(found, key=lambda one: -("ok", "warn", "bad").index(one.severity))
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_BY_ID)
+def standing_out(placed: Placed, rows: bytes) -> list[Term]:
+    """What the selected items have more of than all; `rows` as in selection_numbers."""
+    from core.embed import over_represented, words
+    from core.types import Block
+
+    among = words(placed.ready.dataset.item_features)
+    if among is None:
+        return []
+    return over_represented(_chosen(placed, rows), Block(among.names, among.matrix[placed.codes]))
+
+
+def _chosen(placed: Placed, rows: bytes) -> Array:
+    """The mask (N,) that these bits are."""
+    return np.unpackbits(np.frombuffer(rows, np.uint8), count=len(placed.codes)).astype(bool)
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_BY_ID)
@@ -434,8 +465,5 @@ def found_items(info: DatasetInfo, text: str, n: int) -> pd.DataFrame:
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_BY_ID)
 def selection_numbers(placed: Placed, rows: bytes) -> pd.DataFrame:
     """The selected items' events and users beside the rest's; `rows` is a mask, a bit a row."""
-    import numpy as np
-
-    chosen = np.unpackbits(np.frombuffer(rows, np.uint8), count=len(placed.codes)).astype(bool)
-    ids = placed.ids(np.flatnonzero(chosen))
+    ids = placed.ids(np.flatnonzero(_chosen(placed, rows)))
     return queries.held_against_rest(placed.ready.dataset.info, ids)

@@ -1,11 +1,18 @@
-"""The map of a run's items: where each lies, computed once in the background and kept on disk."""
+"""The maps of a run's items: where each lies, made once in the background and kept on disk.
+
+The principal axes are there at once; the map that keeps neighbours, its quality and the clusters
+take their time. Both show the same vectors, those of one of the model's spaces.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -18,26 +25,51 @@ from core.errors import BadInput
 from core.types import Array, Floats, Ints
 
 if TYPE_CHECKING:
-    from core.pipeline import Ready
+    from core.embed import Quality
+    from core.pipeline import Near, Ready
 
 WIDE, HIGH = 1.7, 0.95  # how far the outermost points lie from the middle, in half heights
 MOST_LABELS = 200_000  # items whose names are held; of more, each is asked for when it is wanted
 MOST_CORNERS = 500
-METHODS = ("pca",)
+AT_ONCE = 50_000  # items whose map of neighbours is made without being asked for
+LAYOUTS = ("neighbours", "axes")
+SEED = 0
+WITHOUT = ("popularity", "recent_popularity")  # models linear in the history, with one row for all
 
-Report = Callable[[str], None]  # told the name of the step that begins
+Report = Callable[[str, float | None], None]  # told the step that begins, and how far it is
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Clusters of N items: which each is in, the largest first, and what they are called."""
+
+    codes: Ints  # (N,)
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """A run's N items in the space of its vectors and on the map, the most popular first."""
+    """A run's N items in one space of its vectors and on a map, the most popular first."""
 
     ready: Ready
+    near: Near  # the space, and what is near in it
     codes: Ints  # (N,) the item's code
-    vectors: Floats  # (N, D)
     x: Floats  # (N,)
     y: Floats  # (N,) both scaled alike, 0 in the middle
-    kept: float  # of the vectors' variance, what the map shows; 0 … 1
+    share: float  # of the vectors' variance, what their first two axes show; 0 … 1
+    quality: Quality | None = None  # of the map that keeps neighbours, else None
+    groups: Groups | None = None
+
+    @property
+    def layout(self) -> str:
+        """One of LAYOUTS."""
+        return "axes" if self.quality is None else "neighbours"
+
+    @property
+    def identity(self) -> str:
+        """The same for equal maps of the same run, and no others."""
+        run = self.ready.run
+        return f"{run.id} {run.artifact_hash} {self.near.vectors.component} {self.layout}"
 
     @cached_property
     def events(self) -> Ints:
@@ -87,75 +119,121 @@ class Placed:
         return int(self.rows[code]) if code >= 0 else -1
 
 
-def has_vectors(run: Run) -> bool:
-    """Whether the run's model has vectors of items; the model is not loaded for it."""
+def has_vectors(run: Run, runs: Sequence[Run]) -> bool:
+    """Whether the run's model has vectors of items; nothing is loaded for it.
+
+    Args:
+        run: The run.
+        runs: Those that it may be a fusion of.
+    """
     from core.config import model_class
+    from core.models.blocks import HistoryLinear
     from core.types import Encoder
 
-    return issubclass(model_class(run.config.model), Encoder)
+    if parts := str(run.config.params.get("components", "")):
+        return any(has_vectors(one, ()) for one in runs if one.id in parts.split(","))
+    model = model_class(run.config.model)
+    if issubclass(model, Encoder):
+        return True
+    return issubclass(model, HistoryLinear) and run.config.model not in WITHOUT
 
 
-def place(ready: Ready, report: Report) -> Placed:
-    """The items of a run on their first two principal axes.
+def place(ready: Ready, component: str, report: Report) -> Placed:
+    """The items of a run on the first two principal axes of their vectors.
 
     Raises:
-        BadInput: the model has no vectors, or too few items for a map.
+        BadInput: the model has no vectors or no such component, or too few items for a map.
     """
-    report("vectors")
+    from core.embed import PCA
+    from core.pipeline import Near
+
+    report("vectors", None)
     log = ready.dataset.interactions
     codes = np.argsort(-np.bincount(log.items, minlength=log.n_items), kind="stable")
-    vectors = _vectors(ready)[codes]
-    folder = ready.run.folder / "maps"
-    path = folder / f"pca-{ready.run.artifact_hash[:16]}.npy"
-    report("axes")
-    found = _read(path, len(codes))
-    if found is None:
-        flat, kept = axes(vectors)
-        found = np.vstack([scaled(flat).T, np.full((1, len(codes)), kept, np.float32)])
-        with suppress(OSError):  # a folder that cannot be written to: computed again next time
-            folder.mkdir(exist_ok=True)
-            temporary = folder / f".{uuid4().hex}.npy"
-            np.save(temporary, found, allow_pickle=False)
-            temporary.replace(path)
-    return Placed(ready, codes, vectors, found[0], found[1], float(found[2, 0]))
-
-
-def _read(path: Any, n: int) -> Floats | None:
-    try:
-        found: Floats = np.load(path, allow_pickle=False)
-    except (OSError, ValueError):
-        return None
-    whole = found.shape == (3, n) and found.dtype == np.float32 and bool(np.isfinite(found).all())
-    return found if whole else None
-
-
-def _vectors(ready: Ready) -> Floats:
-    from core.types import Encoder
-
-    model = ready.model
-    if not isinstance(model, Encoder):
-        raise BadInput(f"{ready.run.name} has no vectors of items: choose another run")
-    vectors: Floats = model.encode_items().detach().float().cpu().numpy()
+    near = Near(ready, component, many=True, seed=SEED)
+    vectors = near.vectors.values
     if len(vectors) < 3:
         raise BadInput(f"a map needs 3 items or more, not {len(vectors)}")
-    return vectors
+    report("axes", None)
+    axes = PCA.fit(vectors, min(2, vectors.shape[1]))
+    flat = np.zeros((len(codes), 2), np.float32)
+    flat[:, : len(axes.axes[0])] = axes.place(vectors)
+    nowhere = np.zeros(0, np.float32)
+    return _scaled(Placed(ready, near, codes, nowhere, nowhere, axes.share), flat)
 
 
-def axes(vectors: Floats) -> tuple[Floats, float]:
-    """The vectors (N, D) on their first two principal axes (N, 2), and their share of the variance.
+def arrange(placed: Placed, report: Report) -> Placed:
+    """The same items on the map that keeps neighbours, with clusters, as kept on disk or made."""
+    path = _path(placed)
+    kept = _read(path, len(placed.codes))
+    if kept is None:
+        kept = _arranged(placed, report)
+        with suppress(OSError):  # a folder that cannot be written to: made again next time
+            path.parent.mkdir(exist_ok=True)
+            temporary = path.with_name(f".{uuid4().hex}.npz")
+            np.savez(temporary, allow_pickle=False, **kept)
+            temporary.replace(path)
+    return _restored(placed, kept)
 
-    The axis along which they differ most comes first, and the largest entry of each axis is
-    positive, so that the same vectors always give the same map.
-    """
-    centred = vectors - vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
-    variances, directions = np.linalg.eigh(centred.T.astype(np.float64) @ centred)
-    strongest = directions[:, ::-1][:, :2]
-    largest = np.abs(strongest).argmax(axis=0)
-    strongest = strongest * np.where(strongest[largest, range(strongest.shape[1])] < 0, -1, 1)
-    flat = np.zeros((len(vectors), 2), np.float32)
-    flat[:, : strongest.shape[1]] = centred @ strongest.astype(np.float32)
-    total = float(variances.sum())
-    return flat, float(variances[::-1][:2].sum()) / total if total > 0 else 1.0
+
+def is_arranged(placed: Placed) -> bool:
+    """Whether the map that keeps neighbours has been made before."""
+    return _path(placed).exists()
+
+
+def _path(placed: Placed) -> Path:
+    run = placed.ready.run
+    what = f"1 {run.artifact_hash} {placed.near.vectors.component} {SEED}"
+    return run.folder / "maps" / f"{hashlib.sha256(what.encode()).hexdigest()[:24]}.npz"
+
+
+def _arranged(placed: Placed, report: Report) -> dict[str, Array]:
+    from core.embed import Map, clusters, names_of, quality, words
+
+    vectors = placed.near.vectors.values
+    made = Map.fit(vectors, 2, seed=SEED, on_step=lambda share: report("map", share))
+    report("quality", None)
+    found = quality(vectors, made.points, seed=SEED)
+    report("clusters", None)
+    groups = clusters(vectors, seed=SEED)
+    typical = placed.names(placed.rows[groups.typical(vectors)])
+    names = names_of(groups, words(placed.ready.dataset.item_features), typical)
+    return {
+        "points": made.points,
+        "groups": groups.codes,
+        "names": np.array(names, np.str_),
+        "quality": np.array([found.trustworthiness, found.recall, found.k, found.points]),
+    }
+
+
+def _restored(placed: Placed, kept: dict[str, Array]) -> Placed:
+    from core.embed import Quality
+
+    trust, recall, k, points = kept["quality"].tolist()
+    groups = Groups(kept["groups"][placed.codes], tuple(kept["names"].tolist()))
+    whole = replace(placed, quality=Quality(trust, recall, int(k), int(points)), groups=groups)
+    flat = kept["points"]
+    lies = np.ptp(flat[:, 0]) >= np.ptp(flat[:, 1])  # a screen is wider than it is high
+    return _scaled(whole, flat if lies else flat[:, ::-1])
+
+
+def _read(path: Path, n: int) -> dict[str, Array] | None:
+    """What is kept there, or None where it is not whole."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            kept = {name: stored[name] for name in ("points", "groups", "names", "quality")}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    groups = kept["groups"]
+    shapes = kept["points"].shape == (n, 2) and groups.shape == (n,) and len(kept["quality"]) == 4
+    named = shapes and groups.min() >= 0 and groups.max() < len(kept["names"])
+    return kept if named and np.isfinite(kept["points"]).all() else None
+
+
+def _scaled(placed: Placed, flat: Floats) -> Placed:
+    """With these places (N, 2), in code order."""
+    x, y = scaled(flat)[placed.codes].T
+    return replace(placed, x=np.ascontiguousarray(x), y=np.ascontiguousarray(y))
 
 
 def scaled(flat: Floats) -> Floats:
@@ -205,6 +283,7 @@ class Background:
 
     def __init__(self, make: Callable[[Report], Placed]) -> None:
         self.step = "load"
+        self.share: float | None = None  # of the step, 0 … 1, where it is known
         self.error: Exception | None = None
         self._made: Placed | None = None
         self._done = Event()
@@ -217,8 +296,8 @@ class Background:
             self.error = caught
         self._done.set()
 
-    def _report(self, step: str) -> None:
-        self.step = step
+    def _report(self, step: str, share: float | None) -> None:
+        self.step, self.share = step, share
 
     def get(self, patience_s: float = 0) -> Placed | None:
         """What was made, or None if it is not ready in this time; raises what went wrong."""

@@ -25,9 +25,9 @@ class Colouring:
     """A colour for each of N points."""
 
     values: Bytes  # (N,) places in the palette
-    kind: str  # "category" or "sequence"
+    kind: str  # "category", "sequence" or "group"
     names: tuple[str, ...] = ()  # of the categories shown, by value
-    counts: dict[int, int] = field(default_factory=dict)  # points of each value, category only
+    counts: dict[int, int] = field(default_factory=dict)  # points of each value, none in a sequence
     low: float = 0.0
     high: float = 0.0
 
@@ -35,12 +35,15 @@ class Colouring:
         """The colour of each value; the last is that of points of which nothing is known."""
         if self.kind == "sequence":
             return (*theme.sequence(dark, STEPS), theme.faint(dark))
+        if self.kind == "group":  # they have names on the map: a colour may come again
+            return tuple(theme.APART[dark][i % SHOWN] for i in range(max(2, len(self.names))))
         return (*theme.APART[dark], theme.faint(dark))
 
     @property
     def any_unknown(self) -> bool:
         """Whether there are points of which nothing is known."""
-        return bool((self.values == (STEPS if self.kind == "sequence" else NOTHING)).any())
+        unknown = {"sequence": STEPS, "category": NOTHING}.get(self.kind)
+        return unknown is not None and bool((self.values == unknown).any())
 
 
 def by_category(matrix: sparse.csr_matrix, names: Sequence[str]) -> Colouring:
@@ -59,6 +62,14 @@ def by_category(matrix: sparse.csr_matrix, names: Sequence[str]) -> Colouring:
     found, n = np.unique(values, return_counts=True)
     counts = dict(zip(found.tolist(), n.tolist(), strict=True))
     return Colouring(values, "category", tuple(names[column] for column in shown), counts)
+
+
+def by_group(codes: Array, names: Sequence[str]) -> Colouring:
+    """Points by the group (N,) that each is in, at most 255 of them."""
+    values = np.asarray(codes, np.uint8)
+    found, n = np.unique(values, return_counts=True)
+    counts = dict(zip(found.tolist(), n.tolist(), strict=True))
+    return Colouring(values, "group", tuple(names), counts)
 
 
 def by_number(numbers: Array, *, log: bool = False) -> Colouring:

@@ -9,50 +9,52 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.embed.clusters import Term
 from core.types import Array
-from dashboard import alike, cache
-from dashboard.charts.points import SHOWN, Colouring
-from dashboard.components.map_view import TWIN, colour_label
+from dashboard import cache
+from dashboard.charts.points import Colouring
+from dashboard.components.map_view import TWIN, colour_label, named
 from dashboard.components.page import section, table
 from dashboard.components.people import escaped
+from dashboard.components.point_map import value_names
+from dashboard.components.quality import COLOURS, ICONS
 from dashboard.maps import Placed
 from dashboard.state import t
 
 NEIGHBOURS = 10
+LISTS = ("vectors", "content", "together")
 MOST_ROWS = 1000  # shown of a table; a download has all of them
 MOST_VALUES = 12
 
 
 def neighbour_tables(placed: Placed, row: int, run: str) -> None:
-    """The items most like one, by the model, by content, and by who took both."""
-    (name,) = placed.names([row])
+    """The items most like one, by the model, by what is known of them, and by who took both."""
+    (name,), (ident,) = placed.names([row]), placed.ids(np.array([row]))
     section("embeddings.neighbours", item=escaped(name))
-    found = cache.neighbours(placed, row, NEIGHBOURS)
-    near = set(found["vectors"]["row"])
-    for column, (by, frame) in zip(st.columns(len(found)), found.items(), strict=True):
+    found = cache.neighbours(placed, str(ident), NEIGHBOURS)
+    ids = {by: {one["item"] for one in found[by]} for by in LISTS}
+    for column, by in zip(st.columns(len(LISTS)), LISTS, strict=True):
+        others = set().union(*(ids[other] for other in LISTS if other != by))
         with column:
             st.markdown(f"**{t(f'embeddings.by.{by}')}**")
-            others = near if by != "vectors" else _elsewhere(found)
-            _neighbours(placed, frame, others, t(f"embeddings.by.{by}.alt", item=name, run=run))
+            _neighbours(found[by], others, t(f"embeddings.by.{by}.alt", item=name, run=run))
     st.caption(t("embeddings.neighbours.bold"))
 
 
-def _elsewhere(found: dict[str, pd.DataFrame]) -> set[int]:
-    return {row for by, frame in found.items() if by != "vectors" for row in frame["row"]}
-
-
-def _neighbours(placed: Placed, frame: pd.DataFrame, marked: set[int], alt: str) -> None:
-    if frame.empty:
+def _neighbours(found: list[dict[str, Any]], marked: set[Any], alt: str) -> None:
+    if not found:
         st.caption(t("embeddings.neighbours.none"))
         return
-    names = [escaped(name) for name in placed.names(frame["row"].to_numpy())]
-    shown = {
+    names = [escaped(one["label"]) for one in found]
+    shown: dict[str, list[Any]] = {
         t("column.item"): [
-            f"**{name}**" if row in marked else name
-            for name, row in zip(names, frame["row"], strict=True)
+            f"**{name}**" if one["item"] in marked else name
+            for one, name in zip(found, names, strict=True)
         ],
-        t("column.similarity"): [f"{value:.2f}" for value in frame["similarity"]],
+        t("column.similarity"): [f"{one['cosine']:.2f}" for one in found],
     }
+    if "both" in found[0]:
+        shown[t("column.both")] = [f"{one['both']:,.0f}" for one in found]
     st.table(pd.DataFrame(shown), border="horizontal", hide_index=True, alt=alt)
 
 
@@ -60,12 +62,12 @@ def selection(placed: Placed, chosen: Array) -> None:
     """What is selected: its numbers beside the rest's, what stands out in it, its items."""
     rows = np.flatnonzero(chosen)
     section("embeddings.selection", n=len(rows))
-    numbers = cache.selection_numbers(placed, np.packbits(chosen).tobytes())
-    _numbers(numbers)
+    bits = np.packbits(chosen).tobytes()
+    _numbers(cache.selection_numbers(placed, bits))
     profile, items = st.columns(2)
     with profile:
         st.markdown(f"**{t('embeddings.stands_out')}**")
-        _profile(alike.contrast(placed, chosen))
+        _profile(cache.standing_out(placed, bits), chosen)
     with items:
         st.markdown(f"**{t('embeddings.selected_items')}**")
         table(
@@ -114,30 +116,41 @@ def _rest(rest: Mapping[Hashable, Any] | None, name: str, form: str) -> str | No
     return None if rest is None else t("embeddings.rest", value=format(rest[name], form))
 
 
-def _profile(frame: pd.DataFrame) -> None:
-    if frame.empty:
+def _profile(terms: list[Term], chosen: Array) -> None:
+    if not terms:
         st.caption(t("embeddings.stands_out.nothing"))
         return
-    shown = frame.head(MOST_VALUES).assign(
-        value=lambda f: f["value"].str.replace("=", ": ", n=1),
-        selected=lambda f: 100 * f["selected"],
-        rest=lambda f: 100 * f["rest"],
-        lift=lambda f: f["lift"].where(np.isfinite(f["lift"])),
-    )
+    here, there = int(chosen.sum()), int((~chosen).sum())
+    shown = pd.DataFrame(
+        {
+            "value": [term.name for term in terms],
+            "selected": [100 * term.inside / here for term in terms],
+            "rest_share": [100 * (term.overall - term.inside) / there for term in terms],
+        }
+    ).head(MOST_VALUES)
     percent = {
         name: st.column_config.NumberColumn(t(f"embeddings.{name}"), format="%.1f %%")
         for name in ("selected", "rest_share")
     }
     table(
-        shown.rename(columns={"rest": "rest_share"}),
+        shown,
         alt=t("embeddings.stands_out.alt"),
         key="map_profile",
-        columns={
-            **percent,
-            "value": st.column_config.Column(t("embeddings.trait")),
-            "lift": st.column_config.NumberColumn(t("embeddings.lift"), format="%.1f×"),
-        },
+        columns={**percent, "value": st.column_config.Column(t("embeddings.trait"))},
     )
+
+
+def sound(placed: Placed) -> None:
+    """What a trainer looks at first: whether the vectors are sound, the gravest first."""
+    section("embeddings.sound")
+    for one in cache.diagnosed(placed):
+        sign, said = st.columns([1, 9])
+        sign.badge(
+            t(f"severity.{one.severity}"),
+            color=COLOURS[one.severity],
+            icon=f":material/{ICONS[one.severity]}:",
+        )
+        said.markdown(t(f"embeddings.sound.{one.key}", **one.numbers))
 
 
 def twin(placed: Placed, by: str) -> None:
@@ -145,11 +158,11 @@ def twin(placed: Placed, by: str) -> None:
     section("embeddings.twin")
     n = len(placed.codes)
     st.caption(t("embeddings.twin.count", shown=min(n, MOST_ROWS), n=n))
-    colouring = cache.colouring(placed, by)
+    colouring = named(cache.colouring(placed, by))
 
     def frame(rows: Array) -> pd.DataFrame:
         found = _items(placed, rows)
-        if colouring.kind == "category":
+        if colouring.kind != "sequence":
             found[colour_label(by)] = _values(colouring, rows)
         return found.assign(
             x=placed.x[rows].astype(float).round(4), y=placed.y[rows].astype(float).round(4)
@@ -179,6 +192,5 @@ def _items(placed: Placed, rows: Array) -> pd.DataFrame:
 
 
 def _values(colouring: Colouring, rows: Array) -> list[str]:
-    names = [*colouring.names]
-    names += [""] * (SHOWN - len(names)) + [t("map.other"), t("map.unknown")]
+    names = value_names(colouring)
     return [names[value] for value in colouring.values[rows]]

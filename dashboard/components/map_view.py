@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from core.types import Array
-from dashboard import cache, served, state
+from dashboard import cache, maps, served, state
 from dashboard.charts.points import Colouring, sizes
 from dashboard.components.people import escaped
 from dashboard.components.point_map import Shown, clicked, legend, point_map
@@ -32,6 +33,31 @@ def colour_box(placed: Placed) -> str:
 def colour_label(by: str) -> str:
     """What is said of a colouring; attributes keep the names that the items' table gives them."""
     return by.partition(":")[2] or t(f"embeddings.colour.{by}")
+
+
+def space_box(components: Sequence[str], current: str, named: Callable[[str], str]) -> None:
+    """Chooses the space of the model's that is shown, where it has several."""
+    if len(components) > 1:
+        state.pick("space", components, named, current=current, title=t("embeddings.space"))
+
+
+def layout_box(current: str) -> None:
+    """Chooses the kind of map."""
+    state.pick(
+        "layout",
+        maps.LAYOUTS,
+        lambda name: t(f"embeddings.layout.{name}"),
+        current=current,
+        title=t("embeddings.layout"),
+    )
+
+
+def group_label(name: str) -> str:
+    """A cluster's name; one that is like an item is said so in the page's language."""
+    head, like, item = name.rpartition("like ")
+    if not like or (head and not head.endswith(", ")):
+        return name
+    return head + t("embeddings.like", item=item)
 
 
 def search_box(placed: Placed) -> str:
@@ -82,6 +108,13 @@ def _go_to(ident: str | None) -> None:
         st.session_state["map_flights"], st.session_state["map_fly"] = times, f"{ident} {times}"
 
 
+def named(colouring: Colouring) -> Colouring:
+    """With the names of clusters in the page's language."""
+    if colouring.kind != "group":
+        return colouring
+    return replace(colouring, names=tuple(group_label(name) for name in colouring.names))
+
+
 def draw(placed: Placed, by: str, row: int, *, sized: bool, name: str) -> Array | None:
     """Draws the map; the mask (N,) of what is selected on it, or None.
 
@@ -92,7 +125,7 @@ def draw(placed: Placed, by: str, row: int, *, sized: bool, name: str) -> Array 
         sized: Whether popular items are larger.
         name: What the run is called.
     """
-    colouring = cache.colouring(placed, by)
+    colouring = named(cache.colouring(placed, by))
     shown = Shown(
         points=served.publish(placed.buffer),
         values=served.publish(colouring.values.tobytes()),
@@ -100,6 +133,7 @@ def draw(placed: Placed, by: str, row: int, *, sized: bool, name: str) -> Array 
         cards=_cards(placed),
         title=colour_label(by),
         legend=legend(colouring),
+        regions=_regions(placed) if by == "cluster" else (),
         palette={"light": colouring.palette(False), "dark": colouring.palette(True)},
         ring=row,
         fly=st.session_state.setdefault("map_fly", "link" if row >= 0 else ""),
@@ -110,6 +144,20 @@ def draw(placed: Placed, by: str, row: int, *, sized: bool, name: str) -> Array 
     if colouring.kind == "category" and by.startswith("attribute:"):
         st.caption(t("embeddings.colour.several"))
     return _chosen(placed, selected, shown, colouring)
+
+
+def _regions(placed: Placed) -> tuple[Mapping[str, Any], ...]:
+    """Each cluster's name, beginning on the item that lies most in its middle."""
+    if placed.groups is None:
+        return ()
+    found = []
+    for code, name in enumerate(placed.groups.names):
+        rows = np.flatnonzero(placed.groups.codes == code)
+        x, y = placed.x[rows], placed.y[rows]
+        middle = np.argmin(np.abs(x - np.median(x)) + np.abs(y - np.median(y)))
+        place = {"x": float(x[middle]), "y": float(y[middle])}
+        found.append({**place, "text": ", ".join(group_label(name).split(", ")[:2])})
+    return tuple(found)
 
 
 def _clicked(placed: Placed) -> None:
@@ -135,7 +183,7 @@ def _chosen(
 
 def _cards(placed: Placed) -> str:
     """The address of what is written about single items, in the language of the page."""
-    language, run, events = state.language(), placed.ready.run, placed.events
+    language, events = state.language(), placed.events
 
     def cards(rows: Sequence[int]) -> list[Mapping[str, Any]]:
         counts = [int(events[row]) for row in rows]
@@ -144,4 +192,4 @@ def _cards(placed: Placed) -> str:
             for name, n in zip(placed.names(rows), counts, strict=True)
         ]
 
-    return served.describe(f"{run.id} {run.artifact_hash} {language}", cards)
+    return served.describe(f"{placed.identity} {language}", cards)

@@ -7,9 +7,16 @@ import streamlit as st
 from core.artifact import Run
 from dashboard import cache, maps, state
 from dashboard.components.context import Context, context
-from dashboard.components.labels import run_label
-from dashboard.components.map_items import neighbour_tables, selection, twin
-from dashboard.components.map_view import colour_box, draw, matches, search_box
+from dashboard.components.labels import run_label, text_or
+from dashboard.components.map_items import neighbour_tables, selection, sound, twin
+from dashboard.components.map_view import (
+    colour_box,
+    draw,
+    layout_box,
+    matches,
+    search_box,
+    space_box,
+)
 from dashboard.components.page import empty, heading, link
 from dashboard.components.people import escaped
 from dashboard.maps import Background, Placed
@@ -20,7 +27,7 @@ POLL = "500ms"
 
 
 def main(now: Context) -> None:
-    able = [run for run in now.runs if maps.has_vectors(run)]
+    able = [run for run in now.runs if maps.has_vectors(run, now.runs)]
     if now.dataset is None or not able:
         heading("embeddings", t("embeddings.answer.none"))
         empty(t("embeddings.empty.what"), t("embeddings.empty.why"))
@@ -30,7 +37,7 @@ def main(now: Context) -> None:
             link("train", t("action.go_train"), icon=":material/model_training:")
         return
     run = _run(now, able)
-    making = cache.placing(now.workspace, run)
+    making = cache.placing(now.workspace, run, state.get("space") or "")
     placed = making.get(PATIENCE_S)
     if placed is None:
         heading("embeddings", t("embeddings.answer.soon", run=run_label(run)))
@@ -50,13 +57,61 @@ def _run(now: Context, able: list[Run]) -> Run:
 
 @st.fragment(run_every=POLL)
 def _await(making: Background) -> None:
-    st.status(t(f"embeddings.step.{making.step}"), state="running")
+    """How far it is, until it is there."""
+    said = t(f"embeddings.step.{making.step}")
+    if making.share is None:
+        st.status(said, state="running")
+    else:
+        st.progress(min(1.0, making.share), text=said)
     if making.error is not None or making.get() is not None:
         st.rerun()
 
 
 def _page(run: Run, placed: Placed, now: Context) -> None:
-    heading("embeddings", _answer(run, placed))
+    top = st.container()
+    kind, space = st.columns([5, 5], vertical_alignment="bottom")
+    layout = state.known("layout", maps.LAYOUTS, maps.LAYOUTS[0]) or maps.LAYOUTS[0]
+    with kind:
+        layout_box(layout)
+    with space:
+        _space(placed, now)
+    shown = _arranged(placed) if layout == "neighbours" else placed
+    with top:
+        heading("embeddings", _answer(run, shown))
+    _map(run, shown)
+    sound(shown)
+    link("recommendations", t("action.recommendations"), icon=":material/recommend:")
+
+
+def _space(placed: Placed, now: Context) -> None:
+    from core.embed import components
+
+    runs = {one.id: run_label(one) for one in now.runs}
+
+    def named(space: str) -> str:
+        part, _, rest = space.partition(":")
+        kind = text_or(f"embeddings.space.{rest or part}", rest or part)
+        return kind if part not in runs else f"{runs[part]} · {kind}" if rest else runs[part]
+
+    space_box(components(placed.ready.model), placed.near.vectors.component, named)
+
+
+def _arranged(placed: Placed) -> Placed:
+    """The map that keeps neighbours if it is there, else the axes, and how far it is."""
+    key = f"arrange_{placed.identity}"
+    few = len(placed.codes) <= maps.AT_ONCE
+    if not (few or st.session_state.get(key) or maps.is_arranged(placed)):
+        if not st.button(t("embeddings.arrange", n=len(placed.codes)), key="arrange"):
+            return placed
+        st.session_state[key] = True
+    making = cache.arranging(placed)
+    made = making.get(PATIENCE_S / 2)
+    if made is None:
+        _await(making)
+    return made or placed
+
+
+def _map(run: Run, placed: Placed) -> None:
     colour, size, search = st.columns([3, 2, 5], vertical_alignment="bottom")
     with colour:
         by = colour_box(placed)
@@ -66,22 +121,41 @@ def _page(run: Run, placed: Placed, now: Context) -> None:
     matches(placed, asked)
     row = placed.row(state.get("item"))
     chosen = draw(placed, by, row, sized=sized, name=run_label(run))
-    st.caption(t("embeddings.method", share=placed.kept, dims=placed.vectors.shape[1]))
+    st.caption(_method(placed))
     if row >= 0:
         neighbour_tables(placed, row, run_label(run))
     if chosen is not None:
         selection(placed, chosen)
     twin(placed, by)
-    link("recommendations", t("action.recommendations"), icon=":material/recommend:")
+
+
+def _method(placed: Placed) -> str:
+    """How far the map can be believed."""
+    dims = placed.near.vectors.values.shape[1]
+    if placed.quality is None:
+        return t("embeddings.method.axes", share=placed.share, dims=dims)
+    found = placed.quality
+    return t(
+        "embeddings.method.neighbours",
+        trust=found.trustworthiness,
+        recall=found.recall,
+        k=found.k,
+    )
 
 
 def _answer(run: Run, placed: Placed) -> str:
     said = t("embeddings.answer", run=run_label(run), n=len(placed.codes))
-    found = cache.shared_values(placed)
-    if found is None:
+    found = cache.told(placed)
+    if not found:
         return said
-    name, near, chance = found
-    return f"{said} {t('embeddings.answer.shared', name=escaped(name), near=near, chance=chance)}"
+    best = found[0]
+    told = t(
+        "embeddings.answer.told",
+        name=escaped(best["name"]),
+        right=best["right"],
+        commonest=best["commonest"],
+    )
+    return f"{said} {told}"
 
 
 main(context())

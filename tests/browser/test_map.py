@@ -42,7 +42,10 @@ def mapped(furnished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Ru
     return pipeline.train(furnished, info.id, "als", {"dim": 16, "sweeps": 5}, device="cpu")
 
 
-def open_map(visit: Visit, run: Run, *, more: str = "", **person: str) -> Any:
+AXES = "&layout=axes&colour=attribute:kind"  # it is there at once
+
+
+def open_map(visit: Visit, run: Run, *, more: str = AXES, **person: str) -> Any:
     page = visit(f"/embeddings?dataset={run.config.dataset}&run={run.id}{more}", **person)
     drawn(page)
     return page
@@ -184,6 +187,25 @@ def test_an_item_is_found_hovered_and_chosen(visit: Visit, mapped: Run) -> None:
     assert data(page, "ring") == ring
 
 
+def test_the_map_of_neighbours_comes_when_it_is_made(visit: Visit, mapped: Run) -> None:
+    page = open_map(visit, mapped, more="&item=42")
+    told = text("en", "embeddings.method.neighbours", trust=0.5, recall=0.5, k=15)[:16]
+    page.get_by_text(told).wait_for()
+    drawn(page)
+    page.locator(".map .legend .title").get_by_text(
+        text("en", "embeddings.colour.cluster")
+    ).wait_for()
+    n = int(data(page, "n"))
+    assert sum(int(count) for count in page.locator(".map .count").all_inner_texts()) == n
+    places, ring = data(page, "values"), data(page, "ring")
+    layout = page.locator("[class*=st-key-pick_layout] input")
+    layout.click()
+    page.get_by_text(text("en", "embeddings.layout.axes"), exact=True).last.click()
+    page.wait_for_selector(f'.map:not([data-values="{places}"])', state="attached")
+    settled(page)
+    assert data(page, "ring") == ring  # of another map, and still the same item
+
+
 def test_the_map_is_steered_by_keys(visit: Visit, mapped: Run) -> None:
     page = open_map(visit, mapped)
     page.locator(".map .stage").focus()
@@ -217,7 +239,7 @@ def test_the_map_is_saved_as_a_picture(visit: Visit, mapped: Run) -> None:
 def test_the_map_is_accessible(visit: Visit, mapped: Run, locale: str, scheme: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    page = open_map(visit, mapped, more="&item=42", locale=locale, scheme=scheme)
+    page = open_map(visit, mapped, more=f"{AXES}&item=42", locale=locale, scheme=scheme)
     assert tool(page, "lasso", locale[:2]).is_visible()
     page.wait_for_timeout(500)
     found = {

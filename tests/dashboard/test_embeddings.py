@@ -22,12 +22,14 @@ from starlette.applications import Starlette
 from core import artifact, pipeline
 from core.data import queries
 from core.data.store import Workspace
+from core.embed import components
+from core.embed.diagnosis import SENTENCES
 from core.errors import BadInput
-from dashboard import alike, maps, served
+from dashboard import maps, served
 from dashboard.charts import points, theme
 from dashboard.components import map_view
 from dashboard.components.point_map import Shown
-from dashboard.text import text
+from dashboard.text import text, texts
 from tests.dashboard.conftest import Open
 
 COMPONENT = Path(served.__file__).parent / "components" / "point_map"
@@ -37,7 +39,7 @@ COMPONENT = Path(served.__file__).parent / "components" / "point_map"
 def mapped(shop: Workspace) -> maps.Placed:
     """The shop's 25 items as ALS sees them."""
     run = pipeline.train(shop, "shop", "als", {"dim": 8, "sweeps": 3}, device="cpu")
-    return maps.place(pipeline.ready(shop, run), lambda step: None)
+    return maps.place(pipeline.ready(shop, run), "", lambda step, share: None)
 
 
 # ---- the bundle ---------------------------------------------------------------------------------
@@ -150,26 +152,18 @@ def test_a_shelf_keeps_what_was_used_last() -> None:
 # ---- where things lie ---------------------------------------------------------------------------
 
 
-def test_the_axes_are_those_of_a_singular_value_decomposition() -> None:
-    rng = np.random.default_rng(3)
-    vectors = (rng.normal(size=(60, 5)) * [1, 9, 2, 5, 3] + 4).astype(np.float32)
-    flat, kept = maps.axes(vectors)
-    centred = vectors.astype(np.float64) - vectors.mean(axis=0)
-    _, s, directions = np.linalg.svd(centred, full_matrices=False)
-    expected = centred @ directions[:2].T
-    for own, other in zip(flat.T, expected.T, strict=True):
-        assert abs(abs(np.corrcoef(own, other)[0, 1]) - 1) < 1e-6
-        assert np.abs(own).sum() == pytest.approx(np.abs(other).sum(), rel=1e-5)
-    assert kept == pytest.approx((s[:2] ** 2).sum() / (s**2).sum(), rel=1e-6)
+def test_the_axes_are_those_of_a_singular_value_decomposition(mapped: maps.Placed) -> None:
+    vectors = mapped.near.vectors.values.astype(np.float64)
+    _, s, directions = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
+    expected = ((vectors - vectors.mean(axis=0)) @ directions[:2].T)[mapped.codes]
+    for own, other in zip((mapped.x, mapped.y), expected.T, strict=True):
+        assert abs(np.corrcoef(own, other)[0, 1]) == pytest.approx(1, abs=1e-5)
+    assert mapped.share == pytest.approx((s[:2] ** 2).sum() / (s**2).sum(), rel=1e-5)
+    assert (mapped.layout, mapped.groups) == ("axes", None)
 
 
-def test_vectors_of_one_number_and_equal_ones_still_have_a_map() -> None:
-    line = np.arange(4, dtype=np.float32)[:, None]
-    flat, kept = maps.axes(line)
-    assert kept == pytest.approx(1)
-    assert (flat[:, 1] == 0).all()
-    equal, _ = maps.axes(np.ones((5, 3), np.float32))
-    assert np.isfinite(maps.scaled(equal)).all()
+def test_equal_vectors_still_have_a_map() -> None:
+    assert np.isfinite(maps.scaled(np.ones((5, 2), np.float32))).all()
 
 
 @given(st.lists(st.tuples(*[st.floats(-1e6, 1e6)] * 2), min_size=1, max_size=30))
@@ -219,8 +213,6 @@ def test_the_map_of_a_run(mapped: maps.Placed) -> None:
     ids = mapped.ids(np.arange(25))
     assert [mapped.row(str(ident)) for ident in ids] == list(range(25))
     assert mapped.row("nobody") == mapped.row(None) == -1
-    encoded = mapped.ready.model.encode_items().numpy()  # type: ignore[attr-defined]
-    assert np.array_equal(mapped.vectors[3], encoded[mapped.ready.items.encode([ids[3]])[0]])
 
 
 def test_the_buffer_is_what_the_browser_reads(mapped: maps.Placed) -> None:
@@ -230,16 +222,31 @@ def test_the_buffer_is_what_the_browser_reads(mapped: maps.Placed) -> None:
     assert np.array_equal(y, mapped.y)
 
 
-def test_the_places_are_kept_on_disk_and_a_damaged_file_is_made_again(
+def test_the_map_of_neighbours_is_kept_on_disk_and_made_again_if_damaged(
     mapped: maps.Placed,
 ) -> None:
+    steps: list[str] = []
+    assert not maps.is_arranged(mapped)
+    made = maps.arrange(mapped, lambda step, share: steps.append(step))
+    assert list(dict.fromkeys(steps)) == ["map", "quality", "clusters"]
+    assert maps.is_arranged(mapped)
+    assert made.quality is not None
+    assert made.groups is not None
+    assert (made.layout, len(set(made.groups.names))) == ("neighbours", len(made.groups.names))
+    assert made.identity != mapped.identity
+    again = maps.arrange(mapped, lambda step, share: steps.clear())
+    assert steps, "it was read, not made"
+    assert np.array_equal(again.x, made.x)
+    assert again.groups is not None
+    assert again.groups.codes.tolist() == made.groups.codes.tolist()
+    assert (again.groups.names, again.quality) == (made.groups.names, made.quality)
     (path,) = (mapped.ready.run.folder / "maps").iterdir()
-    kept = np.load(path)
-    kept[0] = 0.25
-    np.save(path, kept)
-    assert (maps.place(mapped.ready, lambda step: None).x == 0.25).all()
-    path.write_bytes(b"\x93NUMPY nonsense")
-    assert np.array_equal(maps.place(mapped.ready, lambda step: None).x, mapped.x)
+    whole = path.read_bytes()
+    for damaged in (whole[:200], b"", b"nonsense", whole[:-40]):
+        path.write_bytes(damaged)
+        steps.clear()
+        assert np.array_equal(maps.arrange(mapped, lambda *step: steps.append("")).x, made.x)
+        assert steps
 
 
 def test_names_are_the_same_held_or_asked_for(
@@ -247,7 +254,7 @@ def test_names_are_the_same_held_or_asked_for(
 ) -> None:
     held = mapped.names([3, 0, 3])
     monkeypatch.setattr(maps, "MOST_LABELS", 5)
-    asked = maps.place(mapped.ready, lambda step: None)
+    asked = maps.place(mapped.ready, "", lambda step, share: None)
     assert asked.names([3, 0, 3]) == held
     with pytest.raises(IndexError):
         mapped.names([25])
@@ -257,7 +264,7 @@ def test_something_in_the_background(mapped: maps.Placed) -> None:
     go = Event()
 
     def make(report: maps.Report) -> maps.Placed:
-        report("axes")
+        report("map", 0.5)
         assert go.wait(20)
         return mapped
 
@@ -265,7 +272,7 @@ def test_something_in_the_background(mapped: maps.Placed) -> None:
     assert making.get() is None
     go.set()
     assert making.get(20) is mapped
-    assert making.step == "axes"
+    assert (making.step, making.share) == ("map", 0.5)
 
 
 def test_what_went_wrong_in_the_background_is_told() -> None:
@@ -296,6 +303,14 @@ def test_categories_get_colours_by_how_common_they_are() -> None:
     assert found.any_unknown
 
 
+def test_groups_have_a_colour_each_which_may_come_again() -> None:
+    found = points.by_group(np.array([0, 8, 8, 2]), [f"group {i}" for i in range(9)])
+    assert found.counts == {0: 1, 2: 1, 8: 2}
+    assert len(found.palette(True)) == 9
+    assert found.palette(True)[8] == found.palette(True)[2]
+    assert not found.any_unknown
+
+
 def test_numbers_are_coloured_from_little_to_much() -> None:
     by_rank = points.by_number(np.array([5.0, 1e9, np.nan, 5, 7]))
     assert by_rank.values.tolist() == [0, 63, 64, 0, 32]  # half of those above the least
@@ -314,72 +329,6 @@ def test_every_palette_has_a_colour_for_each_value(dark: bool) -> None:
     assert len(by_count.palette(dark)) == points.STEPS + 1
     assert by_count.palette(dark)[0] == theme.LITTLE_TO_MUCH[dark][0]
     assert by_count.palette(dark)[-2] == theme.LITTLE_TO_MUCH[dark][-1]
-
-
-# ---- who is alike -------------------------------------------------------------------------------
-
-
-def test_neighbours_by_the_vectors_are_those_of_the_highest_cosine(mapped: maps.Placed) -> None:
-    found = alike.by_vectors(mapped, 4, 6)
-    own = mapped.vectors.astype(np.float64)
-    lengths = [np.linalg.norm(v) or 1 for v in own]  # an item that only the test holds has none
-    cosines = [
-        float(v @ own[4] / length / lengths[4]) for v, length in zip(own, lengths, strict=True)
-    ]
-    order = sorted((row for row in range(25) if row != 4), key=lambda row: -cosines[row])
-    assert found["row"].tolist() == order[:6]
-    assert found["similarity"].tolist() == pytest.approx([cosines[r] for r in order[:6]], abs=1e-5)
-
-
-def test_neighbours_by_people_are_counted_person_by_person(mapped: maps.Placed) -> None:
-    log = mapped.ready.dataset.interactions
-    took = {code: set(log.users[log.items == code].tolist()) for code in range(25)}
-    own = took[int(mapped.codes[2])]
-    expected = {}
-    for row, code in enumerate(mapped.codes.tolist()):
-        both = len(own & took[code])
-        if row != 2 and both:
-            expected[row] = both / math.sqrt(len(own) * len(took[code]))
-    found = alike.by_people(mapped, 2, 25)
-    assert dict(zip(found["row"], found["similarity"], strict=True)) == pytest.approx(expected)
-    assert found["similarity"].is_monotonic_decreasing
-
-
-def test_neighbours_by_content_share_what_is_known(mapped: maps.Placed) -> None:
-    kinds = mapped.ready.dataset.item_table()["kind"].to_numpy()[mapped.codes]
-    found = alike.by_content(mapped, 0, 25)
-    assert found is not None
-    assert set(found["row"]) == {row for row in range(1, 25) if kinds[row] == kinds[0]}
-    assert found["similarity"].tolist() == pytest.approx([1.0] * len(found))
-
-
-def test_how_often_neighbours_share_a_value(mapped: maps.Placed) -> None:
-    found = alike.shared(mapped)
-    assert found is not None
-    name, near, chance = found
-    kinds = mapped.ready.dataset.item_table()["kind"].to_numpy()[mapped.codes]
-    same = [kinds[a] == kinds[b] for a in range(25) for b in range(25) if a != b]
-    assert (name, chance) == ("kind", pytest.approx(np.mean(same)))
-    shares = [
-        np.mean([kinds[r] == kinds[a] for r in alike.by_vectors(mapped, a, 10)["row"]])
-        for a in range(25)
-    ]
-    assert near == pytest.approx(np.mean(shares))
-
-
-def test_what_stands_out_in_a_selection(mapped: maps.Placed) -> None:
-    kinds = mapped.ready.dataset.item_table()["kind"].to_numpy()[mapped.codes]
-    chosen = kinds == "tea"
-    chosen[np.flatnonzero(~chosen)[0]] = True
-    found = alike.contrast(mapped, chosen).set_index("value")
-    assert found.index[0] == "kind=tea"
-    first = found.iloc[0]
-    assert (first["selected"], first["rest"]) == (
-        pytest.approx((chosen.sum() - 1) / chosen.sum()),
-        0,
-    )
-    assert alike.contrast(mapped, np.zeros(25, bool)).empty
-    assert alike.contrast(mapped, np.ones(25, bool)).empty
 
 
 def test_a_selection_is_held_against_the_rest(mapped: maps.Placed) -> None:
@@ -423,6 +372,39 @@ def test_what_the_browser_selected_is_found_again(mapped: maps.Placed) -> None:
     assert [map_view._chosen(mapped, one, on_screen, colouring) for one in nothing] == [None] * 4
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Comedy, Drama", "Comedy, Drama"),
+        ("like Heat", "similar to Heat"),
+        ("Comedy, like Heat", "Comedy, similar to Heat"),
+        ("Things I like best", "Things I like best"),
+    ],
+)
+def test_a_group_like_an_item_is_said_in_the_page_s_language(
+    name: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(map_view, "t", lambda key, item: f"similar to {item}")
+    assert map_view.group_label(name) == said
+
+
+def test_every_finding_of_the_diagnosis_has_its_words() -> None:
+    for key in SENTENCES:
+        assert f"embeddings.sound.{key}" in texts("en")
+
+
+def test_which_runs_have_vectors(mapped: maps.Placed) -> None:
+    workspace = mapped.ready.workspace
+    for model, expected in (("ease", True), ("popularity", False), ("recent_popularity", False)):
+        run = pipeline.train(workspace, "shop", model, device="cpu")
+        assert maps.has_vectors(run, ()) is expected
+        assert bool(components(pipeline.ready(workspace, run).model)) is expected
+    fused = {"components": "popularity,als"}
+    fusion = pipeline.train(workspace, "shop", "fusion", fused, device="cpu")
+    assert maps.has_vectors(fusion, artifact.runs(workspace))
+    assert not maps.has_vectors(fusion, [fusion])
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_page_shows_the_map_and_an_item(
     mapped: maps.Placed, open_page: Open, language: str
@@ -430,7 +412,10 @@ def test_the_page_shows_the_map_and_an_item(
     workspace, item = mapped.ready.workspace, str(mapped.ids(np.array([3]))[0])
     page = open_page(workspace, "embeddings", item=item, language=language)
     for _ in range(50):
-        if page.dataframe:
+        if (
+            page.dataframe
+            and text(language, "embeddings.colour.cluster") in page.dataframe[0].value
+        ):
             break
         page.run()  # it was still being made
     assert not page.exception
@@ -438,9 +423,10 @@ def test_the_page_shows_the_map_and_an_item(
     assert text(language, "embeddings.twin") in said
     assert len(page.table) == 3
     assert list(page.dataframe[0].value["item_id"]) == mapped.ids(np.arange(25))
-    near = alike.by_vectors(mapped, 3, 10)["similarity"]
+    near = pipeline.neighbours(mapped.ready, item)["vectors"]
     shown = page.table[0].value[text(language, "column.similarity")]
-    assert list(shown) == [f"{value:.2f}" for value in near]
+    assert list(shown) == [f"{one['cosine']:.2f}" for one in near]
+    assert text(language, "embeddings.colour.cluster") in page.dataframe[0].value
 
 
 def test_a_search_goes_to_the_best_match(mapped: maps.Placed, open_page: Open) -> None:

@@ -56,6 +56,7 @@ class Shown:
     title: str  # what the colours are
     legend: Mapping[str, Any]
     palette: Mapping[str, tuple[str, ...]]  # "light" and "dark"
+    regions: tuple[Mapping[str, Any], ...] = ()  # {x, y, text}: names of places
     ring: int = -1  # the row with a ring around it
     fly: str = ""  # whenever this changes, the map moves to the ring
     twin: str = ""  # the key of the table that says the same
@@ -98,13 +99,20 @@ def legend(colouring: Colouring) -> dict[str, Any]:
         none = t("map.unknown") if colouring.any_unknown else ""
         return {"kind": "sequence", "low": _short(colouring.low), "high": _short(colouring.high),
                 "none": none}  # fmt: skip
-    names = [*colouring.names]
-    names += [""] * (SHOWN - len(names)) + [t("map.other"), t("map.unknown")]
+    names = value_names(colouring)
     entries = [
         {"value": value, "text": names[value], "n": f"{n:,}"}
         for value, n in sorted(colouring.counts.items())
     ]
     return {"kind": "category", "entries": entries}
+
+
+def value_names(colouring: Colouring) -> list[str]:
+    """What each value of a category or group is called."""
+    names = [*colouring.names]
+    if colouring.kind == "group":
+        return names
+    return names + [""] * (SHOWN - len(names)) + [t("map.other"), t("map.unknown")]
 
 
 def _short(number: float) -> str:

@@ -2,7 +2,7 @@
 
 /**
  * @param box Where it is drawn.
- * @param legend {kind: "category", entries: [{text, n, value}]} or {kind: "sequence", low, high, none}
+ * @param legend {kind: "category" or "group", entries: [{text, n, value}]} or {kind: "sequence", low, high, none}
  * @param colours The palette of this ground.
  * @param hidden Set of the values that are not shown.
  * @param toggle Called with a value.

@@ -43,29 +43,35 @@ export class Overlay {
     if (this.cross) cross(context, [view.width / 2, view.height / 2], look.text);
   }
 
+  /** The chosen point's name first, then those of places, then as many points' as there is room. */
   write(context, view, look, points) {
     context.textBaseline = "middle";
     context.lineJoin = "round";
-    context.textAlign = "left";
     const taken = new Taken(view);
-    const ringed = this.names.filter((name) => name.row === this.ring);
-    for (const { row, text } of [...ringed, ...this.names]) {
-      const [x, y] = view.pixel([points.x[row], points.y[row]]);
-      context.font = `${row === this.ring ? 600 : 400} 12px ${look.font}`;
-      const said = shortened(text);
-      const gap = row === this.ring ? GAP + 8 : GAP;
-      const wide = context.measureText(said).width;
-      const left = x + gap + wide > view.width ? x - gap - wide : x + gap;
-      if (taken.take(left, y - HIGH / 2, wide, HIGH)) haloed(context, said, left, y, look);
-    }
-    if (view.zoom > 4) return;
+    const name = ({ row, text }) => this.writeName(context, view, look, points, taken, row, text);
+    this.names.filter(({ row }) => row === this.ring).slice(0, 1).forEach(name);
+    if (view.zoom < 4) this.regions.forEach((region) => this.writeRegion(context, view, look, taken, region));
+    this.names.filter(({ row }) => row !== this.ring).forEach(name);
+  }
+
+  writeName(context, view, look, points, taken, row, text) {
+    const [x, y] = view.pixel([points.x[row], points.y[row]]);
+    context.textAlign = "left";
+    context.font = `${row === this.ring ? 600 : 400} 12px ${look.font}`;
+    const said = shortened(text);
+    const gap = row === this.ring ? GAP + 8 : GAP;
+    const wide = context.measureText(said).width;
+    const left = x + gap + wide > view.width ? x - gap - wide : x + gap;
+    if (taken.take(left, y - HIGH / 2, wide, HIGH)) haloed(context, said, left, y, look);
+  }
+
+  writeRegion(context, view, look, taken, region) {
+    const [x, y] = view.pixel([region.x, region.y]);
+    const said = shortened(region.text);
     context.textAlign = "center";
-    context.font = `600 13px ${look.font}`;
-    for (const region of this.regions) {
-      const [x, y] = view.pixel([region.x, region.y]);
-      const wide = context.measureText(region.text).width;
-      if (taken.take(x - wide / 2, y - 9, wide, 18)) haloed(context, region.text, x, y, look);
-    }
+    context.font = `700 13px ${look.font}`;
+    const wide = context.measureText(said).width;
+    if (taken.take(x - wide / 2, y - 9, wide, 18)) haloed(context, said, x, y, look);
   }
 }
 

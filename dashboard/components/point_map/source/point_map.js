@@ -82,7 +82,6 @@ export class PointMap {
       this.cards = new Cards(data.cards);
       this.overlay.names = [];
     }
-    this.overlay.regions = data.regions ?? [];
     this.show();
     this.queue = this.queue
       .then(() => this.data === data && this.load(data))
@@ -99,7 +98,10 @@ export class PointMap {
     if (this.gone) return;
     const moved = this.loaded?.points !== data.points;
     const coloured = moved || this.loaded.values !== data.values || this.loaded.sizes !== data.sizes;
-    if (moved) this.note.textContent = data.texts.loading;
+    if (moved) {
+      this.note.textContent = data.texts.loading;
+      this.overlay.names = this.overlay.regions = [];
+    }
     this.theme();
     const plot = (this.plot ??= this.makePlot());
     if (coloured) {
@@ -475,6 +477,7 @@ export class PointMap {
     if (this.overlay.ring >= 0) rows.unshift(this.overlay.ring);
     const cards = await this.cards.of(rows);
     if (this.gone) return;
+    this.overlay.regions = this.withNames ? (this.data.regions ?? []) : [];
     this.overlay.names = rows
       .map((row, i) => ({ row, text: cards[i]?.name }))
       .filter(({ text }) => text);
@@ -551,7 +554,7 @@ function isDark(colour) {
 /** The legend below a saved picture, as much of it as there is room for. */
 function key(context, { legend: what, title }, palette, look, hidden, width, y) {
   const shown = (what.entries ?? []).filter(({ value }) => !hidden.has(value));
-  const parts = what.kind === "category" ? shown.map(({ text, value }) => [text, palette[value]]) : [
+  const parts = what.kind !== "sequence" ? shown.map(({ text, value }) => [text, palette[value]]) : [
     [what.low, palette[0]],
     [what.high, palette[palette.length - 2]],
   ];
