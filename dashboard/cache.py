@@ -443,13 +443,10 @@ def diagnosed(placed: Placed) -> list[Finding]:
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_BY_ID)
 def standing_out(placed: Placed, rows: bytes) -> list[Term]:
     """What the selected items have more of than all; `rows` as in selection_numbers."""
-    from core.embed import over_represented, words
-    from core.types import Block
+    from core.embed import over_represented
 
-    among = words(placed.ready.dataset.item_features)
-    if among is None:
-        return []
-    return over_represented(_chosen(placed, rows), Block(among.names, among.matrix[placed.codes]))
+    known = placed.known
+    return [] if known is None else over_represented(_chosen(placed, rows), known)
 
 
 def _chosen(placed: Placed, rows: bytes) -> Array:

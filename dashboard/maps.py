@@ -6,6 +6,7 @@ take their time. Both show the same vectors, those of one of the model's spaces.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import zipfile
 from collections.abc import Callable, Sequence
@@ -13,8 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from threading import Event, Thread
-from typing import TYPE_CHECKING, Any
+from threading import Event, Thread, current_thread
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
 import numpy as np
@@ -22,7 +23,7 @@ import numpy as np
 from core.artifact import Run
 from core.data import queries
 from core.errors import BadInput
-from core.types import Array, Floats, Ints
+from core.types import Array, Block, Floats, Ints
 
 if TYPE_CHECKING:
     from core.embed import Quality
@@ -34,6 +35,7 @@ MOST_CORNERS = 500
 AT_ONCE = 50_000  # items whose map of neighbours is made without being asked for
 LAYOUTS = ("neighbours", "axes")
 SEED = 0
+CLOSING_S = 20  # for a step to end when the server stops
 WITHOUT = ("popularity", "recent_popularity")  # models linear in the history, with one row for all
 
 Report = Callable[[str, float | None], None]  # told the step that begins, and how far it is
@@ -89,6 +91,14 @@ class Placed:
         """int32 N | float32 x[N] | float32 y[N], little-endian: what the browser draws."""
         parts = (np.array([len(self.codes)], "<i4"), self.x.astype("<f4"), self.y.astype("<f4"))
         return b"".join(part.tobytes() for part in parts)
+
+    @cached_property
+    def known(self) -> Block | None:
+        """The categories and words of each item, (N, F); None where nothing is known."""
+        from core.embed import words
+
+        found = words(self.ready.dataset.item_features)
+        return found and Block(found.names, found.matrix[self.codes])
 
     @cached_property
     def _names(self) -> list[str] | None:
@@ -147,10 +157,12 @@ def place(ready: Ready, component: str, report: Report) -> Placed:
     from core.embed import PCA
     from core.pipeline import Near
 
-    report("vectors", None)
+    report("items", None)
     log = ready.dataset.interactions
+    _ = ready.dataset.item_features  # read here and not by the page, which would stand still
+    report("vectors", None)
     codes = np.argsort(-np.bincount(log.items, minlength=log.n_items), kind="stable")
-    near = Near(ready, component, many=True, seed=SEED)
+    near = Near(ready, component, seed=SEED)
     vectors = near.vectors.values
     if len(vectors) < 3:
         raise BadInput(f"a map needs 3 items or more, not {len(vectors)}")
@@ -281,6 +293,9 @@ def inside(polygon: Any, x: Floats, y: Floats) -> Array:
 class Background:
     """Something that takes a while, made once in a thread and shared by all who look."""
 
+    _closing = Event()
+    _running: ClassVar[set[Thread]] = set()
+
     def __init__(self, make: Callable[[Report], Placed]) -> None:
         self.step = "load"
         self.share: float | None = None  # of the step, 0 … 1, where it is known
@@ -290,14 +305,25 @@ class Background:
         Thread(target=self._run, args=(make,), name="map", daemon=True).start()
 
     def _run(self, make: Callable[[Report], Placed]) -> None:
+        self._running.add(current_thread())
         try:
             self._made = make(self._report)
         except Exception as caught:  # told to whoever asks
             self.error = caught
         self._done.set()
+        self._running.discard(current_thread())
 
     def _report(self, step: str, share: float | None) -> None:
+        if self._closing.is_set():
+            raise InterruptedError("the server stops")
         self.step, self.share = step, share
+
+    @classmethod
+    def close(cls) -> None:
+        """Stops what is under way at its next step: a thread of torch's must not outlive Python."""
+        cls._closing.set()
+        for thread in list(cls._running):
+            thread.join(CLOSING_S)
 
     def get(self, patience_s: float = 0) -> Placed | None:
         """What was made, or None if it is not ready in this time; raises what went wrong."""
@@ -306,3 +332,6 @@ class Background:
         if self.error is not None:
             raise self.error
         return self._made
+
+
+atexit.register(Background.close)

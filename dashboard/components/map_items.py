@@ -31,7 +31,8 @@ def neighbour_tables(placed: Placed, row: int, run: str) -> None:
     """The items most like one, by the model, by what is known of them, and by who took both."""
     (name,), (ident,) = placed.names([row]), placed.ids(np.array([row]))
     section("embeddings.neighbours", item=escaped(name))
-    found = cache.neighbours(placed, str(ident), NEIGHBOURS)
+    with st.spinner(t("embeddings.neighbours.seeking")):
+        found = cache.neighbours(placed, str(ident), NEIGHBOURS)
     ids = {by: {one["item"] for one in found[by]} for by in LISTS}
     for column, by in zip(st.columns(len(LISTS)), LISTS, strict=True):
         others = set().union(*(ids[other] for other in LISTS if other != by))
@@ -140,9 +141,16 @@ def _profile(terms: list[Term], chosen: Array) -> None:
     )
 
 
-def sound(placed: Placed) -> None:
-    """What a trainer looks at first: whether the vectors are sound, the gravest first."""
+def sound(placed: Placed, *, at_once: bool) -> None:
+    """What a trainer looks at first: whether the vectors are sound, the gravest first.
+
+    Args:
+        placed: Whose.
+        at_once: Whether it is looked into without being asked.
+    """
     section("embeddings.sound")
+    if not at_once and not st.toggle(t("embeddings.sound.look"), key="map_sound"):
+        return
     for one in cache.diagnosed(placed):
         sign, said = st.columns([1, 9])
         sign.badge(

@@ -24,6 +24,7 @@ from dashboard.state import t
 
 PATIENCE_S = 2.0  # after which a map that is not there yet says how far it is
 POLL = "500ms"
+JUDGED_AT_ONCE = 100_000  # items whose vectors are judged without being asked; it takes O(N)
 
 
 def main(now: Context) -> None:
@@ -79,7 +80,7 @@ def _page(run: Run, placed: Placed, now: Context) -> None:
     with top:
         heading("embeddings", _answer(run, shown))
     _map(run, shown)
-    sound(shown)
+    sound(shown, at_once=len(shown.codes) <= JUDGED_AT_ONCE)
     link("recommendations", t("action.recommendations"), icon=":material/recommend:")
 
 
@@ -145,7 +146,7 @@ def _method(placed: Placed) -> str:
 
 def _answer(run: Run, placed: Placed) -> str:
     said = t("embeddings.answer", run=run_label(run), n=len(placed.codes))
-    found = cache.told(placed)
+    found = cache.told(placed) if len(placed.codes) <= JUDGED_AT_ONCE else []
     if not found:
         return said
     best = found[0]

@@ -7,6 +7,8 @@ import hashlib
 import json
 import math
 import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -32,6 +34,7 @@ from dashboard.components.point_map import Shown
 from dashboard.text import text, texts
 from tests.dashboard.conftest import Open
 
+ROOT = Path(served.__file__).parents[1]
 COMPONENT = Path(served.__file__).parent / "components" / "point_map"
 
 
@@ -273,6 +276,25 @@ def test_something_in_the_background(mapped: maps.Placed) -> None:
     go.set()
     assert making.get(20) is mapped
     assert (making.step, making.share) == ("map", 0.5)
+
+
+def test_python_can_end_while_a_map_is_made() -> None:
+    code = """
+import numpy as np
+from threading import Event
+from core.embed import Map
+from dashboard.maps import Background
+begun = Event()
+def make(report):
+    def on_step(share):
+        report("map", share)
+        begun.set()
+    return Map.fit(np.random.default_rng(0).normal(size=(3000, 8)), 2, on_step=on_step)
+Background(make)
+assert begun.wait(60)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, timeout=120)
+    assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 def test_what_went_wrong_in_the_background_is_told() -> None:
