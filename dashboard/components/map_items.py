@@ -71,12 +71,13 @@ def selection(placed: Placed, chosen: Array) -> None:
         _profile(cache.standing_out(placed, bits), chosen)
     with items:
         st.markdown(f"**{t('embeddings.selected_items')}**")
-        table(
-            _items(placed, rows[:MOST_ROWS]),
-            alt=t("embeddings.selected_items.alt", n=len(rows)),
-            key="map_selected",
-            height=385,
-        )
+        with st.container(key="map_selected_items"):
+            table(
+                _items(placed, rows[:MOST_ROWS]),
+                alt=t("embeddings.selected_items.alt", n=len(rows)),
+                key="map_selected",
+                height=385,
+            )
         st.download_button(
             t("action.download_csv"),
             data=lambda: _items(placed, rows).to_csv(index=False),
