@@ -370,10 +370,9 @@ def _sound(making: Background) -> bool:
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=_BY_ID, validate=_sound)
 def placing(workspace: Workspace, run: Run, component: str) -> Background:
     """The run's items on their principal axes; begins to work it out on the first call."""
-    from core import pipeline
     from dashboard.maps import Background, place
 
-    return Background(lambda report: place(pipeline.ready(workspace, run), component, report))
+    return Background(lambda report: place(loaded(workspace, run), component, report))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=_BY_ID, validate=_sound)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
+from core.artifact import Run
 from core.types import Array
 from dashboard import cache, maps, served, state
 from dashboard.charts.points import Colouring, sizes
+from dashboard.components.context import Context
 from dashboard.components.people import escaped
 from dashboard.components.point_map import Shown, clicked, legend, point_map
 from dashboard.maps import Placed, inside
@@ -19,6 +21,7 @@ from dashboard.state import t
 from dashboard.text import text
 
 MAP, TWIN = "map_of_items", "map_twin"  # the keys of the map and of the table that says the same
+STEPS, RECOMMENDED = 50, 10  # of one person
 FOUND = 6  # matches of a search that are offered
 
 
@@ -115,7 +118,26 @@ def named(colouring: Colouring) -> Colouring:
     return replace(colouring, names=tuple(group_label(name) for name in colouring.names))
 
 
-def draw(placed: Placed, by: str, row: int, *, sized: bool, name: str) -> Array | None:
+@dataclass(frozen=True)
+class Way:
+    """What one person took, the oldest first, and what is recommended to them, the best first."""
+
+    trail: tuple[int, ...] = ()  # rows
+    marks: tuple[int, ...] = ()
+
+
+def way_of(now: Context, run: Run, placed: Placed, user: str) -> Way:
+    """The latest STEPS things that a person took, and the RECOMMENDED best for them."""
+    taken = cache.history(placed.ready.dataset.info, user)["item_id"].head(STEPS)
+    best = cache.recommendations(now.workspace, run, user, RECOMMENDED, True)["item_id"]
+    trail = [placed.row(str(item)) for item in taken][::-1]
+    marks = [placed.row(str(item)) for item in best]
+    return Way(*(tuple(row for row in rows if row >= 0) for rows in (trail, marks)))
+
+
+def draw(
+    placed: Placed, by: str, row: int, *, sized: bool, name: str, way: Way = Way()
+) -> Array | None:
     """Draws the map; the mask (N,) of what is selected on it, or None.
 
     Args:
@@ -124,6 +146,7 @@ def draw(placed: Placed, by: str, row: int, *, sized: bool, name: str) -> Array 
         row: The row with a ring around it, -1 for none.
         sized: Whether popular items are larger.
         name: What the run is called.
+        way: One person's, drawn over the map.
     """
     colouring = named(cache.colouring(placed, by))
     shown = Shown(
@@ -135,6 +158,8 @@ def draw(placed: Placed, by: str, row: int, *, sized: bool, name: str) -> Array 
         legend=legend(colouring),
         regions=_regions(placed) if by == "cluster" else (),
         palette={"light": colouring.palette(False), "dark": colouring.palette(True)},
+        trail=way.trail,
+        marks=way.marks,
         ring=row,
         fly=st.session_state.setdefault("map_fly", "link" if row >= 0 else ""),
         twin=TWIN,

@@ -10,15 +10,17 @@ from dashboard.components.context import Context, context
 from dashboard.components.labels import run_label, text_or
 from dashboard.components.map_items import neighbour_tables, selection, sound, twin
 from dashboard.components.map_view import (
+    Way,
     colour_box,
     draw,
     layout_box,
     matches,
     search_box,
     space_box,
+    way_of,
 )
 from dashboard.components.page import empty, heading, link
-from dashboard.components.people import escaped
+from dashboard.components.people import escaped, person, user_box
 from dashboard.maps import Background, Placed
 from dashboard.state import t
 
@@ -79,7 +81,7 @@ def _page(run: Run, placed: Placed, now: Context) -> None:
     shown = _arranged(placed) if layout == "neighbours" else placed
     with top:
         heading("embeddings", _answer(run, shown))
-    _map(run, shown)
+    _map(run, shown, now)
     sound(shown, at_once=len(shown.codes) <= JUDGED_AT_ONCE)
     link("recommendations", t("action.recommendations"), icon=":material/recommend:")
 
@@ -112,22 +114,37 @@ def _arranged(placed: Placed) -> Placed:
     return made or placed
 
 
-def _map(run: Run, placed: Placed) -> None:
-    colour, size, search = st.columns([3, 2, 5], vertical_alignment="bottom")
+def _map(run: Run, placed: Placed, now: Context) -> None:
+    colour, size, who, search = st.columns([3, 2, 2, 4], vertical_alignment="bottom")
     with colour:
         by = colour_box(placed)
     sized = size.toggle(t("embeddings.size"), value=True, key="map_sized")
+    personal = who.toggle(t("embeddings.person"), key="map_person")
     with search:
         asked = search_box(placed)
     matches(placed, asked)
+    way = _way(run, placed, now) if personal else Way()
     row = placed.row(state.get("item"))
-    chosen = draw(placed, by, row, sized=sized, name=run_label(run))
+    chosen = draw(placed, by, row, sized=sized, name=run_label(run), way=way)
     st.caption(_method(placed))
     if row >= 0:
         neighbour_tables(placed, row, run_label(run))
     if chosen is not None:
         selection(placed, chosen)
     twin(placed, by)
+
+
+def _way(run: Run, placed: Placed, now: Context) -> Way:
+    """What a person took and would get, to be drawn over the map."""
+    user = person(placed.ready.dataset.info)
+    box, said = st.columns([3, 8], vertical_alignment="bottom")
+    with box:
+        user_box(placed.ready.dataset.info, user)
+    way = way_of(now, run, placed, user)
+    said.caption(
+        t("embeddings.person.told", user=escaped(user), n=len(way.trail), k=len(way.marks))
+    )
+    return way
 
 
 def _method(placed: Placed) -> str:

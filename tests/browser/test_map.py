@@ -206,6 +206,15 @@ def test_the_map_of_neighbours_comes_when_it_is_made(visit: Visit, mapped: Run) 
     assert data(page, "ring") == ring  # of another map, and still the same item
 
 
+def test_one_person_s_way_is_drawn_over_the_map(visit: Visit, mapped: Run) -> None:
+    page = open_map(visit, mapped)
+    assert data(page, "marks") == "0"
+    page.get_by_text(text("en", "embeddings.person"), exact=True).click()
+    page.wait_for_selector('.map[data-marks="10"]', state="attached")
+    settled(page)
+    assert int(data(page, "trail")) > 5
+
+
 def test_the_map_is_steered_by_keys(visit: Visit, mapped: Run) -> None:
     page = open_map(visit, mapped)
     page.locator(".map .stage").focus()

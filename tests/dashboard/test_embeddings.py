@@ -12,6 +12,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -282,6 +283,7 @@ def test_python_can_end_while_a_map_is_made() -> None:
     code = """
 import numpy as np
 from threading import Event
+from types import SimpleNamespace
 from core.embed import Map
 from dashboard.maps import Background
 begun = Event()
@@ -449,6 +451,18 @@ def test_the_page_shows_the_map_and_an_item(
     shown = page.table[0].value[text(language, "column.similarity")]
     assert list(shown) == [f"{one['cosine']:.2f}" for one in near]
     assert text(language, "embeddings.colour.cluster") in page.dataframe[0].value
+
+
+def test_one_person_s_way_is_what_they_took_and_would_get(mapped: maps.Placed) -> None:
+    workspace, run = mapped.ready.workspace, mapped.ready.run
+    user = str(mapped.ready.dataset.users.ids[5])
+    now = SimpleNamespace(workspace=workspace)
+    way = map_view.way_of(now, run, mapped, user)  # type: ignore[arg-type]
+    log = mapped.ready.dataset.interactions
+    taken = log.items[log.users == 5]
+    assert mapped.codes[list(way.trail)].tolist() == taken.tolist()
+    best = pipeline.recommend(workspace, run, users=[user], k=10)["item_id"]
+    assert mapped.ids(np.array(way.marks)) == best.tolist()
 
 
 def test_a_search_goes_to_the_best_match(mapped: maps.Placed, open_page: Open) -> None:

@@ -57,6 +57,8 @@ class Shown:
     legend: Mapping[str, Any]
     palette: Mapping[str, tuple[str, ...]]  # "light" and "dark"
     regions: tuple[Mapping[str, Any], ...] = ()  # {x, y, text}: names of places
+    trail: tuple[int, ...] = ()  # rows joined by a line, the oldest first
+    marks: tuple[int, ...] = ()  # rows with a number each, from 1
     ring: int = -1  # the row with a ring around it
     fly: str = ""  # whenever this changes, the map moves to the ring
     twin: str = ""  # the key of the table that says the same

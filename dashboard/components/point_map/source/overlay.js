@@ -10,6 +10,8 @@ export class Overlay {
     this.context = canvas.getContext("2d");
     this.names = []; // {row, text}
     this.regions = []; // {x, y, text}: clusters by what they have in common
+    this.trail = []; // rows joined by a line that grows clearer
+    this.marks = []; // rows that are numbered
     this.ring = -1;
     this.cross = false; // the middle, for those who steer by keys
     this.shape = null; // corners in pixels, while it is drawn
@@ -34,7 +36,10 @@ export class Overlay {
   paint(context, view, look, points) {
     if (this.chosen) outline(context, this.chosen.map(view.pixel), look, true);
     if (this.shape) outline(context, this.shape, look, false);
+    const pixel = (row) => view.pixel([points.x[row], points.y[row]]);
+    way(context, this.trail.map(pixel), look);
     this.write(context, view, look, points);
+    this.marks.forEach((row, place) => numbered(context, pixel(row), place + 1, look));
     if (this.ring >= 0 && this.ring < points.n) {
       const at = view.pixel([points.x[this.ring], points.y[this.ring]]);
       circle(context, at, 9, look.background, 5);
@@ -48,6 +53,10 @@ export class Overlay {
     context.textBaseline = "middle";
     context.lineJoin = "round";
     const taken = new Taken(view);
+    for (const row of this.marks) {
+      const [x, y] = view.pixel([points.x[row], points.y[row]]);
+      taken.take(x - 9, y - 9, 18, 18);
+    }
     const name = ({ row, text }) => this.writeName(context, view, look, points, taken, row, text);
     this.names.filter(({ row }) => row === this.ring).slice(0, 1).forEach(name);
     if (view.zoom < 4) this.regions.forEach((region) => this.writeRegion(context, view, look, taken, region));
@@ -112,6 +121,35 @@ function circle(context, [x, y], radius, colour, width) {
   context.strokeStyle = colour;
   context.lineWidth = width;
   context.stroke();
+}
+
+/** From place to place, the latest steps the clearest. */
+function way(context, places, look) {
+  places.forEach(([x, y], i) => {
+    context.globalAlpha = 0.15 + (0.75 * (i + 1)) / places.length;
+    if (i) {
+      context.beginPath();
+      context.moveTo(...places[i - 1]);
+      context.lineTo(x, y);
+      context.strokeStyle = look.text;
+      context.lineWidth = 1.25;
+      context.stroke();
+    }
+    circle(context, [x, y], 4, look.text, 1.5);
+  });
+  context.globalAlpha = 1;
+}
+
+function numbered(context, [x, y], number, look) {
+  context.beginPath();
+  context.arc(x, y, 9, 0, 2 * Math.PI);
+  context.fillStyle = look.text;
+  context.fill();
+  context.fillStyle = look.background;
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.font = `600 11px ${look.font}`;
+  context.fillText(number, x, y + 0.5);
 }
 
 function cross(context, [x, y], colour) {

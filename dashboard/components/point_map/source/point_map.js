@@ -100,7 +100,7 @@ export class PointMap {
     const coloured = moved || this.loaded.values !== data.values || this.loaded.sizes !== data.sizes;
     if (moved) {
       this.note.textContent = data.texts.loading;
-      this.overlay.names = this.overlay.regions = [];
+      Object.assign(this.overlay, { names: [], regions: [], trail: [], marks: [], ring: -1 });
     }
     this.theme();
     const plot = (this.plot ??= this.makePlot());
@@ -127,12 +127,17 @@ export class PointMap {
     }
     const before = this.loaded;
     this.loaded = data;
+    const there = (row) => row >= 0 && row < this.n;
+    this.overlay.trail = (data.trail ?? []).filter(there);
+    this.overlay.marks = (data.marks ?? []).filter(there);
     if (moved && before) this.select(null, { tell: false });
     else this.mark();
     this.note.textContent = "";
     this.ringAt(data.ring ?? -1, { fly: data.fly && data.fly !== before?.fly });
     this.show();
     this.nameLater();
+    const { trail, marks } = this.overlay;
+    Object.assign(this.root.dataset, { trail: trail.length, marks: marks.length });
     Object.assign(this.root.dataset, { n: this.n, values: data.values, failed: "" });
   }
 
@@ -474,6 +479,7 @@ export class PointMap {
   async name() {
     if (this.gone || !this.plot || !this.n) return;
     const rows = this.withNames ? this.nameable() : [];
+    rows.unshift(...this.overlay.marks);
     if (this.overlay.ring >= 0) rows.unshift(this.overlay.ring);
     const cards = await this.cards.of(rows);
     if (this.gone) return;
