@@ -448,6 +448,26 @@ def standing_out(placed: Placed, rows: bytes) -> list[Term]:
     return [] if known is None else over_represented(_chosen(placed, rows), known)
 
 
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_BY_ID)
+def for_set(placed: Placed, rows: bytes, most: int, k: int) -> list[int]:
+    """The rows of what goes best with the most popular of the selected, at most so many of them.
+
+    They are heard as the history of somebody who took each once; `rows` as in selection_numbers.
+    """
+    from core.recommend import recommend as best
+    from core.types import PAD
+
+    codes = placed.codes[np.flatnonzero(_chosen(placed, rows))[:most][::-1]]
+    history = Queries(
+        users=np.array([PAD]),
+        offsets=np.array([0, len(codes)]),
+        items=codes,
+        weights=np.ones(len(codes), np.float32),
+    )
+    found = best(placed.ready.model, history, k, n_items=len(placed.codes)).items[0]
+    return [int(placed.rows[code]) for code in found if code != PAD]
+
+
 def _chosen(placed: Placed, rows: bytes) -> Array:
     """The mask (N,) that these bits are."""
     return np.unpackbits(np.frombuffer(rows, np.uint8), count=len(placed.codes)).astype(bool)

@@ -25,6 +25,7 @@ NEIGHBOURS = 10
 LISTS = ("vectors", "content", "together")
 MOST_ROWS = 1000  # shown of a table; a download has all of them
 MOST_VALUES = 12
+MOST_HEARD = 50  # items of a selection that are heard as a history
 
 
 def neighbour_tables(placed: Placed, row: int, run: str) -> None:
@@ -69,6 +70,7 @@ def selection(placed: Placed, chosen: Array) -> None:
     with profile:
         st.markdown(f"**{t('embeddings.stands_out')}**")
         _profile(cache.standing_out(placed, bits), chosen)
+        _recommended(placed, bits, len(rows))
     with items:
         st.markdown(f"**{t('embeddings.selected_items')}**")
         with st.container(key="map_selected_items"):
@@ -87,6 +89,18 @@ def selection(placed: Placed, chosen: Array) -> None:
             icon=":material/download:",
             on_click="ignore",
         )
+
+
+def _recommended(placed: Placed, bits: bytes, n: int) -> None:
+    """What the model would give somebody who took these."""
+    if not st.toggle(t("embeddings.for_set"), key="map_for_set"):
+        return
+    rows = cache.for_set(placed, bits, MOST_HEARD, NEIGHBOURS)
+    names = [escaped(name) for name in placed.names(rows)]
+    shown = {t("column.rank"): range(1, len(rows) + 1), t("column.item"): names}
+    said = t("embeddings.for_set.alt", n=min(n, MOST_HEARD))
+    st.table(pd.DataFrame(shown), border="horizontal", hide_index=True, alt=said)
+    st.caption(said)
 
 
 def _numbers(numbers: pd.DataFrame) -> None:

@@ -167,13 +167,13 @@ def _answer(run: Run, placed: Placed) -> str:
     if not found:
         return said
     best = found[0]
-    told = t(
+    return t(
         "embeddings.answer.told",
+        said=said,
         name=escaped(best["name"]),
         right=best["right"],
         commonest=best["commonest"],
     )
-    return f"{said} {told}"
 
 
 main(context())

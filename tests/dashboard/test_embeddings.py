@@ -28,7 +28,7 @@ from core.data.store import Workspace
 from core.embed import components
 from core.embed.diagnosis import SENTENCES
 from core.errors import BadInput
-from dashboard import maps, served
+from dashboard import cache, maps, served
 from dashboard.charts import points, theme
 from dashboard.components import map_view
 from dashboard.components.point_map import Shown
@@ -463,6 +463,21 @@ def test_one_person_s_way_is_what_they_took_and_would_get(mapped: maps.Placed) -
     assert mapped.codes[list(way.trail)].tolist() == taken.tolist()
     best = pipeline.recommend(workspace, run, users=[user], k=10)["item_id"]
     assert mapped.ids(np.array(way.marks)) == best.tolist()
+
+
+def test_a_set_is_recommended_from_as_a_stranger_s_history(
+    mapped: maps.Placed, tmp_path: Path
+) -> None:
+    chosen = np.zeros(25, bool)
+    chosen[[2, 5, 9, 11]] = True
+    found = cache.for_set(mapped, np.packbits(chosen).tobytes(), 3, 6)
+    ids = mapped.ids(np.array([9, 5, 2]))  # the most popular last, as the latest
+    lines = [f"somebody,{ident},{day}" for day, ident in enumerate(ids, 1)]
+    path = tmp_path / "set.csv"
+    path.write_text("\n".join(["user_id,item_id,timestamp", *lines]))
+    run = mapped.ready.run
+    best = pipeline.recommend(mapped.ready.workspace, run, histories=path, k=6)["item_id"]
+    assert mapped.ids(np.array(found)) == best.tolist()
 
 
 def test_a_search_goes_to_the_best_match(mapped: maps.Placed, open_page: Open) -> None:

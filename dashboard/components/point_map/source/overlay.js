@@ -39,7 +39,9 @@ export class Overlay {
     const pixel = (row) => view.pixel([points.x[row], points.y[row]]);
     way(context, this.trail.map(pixel), look);
     this.write(context, view, look, points);
-    this.marks.forEach((row, place) => numbered(context, pixel(row), place + 1, look));
+    for (let place = this.marks.length; place > 0; place--) {
+      numbered(context, pixel(this.marks[place - 1]), place, look); // the first on top
+    }
     if (this.ring >= 0 && this.ring < points.n) {
       const at = view.pixel([points.x[this.ring], points.y[this.ring]]);
       circle(context, at, 9, look.background, 5);
