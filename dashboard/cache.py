@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from core.explain.what_if import Move
     from core.pipeline import Ready
     from core.rerank import Rerank
+    from dashboard.background import Background
     from dashboard.charts.points import Colouring
-    from dashboard.maps import Background, Placed
+    from dashboard.maps import Placed
 
 MOST_USERS = 500  # in a select box; any other id can be written into it
 MOST_ITEMS = 1000  # the same
@@ -363,22 +364,24 @@ def survey(workspace: Workspace, run: Run) -> Surveying[Overview]:
     )
 
 
-def _sound(making: Background) -> bool:
+def _sound(making: Background[Placed]) -> bool:
     return making.error is None  # what went wrong is tried again
 
 
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=_BY_ID, validate=_sound)
-def placing(workspace: Workspace, run: Run, component: str) -> Background:
+def placing(workspace: Workspace, run: Run, component: str) -> Background[Placed]:
     """The run's items on their principal axes; begins to work it out on the first call."""
-    from dashboard.maps import Background, place
+    from dashboard.background import Background
+    from dashboard.maps import place
 
     return Background(lambda report: place(loaded(workspace, run), component, report))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=_BY_ID, validate=_sound)
-def arranging(placed: Placed) -> Background:
+def arranging(placed: Placed) -> Background[Placed]:
     """The same on the map that keeps neighbours."""
-    from dashboard.maps import Background, arrange
+    from dashboard.background import Background
+    from dashboard.maps import arrange
 
     return Background(lambda report: arrange(placed, report))
 

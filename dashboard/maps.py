@@ -6,16 +6,14 @@ take their time. Both show the same vectors, those of one of the model's spaces.
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from threading import Event, Thread, current_thread
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import numpy as np
@@ -24,6 +22,7 @@ from core.artifact import Run
 from core.data import queries
 from core.errors import BadInput
 from core.types import Array, Block, Floats, Ints
+from dashboard.background import Report
 
 if TYPE_CHECKING:
     from core.embed import Quality
@@ -35,10 +34,7 @@ MOST_CORNERS = 500
 AT_ONCE = 50_000  # items whose map of neighbours is made without being asked for
 LAYOUTS = ("neighbours", "axes")
 SEED = 0
-CLOSING_S = 20  # for a step to end when the server stops
 WITHOUT = ("popularity", "recent_popularity")  # models linear in the history, with one row for all
-
-Report = Callable[[str, float | None], None]  # told the step that begins, and how far it is
 
 
 @dataclass(frozen=True, eq=False)
@@ -288,50 +284,3 @@ def inside(polygon: Any, x: Floats, y: Floats) -> Array:
     found = np.zeros(len(x), bool)
     found[near] = odd
     return found
-
-
-class Background:
-    """Something that takes a while, made once in a thread and shared by all who look."""
-
-    _closing = Event()
-    _running: ClassVar[set[Thread]] = set()
-
-    def __init__(self, make: Callable[[Report], Placed]) -> None:
-        self.step = "load"
-        self.share: float | None = None  # of the step, 0 … 1, where it is known
-        self.error: Exception | None = None
-        self._made: Placed | None = None
-        self._done = Event()
-        Thread(target=self._run, args=(make,), name="map", daemon=True).start()
-
-    def _run(self, make: Callable[[Report], Placed]) -> None:
-        self._running.add(current_thread())
-        try:
-            self._made = make(self._report)
-        except Exception as caught:  # told to whoever asks
-            self.error = caught
-        self._done.set()
-        self._running.discard(current_thread())
-
-    def _report(self, step: str, share: float | None) -> None:
-        if self._closing.is_set():
-            raise InterruptedError("the server stops")
-        self.step, self.share = step, share
-
-    @classmethod
-    def close(cls) -> None:
-        """Stops what is under way at its next step: a thread of torch's must not outlive Python."""
-        cls._closing.set()
-        for thread in list(cls._running):
-            thread.join(CLOSING_S)
-
-    def get(self, patience_s: float = 0) -> Placed | None:
-        """What was made, or None if it is not ready in this time; raises what went wrong."""
-        if not self._done.wait(patience_s):
-            return None
-        if self.error is not None:
-            raise self.error
-        return self._made
-
-
-atexit.register(Background.close)

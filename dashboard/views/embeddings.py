@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.artifact import Run
 from dashboard import cache, maps, state
+from dashboard.background import Background
 from dashboard.components.context import Context, context
 from dashboard.components.labels import run_label, text_or
 from dashboard.components.map_items import neighbour_tables, selection, sound, twin
@@ -21,7 +22,7 @@ from dashboard.components.map_view import (
 )
 from dashboard.components.page import empty, heading, link
 from dashboard.components.people import escaped, person, user_box
-from dashboard.maps import Background, Placed
+from dashboard.maps import Placed
 from dashboard.state import t
 
 PATIENCE_S = 2.0  # after which a map that is not there yet says how far it is
@@ -59,7 +60,7 @@ def _run(now: Context, able: list[Run]) -> Run:
 
 
 @st.fragment(run_every=POLL)
-def _await(making: Background) -> None:
+def _await(making: Background[Placed]) -> None:
     """How far it is, until it is there."""
     said = t(f"embeddings.step.{making.step}")
     if making.share is None:

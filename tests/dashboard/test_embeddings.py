@@ -29,6 +29,7 @@ from core.embed import components
 from core.embed.diagnosis import SENTENCES
 from core.errors import BadInput
 from dashboard import cache, maps, served
+from dashboard.background import Background, Report
 from dashboard.charts import points, theme
 from dashboard.components import map_view
 from dashboard.components.point_map import Shown
@@ -267,12 +268,12 @@ def test_names_are_the_same_held_or_asked_for(
 def test_something_in_the_background(mapped: maps.Placed) -> None:
     go = Event()
 
-    def make(report: maps.Report) -> maps.Placed:
+    def make(report: Report) -> maps.Placed:
         report("map", 0.5)
         assert go.wait(20)
         return mapped
 
-    making = maps.Background(make)
+    making = Background(make)
     assert making.get() is None
     go.set()
     assert making.get(20) is mapped
@@ -285,7 +286,7 @@ import numpy as np
 from threading import Event
 from types import SimpleNamespace
 from core.embed import Map
-from dashboard.maps import Background
+from dashboard.background import Background
 begun = Event()
 def make(report):
     def on_step(share):
@@ -300,10 +301,10 @@ assert begun.wait(60)
 
 
 def test_what_went_wrong_in_the_background_is_told() -> None:
-    def fail(report: maps.Report) -> maps.Placed:
+    def fail(report: Report) -> maps.Placed:
         raise BadInput("no map")
 
-    making = maps.Background(fail)
+    making = Background(fail)
     with pytest.raises(BadInput, match="no map"):
         making.get(20)
 

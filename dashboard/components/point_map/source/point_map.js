@@ -2,17 +2,17 @@
 // recolour what is known, hover or hide; it hears of clicks and of selections.
 import createScatterplot from "regl-scatterplot";
 import { bytes, Cards, points } from "./buffers.js";
-import { nearest, reach, rowsInside, thinned } from "./geometry.js";
+import { Camera, CLOSER } from "./camera.js";
+import { reach, rowsInside } from "./geometry.js";
+import { steer } from "./keys.js";
 import { legend } from "./legend.js";
+import { nameable } from "./names.js";
 import { Overlay } from "./overlay.js";
+import { savePicture } from "./picture.js";
+import { drawShapes } from "./shapes.js";
 import { Toolbar } from "./toolbar.js";
 
 const MOST_ROWS = 5000; // sent with a selection; the server finds the rest by the polygon
-const MOST_CORNERS = 200;
-const STEP = 0.15; // of the view that an arrow key moves by
-const CLOSER = 1.4; // a step of zoom
-const KEY = 40; // pixels for the legend below a saved picture
-const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class PointMap {
   constructor(root) {
@@ -61,12 +61,12 @@ export class PointMap {
         this.nameLater();
       },
       clear: () => this.select(null),
-      picture: () => this.save(),
+      picture: () => this.plot && this.n && savePicture(this),
       table: () => this.toTable(),
     });
-    this.stage.addEventListener("keydown", (event) => this.key(event));
+    this.stage.addEventListener("keydown", (event) => steer(this, event));
     this.stage.addEventListener("blur", () => this.setCross(false));
-    this.drawShapes();
+    drawShapes(this);
     this.resized = new ResizeObserver(() => this.resize());
     this.resized.observe(this.stage);
   }
@@ -104,6 +104,7 @@ export class PointMap {
     }
     this.theme();
     const plot = (this.plot ??= this.makePlot());
+    this.camera ??= new Camera(plot);
     if (coloured) {
       const legendChanged = this.loaded?.values !== data.values;
       const [found, values, sizes] = await Promise.all([
@@ -223,99 +224,39 @@ export class PointMap {
     this.overlayLater();
   }
 
-  /** Turns coordinates into pixels and back, as regl-scatterplot does for a plane without turns. */
-  view() {
-    const { width, height } = this.size();
-    const camera = this.plot.get("cameraView");
-    const [sx, sy, tx, ty] = [(camera[0] * height) / width, camera[5], (camera[12] * height) / width, camera[13]];
-    return {
-      width,
-      height,
-      zoom: camera[5],
-      pixel: ([x, y]) => [((sx * x + tx + 1) / 2) * width, ((1 - sy * y - ty) / 2) * height],
-      point: ([px, py]) => [((2 * px) / width - 1 - tx) / sx, (1 - (2 * py) / height - ty) / sy],
-    };
-  }
-
   moved() {
     this.card.hidden = true;
     this.overlayLater();
     this.nameLater();
   }
 
-  overlayLater() {
-    this.frame ??= requestAnimationFrame(() => {
-      this.frame = null;
-      if (this.plot && !this.gone) this.overlay.draw(this.view(), this.colours, this);
-    });
-  }
-
-  // ---- moving about --------------------------------------------------------------------------
-
-  async look(target, distance, { slowly = false } = {}) {
-    if (!this.plot || !this.n) return;
-    const transition = slowly && !CALM.matches;
-    await this.plot.zoomToLocation(target, distance, { transition, transitionDuration: 600 });
-    this.moved();
-  }
-
-  /** All points are seen. */
-  fit() {
-    const { width, height } = this.size();
-    let [wide, high] = [0, 0];
-    for (let row = 0; row < this.n; row++) {
-      wide = Math.max(wide, Math.abs(this.x[row]));
-      high = Math.max(high, Math.abs(this.y[row]));
+  /** Moves the map; it is drawn, and named, anew. */
+  async look(target, distance, how) {
+    if (this.plot && this.n) {
+      await this.camera.look(target, distance, how);
+      this.moved();
     }
-    return this.look([0, 0], 1.05 * Math.max(high, (wide * height) / width) || 1);
+  }
+
+  fit() {
+    return this.look([0, 0], this.camera.whole(this.x, this.y));
   }
 
   zoom(factor) {
-    if (!this.plot) return undefined;
-    return this.look(Array.from(this.plot.get("cameraTarget")), this.distance() * factor);
+    return this.plot && this.look(this.camera.target(), this.camera.distance() * factor);
   }
 
-  distance() {
-    const distance = this.plot.get("cameraDistance");
-    return typeof distance === "number" ? distance : distance[0];
-  }
-
-  async key(event) {
-    if (event.target !== this.stage || event.ctrlKey || event.metaKey || event.altKey || !this.plot) return;
-    const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-    const way = ways[event.key];
-    const acts = {
-      "+": () => this.zoom(1 / CLOSER),
-      "=": () => this.zoom(1 / CLOSER),
-      "-": () => this.zoom(CLOSER),
-      0: () => this.fit(),
-      Home: () => this.fit(),
-      Escape: () => this.select(null),
-      Enter: () => this.pressed(this.middle()),
-    };
-    if (!way && !acts[event.key]) return;
-    event.preventDefault();
-    event.stopPropagation();
-    if (way) {
-      const [x, y] = this.plot.get("cameraTarget");
-      const step = 2 * STEP * this.distance();
-      await this.look([x + way[0] * step, y + way[1] * step], this.distance());
-    } else await acts[event.key]();
-    this.setCross(event.key !== "Escape");
-    if (event.key !== "Escape" && !this.gone) this.hover(this.middle());
+  overlayLater() {
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = null;
+      if (this.plot && !this.gone) this.overlay.draw(this.camera.view(this.size()), this.colours, this);
+    });
   }
 
   setCross(cross) {
     if (this.overlay.cross === cross) return;
     this.overlay.cross = cross;
     this.overlayLater();
-  }
-
-  /** The point nearest to the middle, for those who steer by keys. */
-  middle() {
-    const view = this.view();
-    const place = view.point([view.width / 2, view.height / 2]);
-    return nearest(this.x, this.y, place, this.distance(), (row) => this.isHidden(row));
   }
 
   // ---- points --------------------------------------------------------------------------------
@@ -355,7 +296,7 @@ export class PointMap {
     for (const line of [card.name, this.valueText(row), ...card.lines].filter(Boolean)) {
       this.card.appendChild(document.createElement("div")).textContent = line;
     }
-    const view = this.view();
+    const view = this.camera.view(this.size());
     const [x, y] = view.pixel([this.x[row], this.y[row]]);
     this.card.hidden = false;
     const { offsetWidth: wide, offsetHeight: high } = this.card;
@@ -400,45 +341,10 @@ export class PointMap {
     this.show();
   }
 
-  /** In lasso and box mode the canvas above takes the pointer, and the points keep the wheel. */
-  drawShapes() {
-    const { above, overlay } = this;
-    let from = null;
-    const at = ({ clientX, clientY }) => {
-      const { left, top } = above.getBoundingClientRect();
-      return [clientX - left, clientY - top];
-    };
-    above.addEventListener("pointerdown", (event) => {
-      if (event.button || !this.n) return;
-      above.setPointerCapture(event.pointerId);
-      this.stage.focus({ preventScroll: true });
-      from = at(event);
-      overlay.shape = [from];
-    });
-    above.addEventListener("pointermove", (event) => {
-      if (!from) return;
-      const to = at(event);
-      overlay.shape = this.mode === "box" ? corners(from, to) : [...overlay.shape, to];
-      this.overlayLater();
-    });
-    const end = (event) => {
-      const shape = overlay.shape;
-      from = overlay.shape = null;
-      if (event.type === "pointerup" && shape?.length > 2) this.select(thinned(shape, MOST_CORNERS));
-      this.overlayLater();
-    };
-    above.addEventListener("pointerup", end);
-    above.addEventListener("pointercancel", end);
-    above.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      this.canvas.dispatchEvent(new WheelEvent(event.type, event));
-    });
-  }
-
   /** Selects what a shape on the screen surrounds; null selects nothing. */
   select(shape, { tell = true } = {}) {
     if (!this.plot) return;
-    const view = this.view();
+    const view = this.camera.view(this.size());
     const polygon = shape?.map(view.point) ?? null;
     const rows = polygon ? rowsInside(polygon, this.x, this.y, (row) => this.isHidden(row)) : [];
     const had = this.selected;
@@ -478,7 +384,7 @@ export class PointMap {
   /** The names of as many points as there is room for; the rows come the best known first. */
   async name() {
     if (this.gone || !this.plot || !this.n) return;
-    const rows = this.withNames ? this.nameable() : [];
+    const rows = this.withNames ? nameable(this) : [];
     rows.unshift(...this.overlay.marks);
     if (this.overlay.ring >= 0) rows.unshift(this.overlay.ring);
     const cards = await this.cards.of(rows);
@@ -490,50 +396,11 @@ export class PointMap {
     this.overlayLater();
   }
 
-  nameable() {
-    const view = this.view();
-    const most = Math.min(60, Math.round(10 + 12 * Math.max(0, Math.log2(view.zoom))));
-    const cells = new Set();
-    const rows = [];
-    for (let row = 0; row < this.n && rows.length < most; row++) {
-      const [x, y] = view.pixel([this.x[row], this.y[row]]);
-      if (x < 0 || y < 0 || x > view.width || y > view.height || this.isHidden(row)) continue;
-      const cell = `${Math.floor(x / 110)},${Math.floor(y / 26)}`;
-      if (!cells.has(cell)) rows.push(row);
-      cells.add(cell);
-    }
-    return rows;
-  }
-
   /** To the table that says the same, for those who do not see the map. */
   toTable() {
     const table = document.querySelector(`.st-key-${this.data.twin}`);
     table?.scrollIntoView({ block: "center" });
     table?.querySelector("canvas, [tabindex]")?.focus({ preventScroll: true });
-  }
-
-  // ---- the picture ---------------------------------------------------------------------------
-
-  async save() {
-    if (!this.plot || !this.n) return;
-    const scale = 2;
-    const image = await this.plot.export({ scale });
-    const { width, height } = this.size();
-    const canvas = document.createElement("canvas");
-    canvas.width = width * scale;
-    canvas.height = (height + KEY) * scale;
-    const context = canvas.getContext("2d");
-    const bitmap = await createImageBitmap(image);
-    context.fillStyle = this.colours.background;
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    context.drawImage(bitmap, 0, 0, width * scale, height * scale);
-    context.scale(scale, scale);
-    this.overlay.paint(context, this.view(), this.colours, this);
-    key(context, this.data, this.palette, this.colours, this.hidden, width, height + KEY / 2);
-    const link = document.createElement("a");
-    link.download = "map.png";
-    link.href = canvas.toDataURL("image/png");
-    link.click();
   }
 
   destroy() {
@@ -545,42 +412,10 @@ export class PointMap {
   }
 }
 
-function corners([a, b], [c, d]) {
-  return [[a, b], [c, b], [c, d], [a, d]];
-}
-
 function isDark(colour) {
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   canvas.fillStyle = colour;
   canvas.fillRect(0, 0, 1, 1);
   const [r, g, b] = canvas.getImageData(0, 0, 1, 1).data;
   return 0.299 * r + 0.587 * g + 0.114 * b < 128;
-}
-
-/** The legend below a saved picture, as much of it as there is room for. */
-function key(context, { legend: what, title }, palette, look, hidden, width, y) {
-  const shown = (what.entries ?? []).filter(({ value }) => !hidden.has(value));
-  const parts = what.kind !== "sequence" ? shown.map(({ text, value }) => [text, palette[value]]) : [
-    [what.low, palette[0]],
-    [what.high, palette[palette.length - 2]],
-  ];
-  let x = 12;
-  context.textAlign = "left";
-  context.textBaseline = "middle";
-  context.fillStyle = look.text;
-  context.font = `600 13px ${look.font}`;
-  context.fillText(title, x, y);
-  x += context.measureText(title).width + 20;
-  context.font = `400 13px ${look.font}`;
-  for (const [text, colour] of parts) {
-    const wide = context.measureText(text).width;
-    if (x + 16 + wide > width) return;
-    context.beginPath();
-    context.arc(x + 5, y, 5, 0, 2 * Math.PI);
-    context.fillStyle = colour;
-    context.fill();
-    context.fillStyle = look.text;
-    context.fillText(text, x + 16, y);
-    x += wide + 34;
-  }
 }
