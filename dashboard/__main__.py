@@ -11,6 +11,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard import served
 from dashboard.components.errors import show_error
 
 HERE = Path(__file__).resolve().parent
@@ -37,7 +38,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.data_dir:
         os.environ["RECSCOPE_HOME"] = str(options.data_dir.resolve())
-    st.App(HERE / "app.py", on_script_error=show_error).run(config=settings(options.port))
+    app = st.App(HERE / "app.py", routes=served.ROUTES, on_script_error=show_error)
+    app.run(config=settings(options.port))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,11 @@ ICON = Path(__file__).with_name("icon.svg")
 PAGES = {  # group → page → icon; the order is the story, the first page is at /
     "explore": {"home": "home", "data": "database"},
     "build": {"train": "model_training", "compare": "balance"},
-    "understand": {"recommendations": "recommend", "explain": "question_mark"},
+    "understand": {
+        "embeddings": "scatter_plot",
+        "recommendations": "recommend",
+        "explain": "question_mark",
+    },
 }
 
 

@@ -20,6 +20,8 @@ from core.types import Array, Queries
 from dashboard.refining import Refining, Surveying
 
 if TYPE_CHECKING:
+    from core.embed import Finding
+    from core.embed.clusters import Term
     from core.evaluate.comparison import Comparison
     from core.explain.counterfactual import Counterfactual
     from core.explain.overview import Overview
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from core.explain.what_if import Move
     from core.pipeline import Ready
     from core.rerank import Rerank
+    from dashboard.background import Background
+    from dashboard.charts.points import Colouring
+    from dashboard.maps import Placed
 
 MOST_USERS = 500  # in a select box; any other id can be written into it
 MOST_ITEMS = 1000  # the same
@@ -49,6 +54,7 @@ _BY_ID: dict[Any, Any] = {
     DatasetInfo: lambda info: info.id,
     Run: lambda run: (run.id, run.artifact_hash),
     Workspace: lambda workspace: str(workspace.path),
+    "dashboard.maps.Placed": lambda placed: placed.identity,
 }
 
 
@@ -356,3 +362,127 @@ def survey(workspace: Workspace, run: Run) -> Surveying[Overview]:
             on_progress=progress,
         )
     )
+
+
+def _sound(making: Background[Placed]) -> bool:
+    return making.error is None  # what went wrong is tried again
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=_BY_ID, validate=_sound)
+def placing(workspace: Workspace, run: Run, component: str) -> Background[Placed]:
+    """The run's items on their principal axes; begins to work it out on the first call."""
+    from dashboard.background import Background
+    from dashboard.maps import place
+
+    return Background(lambda report: place(loaded(workspace, run), component, report))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=_BY_ID, validate=_sound)
+def arranging(placed: Placed) -> Background[Placed]:
+    """The same on the map that keeps neighbours."""
+    from dashboard.background import Background
+    from dashboard.maps import arrange
+
+    return Background(lambda report: arrange(placed, report))
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_BY_ID)
+def colouring(placed: Placed, by: str) -> Colouring:
+    """The points coloured by one of `colourings`."""
+    from core.attributes import attributes, categories
+    from dashboard.charts.points import by_category, by_group, by_number
+
+    features = placed.ready.dataset.item_features
+    kind, _, name = by.partition(":")
+    if kind == "cluster" and placed.groups:
+        return by_group(placed.groups.codes, placed.groups.names)
+    if kind == "attribute" and (block := categories(features)):
+        columns = attributes(block.names)[name]
+        values = [block.names[column].partition("=")[2] for column in columns]
+        return by_category(block.matrix[:, columns][placed.codes], values)
+    if kind == "number" and features and features.numeric:
+        column = features.numeric.names.index(name)
+        return by_number(features.numeric.matrix[placed.codes, column])
+    return by_number(placed.events, log=True)
+
+
+def colourings(placed: Placed) -> list[str]:
+    """What the points can be coloured by, such as "cluster", "attribute:genres", "number:price"."""
+    from core.attributes import attributes, categories
+
+    features = placed.ready.dataset.item_features
+    block = categories(features)
+    named = [f"attribute:{name}" for name in (attributes(block.names) if block else ())]
+    if features and features.numeric:
+        named += [f"number:{name}" for name in features.numeric.names]
+    return [*(["cluster"] if placed.groups else []), *named, "popularity"]
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_BY_ID)
+def neighbours(placed: Placed, item_id: str, k: int) -> dict[str, Any]:
+    """What is near this item: core.pipeline.Near."""
+    return placed.near.of(item_id, k)
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_BY_ID)
+def told(placed: Placed) -> list[dict[str, Any]]:
+    """How well each attribute is told from neighbours."""
+    from core.pipeline.embedding import attributes_told
+
+    return attributes_told(placed.ready, placed.near.vectors.values)
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_BY_ID)
+def diagnosed(placed: Placed) -> list[Finding]:
+    """Whether the vectors are sound, the gravest first."""
+    from core.embed import diagnosis
+    from core.pipeline.telling import Names
+
+    found = diagnosis(placed.near.vectors.values, Names(placed.ready).taken)
+    return sorted(found, key=lambda one: -("ok", "warn", "bad").index(one.severity))
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_BY_ID)
+def standing_out(placed: Placed, rows: bytes) -> list[Term]:
+    """What the selected items have more of than all; `rows` as in selection_numbers."""
+    from core.embed import over_represented
+
+    known = placed.known
+    return [] if known is None else over_represented(_chosen(placed, rows), known)
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_BY_ID)
+def for_set(placed: Placed, rows: bytes, most: int, k: int) -> list[int]:
+    """The rows of what goes best with the most popular of the selected, at most so many of them.
+
+    They are heard as the history of somebody who took each once; `rows` as in selection_numbers.
+    """
+    from core.recommend import recommend as best
+    from core.types import PAD
+
+    codes = placed.codes[np.flatnonzero(_chosen(placed, rows))[:most][::-1]]
+    history = Queries(
+        users=np.array([PAD]),
+        offsets=np.array([0, len(codes)]),
+        items=codes,
+        weights=np.ones(len(codes), np.float32),
+    )
+    found = best(placed.ready.model, history, k, n_items=len(placed.codes)).items[0]
+    return [int(placed.rows[code]) for code in found if code != PAD]
+
+
+def _chosen(placed: Placed, rows: bytes) -> Array:
+    """The mask (N,) that these bits are."""
+    return np.unpackbits(np.frombuffer(rows, np.uint8), count=len(placed.codes)).astype(bool)
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_BY_ID)
+def found_items(info: DatasetInfo, text: str, n: int) -> pd.DataFrame:
+    return queries.search_items(info, text, n)
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_BY_ID)
+def selection_numbers(placed: Placed, rows: bytes) -> pd.DataFrame:
+    """The selected items' events and users beside the rest's; `rows` is a mask, a bit a row."""
+    ids = placed.ids(np.flatnonzero(_chosen(placed, rows)))
+    return queries.held_against_rest(placed.ready.dataset.info, ids)

@@ -19,7 +19,7 @@ from dashboard.text import LANGUAGES, text
 
 NAMES = (
     *("dataset", "run", "runs", "baseline", "user", "k", "keep", "rerank", "strength", "metric"),
-    *("item", "against", "drop", "add", "move"),
+    *("item", "against", "drop", "add", "move", "colour", "space", "layout"),
     "language",
 )
 EDITS = ("drop", "add", "move")  # of one person's history
@@ -145,7 +145,7 @@ def put_many(name: str, values: Iterable[object]) -> None:
 def choose_dataset(dataset: str) -> None:
     """Makes this dataset the one that the pages are about, and forgets what hung on the last."""
     put("dataset", dataset)
-    forget(*("run", "runs", "baseline", "user"), *OF_USER)
+    forget(*("run", "runs", "baseline", "user", "colour", "space"), *OF_USER)
 
 
 def choose_user(user: str | None) -> None:

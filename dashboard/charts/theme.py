@@ -14,6 +14,18 @@ from plotly.graph_objects import Figure
 LIGHT = ("#0072b2", "#b45f06", "#00795a", "#a8457f", "#5b6470", "#2f86bf", "#d55e00", "#7d6b00")
 DARK = ("#4aa8e0", "#e69f00", "#2bbf94", "#d98cbb", "#a3adba", "#7cc4f0", "#f0824a", "#d8cc3a")
 GROUND = {False: "#ffffff", True: "#11151c"}
+# For points that have no shape of their own: six hues and a grey that also people without one kind
+# of cone tell apart, on either ground.
+APART = {
+    False: ("#0072b2", "#d55e00", "#009e73", "#332288", "#a00040", "#8a4fff", "#7a828e"),
+    True: ("#4aa8e0", "#e69f00", "#2bbf94", "#aa4499", "#f5f0a0", "#e05a3a", "#8b95a3"),
+}
+# Viridis, readable by colour-blind people: the part of it that stands out from each ground by 3:1,
+# from little to much.
+LITTLE_TO_MUCH = {
+    False: ("#1f988b", "#26828e", "#31688e", "#3e4989", "#482475", "#440154"),
+    True: ("#326c95", "#25838e", "#1fa088", "#4ac16d", "#a0da39", "#fde725"),
+}
 MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "pentagon")
 
 
@@ -22,9 +34,29 @@ def colours(dark: bool) -> tuple[str, ...]:
     return DARK if dark else LIGHT
 
 
+def sequence(dark: bool, n: int) -> tuple[str, ...]:
+    """So many colours from little to much, evenly between those of LITTLE_TO_MUCH."""
+    stops = [[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in LITTLE_TO_MUCH[dark]]
+    found = []
+    for step in range(n):
+        place = step / max(1, n - 1) * (len(stops) - 1)
+        first = min(int(place), len(stops) - 2)
+        part = place - first
+        mixed = (
+            round(a + part * (b - a)) for a, b in zip(stops[first], stops[first + 1], strict=True)
+        )
+        found.append("#" + "".join(f"{channel:02x}" for channel in mixed))
+    return tuple(found)
+
+
 def quiet(dark: bool) -> str:
     """The colour of what is not the point: rules, baselines."""
     return "#8793a3" if dark else "#66707d"
+
+
+def faint(dark: bool) -> str:
+    """The colour of points of which nothing is known."""
+    return "#667080" if dark else "#8b94a0"
 
 
 def blank(*, height: int = 320, **layout: Any) -> Figure:

@@ -81,7 +81,7 @@ def sidebar(now: Context) -> None:
                 names.__getitem__,
                 current=now.dataset.id,
                 title=t("context.dataset"),
-                forgets=("run", "runs", "baseline", "user", *state.OF_USER),
+                forgets=("run", "runs", "baseline", "user", "colour", "space", *state.OF_USER),
             )
         if now.runs:
             labels = {run.id: run_label(run) for run in now.runs}
@@ -91,6 +91,7 @@ def sidebar(now: Context) -> None:
                 labels.__getitem__,
                 current=now.run.id if now.run else now.runs[0].id,
                 title=t("context.run"),
+                forgets=("space",),
             )
         job_chip(now.workspace)
         state.pick(

@@ -17,7 +17,11 @@ import pytest
 
 from core.data.store import Workspace
 
-ARGS = ["--no-sandbox", "--disable-dev-shm-usage"]
+ARGS = [
+    *("--no-sandbox", "--disable-dev-shm-usage"),
+    *("--use-gl=angle", "--use-angle=swiftshader"),  # WebGL by the processor alone
+    *("--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"),
+]
 MISSING = (
     "the browser tests need Chromium: apt-get install chromium fonts-noto-cjk "
     "(RECSCOPE_REQUIRE_BROWSER=1 makes its absence a failure)"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -33,6 +36,50 @@ def test_every_mark_stands_out_from_the_ground(dark: bool) -> None:
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_categories_are_eight_different_marks(dark: bool) -> None:
     assert len(set(theme.colours(dark))) == len(set(theme.MARKERS)) == 8
+
+
+# Machado, Oliveira, Fernandes, IEEE TVCG 15 (6), 2009: linear RGB as people see it who lack a cone.
+SEEN_BY = {
+    "all": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "without M": (
+        (0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413),
+        (-0.01182, 0.04294, 0.968881),
+    ),
+    "without L": (
+        (0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216),
+        (-0.003882, -0.048116, 1.051998),
+    ),
+}  # fmt: skip
+
+
+def lab(colour: str, seen: tuple[tuple[float, ...], ...]) -> np.ndarray:
+    """CIE L*a*b* of a colour as it is seen."""
+    parts = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    )
+    xyz = to_xyz @ np.clip(np.array(seen) @ linear, 0, 1) / [0.9505, 1, 1.089]
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("who", SEEN_BY)
+@pytest.mark.parametrize("dark", [False, True])
+def test_points_are_told_apart_also_without_a_cone(dark: bool, who: str) -> None:
+    for one, other in itertools.combinations(theme.APART[dark], 2):
+        assert np.linalg.norm(lab(one, SEEN_BY[who]) - lab(other, SEEN_BY[who])) > 15, (one, other)
+        assert contrast(one, theme.GROUND[dark]) >= 3
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_sequence_stands_out_and_goes_one_way(dark: bool) -> None:
+    found = theme.sequence(dark, 32)
+    assert found[0] == theme.LITTLE_TO_MUCH[dark][0]
+    assert found[-1] == theme.LITTLE_TO_MUCH[dark][-1]
+    against = [contrast(colour, theme.GROUND[dark]) for colour in (*found, theme.faint(dark))]
+    assert min(against) >= 3
+    assert against[:-1] == sorted(against[:-1])
 
 
 def test_intervals_reach_from_low_to_high_best_on_top() -> None:

@@ -1,0 +1,103 @@
+"""What colours the points of a map: a palette, a value for each point, and what the values mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from core.types import Array
+from dashboard.charts import theme
+
+SHOWN = 6  # categories with a colour of their own; the others share one
+OTHER, NOTHING = SHOWN, SHOWN + 1
+STEPS = 64  # colours of a sequence; the value after the last is for "not known"
+SIZES = 16
+
+Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+@dataclass(frozen=True, eq=False)
+class Colouring:
+    """A colour for each of N points."""
+
+    values: Bytes  # (N,) places in the palette
+    kind: str  # "category", "sequence" or "group"
+    names: tuple[str, ...] = ()  # of the categories shown, by value
+    counts: dict[int, int] = field(default_factory=dict)  # points of each value, none in a sequence
+    low: float = 0.0
+    high: float = 0.0
+
+    def palette(self, dark: bool) -> tuple[str, ...]:
+        """The colour of each value; the last is that of points of which nothing is known."""
+        if self.kind == "sequence":
+            return (*theme.sequence(dark, STEPS), theme.faint(dark))
+        if self.kind == "group":  # they have names on the map: a colour may come again
+            return tuple(theme.APART[dark][i % SHOWN] for i in range(max(2, len(self.names))))
+        return (*theme.APART[dark], theme.faint(dark))
+
+    @property
+    def any_unknown(self) -> bool:
+        """Whether there are points of which nothing is known."""
+        unknown = {"sequence": STEPS, "category": NOTHING}.get(self.kind)
+        return unknown is not None and bool((self.values == unknown).any())
+
+
+def by_category(matrix: sparse.csr_matrix, names: Sequence[str]) -> Colouring:
+    """Points by one attribute (N, G) of 0 and 1: its SHOWN commonest values, the rest together.
+
+    A point with several of those gets the one that fewest points have, which says most about it.
+    """
+    matrix = sparse.csr_matrix(matrix)
+    times = np.bincount(matrix.indices, minlength=len(names))
+    shown = np.argsort(-times, kind="stable")[:SHOWN]
+    values = np.full(matrix.shape[0], NOTHING, np.uint8)
+    values[np.diff(matrix.indptr) > 0] = OTHER
+    columns = matrix.tocsc()
+    for value, column in enumerate(shown):  # the rarest last, over the commoner
+        values[columns.indices[columns.indptr[column] : columns.indptr[column + 1]]] = value
+    found, n = np.unique(values, return_counts=True)
+    counts = dict(zip(found.tolist(), n.tolist(), strict=True))
+    return Colouring(values, "category", tuple(names[column] for column in shown), counts)
+
+
+def by_group(codes: Array, names: Sequence[str]) -> Colouring:
+    """Points by the group (N,) that each is in, at most 255 of them."""
+    values = np.asarray(codes, np.uint8)
+    found, n = np.unique(values, return_counts=True)
+    counts = dict(zip(found.tolist(), n.tolist(), strict=True))
+    return Colouring(values, "group", tuple(names), counts)
+
+
+def by_number(numbers: Array, *, log: bool = False) -> Colouring:
+    """Points by a number (N,), NaN where it is not known.
+
+    Args:
+        numbers: What is coloured by.
+        log: By the logarithm, for counts; else by rank, which shows where most points are.
+    """
+    numbers = np.asarray(numbers, np.float64)
+    known = np.isfinite(numbers)
+    values = np.full(len(numbers), STEPS, np.uint8)
+    if not known.any():
+        return Colouring(values, "sequence")
+    given = numbers[known]
+    if log:
+        part = np.log1p(np.maximum(given, 0))
+        part = part / (part.max() or 1)
+    else:
+        _, ranks = np.unique(given, return_inverse=True)
+        upto = np.cumsum(np.bincount(ranks))
+        part = (upto[ranks] - upto[0]) / max(1, upto[-1] - upto[0])
+    values[known] = np.round(part * (STEPS - 1))
+    return Colouring(values, "sequence", low=float(given.min()), high=float(given.max()))
+
+
+def sizes(counts: Array) -> Bytes:
+    """One of SIZES sizes for each point, by the logarithm of its count (N,)."""
+    logs = np.log1p(np.asarray(counts, np.float64))
+    found: Bytes = np.round(logs / (logs.max(initial=0) or 1) * (SIZES - 1)).astype(np.uint8)
+    return found

@@ -1,0 +1,220 @@
+"""The map of items itself, and what is set above it: colour, search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.artifact import Run
+from core.types import Array
+from dashboard import cache, maps, served, state
+from dashboard.charts.points import Colouring, sizes
+from dashboard.components.context import Context
+from dashboard.components.people import escaped
+from dashboard.components.point_map import Shown, clicked, legend, point_map
+from dashboard.maps import Placed, inside
+from dashboard.state import t
+from dashboard.text import text
+
+MAP, TWIN = "map_of_items", "map_twin"  # the keys of the map and of the table that says the same
+STEPS, RECOMMENDED = 50, 10  # of one person
+FOUND = 6  # matches of a search that are offered
+
+
+def colour_box(placed: Placed) -> str:
+    """Chooses what the points are coloured by."""
+    options = cache.colourings(placed)
+    by = state.known("colour", options, options[0]) or options[0]
+    state.pick("colour", options, colour_label, current=by, title=t("embeddings.colour"))
+    return by
+
+
+def colour_label(by: str) -> str:
+    """What is said of a colouring; attributes keep the names that the items' table gives them."""
+    return by.partition(":")[2] or t(f"embeddings.colour.{by}")
+
+
+def space_box(components: Sequence[str], current: str, named: Callable[[str], str]) -> None:
+    """Chooses the space of the model's that is shown, where it has several."""
+    if len(components) > 1:
+        state.pick("space", components, named, current=current, title=t("embeddings.space"))
+
+
+def layout_box(current: str) -> None:
+    """Chooses the kind of map."""
+    state.pick(
+        "layout",
+        maps.LAYOUTS,
+        lambda name: t(f"embeddings.layout.{name}"),
+        current=current,
+        title=t("embeddings.layout"),
+    )
+
+
+def group_label(name: str) -> str:
+    """A cluster's name; one that is like an item is said so in the page's language."""
+    head, like, item = name.rpartition("like ")
+    if not like or (head and not head.endswith(", ")):
+        return name
+    return head + t("embeddings.like", item=item)
+
+
+def search_box(placed: Placed) -> str:
+    """Finds an item by its name or id, and the map moves to it; what was asked."""
+    return st.text_input(
+        t("embeddings.search"),
+        key="map_search",
+        placeholder=t("embeddings.search.hint"),
+        on_change=lambda: _go_to_best(placed),
+    )
+
+
+def matches(placed: Placed, asked: str) -> None:
+    """What else was found, to go there instead."""
+    if not asked:
+        return
+    names = _matches(placed, asked)
+    if not names:
+        st.caption(t("embeddings.search.nothing", text=escaped(asked)))
+    elif len(names) > 1:
+        key = f"map_found_{state.mark(names)}"
+        st.pills(
+            t("embeddings.search.found"),
+            list(names),
+            format_func=lambda ident: escaped(names[ident]),
+            key=key,
+            label_visibility="collapsed",
+            on_change=lambda: _go_to(st.session_state[key]),
+        )
+
+
+def _matches(placed: Placed, asked: str) -> dict[str, str]:
+    found = cache.found_items(placed.ready.dataset.info, asked, FOUND)
+    pairs = zip(found["item_id"].astype(str), found["label"].astype(str), strict=True)
+    return {ident: name for ident, name in pairs if placed.row(ident) >= 0}
+
+
+def _go_to_best(placed: Placed) -> None:
+    asked = st.session_state["map_search"]
+    if asked:
+        _go_to(next(iter(_matches(placed, asked)), None))
+
+
+def _go_to(ident: str | None) -> None:
+    if ident is not None:
+        state.put("item", ident)
+        times = st.session_state.get("map_flights", 0) + 1
+        st.session_state["map_flights"], st.session_state["map_fly"] = times, f"{ident} {times}"
+
+
+def named(colouring: Colouring) -> Colouring:
+    """With the names of clusters in the page's language."""
+    if colouring.kind != "group":
+        return colouring
+    return replace(colouring, names=tuple(group_label(name) for name in colouring.names))
+
+
+@dataclass(frozen=True)
+class Way:
+    """What one person took, the oldest first, and what is recommended to them, the best first."""
+
+    trail: tuple[int, ...] = ()  # rows
+    marks: tuple[int, ...] = ()
+
+
+def way_of(now: Context, run: Run, placed: Placed, user: str) -> Way:
+    """The latest STEPS things that a person took, and the RECOMMENDED best for them."""
+    taken = cache.history(placed.ready.dataset.info, user)["item_id"].head(STEPS)
+    best = cache.recommendations(now.workspace, run, user, RECOMMENDED, True)["item_id"]
+    trail = [placed.row(str(item)) for item in taken][::-1]
+    marks = [placed.row(str(item)) for item in best]
+    return Way(*(tuple(row for row in rows if row >= 0) for rows in (trail, marks)))
+
+
+def draw(
+    placed: Placed, by: str, row: int, *, sized: bool, name: str, way: Way = Way()
+) -> Array | None:
+    """Draws the map; the mask (N,) of what is selected on it, or None.
+
+    Args:
+        placed: Whose items.
+        by: What they are coloured by.
+        row: The row with a ring around it, -1 for none.
+        sized: Whether popular items are larger.
+        name: What the run is called.
+        way: One person's, drawn over the map.
+    """
+    colouring = named(cache.colouring(placed, by))
+    shown = Shown(
+        points=served.publish(placed.buffer),
+        values=served.publish(colouring.values.tobytes()),
+        sizes=served.publish(sizes(placed.events).tobytes()) if sized else None,
+        cards=_cards(placed),
+        title=colour_label(by),
+        legend=legend(colouring),
+        regions=_regions(placed) if by == "cluster" else (),
+        palette={"light": colouring.palette(False), "dark": colouring.palette(True)},
+        trail=way.trail,
+        marks=way.marks,
+        ring=row,
+        fly=st.session_state.setdefault("map_fly", "link" if row >= 0 else ""),
+        twin=TWIN,
+        alt=t("embeddings.map.alt", run=name, n=len(placed.codes), colour=colour_label(by)),
+    )
+    selected = point_map(shown, key=MAP, on_click=lambda: _clicked(placed))
+    if colouring.kind == "category" and by.startswith("attribute:"):
+        st.caption(t("embeddings.colour.several"))
+    return _chosen(placed, selected, shown, colouring)
+
+
+def _regions(placed: Placed) -> tuple[Mapping[str, Any], ...]:
+    """Each cluster's name, beginning on the item that lies most in its middle."""
+    if placed.groups is None:
+        return ()
+    found = []
+    for code, name in enumerate(placed.groups.names):
+        rows = np.flatnonzero(placed.groups.codes == code)
+        x, y = placed.x[rows], placed.y[rows]
+        middle = np.argmin(np.abs(x - np.median(x)) + np.abs(y - np.median(y)))
+        place = {"x": float(x[middle]), "y": float(y[middle])}
+        found.append({**place, "text": ", ".join(group_label(name).split(", ")[:2])})
+    return tuple(found)
+
+
+def _clicked(placed: Placed) -> None:
+    row = clicked(MAP)
+    if row is not None and 0 <= row < len(placed.codes):
+        state.put("item", str(placed.ids(np.array([row]))[0]))
+
+
+def _chosen(
+    placed: Placed, selected: Mapping[str, Any] | None, shown: Shown, colouring: Colouring
+) -> Array | None:
+    """What the polygon surrounds and was not hidden; None if nothing, or on another map."""
+    if not selected or selected.get("points") != shown.points:
+        return None
+    found = inside(selected.get("polygon"), placed.x, placed.y)
+    hidden = [value for value in selected.get("hidden") or [] if isinstance(value, int)]
+    if hidden:
+        content = served.held(str(selected.get("values")))
+        values = colouring.values if content is None else np.frombuffer(content, np.uint8)
+        found &= ~np.isin(values, hidden) if len(values) == len(found) else True
+    return found if found.any() else None
+
+
+def _cards(placed: Placed) -> str:
+    """The address of what is written about single items, in the language of the page."""
+    language, events = state.language(), placed.events
+
+    def cards(rows: Sequence[int]) -> list[Mapping[str, Any]]:
+        counts = [int(events[row]) for row in rows]
+        return [
+            {"name": name, "lines": [text(language, "map.events", n=n)]}
+            for name, n in zip(placed.names(rows), counts, strict=True)
+        ]
+
+    return served.describe(f"{placed.identity} {language}", cards)

@@ -1,0 +1,146 @@
+"""What the browser fetches by itself, beside the pages: the map's module, its points, their names.
+
+A page publishes an answer and gets its address, which is made of a hash of the content: it means
+the same for ever, nobody guesses it, and what was fetched once is never fetched again. Nothing in
+an address is a path. An answer lives in memory, on the server of one workspace, until newer ones
+need its room; each page publishes again what it shows whenever it is drawn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+MOST_BYTES = 512 << 20  # of published answers, the newest stay
+MOST_ROWS = 200  # described in one answer
+FOR_EVER = "private, max-age=31536000, immutable"
+MODULE = Path(__file__).parent / "components" / "point_map" / "map.bundle.js"
+
+Describe = Callable[[Sequence[int]], list[Mapping[str, Any]]]
+
+
+class Shelf:
+    """Published answers by the hash of their content; safe to use from many threads."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._lock = Lock()
+        self._held: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+
+    def put(self, name: str, thing: Any, size: int) -> None:
+        """Keeps a thing of so many bytes, and drops those longest unused to make room."""
+        with self._lock:
+            self._held[name] = (thing, size)
+            self._held.move_to_end(name)
+            while sum(size for _, size in self._held.values()) > self._most_bytes:
+                if len(self._held) == 1:  # what is shown now is served, however large
+                    return
+                self._held.popitem(last=False)
+
+    def get(self, name: str) -> Any:
+        """The thing of this name, or None."""
+        with self._lock:
+            if name not in self._held:
+                return None
+            self._held.move_to_end(name)
+            return self._held[name][0]
+
+
+_buffers, _descriptions = Shelf(), Shelf()
+
+
+def publish(content: bytes) -> str:
+    """The address of these bytes."""
+    name = hashlib.sha256(content).hexdigest()[:32]
+    _buffers.put(name, content, len(content))
+    return f"/api/map/{name}"
+
+
+def held(address: str) -> bytes | None:
+    """What is published under this address, if it still is."""
+    content: bytes | None = _buffers.get(address.rpartition("/")[2])
+    return content
+
+
+def describe(name: str, answer: Describe) -> str:
+    """The address that describes rows: `?rows=3,5` gives what `answer([3, 5])` gives, as JSON.
+
+    Args:
+        name: What tells these descriptions apart from all others, ever; hashed.
+        answer: Row numbers, not checked, → one description a row.
+    """
+    digest = hashlib.sha256(name.encode()).hexdigest()[:32]
+    _descriptions.put(digest, answer, 1)
+    return f"/api/rows/{digest}"
+
+
+def module() -> str:
+    """The address of the map's module, which changes with its content."""
+    return f"/api/assets/map.{_module()[1]}.js"
+
+
+def _module() -> tuple[bytes, str]:
+    content = MODULE.read_bytes()
+    return content, hashlib.sha256(content).hexdigest()[:16]
+
+
+def _buffer(request: Request) -> Response:
+    name = request.path_params["name"]
+    content = _buffers.get(name)
+    if content is None:
+        return _absent()
+    return _known(request, name) or _answer(content, name, "application/octet-stream")
+
+
+def _asset(request: Request) -> Response:
+    content, digest = _module()
+    if request.path_params["name"] != f"map.{digest}.js":
+        return _absent()
+    return _known(request, digest) or _answer(content, digest, "text/javascript")
+
+
+def _rows(request: Request) -> Response:
+    answer = _descriptions.get(request.path_params["name"])
+    asked = request.query_params.get("rows", "").split(",")
+    if answer is None:
+        return _absent()
+    if len(asked) > MOST_ROWS or not all(row.isascii() and row.isdecimal() for row in asked):
+        return Response(f"rows must be 1 to {MOST_ROWS} numbers with commas between", 400)
+    try:
+        return JSONResponse(answer([int(row) for row in asked]), headers=_HEADERS)
+    except IndexError:
+        return _absent()
+
+
+_HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
+
+
+def _answer(content: bytes, name: str, kind: str) -> Response:
+    headers = {**_HEADERS, "ETag": f'"{name}"', "Cache-Control": FOR_EVER}
+    return Response(content, media_type=kind, headers=headers)
+
+
+def _known(request: Request, name: str) -> Response | None:
+    """304 where the browser has it already."""
+    if f'"{name}"' not in request.headers.get("if-none-match", ""):
+        return None
+    return Response(status_code=304, headers={"ETag": f'"{name}"', "Cache-Control": FOR_EVER})
+
+
+def _absent() -> Response:
+    return Response("there is no such thing here (any more): draw the page again", 404)
+
+
+ROUTES = [
+    Route("/api/map/{name}", _buffer),
+    Route("/api/rows/{name}", _rows),
+    Route("/api/assets/{name}", _asset),
+]
