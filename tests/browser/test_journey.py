@@ -65,7 +65,8 @@ def test_from_a_log_to_recommendations(visit: Visit) -> None:
         page.get_by_role("option", name=text("en", f"model.{model}"), exact=True).click()
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Train 2 models").click()
-    page.wait_for_selector(".st-key-job_chip")  # it is seen at work, on every page
+    done = page.get_by_text("2 runs on films are finished", exact=False)
+    page.locator(".st-key-job_chip").or_(done).first.wait_for()  # seen at work, or done already
     run = query(page)["run"]
     page.reload()  # and goes on when the page is closed
     page.get_by_text("2 runs on films are finished", exact=False).wait_for(timeout=120_000)
