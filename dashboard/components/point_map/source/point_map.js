@@ -118,10 +118,9 @@ export class PointMap {
     }
     this.paint(plot);
     if (coloured) {
-      const drawn = { x: this.x, y: this.y, z: this.values };
-      if (this.sizes) drawn.w = this.sizes;
+      this.fill(moved);
       const known = moved ? {} : { spatialIndex: plot.get("spatialIndex") };
-      await plot.draw(drawn, { zDataType: "categorical", wDataType: "categorical", ...known });
+      await plot.draw(this.filled, { zDataType: "categorical", wDataType: "categorical", ...known });
       if (this.gone) return;
       await this.filter();
       if (moved) await this.fit();
@@ -140,6 +139,16 @@ export class PointMap {
     const { trail, marks } = this.overlay;
     Object.assign(this.root.dataset, { trail: trail.length, marks: marks.length });
     Object.assign(this.root.dataset, { n: this.n, values: data.values, failed: "" });
+  }
+
+  /** The points as regl-scatterplot keeps them; in other colours they are the same ones. */
+  fill(moved) {
+    const { x, y, values, sizes } = this;
+    if (moved) this.filled = Array.from(x, (_, row) => [x[row], y[row], 0, 0]);
+    for (let row = 0; row < this.n; row++) {
+      this.filled[row][2] = values[row];
+      this.filled[row][3] = sizes ? sizes[row] : 0;
+    }
   }
 
   makePlot() {
