@@ -141,8 +141,8 @@ def _features(keep: Array) -> tuple[Array, Array]:
     """
     n = keep.shape[1]
     present = keep.astype(np.float64)
-    later = present[:, ::-1].cumsum(axis=1)[:, ::-1] - present
-    features = [present * g**later for g in FADINGS]
+    later = np.cumsum(keep[:, ::-1], axis=1)[:, ::-1] - keep
+    features = [present * (g ** np.arange(n, dtype=float))[later] for g in FADINGS]
     exact = [of_fading(np.eye(n), g ** np.arange(n, dtype=float)) for g in FADINGS]
     size = present.sum(axis=1, keepdims=True)
     features.append(present / np.sqrt(np.maximum(size, 1)))
