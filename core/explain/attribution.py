@@ -66,12 +66,7 @@ def refined(
     per_player: int = PER_PLAYER,
 ) -> Iterator[Explanation]:
     """The same (see explain), first roughly, then better and better; the last is `explain`'s."""
-    items = np.atleast_1d(np.asarray(items, np.int64))
-    asked = items if against is None else np.append(items, against)
-    if len(query) != 1:
-        raise BadInput(f"one history is explained at a time, not {len(query)}")
-    if not len(items) or asked.min() < 0 or asked.max() >= n_items:
-        raise BadInput(f"items must be one or more codes in 0 … {n_items - 1}, not {asked}")
+    items, asked = asked_for(query, items, against, n_items)
     query = anonymous(query)
     linear = isinstance(model, LinearInHistory)
     game = Game(model, query, asked, n_items, None if linear else latest_apart(len(query.items)))
@@ -95,6 +90,21 @@ def refined(
                 return
 
 
+def asked_for(query: Queries, items: Array, against: int | None, n_items: int) -> tuple[Ints, Ints]:
+    """The items (T,), and those that the model is asked for: the same, and `against` last.
+
+    Raises:
+        BadInput: no such item, or not one history.
+    """
+    items = np.atleast_1d(np.asarray(items, np.int64))
+    asked = items if against is None else np.append(items, against)
+    if len(query) != 1:
+        raise BadInput(f"one history is explained at a time, not {len(query)}")
+    if not len(items) or asked.min() < 0 or asked.max() >= n_items:
+        raise BadInput(f"items must be one or more codes in 0 … {n_items - 1}, not {asked}")
+    return items, asked
+
+
 def anonymous(query: Queries) -> Queries:
     """The history as a stranger's: who did it plays no part in what is explained."""
     return replace(query, users=np.full(len(query), -1))
@@ -111,7 +121,7 @@ def flat(values: Array) -> Array:
 
 
 def budgets(n: int, per_player: int) -> list[int]:
-    """Pairs of orders after each step: a few, then about twice as many each time."""
+    """Pairs of orders after each step: two, then three times as many each time."""
     most = max(FIRST_PAIRS, per_player * n // (2 * max(1, n - 1)))
     steps = [FIRST_PAIRS, *(FIRST_PAIRS * 3**i for i in range(1, 20))]
     return [*(step for step in steps if step < most), most]

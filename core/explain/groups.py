@@ -16,6 +16,7 @@ from core.explain.attribution import (
     PER_PLAYER,
     agreement,
     anonymous,
+    asked_for,
     budgets,
     flat,
     good_enough,
@@ -180,12 +181,7 @@ class _Grouped:
         against: int | None,
         seed: int,
     ) -> None:
-        self.items: Ints = np.atleast_1d(np.asarray(items, np.int64))
-        asked = self.items if against is None else np.append(self.items, against)
-        if len(query) != 1:
-            raise BadInput(f"one history is explained at a time, not {len(query)}")
-        if not len(self.items) or asked.min() < 0 or asked.max() >= n_items:
-            raise BadInput(f"items must be one or more codes in 0 … {n_items - 1}, not {asked}")
+        self.items, asked = asked_for(query, items, against, n_items)
         labels = np.asarray(groups, np.int64)
         self.g = int(labels.max(initial=-1)) + 1
         every = np.array_equal(np.unique(labels), np.arange(self.g))
