@@ -87,7 +87,7 @@ def list_table(dataset: DatasetInfo, run: Run, user: str, found: pd.DataFrame, r
     frame = pd.DataFrame({t("column.rank"): found["rank"], t("explain.link"): names})
     if "model_rank" in found:
         frame[t("column.model_rank")] = found["model_rank"]
-    if runs > 1:
+    elif runs > 1:  # for both there is no room beside three lists
         frame[t("column.shared")] = [f"{shared}/{runs}" for shared in found["shared"]]
     alt = t("recommendations.list.alt", k=len(frame), run=run_label(run), user=user)
     st.table(frame, border="horizontal", hide_index=True, alt=alt)

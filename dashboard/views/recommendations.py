@@ -179,7 +179,7 @@ def _side_by_side(
             found = lists[run.id]
             found = found.assign(shared=found["item_id"].map(times))
             list_table(dataset, run, user, found, len(runs))
-    if len(runs) > 1:
+    if len(runs) > 1 and not any("model_rank" in found for found in lists.values()):
         st.caption(t("recommendations.shared", n=len(runs)))
 
 
