@@ -118,6 +118,7 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
         disabled=not chosen,
     )
     if pressed:
+        run = None
         try:
             for model in chosen:
                 run = jobs.start(
@@ -130,10 +131,12 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
                     device,
                     features=allowed(encoders.get(model, {}), dataset),
                 )
-                state.put("run", run)
         except BadInput as error:
             st.error(str(error), icon=":material/error:")
             return
+        finally:
+            if run is not None:
+                state.put("run", run)  # the last that has started
         st.rerun()
     if chosen:
         search_form(dataset, params, encoders, split, int(seed), device)

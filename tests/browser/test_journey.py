@@ -67,6 +67,7 @@ def test_from_a_log_to_recommendations(visit: Visit) -> None:
     page.get_by_role("button", name="Train 2 models").click()
     done = page.get_by_text("2 runs on films are finished", exact=False)
     page.locator(".st-key-job_chip").or_(done).first.wait_for()  # seen at work, or done already
+    page.wait_for_url("**run=*")
     run = query(page)["run"]
     page.reload()  # and goes on when the page is closed
     page.get_by_text("2 runs on films are finished", exact=False).wait_for(timeout=120_000)

@@ -190,7 +190,7 @@ def test_an_item_is_found_hovered_and_chosen(visit: Visit, mapped: Run) -> None:
 def test_the_map_of_neighbours_comes_when_it_is_made(visit: Visit, mapped: Run) -> None:
     page = open_map(visit, mapped, more="&item=42")
     told = text("en", "embeddings.method.neighbours", trust=0.5, recall=0.5, k=15)[:16]
-    page.get_by_text(told).wait_for()
+    page.get_by_text(told).wait_for(timeout=120_000)  # made meanwhile
     drawn(page)
     page.locator(".map .legend .title").get_by_text(
         text("en", "embeddings.colour.cluster")
