@@ -480,11 +480,11 @@ class Composed(Protocol):
 
 
 @runtime_checkable
-class ScoresSome(Protocol):
-    """Optional power: scores a few items without scoring them all."""
+class ScoresSubsets(Protocol):
+    """Optional power: scores a few items for parts of one history, with no more work than that."""
 
-    def score_some(self, queries: Queries, items: Array) -> Tensor:
-        """What `score` gives these items (T,), to rounding, (B, T)."""
+    def score_subsets(self, query: Queries, keep: Array, items: Array) -> Tensor:
+        """What `score` gives items (T,) for query.subsets(keep (M, E)), to rounding, (M, T)."""
         ...
 
 

@@ -114,10 +114,11 @@ class TwoTower(Trained["Towers"]):
         """What the item tower sums up: id, content and what is embedded, (I, dim) each."""
         return self._fitted().tower.terms()
 
-    def score_some(self, queries: Queries, items: Array) -> Tensor:
-        """What `score` gives these items (T,), to rounding, (B, T)."""
+    def score_subsets(self, query: Queries, keep: Array, items: Array) -> Tensor:
+        """What `score` gives these items (T,) for some of the events of one history, (M, T)."""
         self._fitted()
         chosen = tensor(np.asarray(items, np.int64), self._popularity.device)
+        queries = query.subsets(keep)
         scores = self.encode(queries) @ self._vectors[chosen].T
         return self._or_popular(queries, scores, chosen)
 

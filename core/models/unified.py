@@ -35,6 +35,7 @@ from core.types import (
     TrainData,
 )
 
+MOST_PAIRED = 1_000  # events of a history, of which each two are looked up
 CPU_CELLS, GPU_CELLS = 2**20, 2**28  # numbers of the largest layer, or of attention, at once
 
 
@@ -253,13 +254,38 @@ class Unified(Trained[Network]):
         found: Array = scores[0].double().cpu().numpy()
         return found
 
-    def score_some(self, queries: Queries, items: Array) -> Tensor:
-        """What `score` gives these items (T,), to rounding, (B, T)."""
-        chosen = tensor(np.asarray(items, np.int64), self._popularity.device)
+    def score_subsets(self, query: Queries, keep: Array, items: Array) -> Tensor:
+        """What `score` gives these items (T,) for some of the events of one history, (M, T)."""
+        net, device = self._fitted(), self._popularity.device
+        chosen = tensor(np.asarray(items, np.int64), device)
+        keep = np.asarray(keep, bool)
+        if keep.shape[1] > MOST_PAIRED:
+            queries = query.subsets(keep)
+            with torch.no_grad():
+                scores = self.encode(queries) @ self._vectors[chosen].T * net.sharpness()
+            return self._or_popular(queries, scores, chosen)
+        newest = keep & (keep[:, ::-1].cumsum(axis=1)[:, ::-1] <= self.config.max_len)
+        lengths = newest.sum(axis=1)
+        states = torch.zeros((len(keep), self.config.dim), device=device)
+        order = np.argsort(lengths, kind="stable")
+        order = order[lengths[order] > 0]
+        chunks = list(self._alike(order, lengths[order]))
+
+        def places() -> Iterator[tuple[Tensor, Tensor]]:
+            for some in chunks:
+                width = int(lengths[some].max())
+                found = np.argsort(~newest[some], axis=1, kind="stable")[:, :width]
+                yield tensor(found, device), tensor(lengths[some] - 1, device)
+
         with torch.no_grad():
-            sharpness = self._fitted().sharpness()
-            scores = self.encode(queries) @ self._vectors[chosen].T * sharpness
-        return self._or_popular(queries, scores, chosen)
+            history = padded(query, self._heard(), device)
+            found = net.of_parts(self._table, history, places())
+            for some, after in zip(chunks, found, strict=True):
+                states[tensor(some, device)] = after
+            units = functional.normalize(states, dim=1)
+            scores = units @ self._vectors[chosen].T * net.sharpness()
+        empty = tensor(lengths == 0, device)
+        return torch.where(empty[:, None], self._popularity[chosen], scores)
 
     def rank(self, queries: Queries, items: Array) -> Tensor:
         """How good items (B, K) are: log P(next) + log of what each is then worth, (B, K).

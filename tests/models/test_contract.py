@@ -24,7 +24,7 @@ from core.types import (
     RatingPredictor,
     Recommender,
     Resumable,
-    ScoresSome,
+    ScoresSubsets,
     TrainData,
 )
 
@@ -91,9 +91,9 @@ def test_refuses_before_fit(name, queries):
         model.score(queries)
     with pytest.raises(NotFitted):
         model.state()
-    if isinstance(model, ScoresSome):
+    if isinstance(model, ScoresSubsets):
         with pytest.raises(NotFitted):
-            model.score_some(queries, np.zeros(1, np.int64))
+            model.score_subsets(queries[:1], np.zeros((1, 0), bool), np.zeros(1, np.int64))
     if name in RATERS:
         with pytest.raises(NotFitted):
             model.predict(queries, np.zeros(len(queries), np.int64))
@@ -112,11 +112,14 @@ def test_scores_every_item_and_alone_as_in_a_batch(name, world, queries):
 
 
 @every_model
-def test_a_few_items_are_scored_as_among_all(name, world, queries):
+def test_parts_of_a_history_are_scored_as_histories(name, world, queries):
     model, some = fitted(name, world), np.array([3, 0, 5])
-    if isinstance(model, ScoresSome):
-        found = model.score_some(queries, some)
-        torch.testing.assert_close(found, model.score(queries)[:, some])
+    if isinstance(model, ScoresSubsets):
+        for b in range(len(queries)):
+            query, rng = queries[b : b + 1], np.random.default_rng(b)
+            keep = rng.random((20, len(query.items))) < np.linspace(0, 1, 20)[:, None]
+            found = model.score_subsets(query, keep, some)
+            torch.testing.assert_close(found, model.score(query.subsets(keep))[:, some])
 
 
 @every_model
