@@ -17,19 +17,19 @@ from core.data.store import DatasetInfo, Workspace
 from core.data.verdicts import Verdict
 from core.errors import NotFound
 from core.types import Array, Queries
-from dashboard.refining import Refining, Surveying
+from dashboard.background import Background, Report
 
 if TYPE_CHECKING:
     from core.embed import Finding
     from core.embed.clusters import Term
     from core.evaluate.comparison import Comparison
+    from core.explain import Explanation
     from core.explain.counterfactual import Counterfactual
     from core.explain.overview import Overview
     from core.explain.parts import Parts
     from core.explain.what_if import Move
     from core.pipeline import Ready
     from core.rerank import Rerank
-    from dashboard.background import Background
     from dashboard.charts.points import Colouring
     from dashboard.maps import Placed
 
@@ -264,13 +264,14 @@ def rank(workspace: Workspace, run: Run, query: Queries, item: int) -> int:
 @st.cache_resource(max_entries=100, show_spinner=False, hash_funcs=_BY_ID)
 def refining(
     workspace: Workspace, run: Run, query: Queries, items: tuple[int, ...], against: int | None
-) -> Refining:
+) -> Background[Explanation]:
     """Why these items, for this history, under way; with `against` why rather than that one."""
     from core.explain import refined
 
     ready = loaded(workspace, run)
     codes = np.array(items, np.int64)
-    return Refining(refined(ready.model, query, codes, n_items=len(ready.items), against=against))
+    steps = refined(ready.model, query, codes, n_items=len(ready.items), against=against)
+    return Background(lambda report: next(steps, None), final=lambda found: found.exact)
 
 
 @st.cache_data(max_entries=500, show_spinner=False, hash_funcs=_BY_ID)
@@ -346,22 +347,24 @@ def groups(
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_BY_ID)
-def survey(workspace: Workspace, run: Run) -> Surveying[Overview]:
+def survey(workspace: Workspace, run: Run) -> Background[Overview]:
     """What the run goes by over many users, under way; see core.explain.overview."""
     from core.explain.overview import overview
 
     ready = loaded(workspace, run)
     data = ready.dataset
-    return Surveying(
-        lambda progress: overview(
+
+    def ask(report: Report) -> Overview:
+        return overview(
             ready.model,
             data.interactions.queries(),
             n_items=len(ready.items),
             features=data.item_features,
             event_names=data.event_names,
-            on_progress=progress,
+            on_progress=lambda done, of: report("survey", done / of),
         )
-    )
+
+    return Background(ask)
 
 
 def _sound(making: Background[Placed]) -> bool:
@@ -371,7 +374,6 @@ def _sound(making: Background[Placed]) -> bool:
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=_BY_ID, validate=_sound)
 def placing(workspace: Workspace, run: Run, component: str) -> Background[Placed]:
     """The run's items on their principal axes; begins to work it out on the first call."""
-    from dashboard.background import Background
     from dashboard.maps import place
 
     return Background(lambda report: place(loaded(workspace, run), component, report))
@@ -380,7 +382,6 @@ def placing(workspace: Workspace, run: Run, component: str) -> Background[Placed
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=_BY_ID, validate=_sound)
 def arranging(placed: Placed) -> Background[Placed]:
     """The same on the map that keeps neighbours."""
-    from dashboard.background import Background
     from dashboard.maps import arrange
 
     return Background(lambda report: arrange(placed, report))

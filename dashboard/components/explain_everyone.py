@@ -32,11 +32,11 @@ def everyone(case: Case) -> None:
     with box:
         place = st.empty()
         under_way = cache.survey(case.workspace, case.run)
-        for share in under_way:
-            place.progress(share, text=t("explain.all.working"))
+        for _ in under_way:
+            place.progress(under_way.share or 0.0, text=t("explain.all.working"))
         place.empty()
-        if under_way.found is not None:
-            _survey(case, under_way.found)
+        if under_way.last is not None:
+            _survey(case, under_way.last)
 
 
 def _survey(case: Case, found: Overview) -> None:

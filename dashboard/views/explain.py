@@ -7,6 +7,7 @@ import streamlit as st
 from core.data.store import DatasetInfo
 from core.explain import Explanation
 from dashboard import cache, state
+from dashboard.background import Background
 from dashboard.components import explain_case, explain_values
 from dashboard.components.context import Context, context
 from dashboard.components.explain_card import Card
@@ -23,7 +24,6 @@ from dashboard.components.explain_what_if import what_if
 from dashboard.components.labels import run_label
 from dashboard.components.page import empty, heading, link, section
 from dashboard.components.people import person, user_box
-from dashboard.refining import Refining
 from dashboard.state import t
 
 
@@ -119,7 +119,7 @@ def _stranger(case: Case) -> None:
 
 
 def _refine(
-    under_way: Refining, card: Card, *drawn: explain_values.Waterfall | Components
+    under_way: Background[Explanation], card: Card, *drawn: explain_values.Waterfall | Components
 ) -> Explanation:
     """Draws what is known at once, and again as it gets better; the last is as good as it gets."""
     for found in under_way:
