@@ -28,8 +28,8 @@ from core.recommend import recommend
 from core.types import Array, Queries
 from dashboard.background import Background, Report
 from dashboard.charts import explain as charts
-from dashboard.components.explain_edits import Edits
-from dashboard.components.explain_words import Reasons, causes, figures
+from dashboard.components.explain.edits import Edits
+from dashboard.components.explain.words import Reasons, causes, figures
 from dashboard.text import LANGUAGES, text
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_views import LOG, box, words

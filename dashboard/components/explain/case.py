@@ -87,7 +87,7 @@ class Case:
         return moment.strftime("%Y-%m-%d")
 
 
-def case(workspace: Workspace, dataset: DatasetInfo, run: Run, user: str) -> Case | None:
+def case_of(workspace: Workspace, dataset: DatasetInfo, run: Run, user: str) -> Case | None:
     """The case that the URL describes; None where the run has nothing to recommend."""
     with st.spinner(t("recommendations.computing", run=run_label(run))):
         vocab = cache.loaded(workspace, run).items

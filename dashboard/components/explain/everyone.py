@@ -14,9 +14,9 @@ from core.explain.tables import Bar
 from dashboard import cache
 from dashboard.charts import compare as intervals
 from dashboard.charts import explain as charts
-from dashboard.components.explain_case import Case
-from dashboard.components.explain_components import component_labels
-from dashboard.components.explain_words import figures, listed
+from dashboard.components.explain.case import Case
+from dashboard.components.explain.components import component_labels
+from dashboard.components.explain.words import figures, listed
 from dashboard.components.labels import text_or
 from dashboard.components.page import figure, table
 from dashboard.state import dark, mark, t
