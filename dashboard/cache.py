@@ -318,7 +318,7 @@ def parts(workspace: Workspace, run: Run, query: Queries, item: int) -> Parts | 
 @st.cache_data(max_entries=500, show_spinner=False, hash_funcs=_BY_ID)
 def known_by(workspace: Workspace, run: Run, item: int) -> str:
     """By what the run knows this item: "events", else its "content", or "nothing"."""
-    from core.pipeline.telling import Names
+    from core.pipeline.names import Names
 
     found = Names(loaded(workspace, run)).known_by(np.array([item]))
     return "events" if found is None else found[0]
@@ -437,7 +437,7 @@ def told(placed: Placed) -> list[dict[str, Any]]:
 def diagnosed(placed: Placed) -> list[Finding]:
     """Whether the vectors are sound, the gravest first."""
     from core.embed import diagnosis
-    from core.pipeline.telling import Names
+    from core.pipeline.names import Names
 
     found = diagnosis(placed.near.vectors.values, Names(placed.ready).taken)
     return sorted(found, key=lambda one: -("ok", "warn", "bad").index(one.severity))

@@ -15,7 +15,7 @@ import pytest
 from core import artifact, cli, pipeline, sentences
 from core.models import MODELS
 from core.models.trained import Trained
-from core.pipeline.audit import seal
+from core.pipeline.record import seal
 
 NEEDS_VALUES = {"mlp_rating"}  # the shop's log has none
 QUICK = {name: ["epochs=2"] for name, kind in MODELS.items() if issubclass(kind, Trained)}
