@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import artifact, cli, pipeline, sentences
+from core import artifact, cli, pipeline
+from core.commands import sentences
 from core.models import MODELS
 from core.models.trained import Trained
 from core.pipeline.record import seal
