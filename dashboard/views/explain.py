@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.data.store import DatasetInfo
 from core.explain import Explanation
 from dashboard import cache, state
 from dashboard.background import Background
 from dashboard.components.context import Context, context
 from dashboard.components.explain.card import Card
-from dashboard.components.explain.case import LENGTHS, Case, case_of, length
+from dashboard.components.explain.case import LENGTHS, Case, case_of
 from dashboard.components.explain.change import change_details
 from dashboard.components.explain.components import Components
 from dashboard.components.explain.contrast import Contrast
@@ -22,8 +21,8 @@ from dashboard.components.explain.shared import same_reason
 from dashboard.components.explain.values import Waterfall, event_table
 from dashboard.components.explain.what_if import what_if
 from dashboard.components.labels import run_label
-from dashboard.components.page import empty, heading, link, section
-from dashboard.components.people import person, user_box
+from dashboard.components.page import empty, first_step, heading, section
+from dashboard.components.people import person, whose_list
 from dashboard.state import t
 
 
@@ -34,7 +33,7 @@ def main(now: Context) -> None:
     run = now.run or now.runs[0]
     user = person(now.dataset)
     top = st.container()  # what it says is known once the run has been asked
-    _controls(now.dataset, user)
+    whose_list(now.dataset, user, LENGTHS)
     case = case_of(now.workspace, now.dataset, run, user)
     events = len(cache.past(now.workspace, run, user).items)
     with top:
@@ -48,30 +47,7 @@ def main(now: Context) -> None:
 def _nothing(now: Context) -> None:
     heading("explain", t("recommendations.answer.none"))
     empty(t("explain.empty.what"), t("explain.empty.why"))
-    if now.dataset is None:
-        link("data", t("action.add_data"), icon=":material/upload:")
-    else:
-        link("train", t("action.go_train"), icon=":material/model_training:")
-
-
-def _controls(dataset: DatasetInfo, user: str) -> None:
-    who, dice, shown = st.columns([3, 2, 2], vertical_alignment="bottom")
-    with who:
-        user_box(dataset, user)
-    dice.button(
-        t("action.random"),
-        key="random_user",
-        icon=":material/casino:",
-        on_click=lambda: state.choose_user(cache.random_user(dataset)),
-    )
-    with shown:
-        state.pick(
-            "k",
-            [str(n) for n in LENGTHS],
-            str,
-            current=str(length()),
-            title=t("recommendations.k"),
-        )
+    first_step(now.dataset)
 
 
 def _explain(case: Case) -> None:
