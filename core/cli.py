@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from core import commands
-from core.commands import Result
 from core.config import DEVICES
 from core.errors import BadInput, Cancelled, CoreError
-from core.terminal import end_of_progress, plain
+from core.terminal import Result, end_of_progress, plain
 
 
 def main(argv: Sequence[str] | None = None) -> int:

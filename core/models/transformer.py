@@ -13,13 +13,14 @@ from torch.nn import functional
 from core.models.heads import FAR, Heads, class_loss, persons, square_loss
 from core.models.losses import full_softmax, sampled_softmax
 from core.models.tower import ItemTower
+from core.models.towered import TowerNet
 from core.models.windows import History, Next
 from core.types import PAD
 
 TIME_BUCKETS = 64
 
 
-class Network(nn.Module):
+class Network(TowerNet):
     """Items and events in, what comes next out."""
 
     def __init__(self, config: Any, tower: ItemTower, sizes: Mapping[str, int]) -> None:
@@ -47,6 +48,10 @@ class Network(nn.Module):
     def sharpness(self) -> Tensor:
         """1 / τ, τ in .02 … .2."""
         return 1 / self.log_temperature.exp().clamp(0.02, 0.2)
+
+    def items(self, table: Tensor) -> Tensor:
+        """Unit vectors (n, dim) of rows of the item tower."""
+        return functional.normalize(table, dim=1)
 
     def forward(self, table: Tensor, history: History, at: Tensor | None = None) -> Tensor:
         """The state after each event, (B, L, dim), from the items' vectors (I, dim).

@@ -1,10 +1,10 @@
 """The only place where the stages are wired together: load → split → fit → save, and back."""
 
 from core.pipeline.answers import Ready, ready, recommend, recommendations, whom
-from core.pipeline.audit import document, export
 from core.pipeline.embedding import Near, embedding, laid_on, neighbours, vectors_of
 from core.pipeline.explaining import codes_of, explained, history_of, places
 from core.pipeline.judgement import compare, evaluate
+from core.pipeline.record import document, export
 from core.pipeline.replaying import replay
 from core.pipeline.telling import attributes, told
 from core.pipeline.training import OnStage, features_of, fit, stored, train

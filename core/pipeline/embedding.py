@@ -11,7 +11,7 @@ import numpy as np
 from core.errors import BadInput, NotFound
 from core.pipeline.answers import Ready
 from core.pipeline.explaining import codes_of
-from core.pipeline.telling import Names
+from core.pipeline.names import Names
 from core.pipeline.training import OnStage
 from core.types import PAD, Array, Features
 

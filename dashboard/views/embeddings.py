@@ -20,7 +20,7 @@ from dashboard.components.map_view import (
     space_box,
     way_of,
 )
-from dashboard.components.page import empty, heading, link
+from dashboard.components.page import empty, first_step, heading, link
 from dashboard.components.people import escaped, person, user_box
 from dashboard.maps import Placed
 from dashboard.state import t
@@ -35,10 +35,7 @@ def main(now: Context) -> None:
     if now.dataset is None or not able:
         heading("embeddings", t("embeddings.answer.none"))
         empty(t("embeddings.empty.what"), t("embeddings.empty.why"))
-        if now.dataset is None:
-            link("data", t("action.add_data"), icon=":material/upload:")
-        else:
-            link("train", t("action.go_train"), icon=":material/model_training:")
+        first_step(now.dataset)
         return
     run = _run(now, able)
     making = cache.placing(now.workspace, run, state.get("space") or "")

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from core import cli, pipeline
+from core import pipeline
 from core.embed import item_vectors, user_vectors
 from core.errors import BadInput
 
-
-@pytest.fixture
-def recscope(shop, capsys, monkeypatch):
-    """Runs a command on the shop; its exit code, its output (JSON if it is some), its errors."""
-    monkeypatch.setenv("RECSCOPE_HOME", str(shop.path))
-
-    def run(*words: object):
-        try:
-            code = cli.main([str(word) for word in words])
-        except SystemExit as stop:
-            code = stop.code
-        out, err = capsys.readouterr()
-        return code, json.loads(out) if "--json" in words and out else out, err
-
-    return run
+pytestmark = pytest.mark.usefixtures("shop_is_home")
 
 
 @pytest.fixture

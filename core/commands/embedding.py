@@ -1,0 +1,79 @@
+"""What a run has learnt: vectors, a map, what is near an item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core import artifact
+from core.data.store import Workspace
+from core.errors import BadInput
+from core.terminal import Result, progress, table
+
+_LISTS = {
+    "vectors": "to the model",
+    "content": "by what is known of them",
+    "together": "by who took both",
+}
+
+
+def embed(options: Any) -> Result:
+    from core import export, pipeline
+
+    if options.axes and not options.map:
+        raise BadInput(f"--axes {options.axes} has nothing to act on: add --map")
+    if options.out:
+        export.check(options.out)
+    workspace = Workspace.open(options.data_dir)
+    loaded = pipeline.ready(workspace, artifact.run(workspace, options.run))
+    frame, about = pipeline.embedding(
+        loaded,
+        of=options.of,
+        component=options.component,
+        axes=(options.axes or 2) if options.map else 0,
+        seed=options.seed,
+        on_stage=progress(),
+    )
+    text = _vectors_told(about)
+    if options.out:
+        export.write(options.out, [frame])
+        return {**about, "out": str(options.out)}, f"{text}\nin {options.out}"
+    return about, text
+
+
+def _vectors_told(about: Mapping[str, Any]) -> str:
+    kept = "" if about["kept"] == 1 else f", {about['kept']:.0%} of the weights' size"
+    lines = [
+        f"{about['rows']} {about['of']} of {about['model']} in {about['dim']} numbers "
+        f"({about['component']}{kept})"
+    ]
+    lines += [f"{one['severity']:4}  {one['sentence']}" for one in about["diagnosis"]]
+    lines += [
+        f"{one['name']} is told from ten neighbours for {one['right']:.0%}, from the commonest "
+        f"value for {one['commonest']:.0%}"
+        for one in about["attributes"]
+    ]
+    if shown := about["map"]:
+        lines.append(
+            f"map in {shown['axes']} axes: trustworthiness {shown['trustworthiness']:.3f}; of the "
+            f"{shown['k']} nearest in truth {shown['recall']:.0%} are among the {shown['k']} "
+            "nearest on it"
+        )
+        lines.append(table(about["clusters"], ("cluster", "size", "label")))
+    return "\n".join(lines)
+
+
+def neighbours(options: Any) -> Result:
+    from core import pipeline
+
+    workspace = Workspace.open(options.data_dir)
+    loaded = pipeline.ready(workspace, artifact.run(workspace, options.run))
+    found = pipeline.neighbours(loaded, options.item, k=options.k, component=options.component)
+    parts = [f"near {found['label']} ({found['item']}), {found['model']}, {found['component']}"]
+    for name, about in _LISTS.items():
+        columns = ("item", "label", "cosine") + ("both",) * (name == "together")
+        body = found["why"].get(name) or table(found[name], columns)
+        parts.append(f"{about}\n{body}")
+    if found["recall"] < 1:
+        parts.append(f"the index finds {found['recall']:.1%} of the ten nearest vectors")
+    return found, "\n\n".join(parts)
