@@ -46,7 +46,6 @@ from core.types import Array, LinearInHistory, Queries, Recommender, TrainData
 FILMS = "movielens-latest-small"
 SMALL: dict[str, dict[str, Any]] = {  # enough to explain, not to win
     "unified": {"dim": 64, "epochs": 8, "loss": "sampled"},
-    "recvae": {"epochs": 5},
     "two_tower": {"epochs": 3},
     "neumf": {"epochs": 2},
     "mlp_rating": {"epochs": 2},
