@@ -9,7 +9,7 @@ from core.types import Array
 
 
 def align(moving: Array, fixed: Array, *, scaled: bool = False) -> Array:
-    """The matrix R (D, D) float64 for which moving @ R lies as near to fixed as turning can bring it.
+    """R (D, D) float64: moving @ R lies as near to fixed as turning and mirroring can bring it.
 
     Orthogonal Procrustes: min ‖moving R - fixed‖, R orthogonal (Schönemann, Psychometrika 31,
     1966), around the origin, so that no cosine among the rows changes. With `scaled`, times the

@@ -9,11 +9,12 @@ from itertools import pairwise
 import numpy as np
 
 from core.embed.alignment import align
-from core.embed.diagnosis import BAD, OK, WARN, Finding, overlap
-from core.embed.neighbours import unit
+from core.embed.diagnosis import BAD, OK, WARN, Finding, shared
+from core.embed.neighbours import nearest, unit
 from core.types import Array, Ints
 
 NEAR = 15
+SAMPLE = 1000  # things whose neighbours are looked at
 MOST_MOVED = 10
 SETTLED = 0.8  # of its neighbours, what a thing keeps over half the training once it is settled
 COLLAPSED = 0.5  # of the directions that were filled, what is left where things fell together
@@ -26,8 +27,7 @@ class Step:
     before: int
     after: int
     cosines: Array  # (N,) float64, of each with itself, aligned; NaN where a vector is 0
-    overlap: float  # of its 15 nearest, what a thing keeps, 0 … 1; of a sample of 2,000
-    directions: tuple[float, float]  # filled before and after, 1 … D
+    overlap: float  # of its 15 nearest, what a thing keeps, 0 … 1; the mean of a sample
 
     @property
     def cosine(self) -> float:
@@ -38,27 +38,58 @@ class Step:
     @property
     def moved(self) -> Ints:
         """The rows of those that moved, the furthest first; at most MOST_MOVED."""
-        order = np.argsort(self.cosines, kind="stable")  # NaN last
-        return order[self.cosines[order] < 1][:MOST_MOVED]
+        order = np.argsort(self.cosines, kind="stable")[:MOST_MOVED]
+        return order[np.isfinite(self.cosines[order])]
 
 
-def steps(epochs: Mapping[int, Array], *, seed: int = 0) -> tuple[Step, ...]:
-    """What happened between each kept epoch and the next; O(N · D²) and overlap's each.
+@dataclass(frozen=True, eq=False)
+class Drift:
+    """What happened between each kept epoch and the next, and whether it came to rest."""
+
+    steps: tuple[Step, ...]
+    half: Step | None = None  # the second half of it; None where there is no earlier epoch
+    finding: Finding | None = None  # about that half
+
+
+def drift(epochs: Mapping[int, Array], own: int, *, seed: int = 0) -> Drift:
+    """How N things moved while a model learnt; O(N · D²) and 1,000 · N · D for each epoch.
+
+    The finding is about the second half: from the latest of the epochs in the first half, or the
+    first of all, to the run's own. An epoch or two before the end nothing moves much whatever the
+    case. It is drift.settled, drift.moving or drift.collapsed, its rows those that moved most.
 
     Args:
-        epochs: Vectors (N, D) of the same things by epoch, rising.
+        epochs: The things' vectors (N, D) by epoch, rising, `own` among them.
+        own: The epoch that the run's own vectors are of.
         seed: Of the sample whose neighbours are looked at.
     """
-    return tuple(step(epochs, *pair, seed=seed) for pair in pairwise(epochs))
+    tables = {epoch: unit(vectors).astype(np.float64) for epoch, vectors in epochs.items()}
+    n = len(tables[own])
+    asked = np.sort(np.random.default_rng(seed).permutation(n)[:SAMPLE])
+    near = {epoch: nearest(x, x[asked], NEAR, asked).items for epoch, x in tables.items()}
+
+    def step(before: int, after: int) -> Step:
+        x, y = tables[before], tables[after]
+        cosines = ((x @ align(x, y)) * y).sum(axis=1)
+        cosines[~(x.any(axis=1) & y.any(axis=1))] = np.nan
+        return Step(before, after, cosines, float(shared(near[before], near[after]).mean()))
+
+    steps = tuple(step(*pair) for pair in pairwise(epochs))
+    if earlier := [epoch for epoch in epochs if epoch < own]:
+        begin = max((epoch for epoch in earlier if 2 * epoch <= own), default=earlier[0])
+        half = step(begin, own)
+        was, now = (_directions(tables[epoch]) for epoch in (begin, own))
+        return Drift(steps, half, _judged(half, was, now))
+    return Drift(steps)
 
 
-def step(epochs: Mapping[int, Array], before: int, after: int, *, seed: int = 0) -> Step:
-    """What happened between two of these epochs."""
-    x, y = (unit(epochs[epoch]).astype(np.float64) for epoch in (before, after))
-    cosines = ((x @ align(x, y)) * y).sum(axis=1)
-    cosines[~(x.any(axis=1) & y.any(axis=1))] = np.nan
-    kept = float(overlap(x, y, k=NEAR, seed=seed).mean())
-    return Step(before, after, cosines, kept, (_directions(x), _directions(y)))
+def _judged(half: Step, was: float, now: float) -> Finding:
+    key, severity = ("settled", OK) if half.overlap >= SETTLED else ("moving", WARN)
+    if now < COLLAPSED * was:
+        key, severity = "collapsed", BAD
+    numbers = {"before": half.before, "after": half.after, "cosine": half.cosine}
+    numbers |= {"overlap": half.overlap, "near": NEAR, "was": was, "now": now}
+    return Finding(f"drift.{key}", severity, numbers, half.moved)
 
 
 def _directions(table: Array) -> float:
@@ -69,39 +100,3 @@ def _directions(table: Array) -> float:
     sizes = np.linalg.eigvalsh(table.T @ table).clip(min=0) ** 0.5
     share = sizes[sizes > 0] / max(float(sizes.sum()), 1e-300)
     return float(np.exp(-(share * np.log(share)).sum()))
-
-
-def drift(epochs: Mapping[int, Array], own: int, *, seed: int = 0) -> Finding | None:
-    """Whether the vectors had come to rest, by what happened in the second half of the training.
-
-    From the latest kept epoch that lies in the first half to the run's own: an epoch or two before
-    its end nothing moves much whatever the case. None with fewer than two epochs up to there.
-
-    Args:
-        epochs: Vectors (N, D) of the same things by epoch, rising; `own` among them.
-        own: The epoch that the run's vectors are of.
-        seed: Of the sample whose neighbours are looked at.
-
-    Returns:
-        drift.settled, drift.moving or drift.collapsed; its rows moved most, the furthest first.
-    """
-    earlier = [epoch for epoch in epochs if epoch < own]
-    if not earlier:
-        return None
-    found = step(
-        epochs, max((e for e in earlier if 2 * e <= own), default=earlier[0]), own, seed=seed
-    )
-    was, now = found.directions
-    key, severity = ("settled", OK) if found.overlap >= SETTLED else ("moving", WARN)
-    if now < COLLAPSED * was:
-        key, severity = "collapsed", BAD
-    numbers = {
-        "before": found.before,
-        "after": found.after,
-        "cosine": found.cosine,
-        "overlap": found.overlap,
-        "near": NEAR,
-        "was": was,
-        "now": now,
-    }
-    return Finding(f"drift.{key}", severity, numbers, found.moved)
