@@ -498,7 +498,7 @@ def _vectors_told(about: Mapping[str, Any]) -> str:
     ]
     lines += [f"{one['severity']:4}  {one['sentence']}" for one in about["diagnosis"]]
     if moved := (about["drift"] or {}).get("moved"):
-        lines.append(f"moved most: {', '.join(one['label'] for one in moved)}")
+        lines.append(f"moved most: {', '.join(one['label'] for one in moved[:5])}")
     lines += [
         f"{one['name']} is told from ten neighbours for {one['right']:.0%}, from the commonest "
         f"value for {one['commonest']:.0%}"
