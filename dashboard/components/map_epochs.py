@@ -71,17 +71,14 @@ def drift(placed: Placed) -> None:
     with right:
         said = t("embeddings.drift.most", before=half.before, after=half.after)
         st.markdown(f"**{said}**")
-        shown = {
-            "label": placed.names(rows),
-            "similarity": half.cosines[half.moved],
-            "events": placed.events[rows],
-        }
+        shown = {"label": placed.names(rows), "similarity": half.cosines[half.moved]}
         cosine = st.column_config.NumberColumn(t("column.similarity"), format="%.2f")
+        label = st.column_config.Column(t("column.label"), width="medium")
         table(
             pd.DataFrame(shown),
             alt=said,
             key="map_moved",
-            columns={"similarity": cosine},
+            columns={"similarity": cosine, "label": label},
             height=300,
         )
     st.caption(t("embeddings.drift.how"))
