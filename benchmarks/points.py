@@ -83,8 +83,17 @@ def made_up(workspace: Workspace, n: int) -> Run:
         "decay": np.zeros(1),
     }
     plan = config.plan(info.id, "als", {"dim": DIM}, device="cpu")
-    facts = {"name": "als", "dataset_name": info.name, "created": "2024-01-01T00:00:00Z"}
-    return artifact.save(workspace, config.run_id(plan), plan, state, ids, **facts, seconds=0.0)
+    return artifact.save(
+        workspace,
+        config.run_id(plan),
+        plan,
+        state,
+        ids,
+        name="als",
+        dataset_name=info.name,
+        created="2024-01-01T00:00:00Z",
+        seconds=0.0,
+    )
 
 
 @contextmanager

@@ -502,6 +502,14 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
+class Remembering(Protocol):
+    """Optional power of an Encoder: a fit keeps what the items were after a few of its epochs."""
+
+    best_epoch: int  # the model is as it was after this one
+    milestones: Mapping[int, Floats]  # the items' vectors (I, D) by epoch, rising; none after load
+
+
+@runtime_checkable
 class Summed(Protocol):
     """Optional power of an Encoder: an item's vector is made from a sum of vectors."""
 

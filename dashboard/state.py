@@ -20,6 +20,7 @@ from dashboard.text import LANGUAGES, text
 NAMES = (
     *("dataset", "run", "runs", "baseline", "user", "k", "keep", "rerank", "strength", "metric"),
     *("item", "against", "drop", "add", "move", "colour", "space", "layout"),
+    "epoch",
     "language",
 )
 EDITS = ("drop", "add", "move")  # of one person's history

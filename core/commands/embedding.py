@@ -30,6 +30,7 @@ def embed(options: Any) -> Result:
         loaded,
         of=options.of,
         component=options.component,
+        epoch=options.epoch,
         axes=(options.axes or 2) if options.map else 0,
         seed=options.seed,
         on_stage=progress(),
@@ -43,11 +44,14 @@ def embed(options: Any) -> Result:
 
 def _vectors_told(about: Mapping[str, Any]) -> str:
     kept = "" if about["kept"] == 1 else f", {about['kept']:.0%} of the weights' size"
+    epoch = about["epoch"]
     lines = [
         f"{about['rows']} {about['of']} of {about['model']} in {about['dim']} numbers "
-        f"({about['component']}{kept})"
+        f"({about['component']}{kept})" + (f", after epoch {epoch}" if epoch else "")
     ]
     lines += [f"{one['severity']:4}  {one['sentence']}" for one in about["diagnosis"]]
+    if moved := (about["drift"] or {}).get("moved"):
+        lines.append(f"moved most: {', '.join(one['label'] for one in moved[:5])}")
     lines += [
         f"{one['name']} is told from ten neighbours for {one['right']:.0%}, from the commonest "
         f"value for {one['commonest']:.0%}"

@@ -1,7 +1,9 @@
 """What a model has learnt, to be looked at: vectors, neighbours, maps, clusters, diagnosis."""
 
+from core.embed.alignment import align
 from core.embed.clusters import Clusters, clusters, names_of, over_represented, words
 from core.embed.diagnosis import Finding, diagnosis, overlap
+from core.embed.drift import Drift, Step, drift
 from core.embed.index import Index, searcher
 from core.embed.layout import Map
 from core.embed.neighbours import Exact, Neighbours, nearest
@@ -12,18 +14,22 @@ from core.embed.vectors import Vectors, components, item_vectors, user_vectors
 __all__ = [
     "PCA",
     "Clusters",
+    "Drift",
     "Exact",
     "Finding",
     "Index",
     "Map",
     "Neighbours",
     "Quality",
+    "Step",
     "Told",
     "Vectors",
+    "align",
     "aligned",
     "clusters",
     "components",
     "diagnosis",
+    "drift",
     "item_vectors",
     "names_of",
     "nearest",

@@ -2,6 +2,7 @@
 
 from core.pipeline.answers import Ready, ready, recommend, recommendations, whom
 from core.pipeline.embedding import Near, embedding, laid_on, neighbours, vectors_of
+from core.pipeline.epochs import drift_of, laid_out_from, vectors_after
 from core.pipeline.explaining import codes_of, explained, history_of, places
 from core.pipeline.judgement import compare, evaluate
 from core.pipeline.record import document, export
@@ -17,6 +18,7 @@ __all__ = [
     "codes_of",
     "compare",
     "document",
+    "drift_of",
     "embedding",
     "evaluate",
     "explained",
@@ -25,6 +27,7 @@ __all__ = [
     "fit",
     "history_of",
     "laid_on",
+    "laid_out_from",
     "neighbours",
     "places",
     "ready",
@@ -34,6 +37,7 @@ __all__ = [
     "stored",
     "told",
     "train",
+    "vectors_after",
     "vectors_of",
     "whom",
 ]

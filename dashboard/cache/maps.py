@@ -16,18 +16,20 @@ from dashboard.cache.keeping import MAPS, MEDIUM, answers, under_way
 from dashboard.cache.runs import loaded
 
 if TYPE_CHECKING:
-    from core.embed import Finding
+    from core.embed import Drift, Finding, Step
     from core.embed.clusters import Term
     from dashboard.charts.points import Colouring
     from dashboard.maps import Placed
 
 
 @under_way(MAPS)
-def placing(workspace: Workspace, run: Run, component: str) -> Background[Placed]:
+def placing(
+    workspace: Workspace, run: Run, component: str, epoch: int | None = None
+) -> Background[Placed]:
     """The run's items on their principal axes; begins to work it out on the first call."""
     from dashboard.maps import place
 
-    return Background(lambda report: place(loaded(workspace, run), component, report))
+    return Background(lambda report: place(loaded(workspace, run), component, report, epoch))
 
 
 @under_way(MAPS)
@@ -55,6 +57,8 @@ def colouring(placed: Placed, by: str) -> Colouring:
     if kind == "number" and features and features.numeric:
         column = features.numeric.names.index(name)
         return by_number(features.numeric.matrix[placed.codes, column])
+    if kind == "moved" and (step := last_step(placed)):
+        return by_number(1 - step.cosines[placed.codes])
     return by_number(placed.events, log=True)
 
 
@@ -67,7 +71,8 @@ def colourings(placed: Placed) -> list[str]:
     named = [f"attribute:{name}" for name in (attributes(block.names) if block else ())]
     if features and features.numeric:
         named += [f"number:{name}" for name in features.numeric.names]
-    return [*(["cluster"] if placed.groups else []), *named, "popularity"]
+    moved = ["moved"] if last_step(placed) else []
+    return [*(["cluster"] if placed.groups else []), *named, "popularity", *moved]
 
 
 @answers(MEDIUM)
@@ -90,8 +95,31 @@ def diagnosed(placed: Placed) -> list[Finding]:
     from core.embed import diagnosis
     from core.pipeline.names import Names
 
-    found = diagnosis(placed.near.vectors.values, Names(placed.ready).taken)
+    found = list(diagnosis(placed.near.vectors.values, Names(placed.ready).taken))
+    if (moved := drifted(placed)) and moved.finding:
+        found.append(moved.finding)
     return sorted(found, key=lambda one: -("ok", "warn", "bad").index(one.severity))
+
+
+def drifted(placed: Placed) -> Drift | None:
+    """How the items moved while the run learnt, whichever epoch is shown."""
+    ready, near = placed.ready, placed.near
+    return (
+        _drifted(ready.workspace, ready.run, near.vectors.component) if ready.run.epochs else None
+    )
+
+
+@answers(MEDIUM)
+def _drifted(workspace: Workspace, run: Run, component: str) -> Drift | None:
+    from core.pipeline import drift_of
+
+    return drift_of(loaded(workspace, run), component)
+
+
+def last_step(placed: Placed) -> Step | None:
+    """From the kept epoch before to the one that is shown."""
+    found, shown = drifted(placed), placed.near.epoch or placed.ready.run.own_epoch
+    return next((step for step in found.steps if step.after == shown), None) if found else None
 
 
 @answers(MEDIUM)

@@ -7,6 +7,7 @@ import streamlit as st
 from core.artifact import Run
 from dashboard import cache, maps, state
 from dashboard.background import Background
+from dashboard.components import map_epochs
 from dashboard.components.context import Context, context
 from dashboard.components.labels import run_label, text_or
 from dashboard.components.map_items import neighbour_tables, selection, sound, twin
@@ -38,7 +39,8 @@ def main(now: Context) -> None:
         first_step(now.dataset)
         return
     run = _run(now, able)
-    making = cache.placing(now.workspace, run, state.get("space") or "")
+    epoch = map_epochs.chosen(run)
+    making = cache.placing(now.workspace, run, state.get("space") or "", epoch)
     placed = making.get(PATIENCE_S)
     if placed is None:
         heading("embeddings", t("embeddings.answer.soon", run=run_label(run)))
@@ -70,17 +72,20 @@ def _await(making: Background[Placed]) -> None:
 
 def _page(run: Run, placed: Placed, now: Context) -> None:
     top = st.container()
-    kind, space = st.columns([5, 5], vertical_alignment="bottom")
+    kind, space, epoch = st.columns([5, 5, 3], vertical_alignment="bottom")
     layout = state.known("layout", maps.LAYOUTS, maps.LAYOUTS[0]) or maps.LAYOUTS[0]
     with kind:
         layout_box(layout)
     with space:
         _space(placed, now)
+    with epoch:
+        map_epochs.epoch_box(placed)
     shown = _arranged(placed) if layout == "neighbours" else placed
     with top:
         heading("embeddings", _answer(run, shown))
     _map(run, shown, now)
     sound(shown, at_once=len(shown.codes) <= JUDGED_AT_ONCE)
+    map_epochs.drift(shown)
     link("recommendations", t("action.recommendations"), icon=":material/recommend:")
 
 
@@ -124,6 +129,7 @@ def _map(run: Run, placed: Placed, now: Context) -> None:
     way = _way(run, placed, now) if personal else Way()
     row = placed.row(state.get("item"))
     chosen = draw(placed, by, row, sized=sized, name=run_label(run), way=way)
+    map_epochs.looking_back(placed)
     st.caption(_method(placed))
     if row >= 0:
         neighbour_tables(placed, row, run_label(run))

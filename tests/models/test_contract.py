@@ -197,16 +197,62 @@ def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(name, stop_after, monk
         model = MODELS[name](MODELS[name].Config(**settings))
         if memory:
             model.resume_at(memory)
-        return model.fit(train, rng=np.random.default_rng(0), on_epoch=on_epoch).state()
+        return model.fit(train, rng=np.random.default_rng(0), on_epoch=on_epoch)
 
     memory = Memory({})
     with pytest.raises(KeyboardInterrupt):
         fit(memory, stop)
     assert memory.kept
-    again, whole = fit(memory), fit(None)
+    resumed, fresh = fit(memory), fit(None)
+    again, whole = resumed.state(), fresh.state()
     assert again.keys() == whole.keys()
     for key, array in again.items():
         np.testing.assert_array_equal(array, whole[key])
+    kept, wanted = (getattr(model, "milestones", {}) for model in (resumed, fresh))
+    assert list(kept) == list(wanted)
+    assert bool(kept) == (name in REMEMBERING)
+    for epoch, vectors in kept.items():
+        np.testing.assert_array_equal(vectors, wanted[epoch])
+
+
+REMEMBERING = sorted(name for name in TRAINED if hasattr(MODELS[name], "encode_items"))
+
+
+@pytest.mark.parametrize("name", REMEMBERING)
+@pytest.mark.parametrize("refit", [True, False])
+def test_what_the_items_were_after_some_epochs_is_kept_and_changes_nothing(
+    name, refit, monkeypatch
+):
+    train = with_validation(checkerboard(8, 10)[0])
+    settings = {"epochs": 6, "patience": 2, "refit": refit}
+
+    def fit() -> Any:
+        model = MODELS[name](MODELS[name].Config(**settings))
+        return model.fit(train, rng=np.random.default_rng(0))
+
+    model = fit()
+    kept, own = model.milestones, model.encode_items().numpy()
+    last = model.best_epoch if refit else min(6, model.best_epoch + 2)
+    powers = {epoch for epoch in (1, 2, 4) if epoch <= last}
+    assert list(kept) == sorted({*powers, model.best_epoch, last})
+    assert all(vectors.shape == own.shape for vectors in kept.values())
+    np.testing.assert_array_equal(kept[model.best_epoch], own)
+    others = [vectors for epoch, vectors in kept.items() if epoch != model.best_epoch]
+    assert not any(np.array_equal(vectors, own) for vectors in others)
+    monkeypatch.setattr(Trained, "_marking", lambda *args, **options: None)
+    without = fit()
+    assert not without.milestones
+    assert without.best_epoch == model.best_epoch
+    for key, array in without.state().items():
+        np.testing.assert_array_equal(array, model.state()[key])
+
+
+@pytest.mark.parametrize("name", REMEMBERING)
+def test_an_epoch_is_kept_as_a_shorter_training_would_have_ended(name):
+    train = TrainData(checkerboard(8, 10)[0])
+    long, short = (fitted(name, train, epochs=epochs) for epochs in (5, 4))
+    assert list(long.milestones) == [1, 2, 4, 5]
+    np.testing.assert_array_equal(long.milestones[4], short.encode_items().numpy())
 
 
 def with_validation(log: Interactions) -> TrainData:
