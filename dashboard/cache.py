@@ -22,6 +22,7 @@ from dashboard.refining import Refining, Surveying
 if TYPE_CHECKING:
     from core.embed import Finding
     from core.embed.clusters import Term
+    from core.embed.selection import Part
     from core.evaluate.comparison import Comparison
     from core.explain.counterfactual import Counterfactual
     from core.explain.overview import Overview
@@ -482,7 +483,10 @@ def found_items(info: DatasetInfo, text: str, n: int) -> pd.DataFrame:
 
 
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_BY_ID)
-def selection_numbers(placed: Placed, rows: bytes) -> pd.DataFrame:
-    """The selected items' events and users beside the rest's; `rows` is a mask, a bit a row."""
-    ids = placed.ids(np.flatnonzero(_chosen(placed, rows)))
-    return queries.held_against_rest(placed.ready.dataset.info, ids)
+def selection_numbers(placed: Placed, rows: bytes) -> tuple[Part, Part]:
+    """The selected items' events and users, and the rest's; `rows` is a mask, a bit a row."""
+    from core.embed import held_against_rest
+
+    chosen = np.zeros(len(placed.codes), bool)
+    chosen[placed.codes] = _chosen(placed, rows)
+    return held_against_rest(placed.ready.dataset.interactions, chosen)

@@ -7,6 +7,7 @@ from core.embed.layout import Map
 from core.embed.neighbours import Exact, Neighbours, nearest
 from core.embed.pca import PCA, aligned
 from core.embed.quality import Quality, Told, quality, told
+from core.embed.selection import Part, held_against_rest
 from core.embed.vectors import Vectors, components, item_vectors, user_vectors
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Index",
     "Map",
     "Neighbours",
+    "Part",
     "Quality",
     "Told",
     "Vectors",
@@ -24,6 +26,7 @@ __all__ = [
     "clusters",
     "components",
     "diagnosis",
+    "held_against_rest",
     "item_vectors",
     "names_of",
     "nearest",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.embed.clusters import Term
+from core.embed.selection import Part
 from core.types import Array
 from dashboard import cache
 from dashboard.charts.points import Colouring
@@ -65,7 +65,7 @@ def selection(placed: Placed, chosen: Array) -> None:
     rows = np.flatnonzero(chosen)
     section("embeddings.selection", n=len(rows))
     bits = np.packbits(chosen).tobytes()
-    _numbers(cache.selection_numbers(placed, bits))
+    _numbers(*cache.selection_numbers(placed, bits))
     profile, items = st.columns(2)
     with profile:
         st.markdown(f"**{t('embeddings.stands_out')}**")
@@ -103,33 +103,28 @@ def _recommended(placed: Placed, bits: bytes, n: int) -> None:
     st.caption(said)
 
 
-def _numbers(numbers: pd.DataFrame) -> None:
-    parts = {bool(part["chosen"]): part for part in numbers.to_dict("records")}
-    if True not in parts:
+def _numbers(own: Part, rest: Part) -> None:
+    if not own.events:
         return
-    own, rest, events = parts[True], parts.get(False), numbers["events"].sum()
+    share = own.events / (own.events + rest.events)
     shown: list[tuple[str, str, str | None]] = [
-        (t("embeddings.events_share"), f"{own['events'] / events:.1%}", None),
-        *[
-            (t(f"embeddings.{name}"), format(own[name], form), _rest(rest, name, form))
-            for name, form in (("users", ",.0f"), ("median_events", ",.0f"), ("mean_value", ".2f"))
-            if np.isfinite(own[name])
-        ],
+        (t("embeddings.events_share"), f"{share:.1%}", None)
     ]
-    for column, (label, value, beside) in zip(st.columns(len(shown)), shown, strict=True):
+    for name, form in (("users", ",.0f"), ("median_events", ",.0f"), ("mean_value", ".2f")):
+        here, there = getattr(own, name), getattr(rest, name)
+        if np.isfinite(here):
+            beside = t("embeddings.rest", value=format(there, form)) if rest.items else None
+            shown.append((t(f"embeddings.{name}"), format(here, form), beside))
+    for column, (label, value, said) in zip(st.columns(len(shown)), shown, strict=True):
         column.metric(
             label,
             value,
-            delta=beside,
+            delta=said,
             delta_color="off",
             delta_arrow="off",
             border=True,
             height="stretch",
         )
-
-
-def _rest(rest: Mapping[Hashable, Any] | None, name: str, form: str) -> str | None:
-    return None if rest is None else t("embeddings.rest", value=format(rest[name], form))
 
 
 def _profile(terms: list[Term], chosen: Array) -> None:
