@@ -13,7 +13,7 @@ from core.embed.selection import Part
 from core.types import Array
 from dashboard import cache
 from dashboard.charts.points import Colouring
-from dashboard.components.map_view import TWIN, colour_label, named
+from dashboard.components.map_view import TWIN, colour_label, named, term_label
 from dashboard.components.page import section, table
 from dashboard.components.people import escaped
 from dashboard.components.point_map import value_names
@@ -134,7 +134,7 @@ def _profile(terms: list[Term], chosen: Array) -> None:
     here, there = int(chosen.sum()), int((~chosen).sum())
     shown = pd.DataFrame(
         {
-            "value": [term.name for term in terms],
+            "value": [term_label(term.name) for term in terms],
             "selected": [100 * term.inside / here for term in terms],
             "rest_share": [100 * (term.overall - term.inside) / there for term in terms],
         }
