@@ -220,7 +220,9 @@ def measure(address: str, pid: int, n: int) -> None:
         print(f"colour   {recoloured(page, parts):6.2f} s  must {colour_s} s\n{parts.told()}")
         page.wait_for_timeout(1500)
         seconds, points = wanted(page, parts, n)
-        print(f"profile  {seconds:6.2f} s  must {profile_s} s, of {points:,} points\n{parts.told()}")
+        print(
+            f"profile  {seconds:6.2f} s  must {profile_s} s, of {points:,} points\n{parts.told()}"
+        )
         browser.close()
     lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
     peak = next(int(line.split()[1]) / 2**20 for line in lines if line.startswith("VmHWM:"))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from dashboard.background import Background
     from dashboard.charts.points import Colouring
     from dashboard.maps import Placed
+    from dashboard.solid import Solid
 
 MOST_USERS = 500  # in a select box; any other id can be written into it
 MOST_ITEMS = 1000  # the same
@@ -385,6 +386,14 @@ def arranging(placed: Placed) -> Background[Placed]:
     from dashboard.maps import arrange
 
     return Background(lambda report: arrange(placed, report))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=_BY_ID)
+def solid(placed: Placed) -> Solid:
+    """The items in three axes."""
+    from dashboard.solid import solid as found
+
+    return found(placed)
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_BY_ID)

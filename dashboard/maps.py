@@ -32,6 +32,7 @@ WIDE, HIGH = 1.7, 0.95  # how far the outermost points lie from the middle, in h
 MOST_CORNERS = 500
 AT_ONCE = 50_000  # items whose map of neighbours is made without being asked for
 LAYOUTS = ("neighbours", "axes")
+SOLID = "solid"  # the third: in three axes, drawn otherwise (dashboard/solid.py)
 SEED = 0
 WITHOUT = ("popularity", "recent_popularity")  # models linear in the history, with one row for all
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.embed.clusters import Term
 from core.embed.selection import Part
-from core.types import Array
+from core.types import Array, Floats
 from dashboard import cache
 from dashboard.charts.points import Colouring
 from dashboard.components.map_view import TWIN, colour_label, named, term_label
@@ -171,8 +171,14 @@ def sound(placed: Placed, *, at_once: bool) -> None:
         said.markdown(t(f"embeddings.sound.{one.key}", **one.numbers))
 
 
-def twin(placed: Placed, by: str) -> None:
-    """The map as a table, for those who do not see it or want its numbers."""
+def twin(placed: Placed, by: str, places: Floats | None = None) -> None:
+    """The map as a table, for those who do not see it or want its numbers.
+
+    Args:
+        placed: The map.
+        by: What it is coloured by.
+        places: Of the items in three axes (N, 3), if these are shown.
+    """
     section("embeddings.twin")
     n = len(placed.codes)
     st.caption(t("embeddings.twin.count", shown=min(n, MOST_ROWS), n=n))
@@ -182,9 +188,10 @@ def twin(placed: Placed, by: str) -> None:
         found = _items(placed, rows)
         if colouring.kind != "sequence":
             found[colour_label(by)] = _values(colouring, rows)
-        return found.assign(
-            x=placed.x[rows].astype(float).round(4), y=placed.y[rows].astype(float).round(4)
-        )
+        flat = (placed.x[rows], placed.y[rows]) if places is None else places[rows].T
+        for axis, values in zip("xyz", flat, strict=False):
+            found[axis] = values.astype(float).round(4)
+        return found
 
     with st.container(key=TWIN):
         table(

@@ -49,7 +49,7 @@ def layout_box(current: str) -> None:
     """Chooses the kind of map."""
     state.pick(
         "layout",
-        maps.LAYOUTS,
+        (*maps.LAYOUTS, maps.SOLID),
         lambda name: t(f"embeddings.layout.{name}"),
         current=current,
         title=t("embeddings.layout"),
