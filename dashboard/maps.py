@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from core.pipeline import Near, Ready
 
 WIDE, HIGH = 1.7, 0.95  # how far the outermost points lie from the middle, in half heights
-MOST_LABELS = 200_000  # items whose names are held; of more, each is asked for when it is wanted
 MOST_CORNERS = 500
 AT_ONCE = 50_000  # items whose map of neighbours is made without being asked for
 LAYOUTS = ("neighbours", "axes")
+SOLID = "solid"  # the third: in three axes, drawn otherwise (dashboard/solid.py)
 SEED = 0
 WITHOUT = ("popularity", "recent_popularity")  # models linear in the history, with one row for all
 
@@ -98,10 +98,10 @@ class Placed:
         return found and Block(found.names, found.matrix[self.codes])
 
     @cached_property
-    def _names(self) -> list[str] | None:
-        if len(self.codes) > MOST_LABELS:
-            return None
-        return self._ask(self.codes)
+    def _names(self) -> Any:
+        """What all items are called, some 30 bytes each."""
+        ids = self.ready.items.decode(self.codes)
+        return queries.item_labels(self.ready.dataset.info, ids.tolist()).array
 
     def ids(self, rows: Array) -> list[Any]:
         """The items' own ids."""
@@ -110,15 +110,7 @@ class Placed:
 
     def names(self, rows: Sequence[int] | Array) -> list[str]:
         """What the items in these rows are called; IndexError if there is no such row."""
-        known, rows = self._names, np.asarray(rows, np.int64)
-        if known is None:
-            return self._ask(self.codes[rows])
-        return [known[row] for row in rows.tolist()]
-
-    def _ask(self, codes: Ints) -> list[str]:
-        ids = self.ready.items.decode(codes)
-        labels = queries.item_labels(self.ready.dataset.info, ids.tolist())
-        return [str(label) for label in labels]
+        return [str(name) for name in self._names.take(np.asarray(rows, np.int64))]
 
     def row(self, item_id: str | None) -> int:
         """The row of the item with this id, -1 if the run knows none."""
@@ -272,7 +264,9 @@ def _read(path: Path, n: int) -> dict[str, Array] | None:
 def _scaled(placed: Placed, flat: Floats, like: Floats) -> Placed:
     """With these places (N, 2), in code order, in the frame of others."""
     x, y = scaled(flat, like)[placed.codes].T
-    return replace(placed, x=np.ascontiguousarray(x), y=np.ascontiguousarray(y))
+    found = replace(placed, x=np.ascontiguousarray(x), y=np.ascontiguousarray(y))
+    found.names([0])  # all are read here and not by the page, which would stand still
+    return found
 
 
 def scaled(flat: Floats, like: Floats | None = None) -> Floats:
@@ -309,12 +303,27 @@ def inside(polygon: Any, x: Floats, y: Floats) -> Array:
         raise BadInput("a selection's corners must be finite numbers")
     (left, low), (right, high) = corners.min(axis=0), corners.max(axis=0)
     near = np.flatnonzero((x >= left) & (x <= right) & (y >= low) & (y <= high))
-    px, py = x[near].astype(np.float64), y[near].astype(np.float64)
-    odd = np.zeros(len(near), bool)
-    for (xi, yi), (xj, yj) in zip(corners, np.roll(corners, 1, axis=0), strict=True):
-        if yi != yj:
-            crosses = (yi > py) != (yj > py)
-            odd ^= crosses & (px < (xj - xi) * (py - yi) / (yj - yi) + xi)
     found = np.zeros(len(x), bool)
-    found[near] = odd
+    found[near] = _odd(corners, x[near].astype(np.float64), y[near].astype(np.float64))
+    return found
+
+
+def _odd(corners: Array, x: Array, y: Array) -> Array:
+    """Whether a ray from each point crosses an odd number of edges, (N,).
+
+    Between two neighbouring heights of corners all points cross the same few edges.
+    """
+    heights, rank = np.unique(corners[:, 1], return_inverse=True)
+    band = np.searchsorted(heights, y, side="right").astype(np.uint16)  # ranks below it are below
+    order = np.argsort(band, kind="stable")
+    starts = np.searchsorted(band[order], np.arange(len(heights) + 2))
+    ends = np.stack([rank, np.roll(rank, 1)])
+    x, y, odd = x[order], y[order], np.zeros(len(x), bool)
+    for height in range(1, len(heights)):
+        part = slice(starts[height], starts[height + 1])
+        for i in np.flatnonzero((ends[0] >= height) != (ends[1] >= height)).tolist():
+            (xi, yi), (xj, yj) = corners[i], corners[i - 1]
+            odd[part] ^= x[part] < (xj - xi) * (y[part] - yi) / (yj - yi) + xi
+    found = np.empty_like(odd)
+    found[order] = odd
     return found

@@ -9,6 +9,7 @@ from core.embed.layout import Map
 from core.embed.neighbours import Exact, Neighbours, nearest
 from core.embed.pca import PCA, aligned
 from core.embed.quality import Quality, Told, quality, told
+from core.embed.selection import Part, held_against_rest
 from core.embed.vectors import Vectors, components, item_vectors, user_vectors
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Index",
     "Map",
     "Neighbours",
+    "Part",
     "Quality",
     "Step",
     "Told",
@@ -30,6 +32,7 @@ __all__ = [
     "components",
     "diagnosis",
     "drift",
+    "held_against_rest",
     "item_vectors",
     "names_of",
     "nearest",

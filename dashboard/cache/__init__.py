@@ -45,6 +45,7 @@ from dashboard.cache.maps import (
     neighbours,
     placing,
     selection_numbers,
+    solid,
     standing_out,
     told,
 )
@@ -100,6 +101,7 @@ __all__ = [
     "refining",
     "rejected",
     "selection_numbers",
+    "solid",
     "some_user",
     "standing_out",
     "survey",

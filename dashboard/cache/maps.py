@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from core.artifact import Run
-from core.data import queries
 from core.data.store import Workspace
 from core.types import Array, Queries
 from dashboard.background import Background
-from dashboard.cache.keeping import MAPS, MEDIUM, answers, under_way
+from dashboard.cache.keeping import MAPS, MEDIUM, answers, shared, under_way
 from dashboard.cache.runs import loaded
 
 if TYPE_CHECKING:
     from core.embed import Drift, Finding, Step
     from core.embed.clusters import Term
+    from core.embed.selection import Part
     from dashboard.charts.points import Colouring
     from dashboard.maps import Placed
+    from dashboard.solid import Solid
 
 
 @under_way(MAPS)
@@ -157,7 +157,18 @@ def _chosen(placed: Placed, rows: bytes) -> Array:
 
 
 @answers(MEDIUM)
-def selection_numbers(placed: Placed, rows: bytes) -> pd.DataFrame:
-    """The selected items' events and users beside the rest's; `rows` is a mask, a bit a row."""
-    ids = placed.ids(np.flatnonzero(_chosen(placed, rows)))
-    return queries.held_against_rest(placed.ready.dataset.info, ids)
+def selection_numbers(placed: Placed, rows: bytes) -> tuple[Part, Part]:
+    """The selected items' events and users, and the rest's; `rows` is a mask, a bit a row."""
+    from core.embed import held_against_rest
+
+    chosen = np.zeros(len(placed.codes), bool)
+    chosen[placed.codes] = _chosen(placed, rows)
+    return held_against_rest(placed.ready.dataset.interactions, chosen)
+
+
+@shared(MAPS)
+def solid(placed: Placed) -> Solid:
+    """The items in three axes."""
+    from dashboard.solid import solid as found
+
+    return found(placed)
