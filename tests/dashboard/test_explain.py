@@ -27,6 +27,7 @@ from core.explain.what_if import edited
 from core.recommend import recommend
 from core.types import Array, Queries
 from dashboard.background import Background, Report
+from dashboard.cache.keeping import under_way
 from dashboard.charts import explain as charts
 from dashboard.components.explain.edits import Edits
 from dashboard.components.explain.words import Reasons, causes, figures
@@ -479,3 +480,23 @@ def test_an_error_under_way_reaches_every_page() -> None:
     for _ in range(2):
         with pytest.raises(BadInput, match="cannot be asked"):
             list(under_way)
+
+
+def test_what_went_wrong_is_tried_again_and_what_is_there_is_kept() -> None:
+    tries: list[str] = []
+
+    def ask(report: Report) -> str:
+        tries.append("")
+        if len(tries) == 1:
+            raise BadInput("not now")
+        return "all of it"
+
+    @under_way(2)
+    def begin(whom: str) -> Background[str]:
+        return Background(ask)
+
+    with pytest.raises(BadInput, match="not now"):
+        begin("u").get(60)
+    assert begin("u").get(60) == "all of it"
+    assert begin("u") is begin("u")
+    assert len(tries) == 2
