@@ -61,8 +61,12 @@ SENTENCES: Mapping[str, str] = {
     "cold.none": "{cold:,.0f} were never taken, and have no vectors.",
     "drift.settled": "From epoch {before:.0f} to {after:.0f} a vector kept {overlap:.0%} of its "
     "{near:.0f} nearest and turned to cosine {cosine:.2f}: they have settled.",
+    "drift.settling": "From epoch {before:.0f} to {after:.0f} a vector kept {overlap:.0%} of its "
+    "{near:.0f} nearest and turned to cosine {cosine:.2f}: they were settling, as is usual where "
+    "validation ends the training.",
     "drift.moving": "From epoch {before:.0f} to {after:.0f} a vector kept {overlap:.0%} of its "
-    "{near:.0f} nearest and turned to cosine {cosine:.2f}: they were still moving.",
+    "{near:.0f} nearest and turned to cosine {cosine:.2f}: they were still moving; a "
+    "longer training may give other neighbours.",
     "drift.collapsed": "From epoch {before:.0f} to {after:.0f} the vectors fell together: they "
     "fill {now:.1f} directions, where they had filled {was:.1f}.",
 }

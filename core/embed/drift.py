@@ -16,7 +16,10 @@ from core.types import Array, Ints
 NEAR = 15
 SAMPLE = 1000  # things whose neighbours are looked at
 MOST_MOVED = 10
-SETTLED = 0.8  # of its neighbours, what a thing keeps over half the training once it is settled
+# Of its neighbours, what a thing keeps over the second half of the training: from the first on it
+# is settled, below the second it is not settling either. Where validation ended the training,
+# recvae and two_tower on the MovieLens sample kept about half: the middle is no fault.
+SETTLED, SETTLING = 0.8, 0.5
 COLLAPSED = 0.5  # of the directions that were filled, what is left where things fell together
 
 
@@ -56,7 +59,7 @@ def drift(epochs: Mapping[int, Array], own: int, *, seed: int = 0) -> Drift:
 
     The finding is about the second half: from the latest of the epochs in the first half, or the
     first of all, to the run's own. An epoch or two before the end nothing moves much whatever the
-    case. It is drift.settled, drift.moving or drift.collapsed, its rows those that moved most.
+    case. It is drift.settled, .settling, .moving or .collapsed, its rows those that moved most.
 
     Args:
         epochs: The things' vectors (N, D) by epoch, rising, `own` among them.
@@ -84,9 +87,12 @@ def drift(epochs: Mapping[int, Array], own: int, *, seed: int = 0) -> Drift:
 
 
 def _judged(half: Step, was: float, now: float) -> Finding:
-    key, severity = ("settled", OK) if half.overlap >= SETTLED else ("moving", WARN)
     if now < COLLAPSED * was:
         key, severity = "collapsed", BAD
+    elif half.overlap < SETTLING:
+        key, severity = "moving", WARN
+    else:
+        key, severity = "settled" if half.overlap >= SETTLED else "settling", OK
     numbers = {"before": half.before, "after": half.after, "cosine": half.cosine}
     numbers |= {"overlap": half.overlap, "near": NEAR, "was": was, "now": now}
     return Finding(f"drift.{key}", severity, numbers, half.moved)

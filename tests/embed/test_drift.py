@@ -87,6 +87,9 @@ def test_the_verdict_is_on_the_second_half(vectors):
     assert (found.finding.numbers["before"], found.finding.numbers["after"]) == (4, 9)
     moving = drift({**settled, 4: other}, 9)
     assert (moving.finding.key, moving.finding.severity) == ("drift.moving", "warn")
+    near = drift({1: vectors, 2: vectors + 0.35 * rng.standard_normal((N, D))}, 2)
+    assert 0.5 <= near.steps[0].overlap < 0.8
+    assert (near.finding.key, near.finding.severity) == ("drift.settling", "ok")
     assert moving.steps[-1].overlap > 0.999  # the last step alone would say settled
     after_the_best = drift({**settled, 20: other}, 9)
     assert after_the_best.finding.key == "drift.settled"

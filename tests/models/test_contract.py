@@ -180,7 +180,7 @@ def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(name, stop_after, monk
     monkeypatch.setattr(course, "SHARE", 1e9)
     monkeypatch.setattr(auto, "ENOUGH_EVENTS", 0)
     train = with_validation(checkerboard(8, 10)[0])
-    quick = {"epochs": 6, "patience": 6}
+    quick = {"epochs": 6, "patience": 6, "refit": stop_after == 2}
     if name == "fusion":
         neural = fitted("unified", train, **quick, dim=8)
         train = replace(train, components={"a": fitted("ease", train), "b": neural})
