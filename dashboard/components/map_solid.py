@@ -17,34 +17,31 @@ from dashboard.solid import DRAWN
 from dashboard.state import dark, t
 
 CHART, CLICKS = "map_solid", "map_solid_clicks"
-# Streamlit tells of selections only, and plotly selects nothing in three axes, so its clicks are
-# heard here. One that turns the view is none.
+# Streamlit tells of selections only, and plotly selects nothing in three axes and misses clicks
+# while it draws slowly. This knows what the pointer is over when it goes down and up in one place.
 _JS = """
 const live = new WeakSet();
 export default function ({ data, parentElement, setTriggerValue }) {
   if (live.has(parentElement)) return;
   live.add(parentElement);
-  let [plot, row, from] = [null, null, null];
-  const tell = () => {
-    if (row !== null) setTriggerValue("clicked", { row });
-    row = null;
-  };
-  const hit = ({ points }) => {
-    row = points?.[0]?.customdata ?? null;
-    if (!from) tell();
-  };
-  const down = (event) => { row = null; from = [event.clientX, event.clientY]; };
-  const up = (event) => {
-    const near = from && Math.hypot(event.clientX - from[0], event.clientY - from[1]) < 4;
-    from = null;
-    if (near) tell();
-    else row = null;
-  };
+  let [plot, over, from] = [null, null, null];
+  const hovers = ({ points }) => { over = points?.[0]?.customdata ?? null; };
+  const leaves = () => { over = null; };
   const look = () => {
     const found = document.querySelector(`.st-key-${data.chart} .js-plotly-plot`);
     if (found === plot || !found?.on) return;
     plot = found;
-    plot.on("plotly_click", hit);
+    over = null;
+    plot.on("plotly_hover", hovers);
+    plot.on("plotly_unhover", leaves);
+  };
+  const down = ({ target, clientX, clientY }) => {
+    from = plot?.contains(target) ? [clientX, clientY] : null;
+  };
+  const up = ({ clientX, clientY }) => {
+    const still = from && Math.hypot(clientX - from[0], clientY - from[1]) < 4;
+    from = null;
+    if (still && over !== null) setTriggerValue("clicked", { row: Number(over) });
   };
   const watch = new MutationObserver(look);
   watch.observe(document.body, { childList: true, subtree: true });
@@ -53,7 +50,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   look();
   return () => {
     watch.disconnect();
-    plot?.removeListener?.("plotly_click", hit);
+    plot?.removeListener?.("plotly_hover", hovers);
+    plot?.removeListener?.("plotly_unhover", leaves);
     window.removeEventListener("pointerdown", down, true);
     window.removeEventListener("pointerup", up, true);
     live.delete(parentElement);
