@@ -1,5 +1,6 @@
 """What a model has learnt, to be looked at: vectors, neighbours, maps, clusters, diagnosis."""
 
+from core.embed.arithmetic import Toward, toward
 from core.embed.clusters import Clusters, clusters, names_of, over_represented, words
 from core.embed.diagnosis import Finding, diagnosis, overlap
 from core.embed.index import Index, searcher
@@ -19,6 +20,7 @@ __all__ = [
     "Neighbours",
     "Quality",
     "Told",
+    "Toward",
     "Vectors",
     "aligned",
     "clusters",
@@ -32,6 +34,7 @@ __all__ = [
     "quality",
     "searcher",
     "told",
+    "toward",
     "user_vectors",
     "words",
 ]

@@ -2,6 +2,7 @@
 
 from core.pipeline.answers import Ready, ready, recommend, recommendations, whom
 from core.pipeline.audit import document, export
+from core.pipeline.combining import toward
 from core.pipeline.embedding import Near, embedding, laid_on, neighbours, vectors_of
 from core.pipeline.explaining import codes_of, explained, history_of, places
 from core.pipeline.judgement import compare, evaluate
@@ -33,6 +34,7 @@ __all__ = [
     "replay",
     "stored",
     "told",
+    "toward",
     "train",
     "vectors_of",
     "whom",

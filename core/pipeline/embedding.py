@@ -13,7 +13,7 @@ from core.pipeline.answers import Ready
 from core.pipeline.explaining import codes_of
 from core.pipeline.telling import Names
 from core.pipeline.training import OnStage
-from core.types import PAD, Array, Features
+from core.types import PAD, Array, Block, Features
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -240,11 +240,19 @@ class Near:
         return vectors_of(self.loaded, component=self.component, seed=self.seed)
 
     @cached_property
-    def _search(self) -> Exact | Index:
+    def search(self) -> Exact | Index:
+        """What finds the nearest of the vectors."""
         from core.embed import Exact, searcher
 
         values = self.vectors.values
         return searcher(values, seed=self.seed) if self.many else Exact(values)
+
+    @cached_property
+    def known(self) -> Block | None:
+        """The categories and words of each item, (I, F) of 0 and 1; None where nothing is known."""
+        from core.embed import words
+
+        return words(_features(self.loaded, "items"))
 
     @cached_property
     def _content(self) -> Overlap | str:
@@ -289,7 +297,7 @@ class Near:
         own, lists, why = np.array([code]), dict[str, list[dict[str, Any]]](), dict[str, str]()
         lists["vectors"] = []
         if found.values[code].any():
-            near = self._search.nearest(found.values[own], k, own)
+            near = self.search.nearest(found.values[own], k, own)
             lists["vectors"] = _told(self.loaded, near)
         else:
             why["vectors"] = f"nobody took item {item} where the model learnt: its vector is 0"
@@ -308,7 +316,7 @@ class Near:
             "item": self.loaded.items.ids[[code]].tolist()[0],
             "label": label,
             "component": found.component,
-            "recall": self._search.recall,
+            "recall": self.search.recall,
             **lists,
             "why": why,
         }
