@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 MOST_USERS = 500  # in a select box; any other id can be written into it
 MOST_ITEMS = 1000  # the same
 MOST_EVENTS = 500  # of a history shown
+PERSONAL = ("score", "shap")  # colours of the map that are about one person
 
 
 def fingerprint(query: Queries) -> str:
@@ -415,7 +416,32 @@ def colourings(placed: Placed) -> list[str]:
     named = [f"attribute:{name}" for name in (attributes(block.names) if block else ())]
     if features and features.numeric:
         named += [f"number:{name}" for name in features.numeric.names]
-    return [*(["cluster"] if placed.groups else []), *named, "popularity"]
+    return [*(["cluster"] if placed.groups else []), *named, "popularity", *PERSONAL]
+
+
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=_BY_ID)
+def scored(placed: Placed, user: str) -> Colouring:
+    """The points coloured by their score for this person of the log; what they took is grey."""
+    from core import pipeline
+    from core.recommend import score_blocks
+    from dashboard.charts.points import by_number
+
+    ready = placed.ready
+    _, query = pipeline.whom(ready, users=[user])
+    ((_, scores),) = score_blocks(ready.model, query, len(ready.items))
+    numbers = scores[0].double().cpu().numpy()
+    numbers[query.items] = np.nan
+    return by_number(numbers[placed.codes], rest="taken")
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_BY_ID)
+def toward(
+    placed: Placed, like: tuple[str, ...], less: tuple[str, ...], weight: float, k: int
+) -> dict[str, Any]:
+    """The k items most like some and least like others; see core.pipeline.toward."""
+    from core import pipeline
+
+    return pipeline.toward(placed.near, like, less, k=k, weight=weight)
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_BY_ID)

@@ -9,6 +9,8 @@ from dashboard import cache, maps, state
 from dashboard.background import Background
 from dashboard.components.context import Context, context
 from dashboard.components.labels import run_label, text_or
+from dashboard.components.map_arithmetic import asked
+from dashboard.components.map_colours import of_person, ringed
 from dashboard.components.map_items import neighbour_tables, selection, sound, twin
 from dashboard.components.map_view import (
     Way,
@@ -122,14 +124,18 @@ def _map(run: Run, placed: Placed, now: Context) -> None:
     sized = size.toggle(t("embeddings.size"), value=True, key="map_sized")
     personal = who.toggle(t("embeddings.person"), key="map_person")
     with search:
-        asked = search_box(placed)
-    matches(placed, asked)
-    way = _way(run, placed, now) if personal else Way()
+        sought = search_box(placed)
+    matches(placed, sought)
+    wanted = asked(placed)
+    way = _way(run, placed, now) if personal else Way(marks=wanted.marks)
+    by = of_person(placed, by, boxed=personal)
     row = placed.row(state.get("item"))
-    chosen = draw(placed, by, row, sized=sized, name=run_label(run), way=way)
+    ring = ringed(placed, by, row)
+    chosen = draw(placed, by, ring, sized=sized, name=run_label(run), way=way)
     st.caption(_method(placed))
     if row >= 0:
         neighbour_tables(placed, row, run_label(run))
+    wanted.show(marked=not personal)
     if chosen is not None:
         selection(placed, chosen)
     twin(placed, by)
