@@ -16,6 +16,7 @@ SHOWN = 6  # categories with a colour of their own; the others share one
 OTHER, NOTHING = SHOWN, SHOWN + 1
 STEPS = 64  # colours of a sequence; the value after the last is for "not known"
 SIZES = 16
+LEAST = 4  # size of a point with a share, be it ever so small
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -105,7 +106,7 @@ def by_number(numbers: Array, *, log: bool = False, rest: str = "unknown") -> Co
 
 
 def by_share(numbers: Array, *, rest: str) -> Colouring:
-    """Points by a number (N,) with a sign, on one scale to both sides of 0; those with one larger.
+    """Points by a number (N,) with a sign, on one scale to both sides of 0; larger the more it is.
 
     Args:
         numbers: What is coloured by, NaN for most.
@@ -115,16 +116,18 @@ def by_share(numbers: Array, *, rest: str) -> Colouring:
     known = np.isfinite(numbers)
     most = float(np.abs(numbers[known]).max(initial=0.0))
     half = STEPS // 2
-    strength = np.round(np.abs(numbers[known]) / (most or 1.0) * (half - 1)).astype(np.int64)
-    values = np.full(len(numbers), STEPS, np.uint8)
+    part = np.abs(numbers[known]) / (most or 1.0)
+    strength = np.round(part * (half - 1)).astype(np.int64)
+    values, own = np.full(len(numbers), STEPS, np.uint8), np.zeros(len(numbers), np.uint8)
     values[known] = np.where(numbers[known] < 0, half - 1 - strength, half + strength)
+    own[known] = np.round(LEAST + (SIZES - 1 - LEAST) * np.sqrt(part))  # by area
     return Colouring(
         values,
         "diverging",
         low=-most,
         high=most,
         numbers=numbers.astype(np.float32),
-        sizes=np.where(known, SIZES - 1, 0).astype(np.uint8),
+        sizes=own,
         rest=rest,
     )
 

@@ -107,20 +107,18 @@ def _shap_told(case: Case, found: Explanation) -> None:
 
 @st.fragment(run_every=POLL)
 def _refine(under_way: Refining, drawn: Explanation | None, item: str) -> None:
-    """How far it is; the page is drawn again once there is something better to draw."""
-    for found in under_way:
-        if found is None:
+    """How far it is; the page is drawn again at the first estimate and at the last."""
+    for news in under_way:
+        if news is None:  # none for a moment
             break
-        if found is not drawn:
-            st.rerun()
-    if under_way.done:
+    if under_way.done or (under_way.last is not None and drawn is None):
         st.rerun()
-    if drawn is None:
+    if under_way.last is None:
         st.status(t("embeddings.shap.working", item=item), state="running")
         return
-    most = PER_PLAYER * len(drawn.values)
-    said = t("explain.refining.help", n=drawn.evaluations, most=most)
-    st.progress(min(1.0, drawn.evaluations / most), text=f"{t('explain.refining')} {said}")
+    far, most = under_way.last.evaluations, PER_PLAYER * len(under_way.last.values)
+    said = t("explain.refining.help", n=far, most=most)
+    st.progress(min(1.0, far / most), text=f"{t('explain.refining')} {said}")
 
 
 def _shares(placed: Placed, user: str, item: str | None) -> Colouring:

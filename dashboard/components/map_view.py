@@ -159,7 +159,7 @@ def draw(
         trail=way.trail,
         marks=way.marks,
         ring=row,
-        fly=st.session_state.setdefault("map_fly", "link" if row >= 0 else ""),
+        fly=st.session_state.setdefault("map_fly", "link" if state.get("item") else ""),
         twin=TWIN,
         alt=t("embeddings.map.alt", run=name, n=len(placed.codes), colour=colour_label(by)),
     )
