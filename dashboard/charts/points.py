@@ -89,8 +89,9 @@ def by_number(numbers: Array, *, log: bool = False, rest: str = "unknown") -> Co
     numbers = np.asarray(numbers, np.float64)
     known = np.isfinite(numbers)
     values = np.full(len(numbers), STEPS, np.uint8)
+    told = None if log else numbers.astype(np.float32)
     if not known.any():
-        return Colouring(values, "sequence", rest=rest)
+        return Colouring(values, "sequence", numbers=told, rest=rest)
     given = numbers[known]
     if log:
         part = np.log1p(np.maximum(given, 0))
@@ -100,7 +101,6 @@ def by_number(numbers: Array, *, log: bool = False, rest: str = "unknown") -> Co
         upto = np.cumsum(np.bincount(ranks))
         part = (upto[ranks] - upto[0]) / max(1, upto[-1] - upto[0])
     values[known] = np.round(part * (STEPS - 1))
-    told = None if log else numbers.astype(np.float32)
     low, high = float(given.min()), float(given.max())
     return Colouring(values, "sequence", low=low, high=high, numbers=told, rest=rest)
 

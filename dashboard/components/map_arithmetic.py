@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -125,15 +126,19 @@ def _box(placed: Placed, side: str, chosen: Sequence[str]) -> None:
         ident: name for ident, name in cache.popular_items(info).items() if placed.row(ident) >= 0
     }
     names |= {one: placed.names([placed.row(one)])[0] for one in chosen}
+    times = Counter(names.values())  # the browser knows options by their names alone
+    names = {i: name if times[name] == 1 else f"{name} · {i}" for i, name in names.items()}
     key = f"map_{side}"
     st.session_state[key] = list(chosen)
 
     def changed() -> None:
+        if st.session_state[key] == list(chosen):  # the browser echoes what it was told
+            return
         texts = [text for text in st.session_state[key] or [] if isinstance(text, str)]
         found = {text: text if text in names else cache.find_item(info, text) for text in texts}
         lost = [text for text, ident in found.items() if placed.row(ident) < 0]
         if lost:
-            st.session_state["map_sum_lost"] = lost[0]
+            st.session_state[f"{key}_lost"] = lost[0]
         kept = [ident for text, ident in found.items() if ident and text not in lost]
         state.put_many(side, dict.fromkeys(kept))
 
@@ -149,7 +154,7 @@ def _box(placed: Placed, side: str, chosen: Sequence[str]) -> None:
         select_all=False,
         on_change=changed,
     )
-    if lost := st.session_state.pop("map_sum_lost", None):
+    if lost := st.session_state.pop(f"{key}_lost", None):
         st.warning(t("explain.what_if.unknown", value=escaped(lost)), icon=":material/search_off:")
 
 
