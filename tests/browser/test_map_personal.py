@@ -7,9 +7,7 @@ from urllib.parse import parse_qs, urlparse
 import pandas as pd
 import pytest
 
-from core import pipeline
 from core.artifact import Run
-from core.data.store import Workspace
 from dashboard.text import text
 from tests.browser.conftest import Visit
 from tests.browser.test_map import data, drawn, mapped, open_map, settled
@@ -47,20 +45,6 @@ def test_the_colours_of_a_person(visit: Visit, mapped: Run) -> None:
     assert 30 < shares.notna().sum() <= 40  # what the person took
     page.get_by_role("link", name=text("en", "embeddings.shap.more")).click()
     page.wait_for_url("**/explain*")
-
-
-def test_an_explanation_that_takes_its_time(
-    visit: Visit, mapped: Run, furnished: Workspace
-) -> None:
-    slow = pipeline.train(
-        furnished, mapped.config.dataset, "unified", {"epochs": 1, "dim": 16}, device="cpu"
-    )
-    page = open_map(visit, slow, more=SHAP)
-    page.get_by_text(text("en", "embeddings.shap.told", older="").strip()).wait_for()
-    page.get_by_text(text("en", "explain.refining"), exact=False).wait_for(state="detached")
-    settled(page)
-    assert page.locator(".st-key-map_of_items").count() == 1
-    assert page.locator(".map .ramp").inner_text()
 
 
 def test_like_and_less_from_the_box_to_the_map(visit: Visit, mapped: Run) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,11 @@ from streamlit.testing.v1 import AppTest
 
 from core import pipeline
 from core.data.store import Workspace
+from core.explain import Explanation
 from dashboard import cache, maps
 from dashboard.charts import arithmetic, points
 from dashboard.components.map_arithmetic import ANSWERS, MOST
+from dashboard.refining import Refining
 from dashboard.text import text
 from tests.dashboard.conftest import Open
 
@@ -112,6 +116,41 @@ def test_shares_are_the_explanation_s(
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
     (name,) = mapped.names([int(mapped.rows[item])])
     assert any(f"**{name}**" in element.value for element in page.markdown)
+
+
+def test_the_map_is_there_while_the_model_is_asked(
+    mapped: maps.Placed, user: str, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, asked = Event(), cache.refining
+
+    def held(*what: Any) -> Iterator[Explanation]:
+        assert go.wait(60)
+        yield from asked(*what)._steps
+
+    waiting: dict[Any, Refining] = {}
+
+    def refining(workspace: Any, run: Any, query: Any, items: Any, against: Any) -> Refining:
+        if items not in waiting:
+            waiting[items] = Refining(held(workspace, run, query, items, against))
+        return waiting[items]
+
+    monkeypatch.setattr(cache, "refining", refining)
+    label = text("en", "embeddings.colour.shap")
+    page = open_page(mapped.ready.workspace, "embeddings", layout="axes", colour="shap", user=user)
+    for _ in range(100):
+        if page.dataframe:
+            break
+        page.run()
+    assert numbers(page, label).isna().all()
+    (working,) = (one.label for one in page.status)
+    assert working.startswith(text("en", "embeddings.shap.working", item="")[:20])
+    go.set()
+    for _ in range(100):
+        page.run()
+        if not page.status:
+            break
+    assert numbers(page, label).notna().any()
+    assert not page.exception
 
 
 def test_with_one_person_s_way_there_is_one_box_for_the_person(
