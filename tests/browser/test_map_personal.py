@@ -59,7 +59,7 @@ def test_like_and_less_from_the_box_to_the_map(visit: Visit, mapped: Run) -> Non
     asked = parse_qs(urlparse(page.url).query)
     assert (asked["like"], asked["less"]) == (["42"], ["43"])
     assert data(page, "marks") == "10"
-    first = page.get_by_role("table").last.locator("tbody tr").first.locator("td")
+    first = page.locator("[data-testid=stTable] tbody tr").first.locator("td")
     total, plus, minus = (float(cell.replace("−", "-")) for cell in first.all_inner_texts()[2:])
     assert total == pytest.approx(plus + minus, abs=0.011)
     page.reload()
