@@ -26,6 +26,7 @@ from dashboard.state import dark, t
 ANSWERS = 10
 MOST = 8  # items named on both sides together: as many as there are colours
 HEAVIEST = 2.0  # weight of what is wanted less
+BESIDE = 3  # named items, of which table and chart have room beside each other
 TERMS = 6  # told of what stands out
 
 
@@ -152,6 +153,7 @@ def _box(placed: Placed, side: str, chosen: Sequence[str]) -> None:
         accept_new_options=True,
         filter_mode="contains",
         select_all=False,
+        wrap=True,
         on_change=changed,
     )
     if lost := st.session_state.pop(f"{key}_lost", None):
@@ -181,7 +183,8 @@ def _answer(placed: Placed, found: dict[str, Any], rows: Sequence[int], *, marke
     values = np.array([[part["value"] for part in one["parts"]] for one in answers])
     named = [f"+ {one['label']}" for one in like] + [f"− {one['label']}" for one in less]
     alt = t("embeddings.sum.alt", n=len(answers), items=listed(named))
-    table, chart = st.columns(2)
+    beside = len(named) <= BESIDE
+    table, chart = st.columns(2) if beside else (st.container(), st.container())
     with table:
         st.table(_table(answers, named, values), border="horizontal", hide_index=True, alt=alt)
     with chart:

@@ -97,15 +97,15 @@ def test_the_score_of_each_item_is_the_model_s(
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("ringed", [True, False])
+@pytest.mark.parametrize("place", [None, 3, 11])  # ringed: none, on the list, on none
 def test_shares_are_the_explanation_s(
-    mapped: maps.Placed, user: str, open_page: Open, language: str, ringed: bool
+    mapped: maps.Placed, user: str, open_page: Open, language: str, place: int | None
 ) -> None:
     ready = mapped.ready
     query = pipeline.history_of(ready, user)
     order = pipeline.places(ready, query)
-    item = int(order[11] if ringed else order[0])  # the twelfth is in no list
-    more = {"item": str(ready.items.ids[item])} if ringed else {}
+    item = int(order[place or 0])
+    more = {"item": str(ready.items.ids[item])} if place else {}
     label = text(language, "embeddings.colour.shap")
     page = open_map(open_page, mapped, label, colour="shap", user=user, language=language, **more)
     wanted = np.full(25, np.nan)
