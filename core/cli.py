@@ -103,7 +103,19 @@ def _parser() -> argparse.ArgumentParser:
     _add_embed(add("embed", commands.embed, "what a run has learnt, as vectors and a map", output))
     near = add("neighbours", commands.neighbours, "what is near an item, and by what", output)
     near.add_argument("run", metavar="RUN")
-    near.add_argument("--item", required=True, metavar="ID")
+    near.add_argument(
+        "--item",
+        required=True,
+        action="append",
+        metavar="ID",
+        help="or several, for what is like all",
+    )
+    near.add_argument(
+        "--less", action="append", default=[], metavar="ID", help="and what it should be less like"
+    )
+    near.add_argument(
+        "--weight", type=float, metavar="W", help="of what is wanted less, 0.5 if not given"
+    )
     near.add_argument("-k", type=_cutoff, default=10)
     near.add_argument("--component", default="", metavar="NAME", help=_COMPONENT)
     return parser

@@ -92,9 +92,7 @@ class Placed:
     @cached_property
     def known(self) -> Block | None:
         """The categories and words of each item, (N, F); None where nothing is known."""
-        from core.embed import words
-
-        found = words(self.ready.dataset.item_features)
+        found = self.near.known
         return found and Block(found.names, found.matrix[self.codes])
 
     @cached_property

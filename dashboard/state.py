@@ -17,10 +17,12 @@ import streamlit as st
 
 from dashboard.text import LANGUAGES, text
 
+SUM = ("like", "less", "weight")  # of items, on the map
 NAMES = (
     *("dataset", "run", "runs", "baseline", "user", "k", "keep", "rerank", "strength", "metric"),
     *("item", "against", "drop", "add", "move", "colour", "space", "layout"),
     "epoch",
+    *SUM,
     "language",
 )
 EDITS = ("drop", "add", "move")  # of one person's history
@@ -146,7 +148,7 @@ def put_many(name: str, values: Iterable[object]) -> None:
 def choose_dataset(dataset: str) -> None:
     """Makes this dataset the one that the pages are about, and forgets what hung on the last."""
     put("dataset", dataset)
-    forget(*("run", "runs", "baseline", "user", "colour", "space"), *OF_USER)
+    forget(*("run", "runs", "baseline", "user", "colour", "space"), *SUM, *OF_USER)
 
 
 def choose_user(user: str | None) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core import artifact
 from core.data.store import Workspace
 from core.errors import BadInput
 from core.terminal import Result, progress, table
+
+if TYPE_CHECKING:
+    from core.pipeline import Ready
 
 _LISTS = {
     "vectors": "to the model",
@@ -71,8 +74,12 @@ def neighbours(options: Any) -> Result:
     from core import pipeline
 
     workspace = Workspace.open(options.data_dir)
+    if options.weight is not None and not options.less:
+        raise BadInput(f"--weight {options.weight} has nothing to act on: add --less")
     loaded = pipeline.ready(workspace, artifact.run(workspace, options.run))
-    found = pipeline.neighbours(loaded, options.item, k=options.k, component=options.component)
+    if options.less or len(options.item) > 1:
+        return _toward(loaded, options)
+    found = pipeline.neighbours(loaded, options.item[0], k=options.k, component=options.component)
     parts = [f"near {found['label']} ({found['item']}), {found['model']}, {found['component']}"]
     for name, about in _LISTS.items():
         columns = ("item", "label", "cosine") + ("both",) * (name == "together")
@@ -80,4 +87,32 @@ def neighbours(options: Any) -> Result:
         parts.append(f"{about}\n{body}")
     if found["recall"] < 1:
         parts.append(f"the index finds {found['recall']:.1%} of the ten nearest vectors")
+    return found, "\n\n".join(parts)
+
+
+def _toward(loaded: Ready, options: Any) -> Result:
+    """What is like several items, and less like others; a column for what each of them adds."""
+    from core import pipeline
+
+    near = pipeline.Near(loaded, options.component)
+    found = pipeline.toward(near, options.item, options.less, k=options.k, weight=options.weight)
+    sides = [
+        ", ".join(f"{one['label']} ({one['item']})" for one in found[side])
+        for side in ("like", "less")
+    ]
+    less = f", less {sides[1]} (weight {found['weight']:g})" if sides[1] else ""
+    signed = [f"{sign}{one['item']}" for sign, side in (("+", "like"), ("-", "less"))
+              for one in found[side]]  # fmt: skip
+    rows = [
+        {**one, **{name: part["value"] for name, part in zip(signed, one["parts"], strict=True)}}
+        for one in found["vectors"]
+    ]
+    parts = [
+        f"like {sides[0]}{less}, {found['model']}, {found['component']}",
+        f"each named item's part, which add up to the cosine\n"
+        f"{table(rows, ('item', 'label', 'cosine', *signed))}",
+    ]
+    if found["terms"]:
+        said = table(found["terms"], ("name", "inside", "overall", "lift"))
+        parts.append(f"what the {found['profiled']} nearest have more of than all items\n{said}")
     return found, "\n\n".join(parts)

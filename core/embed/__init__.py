@@ -1,6 +1,7 @@
 """What a model has learnt, to be looked at: vectors, neighbours, maps, clusters, diagnosis."""
 
 from core.embed.alignment import align
+from core.embed.arithmetic import Toward, toward
 from core.embed.clusters import Clusters, clusters, names_of, over_represented, words
 from core.embed.diagnosis import Finding, diagnosis, overlap
 from core.embed.drift import Drift, Step, drift
@@ -25,6 +26,7 @@ __all__ = [
     "Quality",
     "Step",
     "Told",
+    "Toward",
     "Vectors",
     "align",
     "aligned",
@@ -41,6 +43,7 @@ __all__ = [
     "quality",
     "searcher",
     "told",
+    "toward",
     "user_vectors",
     "words",
 ]

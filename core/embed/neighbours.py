@@ -42,10 +42,11 @@ def unit(vectors: Array) -> Floats:
     if not np.isfinite(vectors).all():
         row = int(np.argmin(np.isfinite(vectors).all(axis=1)))
         raise BadInput(f"vector {row} has an entry that is not a finite number: train it again")
-    return _unit64(vectors).astype(np.float32)
+    return unit64(vectors).astype(np.float32)
 
 
-def _unit64(vectors: Array) -> Array:
+def unit64(vectors: Array) -> Array:
+    """The same in float64, whatever the entries are."""
     vectors = np.asarray(vectors, np.float64)
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return vectors / np.where(lengths > 0, lengths, 1)
@@ -126,8 +127,8 @@ def settle(
     found: Neighbours, vectors: Array, queries: Array, out: Ints, rows: Ints, candidates: Ints
 ) -> None:
     """Writes the best of these candidates (B, C), PAD for none, of the rows (B,), by float64."""
-    near = _unit64(vectors[candidates])  # (B, C, D)
-    cosines = np.einsum("bcd,bd->bc", near, _unit64(queries[rows])).round(DIGITS)
+    near = unit64(vectors[candidates])  # (B, C, D)
+    cosines = np.einsum("bcd,bd->bc", near, unit64(queries[rows])).round(DIGITS)
     cosines[(candidates == out[rows][:, None]) | (candidates < 0)] = -np.inf
     k = min(found.items.shape[1], candidates.shape[1])
     order = np.lexsort((candidates, -cosines), axis=1)[:, :k]

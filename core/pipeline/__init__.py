@@ -1,6 +1,7 @@
 """The only place where the stages are wired together: load → split → fit → save, and back."""
 
 from core.pipeline.answers import Ready, ready, recommend, recommendations, whom
+from core.pipeline.combining import toward
 from core.pipeline.embedding import Near, embedding, laid_on, neighbours, vectors_of
 from core.pipeline.epochs import drift_of, laid_out_from, vectors_after
 from core.pipeline.explaining import codes_of, explained, history_of, places
@@ -36,6 +37,7 @@ __all__ = [
     "replay",
     "stored",
     "told",
+    "toward",
     "train",
     "vectors_after",
     "vectors_of",

@@ -14,7 +14,7 @@ from core.pipeline.epochs import drift_of, drift_told, laid_out_from, vectors_af
 from core.pipeline.explaining import codes_of
 from core.pipeline.names import Names
 from core.pipeline.training import OnStage
-from core.types import PAD, Array, Features
+from core.types import PAD, Array, Block, Features
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -264,11 +264,19 @@ class Near:
         return vectors_of(self.loaded, component=self.component, seed=self.seed)
 
     @cached_property
-    def _search(self) -> Exact | Index:
+    def search(self) -> Exact | Index:
+        """What finds the nearest of the vectors."""
         from core.embed import Exact, searcher
 
         values = self.vectors.values
         return searcher(values, seed=self.seed) if self.many else Exact(values)
+
+    @cached_property
+    def known(self) -> Block | None:
+        """The categories and words of each item, (I, F) of 0 and 1; None where nothing is known."""
+        from core.embed import words
+
+        return words(_features(self.loaded, "items"))
 
     @cached_property
     def _content(self) -> Overlap | str:
@@ -313,7 +321,7 @@ class Near:
         own, lists, why = np.array([code]), dict[str, list[dict[str, Any]]](), dict[str, str]()
         lists["vectors"] = []
         if found.values[code].any():
-            near = self._search.nearest(found.values[own], k, own)
+            near = self.search.nearest(found.values[own], k, own)
             lists["vectors"] = _told(self.loaded, near)
         else:
             why["vectors"] = f"nobody took item {item} where the model learnt: its vector is 0"
@@ -332,7 +340,7 @@ class Near:
             "item": self.loaded.items.ids[[code]].tolist()[0],
             "label": label,
             "component": found.component,
-            "recall": self._search.recall,
+            "recall": self.search.recall,
             **lists,
             "why": why,
         }

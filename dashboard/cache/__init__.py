@@ -35,6 +35,7 @@ from dashboard.cache.keeping import (
     fingerprint,
 )
 from dashboard.cache.maps import (
+    PERSONAL,
     arranging,
     colouring,
     colourings,
@@ -44,10 +45,12 @@ from dashboard.cache.maps import (
     last_step,
     neighbours,
     placing,
+    scored,
     selection_numbers,
     solid,
     standing_out,
     told,
+    toward,
 )
 from dashboard.cache.runs import (
     finished_runs,
@@ -62,6 +65,7 @@ from dashboard.cache.runs import (
 )
 
 __all__ = [
+    "PERSONAL",
     "activity",
     "arranging",
     "colouring",
@@ -100,6 +104,7 @@ __all__ = [
     "recommendations",
     "refining",
     "rejected",
+    "scored",
     "selection_numbers",
     "solid",
     "some_user",
@@ -108,6 +113,7 @@ __all__ = [
     "told",
     "top_items",
     "top_users",
+    "toward",
     "users",
     "verdicts",
     "ways",

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from dashboard.maps import Placed
     from dashboard.solid import Solid
 
+PERSONAL = ("score", "shap")  # colours of the map that are about one person
+
 
 @under_way(MAPS)
 def placing(
@@ -72,7 +74,32 @@ def colourings(placed: Placed) -> list[str]:
     if features and features.numeric:
         named += [f"number:{name}" for name in features.numeric.names]
     moved = ["moved"] if last_step(placed) else []
-    return [*(["cluster"] if placed.groups else []), *named, "popularity", *moved]
+    return [*(["cluster"] if placed.groups else []), *named, "popularity", *moved, *PERSONAL]
+
+
+@answers(MEDIUM)
+def scored(placed: Placed, user: str) -> Colouring:
+    """The points coloured by their score for this person of the log; what they took is grey."""
+    from core import pipeline
+    from core.recommend import score_blocks
+    from dashboard.charts.points import by_number
+
+    ready = placed.ready
+    _, query = pipeline.whom(ready, users=[user])
+    ((_, scores),) = score_blocks(ready.model, query, len(ready.items))
+    numbers = scores[0].double().cpu().numpy()
+    numbers[query.items] = np.nan
+    return by_number(numbers[placed.codes], rest="taken")
+
+
+@answers(MEDIUM)
+def toward(
+    placed: Placed, like: tuple[str, ...], less: tuple[str, ...], weight: float, k: int
+) -> dict[str, Any]:
+    """The k items most like some and least like others; see core.pipeline.toward."""
+    from core import pipeline
+
+    return pipeline.toward(placed.near, like, less, k=k, weight=weight)
 
 
 @answers(MEDIUM)

@@ -75,13 +75,19 @@ def shortened(label: str) -> str:
     return label if len(label) <= LONGEST else label[: LONGEST - 1].rstrip() + "…"
 
 
+def plain(text: str) -> str:
+    """Somebody's text, in which plotly must see no markup and no formula."""
+    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return safe.replace("$", "&#36;")
+
+
 def _rows(names: Sequence[str]) -> Figure:
     """A figure with a row for each name, the first on top."""
     drawn = blank(height=70 + ROW * len(names), showlegend=False, bargap=0.3)
     drawn.update_yaxes(
         tickmode="array",
         tickvals=list(range(len(names))),
-        ticktext=[_plain(shortened(name)) for name in names],
+        ticktext=[plain(shortened(name)) for name in names],
         range=[len(names) - 0.4, -0.6],
         showgrid=False,
         zeroline=False,
@@ -89,12 +95,6 @@ def _rows(names: Sequence[str]) -> Figure:
     )
     drawn.update_xaxes(zeroline=False, fixedrange=True)
     return drawn
-
-
-def _plain(text: str) -> str:
-    """Somebody's text, in which plotly must see no markup and no formula."""
-    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return safe.replace("$", "&#36;")
 
 
 def _bars(frame: pd.DataFrame, places: Array, starts: Array, dark: bool) -> Bar:
@@ -107,7 +107,7 @@ def _bars(frame: pd.DataFrame, places: Array, starts: Array, dark: bool) -> Bar:
         orientation="h",
         text=frame["text"],
         textposition="none",
-        customdata=[_plain(label) for label in frame["label"]],
+        customdata=[plain(label) for label in frame["label"]],
         hovertemplate="%{customdata}: %{text}<extra></extra>",
         marker={
             "color": np.where(against, orange, blue),

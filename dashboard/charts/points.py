@@ -11,13 +11,14 @@ import numpy as np
 from plotly.graph_objects import Figure, Scatter3d
 from scipy import sparse
 
-from core.types import Array
+from core.types import Array, Floats
 from dashboard.charts import theme
 
 SHOWN = 6  # categories with a colour of their own; the others share one
 OTHER, NOTHING = SHOWN, SHOWN + 1
 STEPS = 64  # colours of a sequence; the value after the last is for "not known"
 SIZES = 16
+LEAST = 4  # size of a point with a share, be it ever so small
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -27,16 +28,21 @@ class Colouring:
     """A colour for each of N points."""
 
     values: Bytes  # (N,) places in the palette
-    kind: str  # "category", "sequence" or "group"
+    kind: str  # "category", "sequence", "diverging" or "group"
     names: tuple[str, ...] = ()  # of the categories shown, by value
     counts: dict[int, int] = field(default_factory=dict)  # points of each value, none in a sequence
     low: float = 0.0
     high: float = 0.0
+    numbers: Floats | None = None  # (N,) what is coloured by where it is a number, NaN for none
+    sizes: Bytes | None = None  # (N,) as of `sizes`, where the colours want their own
+    rest: str = "unknown"  # why there are points of which nothing is known: "map.REST"
 
     def palette(self, dark: bool) -> tuple[str, ...]:
         """The colour of each value; the last is that of points of which nothing is known."""
         if self.kind == "sequence":
             return (*theme.sequence(dark, STEPS), theme.faint(dark))
+        if self.kind == "diverging":
+            return (*theme.diverging(dark, STEPS), theme.faint(dark))
         if self.kind == "group":  # they have names on the map: a colour may come again
             return tuple(theme.APART[dark][i % SHOWN] for i in range(max(2, len(self.names))))
         return (*theme.APART[dark], theme.faint(dark))
@@ -48,7 +54,7 @@ class Colouring:
     @property
     def any_unknown(self) -> bool:
         """Whether there are points of which nothing is known."""
-        unknown = {"sequence": STEPS, "category": NOTHING}.get(self.kind)
+        unknown = {"sequence": STEPS, "diverging": STEPS, "category": NOTHING}.get(self.kind)
         return unknown is not None and bool((self.values == unknown).any())
 
 
@@ -78,18 +84,20 @@ def by_group(codes: Array, names: Sequence[str]) -> Colouring:
     return Colouring(values, "group", tuple(names), counts)
 
 
-def by_number(numbers: Array, *, log: bool = False) -> Colouring:
+def by_number(numbers: Array, *, log: bool = False, rest: str = "unknown") -> Colouring:
     """Points by a number (N,), NaN where it is not known.
 
     Args:
         numbers: What is coloured by.
         log: By the logarithm, for counts; else by rank, which shows where most points are.
+        rest: Why a number is not known; see Colouring.
     """
     numbers = np.asarray(numbers, np.float64)
     known = np.isfinite(numbers)
     values = np.full(len(numbers), STEPS, np.uint8)
+    told = None if log else numbers.astype(np.float32)
     if not known.any():
-        return Colouring(values, "sequence")
+        return Colouring(values, "sequence", numbers=told, rest=rest)
     given = numbers[known]
     if log:
         part = np.log1p(np.maximum(given, 0))
@@ -99,7 +107,35 @@ def by_number(numbers: Array, *, log: bool = False) -> Colouring:
         upto = np.cumsum(np.bincount(ranks))
         part = (upto[ranks] - upto[0]) / max(1, upto[-1] - upto[0])
     values[known] = np.round(part * (STEPS - 1))
-    return Colouring(values, "sequence", low=float(given.min()), high=float(given.max()))
+    low, high = float(given.min()), float(given.max())
+    return Colouring(values, "sequence", low=low, high=high, numbers=told, rest=rest)
+
+
+def by_share(numbers: Array, *, rest: str) -> Colouring:
+    """Points by a number (N,) with a sign, on one scale to both sides of 0; larger the more it is.
+
+    Args:
+        numbers: What is coloured by, NaN for most.
+        rest: Why a number is not known; see Colouring.
+    """
+    numbers = np.asarray(numbers, np.float64)
+    known = np.isfinite(numbers)
+    most = float(np.abs(numbers[known]).max(initial=0.0))
+    half = STEPS // 2
+    part = np.abs(numbers[known]) / (most or 1.0)
+    strength = np.round(part * (half - 1)).astype(np.int64)
+    values, own = np.full(len(numbers), STEPS, np.uint8), np.zeros(len(numbers), np.uint8)
+    values[known] = np.where(numbers[known] < 0, half - 1 - strength, half + strength)
+    own[known] = np.round(LEAST + (SIZES - 1 - LEAST) * np.sqrt(part))  # by area
+    return Colouring(
+        values,
+        "diverging",
+        low=-most,
+        high=most,
+        numbers=numbers.astype(np.float32),
+        sizes=own,
+        rest=rest,
+    )
 
 
 def sizes(counts: Array) -> Bytes:

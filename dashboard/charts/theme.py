@@ -7,6 +7,7 @@ the only sign: every category also has a marker shape.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from plotly.graph_objects import Figure
@@ -26,6 +27,17 @@ LITTLE_TO_MUCH = {
     False: ("#1f988b", "#26828e", "#31688e", "#3e4989", "#482475", "#440154"),
     True: ("#326c95", "#25838e", "#1fa088", "#4ac16d", "#a0da39", "#fde725"),
 }
+# From strongly against to strongly for, both sides lightest at 0, which has no colour of its own:
+# a point near 0 must still stand out from the ground and from `faint`. On a dark ground the light
+# ones are the strong ones.
+AGAINST = {
+    False: ("#6e2f00", "#8f4a06", "#b5701a"),
+    True: ("#ffc873", "#d98f35", "#a8661f"),
+}
+FOR = {
+    False: ("#3f88bd", "#1f5f9e", "#0a2f66"),
+    True: ("#3f82b5", "#5fb0e8", "#b3e0ff"),
+}
 MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "pentagon")
 
 
@@ -36,7 +48,16 @@ def colours(dark: bool) -> tuple[str, ...]:
 
 def sequence(dark: bool, n: int) -> tuple[str, ...]:
     """So many colours from little to much, evenly between those of LITTLE_TO_MUCH."""
-    stops = [[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in LITTLE_TO_MUCH[dark]]
+    return _between(LITTLE_TO_MUCH[dark], n)
+
+
+def diverging(dark: bool, n: int) -> tuple[str, ...]:
+    """So many colours, an even number, of which the first half speaks against, the other for."""
+    return _between(AGAINST[dark], n // 2) + _between(FOR[dark], n // 2)
+
+
+def _between(colours: Sequence[str], n: int) -> tuple[str, ...]:
+    stops = [[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in colours]
     found = []
     for step in range(n):
         place = step / max(1, n - 1) * (len(stops) - 1)

@@ -13,7 +13,8 @@ from core.embed.selection import Part
 from core.types import Array, Floats
 from dashboard import cache
 from dashboard.charts.points import Colouring
-from dashboard.components.map_view import TWIN, colour_label, named, term_label
+from dashboard.components.map_colours import colour_label, colouring_of
+from dashboard.components.map_view import TWIN, named, term_label
 from dashboard.components.page import section, table
 from dashboard.components.people import escaped
 from dashboard.components.point_map import value_names
@@ -70,7 +71,7 @@ def selection(placed: Placed, chosen: Array) -> None:
     with profile:
         st.markdown(f"**{t('embeddings.stands_out')}**")
         _profile(cache.standing_out(placed, bits), chosen)
-        _recommended(placed, bits, len(rows))
+        recommended(placed, bits, len(rows), key="map_for_set")
     with items:
         st.markdown(f"**{t('embeddings.selected_items')}**")
         with st.container(key="map_selected_items"):
@@ -91,9 +92,9 @@ def selection(placed: Placed, chosen: Array) -> None:
         )
 
 
-def _recommended(placed: Placed, bits: bytes, n: int) -> None:
+def recommended(placed: Placed, bits: bytes, n: int, *, key: str) -> None:
     """What the model would give somebody who took these."""
-    if not st.toggle(t("embeddings.for_set"), key="map_for_set"):
+    if not st.toggle(t("embeddings.for_set"), key=key):
         return
     rows = cache.for_set(placed, bits, MOST_HEARD, NEIGHBOURS)
     names = [escaped(name) for name in placed.names(rows)]
@@ -182,11 +183,13 @@ def twin(placed: Placed, by: str, places: Floats | None = None) -> None:
     section("embeddings.twin")
     n = len(placed.codes)
     st.caption(t("embeddings.twin.count", shown=min(n, MOST_ROWS), n=n))
-    colouring = named(cache.colouring(placed, by))
+    colouring = named(colouring_of(placed, by))
 
     def frame(rows: Array) -> pd.DataFrame:
         found = _items(placed, rows)
-        if colouring.kind != "sequence":
+        if colouring.numbers is not None:
+            found[colour_label(by)] = colouring.numbers[rows]
+        elif colouring.kind != "sequence":
             found[colour_label(by)] = _values(colouring, rows)
         flat = (placed.x[rows], placed.y[rows]) if places is None else places[rows].T
         for axis, values in zip("xyz", flat, strict=False):

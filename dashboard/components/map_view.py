@@ -15,6 +15,7 @@ from core.types import Array
 from dashboard import cache, maps, served, state
 from dashboard.charts.points import Colouring, sizes
 from dashboard.components.context import Context
+from dashboard.components.map_colours import colour_label, colouring_of
 from dashboard.components.people import escaped
 from dashboard.components.point_map import Shown, clicked, legend, point_map
 from dashboard.maps import Placed, inside
@@ -32,11 +33,6 @@ def colour_box(placed: Placed) -> str:
     by = state.known("colour", options, options[0]) or options[0]
     state.pick("colour", options, colour_label, current=by, title=t("embeddings.colour"))
     return by
-
-
-def colour_label(by: str) -> str:
-    """What is said of a colouring; attributes keep the names that the items' table gives them."""
-    return by.partition(":")[2] or t(f"embeddings.colour.{by}")
 
 
 def space_box(components: Sequence[str], current: str, named: Callable[[str], str]) -> None:
@@ -154,12 +150,14 @@ def draw(
         name: What the run is called.
         way: One person's, drawn over the map.
     """
-    colouring = named(cache.colouring(placed, by))
+    colouring = named(colouring_of(placed, by))
+    own = colouring.sizes if colouring.sizes is not None else sizes(placed.events)
+    values = served.publish(colouring.values.tobytes())
     shown = Shown(
         points=served.publish(placed.buffer),
-        values=served.publish(colouring.values.tobytes()),
-        sizes=served.publish(sizes(placed.events).tobytes()) if sized else None,
-        cards=_cards(placed),
+        values=values,
+        sizes=served.publish(own.tobytes()) if sized or own is colouring.sizes else None,
+        cards=_cards(placed, colouring.numbers, colour_label(by), values),
         title=colour_label(by),
         legend=legend(colouring),
         regions=_regions(placed) if by == "cluster" else (),
@@ -167,7 +165,7 @@ def draw(
         trail=way.trail,
         marks=way.marks,
         ring=row,
-        fly=st.session_state.setdefault("map_fly", "link" if row >= 0 else ""),
+        fly=st.session_state.setdefault("map_fly", "link" if state.get("item") else ""),
         twin=TWIN,
         alt=t("embeddings.map.alt", run=name, n=len(placed.codes), colour=colour_label(by)),
     )
@@ -212,15 +210,27 @@ def _chosen(
     return found if found.any() else None
 
 
-def _cards(placed: Placed) -> str:
-    """The address of what is written about single items, in the language of the page."""
+def _cards(placed: Placed, numbers: Array | None, title: str, values: str) -> str:
+    """The address of what is written about single items, in the language of the page.
+
+    Args:
+        placed: Whose.
+        numbers: What they are coloured by, where that is a number; else None.
+        title: What that is called.
+        values: The address of the colours, which stands for the numbers.
+    """
     language, events = state.language(), placed.events
 
-    def cards(rows: Sequence[int]) -> list[Mapping[str, Any]]:
-        counts = [int(events[row]) for row in rows]
-        return [
-            {"name": name, "lines": [text(language, "map.events", n=n)]}
-            for name, n in zip(placed.names(rows), counts, strict=True)
-        ]
+    def lines(row: int) -> list[str]:
+        found = [text(language, "map.events", n=int(events[row]))]
+        if numbers is not None and np.isfinite(numbers[row]):
+            said = f"{numbers[row]:,.4g}"
+            found.insert(0, text(language, "map.number", name=title, value=said))
+        return found
 
-    return served.describe(f"{placed.identity} {language}", cards)
+    def cards(rows: Sequence[int]) -> list[Mapping[str, Any]]:
+        pairs = zip(placed.names(rows), rows, strict=True)
+        return [{"name": name, "lines": lines(row)} for name, row in pairs]
+
+    about = f"{placed.identity} {language}"
+    return served.describe(about if numbers is None else f"{about} {values} {title}", cards)

@@ -10,6 +10,8 @@ from dashboard.background import Background
 from dashboard.components import map_epochs
 from dashboard.components.context import Context, context
 from dashboard.components.labels import run_label, text_or
+from dashboard.components.map_arithmetic import asked
+from dashboard.components.map_colours import of_person, ringed
 from dashboard.components.map_items import neighbour_tables, selection, sound, twin
 from dashboard.components.map_solid import draw_solid
 from dashboard.components.map_view import (
@@ -127,20 +129,23 @@ def _map(run: Run, placed: Placed, now: Context, layout: str) -> None:
     sized = size.toggle(t("embeddings.size"), value=True, key="map_sized")
     personal = who.toggle(t("embeddings.person"), key="map_person")
     with search:
-        asked = search_box(placed)
-    matches(placed, asked)
-    way = _way(run, placed, now) if personal else Way()
+        sought = search_box(placed)
+    matches(placed, sought)
+    wanted = asked(placed)
+    way = _way(run, placed, now) if personal else Way(marks=wanted.marks)
+    by = of_person(placed, by, boxed=personal)
     row = placed.row(state.get("item"))
     solid = cache.solid(placed) if layout == maps.SOLID else None
-    chosen = None
+    ring, chosen = ringed(placed, by, row), None
     if solid is None:
-        chosen = draw(placed, by, row, sized=sized, name=run_label(run), way=way)
+        chosen = draw(placed, by, ring, sized=sized, name=run_label(run), way=way)
     else:
-        draw_solid(placed, by, row, sized=sized, name=run_label(run), way=way)
+        draw_solid(placed, by, ring, sized=sized, name=run_label(run), way=way)
     map_epochs.looking_back(placed)
     st.caption(_method(placed, solid))
     if row >= 0:
         neighbour_tables(placed, row, run_label(run))
+    wanted.show(marked=not personal)
     if chosen is not None:
         selection(placed, chosen)
     twin(placed, by, solid.places if solid else None)

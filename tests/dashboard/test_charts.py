@@ -82,6 +82,21 @@ def test_a_sequence_stands_out_and_goes_one_way(dark: bool) -> None:
     assert against[:-1] == sorted(against[:-1])
 
 
+@pytest.mark.parametrize("who", SEEN_BY)
+@pytest.mark.parametrize("dark", [False, True])
+def test_for_and_against_are_told_apart_also_without_a_cone(dark: bool, who: str) -> None:
+    found = theme.diverging(dark, 32)
+    against, speaking = found[:16][::-1], found[16:]  # each from little to much
+    grey = lab(theme.faint(dark), SEEN_BY[who])
+    for side in (against, speaking):
+        strength = [contrast(colour, theme.GROUND[dark]) for colour in side]
+        assert min(strength) >= 3
+        assert strength == sorted(strength)
+        assert min(np.linalg.norm(lab(colour, SEEN_BY[who]) - grey) for colour in side) > 20
+    for one, other in zip(against, speaking, strict=True):
+        assert np.linalg.norm(lab(one, SEEN_BY[who]) - lab(other, SEEN_BY[who])) > 40
+
+
 def test_intervals_reach_from_low_to_high_best_on_top() -> None:
     frame = pd.DataFrame(
         {"run": ["a", "b"], "mean": [0.3, 0.2], "low": [0.25, 0.1], "high": [0.4, 0.3]}
