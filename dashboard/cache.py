@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dashboard.background import Background
     from dashboard.charts.points import Colouring
     from dashboard.maps import Placed
+    from dashboard.pairs import Likeness, Moved, Pair
 
 MOST_USERS = 500  # in a select box; any other id can be written into it
 MOST_ITEMS = 1000  # the same
@@ -55,6 +56,7 @@ _BY_ID: dict[Any, Any] = {
     Run: lambda run: (run.id, run.artifact_hash),
     Workspace: lambda workspace: str(workspace.path),
     "dashboard.maps.Placed": lambda placed: placed.identity,
+    "dashboard.pairs.Pair": lambda pair: pair.identity,
 }
 
 
@@ -364,7 +366,7 @@ def survey(workspace: Workspace, run: Run) -> Surveying[Overview]:
     )
 
 
-def _sound(making: Background[Placed]) -> bool:
+def _sound(making: Background[Any]) -> bool:
     return making.error is None  # what went wrong is tried again
 
 
@@ -384,6 +386,31 @@ def arranging(placed: Placed) -> Background[Placed]:
     from dashboard.maps import arrange
 
     return Background(lambda report: arrange(placed, report))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=_BY_ID)
+def beside(first: Placed, second: Placed) -> Pair | None:
+    """The second map laid on the first; None if they share too few items."""
+    from dashboard.pairs import laid
+
+    return laid(first, second)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=_BY_ID, validate=_sound)
+def likeness(pair: Pair) -> Background[Likeness]:
+    """How far two spaces agree; begins to work it out on the first call."""
+    from dashboard import pairs
+    from dashboard.background import Background
+
+    return Background(lambda report: pairs.likeness(pair, report))
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_BY_ID)
+def moved(pair: Pair, rows: bytes, _found: Likeness) -> Moved | None:
+    """Where a selection went, by the pair's likeness; `rows` as in selection_numbers."""
+    from dashboard import pairs
+
+    return pairs.moved(pair, _found, _chosen(pair.first, rows))
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_BY_ID)

@@ -32,6 +32,7 @@ WIDE, HIGH = 1.7, 0.95  # how far the outermost points lie from the middle, in h
 MOST_LABELS = 200_000  # items whose names are held; of more, each is asked for when it is wanted
 MOST_CORNERS = 500
 AT_ONCE = 50_000  # items whose map of neighbours is made without being asked for
+JUDGED_AT_ONCE = 100_000  # items whose vectors are judged without being asked; it takes O(N)
 LAYOUTS = ("neighbours", "axes")
 SEED = 0
 WITHOUT = ("popularity", "recent_popularity")  # models linear in the history, with one row for all

@@ -1,6 +1,7 @@
 """What a model has learnt, to be looked at: vectors, neighbours, maps, clusters, diagnosis."""
 
 from core.embed.clusters import Clusters, clusters, names_of, over_represented, words
+from core.embed.compared import Compared, compared
 from core.embed.diagnosis import Finding, diagnosis, overlap
 from core.embed.index import Index, searcher
 from core.embed.layout import Map
@@ -12,6 +13,7 @@ from core.embed.vectors import Vectors, components, item_vectors, user_vectors
 __all__ = [
     "PCA",
     "Clusters",
+    "Compared",
     "Exact",
     "Finding",
     "Index",
@@ -22,6 +24,7 @@ __all__ = [
     "Vectors",
     "aligned",
     "clusters",
+    "compared",
     "components",
     "diagnosis",
     "item_vectors",
