@@ -70,7 +70,7 @@ def pair_with(run: Run, shown: Placed, now: Context, able: Sequence[Run]) -> Pai
         now: The page's context.
         able: The runs of this dataset that have vectors.
     """
-    which, space, layout = st.columns(3, vertical_alignment="bottom")
+    which, layout, space = st.columns(3, vertical_alignment="bottom")
     with which:
         _run_box(run, now, able)
     try:
