@@ -115,10 +115,17 @@ class Likeness:
         """What `kept` is for two spaces that have nothing to do with each other."""
         return min(1.0, K / max(1, len(self.rows) - 1))
 
-    def changed(self, n: int) -> tuple[Ints, Array]:
-        """The n rows whose neighbours changed most, of equals the more popular, and their share."""
-        order = np.lexsort((self.looked_at, self.near.kept))[:n]
-        return self.looked_at[order], self.near.kept[order]
+    def changed(self, n: int, among: Array) -> tuple[Ints, Array]:
+        """The n rows whose neighbours changed most, of equals the more popular, and their share.
+
+        Args:
+            n: How many.
+            among: The mask (N,) of the rows that are looked for.
+        """
+        there = np.flatnonzero(among[self.looked_at])
+        rows, kept = self.looked_at[there], self.near.kept[there]
+        order = np.lexsort((rows, kept))[:n]
+        return rows[order], kept[order]
 
 
 def likeness(pair: Pair, report: Report) -> Likeness:

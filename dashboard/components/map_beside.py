@@ -25,6 +25,7 @@ from dashboard.state import t
 
 NAMES = ("beside", "beside_space", "beside_layout")  # in the URL
 CHANGED = 12  # items whose neighbours changed most, shown
+OFTEN = 10  # events from where an item's neighbours are more than chance
 
 
 def second_run(now: Context) -> Run | None:
@@ -184,7 +185,9 @@ def alike(pair: Pair) -> Likeness | None:
 
 def _changed(pair: Pair, found: Likeness) -> None:
     """The items whose neighbours changed most; one that is clicked is ringed on both maps."""
-    rows, kept = found.changed(CHANGED)
+    often = pair.first.events >= OFTEN
+    enough = int(often[found.looked_at].sum()) >= CHANGED
+    rows, kept = found.changed(CHANGED, often if enough else np.ones_like(often))
     ids, key = [str(ident) for ident in pair.first.ids(rows)], "map_changed"
 
     def chosen() -> None:
@@ -193,15 +196,18 @@ def _changed(pair: Pair, found: Likeness) -> None:
                 go_to(ids[row])
 
     st.markdown(f"**{t('embeddings.changed')}**")
-    st.caption(t("embeddings.changed.how"))
-    label, percent = t("embeddings.kept"), st.column_config.ProgressColumn
+    how = t("embeddings.changed.how")
+    st.caption(f"{how} {t('embeddings.changed.often', events=OFTEN)}" if enough else how)
+    share = st.column_config.ProgressColumn(
+        t("embeddings.kept"), format="%.0f %%", min_value=0, max_value=100
+    )
     table(
         pd.DataFrame(
-            {"label": pair.first.names(rows), "kept": kept, "events": pair.first.events[rows]}
+            {"label": pair.first.names(rows), "kept": 100 * kept, "events": pair.first.events[rows]}
         ),
         alt=t("embeddings.changed.alt"),
         key=key,
-        columns={"kept": percent(label, format="percent", min_value=0, max_value=1)},
+        columns={"kept": share},
         on_select=chosen,
     )
 

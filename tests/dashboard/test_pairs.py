@@ -210,10 +210,12 @@ def test_how_alike_two_spaces_are_is_counted(
     kept = np.array([len({*a} & {*b}) / 5 for a, b in zip(*lists, strict=True)])
     assert found.kept == pytest.approx(kept.mean())
     assert found.chance == pytest.approx(5 / (len(found.rows) - 1))
-    rows, shares = found.changed(4)
+    rows, shares = found.changed(4, np.ones(25, bool))
     assert shares.tolist() == sorted(kept)[:4]
-    wanted = sorted(zip(kept, found.rows.tolist(), strict=True))[:4]
-    assert rows.tolist() == [row for _, row in wanted]
+    wanted = sorted(zip(kept, found.rows.tolist(), strict=True))
+    assert rows.tolist() == [row for _, row in wanted[:4]]
+    few, _ = found.changed(4, first.events < 20)
+    assert few.tolist() == [row for _, row in wanted if first.events[row] < 20][:4]
     assert pairs.likeness(paired(first, first), lambda *step: None).kept == 1
 
     chosen = np.zeros(25, bool)
@@ -276,10 +278,10 @@ def test_a_second_run_is_chosen_and_stays_in_the_address(
     found = pairs.likeness(paired(*two), lambda *step: None)
     said = text(language, "embeddings.alike.told", kept=found.kept, chance=found.chance, k=15)
     assert said in [element.value for element in page.markdown]
-    rows, kept = found.changed(12)
+    rows, kept = found.changed(12, two[0].events >= 10)
     (changed,) = [table.value for table in page.dataframe if "kept" in table.value]
     assert list(changed["label"]) == two[0].names(rows)
-    assert list(changed["kept"]) == kept.tolist()
+    assert list(changed["kept"]) == (100 * kept).tolist()
     page.toggle(key="map_beside").set_value(False).run()
     assert "beside" not in page.query_params
     assert text(language, "embeddings.alike") not in headings(page)

@@ -52,7 +52,8 @@ class Link {
     }
     if (String([...first.hidden]) !== String([...second.hidden])) this.toggled(first);
     this.steered(first);
-    if (fresh || moved) this.selected(this.source ?? first, { tell: false });
+    if (first.selected) this.source ??= first;
+    if (this.source && (fresh || moved)) this.selected(this.source, { tell: false });
   }
 
   hovered(map, row) {
@@ -81,7 +82,7 @@ class Link {
 
   /** A selection, or its end; one that ends by itself on the map that only shows it ends there. */
   selected(map, { tell }) {
-    if (!tell && this.source && map !== this.source) return;
+    if (!tell && map !== this.source) return;
     const own = map.selected !== null;
     this.source = own ? map : null;
     const other = this.other(map);
