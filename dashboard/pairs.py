@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 K = 15  # neighbours that are held against each other
 FEWEST = 3  # items that both must know
-ALL_UP_TO = 20_000  # items that are all looked at; of more a sample
+ALL_UP_TO = 10_000  # items that are all looked at; of more a sample
 SAMPLE, OF_SELECTION = 2000, 500
 SEED = 0
 

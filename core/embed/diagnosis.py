@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import stats
 
-from core.embed.compared import compared
 from core.embed.neighbours import Exact, nearest, unit
 from core.embed.pca import PCA
 from core.types import Array, Ints
@@ -206,4 +205,6 @@ def overlap(before: Array, after: Array, *, k: int = NEAR, seed: int = 0) -> Arr
     runs, two components.
     """
     asked = np.sort(np.random.default_rng(seed).permutation(len(before))[:SAMPLE])
-    return compared(before, after, asked, k).kept
+    first, second = (nearest(x, np.asarray(x)[asked], k, asked).items for x in (before, after))
+    same = (first[:, :, None] == second[:, None, :]) & (first[:, :, None] >= 0)
+    return np.asarray(same.any(axis=2).sum(axis=1) / np.maximum((first >= 0).sum(axis=1), 1))

@@ -24,7 +24,7 @@ from dashboard.pairs import Likeness, Pair
 from dashboard.state import t
 
 NAMES = ("beside", "beside_space", "beside_layout")  # in the URL
-CHANGED = 12  # items whose neighbours changed most, shown
+CHANGED = 10  # items whose neighbours changed most, shown
 OFTEN = 10  # events from where an item's neighbours are more than chance
 
 
@@ -128,7 +128,12 @@ def _other_space(shown: Placed) -> str:
 
 
 def _run_box(run: Run, now: Context, able: Sequence[Run]) -> None:
-    runs = {one.id: one for one in (*able, run)}
+    """The runs of this dataset, of the version it was made from and of those made from it."""
+    own, everyone = now.dataset, cache.finished_runs(now.workspace)
+    kin = {info.id for info in now.datasets if own and own.id == info.parent}
+    kin |= {own.parent} if own and own.parent else set()
+    near = [one for one in everyone if one.config.dataset in kin]
+    runs = {one.id: one for one in (*able, *near, run) if maps.has_vectors(one, everyone)}
     here = {one.id for one in now.runs}
 
     def label(ident: str) -> str:

@@ -40,21 +40,24 @@ def two(shop: Workspace) -> tuple[Placed, Placed]:
     return placed(shop, runs[0]), placed(shop, runs[1])
 
 
-def made(shop: Workspace, make_dataset: MakeDataset, name: str, ident: str, ids: list[Any]) -> Run:
+def made(
+    shop: Workspace, make_dataset: MakeDataset, name: str, ident: str, ids: list[Any], **meta: Any
+) -> Run:
     """ALS on another log in the same workspace, of these items."""
     rng = np.random.default_rng(9)
     users = np.repeat(np.arange(30), 6)
     items = np.array(ids, object)[np.minimum(rng.geometric(0.15, len(users)), len(ids)) - 1]
     log = pd.DataFrame({"user_id": users.astype(str), "item_id": items})
-    info = make_dataset(log.drop_duplicates(), id=ident * 12, name=name)
+    info = make_dataset(log.drop_duplicates(), id=ident * 12, name=name, **meta)
     info.folder.rename(shop.datasets_folder / info.id)
     return pipeline.train(shop, info.id, "als", SMALL, device="cpu")
 
 
 @pytest.fixture
 def other_version(shop: Workspace, make_dataset: MakeDataset) -> Run:
-    """Of a log that has some of the shop's items, in another order, and some of its own."""
-    return made(shop, make_dataset, "shop again", "6", [*range(240, 40, -20), 777, 888])
+    """Of a version that has some of the shop's items, in another order, and some of its own."""
+    ids = [*range(240, 40, -20), 777, 888]
+    return made(shop, make_dataset, "shop again", "6", ids, parent="5" * 12)
 
 
 @pytest.fixture
@@ -278,7 +281,7 @@ def test_a_second_run_is_chosen_and_stays_in_the_address(
     found = pairs.likeness(paired(*two), lambda *step: None)
     said = text(language, "embeddings.alike.told", kept=found.kept, chance=found.chance, k=15)
     assert said in [element.value for element in page.markdown]
-    rows, kept = found.changed(12, two[0].events >= 10)
+    rows, kept = found.changed(10, two[0].events >= 10)
     (changed,) = [table.value for table in page.dataframe if "kept" in table.value]
     assert list(changed["label"]) == two[0].names(rows)
     assert list(changed["kept"]) == (100 * kept).tolist()
@@ -339,6 +342,8 @@ def test_runs_of_other_data_are_compared_by_what_both_know(
     assert said in [element.value for element in page.warning]
     assert text("en", "embeddings.alike") not in headings(page)
     assert page.toggle(key="map_beside").value
+    offered = pick(page, "beside").options
+    assert sum("shop again · " in option for option in offered) == 1  # a version of this data
     pick(page, "beside").select(two[1].ready.run.id).run()
     assert page.query_params["beside"] == two[1].ready.run.id
 
