@@ -7,12 +7,17 @@ A made-up log and made-up vectors in twelve clumps; a server of its own; Chromiu
 ready      from the address to the points on the screen, a second visit (the map is made)
 frame      milliseconds a frame while the map is moved and zoomed, and requests to the server: none
 colour     from the choice to the other colours
-profile    from the end of a lasso to what is selected, said by the server
+profile    from the end of a lasso around some 100,000 points, of fewer than 200,000 around half of
+           them, to what the server says of the selection, and the page at rest
+
+Below a figure are its parts, in seconds since its beginning: when the browser asked, when the page
+answered with what is to be drawn, when that was fetched, when it was on the screen.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import shutil
 import socket
 import statistics
@@ -83,8 +88,17 @@ def made_up(workspace: Workspace, n: int) -> Run:
         "decay": np.zeros(1),
     }
     plan = config.plan(info.id, "als", {"dim": DIM}, device="cpu")
-    facts = {"name": "als", "dataset_name": info.name, "created": "2024-01-01T00:00:00Z"}
-    return artifact.save(workspace, config.run_id(plan), plan, state, ids, **facts, seconds=0.0)
+    return artifact.save(
+        workspace,
+        config.run_id(plan),
+        plan,
+        state,
+        ids,
+        name="als",
+        dataset_name=info.name,
+        created="2024-01-01T00:00:00Z",
+        seconds=0.0,
+    )
 
 
 @contextmanager
@@ -108,6 +122,38 @@ def served(folder: Path) -> Iterator[tuple[str, int]]:
         server.wait(60)
 
 
+class Parts:
+    """What went over the wire since a beginning, in seconds."""
+
+    def __init__(self, page: Any) -> None:
+        self.restart()
+        page.on("request", lambda request: self._note("answered", request.url))
+        page.on("requestfinished", lambda request: self._note("fetched", request.url))
+        page.on("websocket", lambda socket: socket.on("framesent", self._asked))
+
+    def restart(self) -> None:
+        self.begin, self.times, self.urls = time.perf_counter(), dict[str, float](), list[str]()
+
+    def now(self) -> float:
+        return time.perf_counter() - self.begin
+
+    def _asked(self, _: Any) -> None:
+        self.times.setdefault("asked", self.now())
+
+    def _note(self, part: str, url: str) -> None:
+        if part == "answered":
+            self.urls.append(url)
+        if "/api/map/" in url and (part == "fetched" or part not in self.times):
+            self.times[part] = self.now()  # the first address, the last of the bytes
+
+    def told(self) -> str:
+        found = [f"{name} {self.times[name]:.2f}" for name in ORDER if name in self.times]
+        return "         " + ", ".join(found)
+
+
+ORDER = ("asked", "answered", "fetched")
+
+
 def drawn(page: Any, address: str) -> float:
     """Seconds from the address to the points on the screen."""
     begin = time.perf_counter()
@@ -116,31 +162,47 @@ def drawn(page: Any, address: str) -> float:
     return time.perf_counter() - begin
 
 
-def recoloured(page: Any) -> float:
+def recoloured(page: Any, parts: Parts) -> float:
     """Seconds from the choice of another colouring to its colours."""
     before = page.locator(".map").get_attribute("data-values")
     page.locator("[class*=st-key-pick_colour] input").click()
     option = page.get_by_text("Popularity", exact=True).last
     option.wait_for()
-    begin = time.perf_counter()
+    parts.restart()
     option.click()
     page.wait_for_selector(f'.map:not([data-values="{before}"])', state="attached")
-    return time.perf_counter() - begin
+    return parts.now()
 
 
-def selected(page: Any, share: float) -> tuple[float, int]:
-    """Seconds from the end of a box over so much of the width to its profile, and its points."""
-    page.locator(".map [data-name=box]").click()
+def selected(page: Any, parts: Parts, radius: float) -> tuple[float, int]:
+    """Seconds from the end of a lasso of so many half heights to its profile, and its points."""
     box = page.locator(".map .stage").bounding_box()
-    left = box["x"] + box["width"] * (0.5 - share / 2)
-    page.mouse.move(left, box["y"] + 5)
-    page.mouse.down()
-    page.mouse.move(left + box["width"] * share, box["y"] + box["height"] - 5, steps=5)
-    begin = time.perf_counter()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for corner in range(61):
+        turn = corner / 60 * 2 * math.pi
+        wide, high = (radius * box[side] / 2 for side in ("width", "height"))
+        page.mouse.move(middle[0] + wide * math.cos(turn), middle[1] + high * math.sin(turn))
+        if corner == 0:
+            page.mouse.down()
+    parts.restart()
     page.mouse.up()
+    points = page.wait_for_selector(".map[data-selected]", state="attached")
+    n = int(points.get_attribute("data-selected"))
+    page.get_by_role("heading", name=f"{n:,} items selected").wait_for()
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
     page.locator(".st-key-map_selected_items").wait_for()
-    seconds = time.perf_counter() - begin
-    return seconds, int(page.locator(".map").get_attribute("data-selected"))
+    return parts.now(), n
+
+
+def wanted(page: Any, parts: Parts, n: int) -> tuple[float, int]:
+    """The same for a lasso around some 100,000 points, or half of fewer, found by trying."""
+    page.locator(".map [data-name=lasso]").click()
+    aim, radius = min(100_000, n // 2), 0.3
+    while True:
+        seconds, points = selected(page, parts, radius)
+        if 0.7 * aim <= points <= 1.4 * aim or radius >= 0.95:
+            return seconds, points
+        radius = min(0.95, radius * min(2, max(0.5, (aim / max(1, points)) ** 0.5)))
 
 
 def measure(address: str, pid: int, n: int) -> None:
@@ -157,17 +219,19 @@ def measure(address: str, pid: int, n: int) -> None:
         page.close()
         page = person.new_page()
         page.set_default_timeout(60_000)
-        print(f"ready    {drawn(page, address):6.2f} s  must {ready_s} s")
+        parts = Parts(page)
+        print(f"ready    {drawn(page, address):6.2f} s  must {ready_s} s\n{parts.told()}")
         page.wait_for_timeout(2000)
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
+        parts.restart()
         frames = page.evaluate(FRAMES)
-        asked = [url for url in asked if "/api/rows/" not in url]
+        asked = [url for url in parts.urls if "/api/rows/" not in url]
         print(f"frame    {statistics.median(frames):6.0f} ms  requests {len(asked)}")
-        print(f"colour   {recoloured(page):6.2f} s  must {colour_s} s")
+        print(f"colour   {recoloured(page, parts):6.2f} s  must {colour_s} s\n{parts.told()}")
         page.wait_for_timeout(1500)
-        seconds, points = selected(page, 0.12)
-        print(f"profile  {seconds:6.2f} s  must {profile_s} s, of {points:,} points")
+        seconds, points = wanted(page, parts, n)
+        print(
+            f"profile  {seconds:6.2f} s  must {profile_s} s, of {points:,} points\n{parts.told()}"
+        )
         browser.close()
     lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
     peak = next(int(line.split()[1]) / 2**20 for line in lines if line.startswith("VmHWM:"))

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 CHECKPOINTS = "checkpoints"  # the folder inside a run's, until the run is finished
-WEIGHTS, VOCAB, METRICS, PER_USER = (
+WEIGHTS, VOCAB, EPOCHS, METRICS, PER_USER = (
     "weights.safetensors",
     "vocab.parquet",
+    "epochs.safetensors",
     "metrics.json",
     "per_user.parquet",
 )
@@ -146,6 +147,16 @@ class Run:
         return str(self.meta["artifact_hash"])
 
     @property
+    def epochs(self) -> tuple[int, ...]:
+        """Those after which the items' vectors were kept, rising; none in most runs."""
+        return tuple((self.meta.get("epochs") or {}).get("kept", ()))
+
+    @property
+    def own_epoch(self) -> int | None:
+        """The one that the run's weights are of, where epochs were kept."""
+        return (self.meta.get("epochs") or {}).get("own")
+
+    @property
     def metrics(self) -> dict[str, Any] | None:
         """What `evaluate` last stored, or None."""
         return _read_json(self.folder / METRICS)
@@ -164,6 +175,7 @@ def save(
     config: RunConfig,
     state: Mapping[str, Array],
     items: Vocab,
+    milestones: Mapping[int, Array] | None = None,
     **facts: Any,
 ) -> Run:
     """Writes what a model learnt; the run exists from the moment this returns, and not before.
@@ -174,6 +186,7 @@ def save(
         config: What was trained.
         state: The model's whole state.
         items: The catalogue: item ids in code order.
+        milestones: The items' vectors (I, D) after a few epochs, by epoch.
         facts: What else run.json says: name, dataset_name, created, seconds, tie rate, …
     """
     import pyarrow as pa
@@ -184,13 +197,18 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {name: np.asarray(array, order="C") for name, array in state.items()}
     ids = pa.array(items.ids, pa.int64() if items.ids.dtype.kind == "i" else pa.string())
-    for stale in (METRICS, PER_USER):
+    for stale in (METRICS, PER_USER, EPOCHS):
         (folder / stale).unlink(missing_ok=True)
     with _written_whole(workspace, folder / WEIGHTS) as path:
         save_file(arrays, path)
     with _written_whole(workspace, folder / VOCAB) as path:
         pq.write_table(pa.table({"item_id": ids}), path)
-    hashes = {name: sha256_file(folder / name) for name in (WEIGHTS, VOCAB)}
+    written = [WEIGHTS, VOCAB]
+    if milestones:
+        with _written_whole(workspace, folder / EPOCHS) as path:
+            save_file({str(at): np.asarray(v, order="C") for at, v in milestones.items()}, path)
+        written.append(EPOCHS)
+    hashes = {name: sha256_file(folder / name) for name in written}
     meta = {
         "schema_version": SCHEMA_VERSION,
         "id": run_id,
@@ -278,6 +296,16 @@ def load(run: Run, *, device: str = "cpu") -> tuple[Recommender, Vocab]:
     model.load(load_file(run.folder / WEIGHTS), device=device)
     ids = pq.read_table(run.folder / VOCAB)["item_id"].to_pandas().to_numpy()
     return model, Vocab(ids)
+
+
+def milestones(run: Run) -> dict[int, Array]:
+    """The items' vectors (I, D) after each of the run's epochs that were kept, rising; or none."""
+    from safetensors.numpy import load_file
+
+    if not run.epochs:
+        return {}
+    held = load_file(run.folder / EPOCHS)
+    return {epoch: held[str(epoch)] for epoch in run.epochs}
 
 
 def verify(run: Run) -> None:

@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from core import commands
-from core.commands import Result
 from core.config import DEVICES
 from core.errors import BadInput, Cancelled, CoreError
-from core.terminal import end_of_progress, plain
+from core.terminal import Result, end_of_progress, plain
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -129,6 +128,9 @@ def _add_embed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN")
     parser.add_argument("--of", default="items", choices=("items", "users"))
     parser.add_argument("--component", default="", metavar="NAME", help=_COMPONENT)
+    parser.add_argument(
+        "--epoch", type=_cutoff, metavar="N", help="as they were after one that was kept"
+    )
     parser.add_argument("--map", action="store_true", help="and where each lies, and clusters")
     parser.add_argument("--axes", type=int, choices=(2, 3), help="of the map, 2 if not given")
     parser.add_argument("--seed", type=_seed, default=0)

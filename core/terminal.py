@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+Result = tuple[dict[str, Any], str]  # what --json prints, and what people read instead
+
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """The rows as text in columns, numbers to the right.

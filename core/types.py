@@ -480,11 +480,11 @@ class Composed(Protocol):
 
 
 @runtime_checkable
-class ScoresSome(Protocol):
-    """Optional power: scores a few items without scoring them all."""
+class ScoresSubsets(Protocol):
+    """Optional power: scores a few items for parts of one history, with no more work than that."""
 
-    def score_some(self, queries: Queries, items: Array) -> Tensor:
-        """What `score` gives these items (T,), to rounding, (B, T)."""
+    def score_subsets(self, query: Queries, keep: Array, items: Array) -> Tensor:
+        """What `score` gives items (T,) for query.subsets(keep (M, E)), to rounding, (M, T)."""
         ...
 
 
@@ -499,6 +499,14 @@ class Encoder(Protocol):
     def encode_items(self) -> Tensor:
         """The items' vectors, (I, D)."""
         ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """Optional power of an Encoder: a fit keeps what the items were after a few of its epochs."""
+
+    best_epoch: int  # the model is as it was after this one
+    milestones: Mapping[int, Floats]  # the items' vectors (I, D) by epoch, rising; none after load
 
 
 @runtime_checkable

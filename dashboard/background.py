@@ -1,39 +1,100 @@
-"""Something that takes a while, made once in a thread and shared by all who look at it."""
+"""Answers that take a while, made in threads of their own and shared by all who look at them."""
 
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable
-from threading import Event, Thread, current_thread
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Callable, Iterator
+from threading import Condition, Event, Thread, current_thread
+from typing import Any, ClassVar, Generic, TypeVar
 
 CLOSING_S = 20  # for a step to end when the server stops
+PATIENCE_S = 0.1  # after which a page is given the word, whether or not there is news
 
 T = TypeVar("T")
 Report = Callable[[str, float | None], None]  # told the step that begins, and how far it is
 
 
 class Background(Generic[T]):
-    """Something that takes a while, made once in a thread and shared by all who look."""
+    """An answer under way: how far it is, what is known so far, whether that is final, or an error.
+
+    It begins at once. An answer that gets better goes on only while a page iterates: one that is
+    drawn again goes on where it was, two that look at the same share the work, and a page can be
+    interrupted meanwhile.
+    """
 
     _closing = Event()
     _running: ClassVar[set[Thread]] = set()
 
-    def __init__(self, make: Callable[[Report], T]) -> None:
+    def __init__(
+        self,
+        further: Callable[[Report], T | None],
+        final: Callable[[T], bool] = lambda found: True,
+    ) -> None:
+        """Begins.
+
+        Args:
+            further: Makes the answer, in a thread, or a better one each time it is called; None
+                says that there is no better one.
+            final: Whether this answer is as good as it gets; the first one is, if not given.
+        """
+        self._further, self._final = further, final
+        self._changed = Condition()
         self.step = "load"
         self.share: float | None = None  # of the step, 0 … 1, where it is known
+        self.last: T | None = None
+        self.done = False  # `last` is as good as it gets
         self.error: Exception | None = None
-        self._made: T | None = None
-        self._done = Event()
-        Thread(target=self._run, args=(make,), name="map", daemon=True).start()
+        self._go_on()
 
-    def _run(self, make: Callable[[Report], T]) -> None:
-        self._running.add(current_thread())
+    def get(self, patience_s: float = 0) -> T | None:
+        """The final answer, or None if it is not there in this time; raises what went wrong."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.done or self.error, patience_s)
+            if self.error is not None:
+                raise self.error
+            return self.last if self.done else None
+
+    def __iter__(self) -> Iterator[T | None]:
+        """What is known now, then each better one; None where there is no news for a moment."""
+        seen = None
+        while True:
+            news = self._await(seen)
+            if news is not None:
+                yield (seen := news)
+            elif self.done:
+                return
+            else:
+                yield None
+
+    def _await(self, seen: T | None) -> T | None:
+        with self._changed:
+            if self.last is seen and not self.done and self.error is None:
+                if not self._stepping:
+                    self._go_on()
+                self._changed.wait(PATIENCE_S)
+            if self.error is not None:
+                raise self.error
+            return None if self.last is seen else self.last
+
+    def _go_on(self) -> None:
+        self._stepping = True
+        thread = Thread(target=self._run, name="background", daemon=True)
+        self._running.add(thread)
+        thread.start()
+
+    def _run(self) -> None:
+        found: Any = None
+        error = None
         try:
-            self._made = make(self._report)
+            self._report(self.step, self.share)  # nothing begins once the server stops
+            found = self._further(self._report)
         except Exception as caught:  # told to whoever asks
-            self.error = caught
-        self._done.set()
+            error = caught
+        with self._changed:
+            self._stepping, self.error = False, error
+            self.last = self.last if found is None else found
+            self.done = error is None and (found is None or self._final(found))
+            self._changed.notify_all()
         self._running.discard(current_thread())
 
     def _report(self, step: str, share: float | None) -> None:
@@ -47,14 +108,6 @@ class Background(Generic[T]):
         cls._closing.set()
         for thread in list(cls._running):
             thread.join(CLOSING_S)
-
-    def get(self, patience_s: float = 0) -> T | None:
-        """What was made, or None if it is not ready in this time; raises what went wrong."""
-        if not self._done.wait(patience_s):
-            return None
-        if self.error is not None:
-            raise self.error
-        return self._made
 
 
 atexit.register(Background.close)

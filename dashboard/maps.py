@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from core.pipeline import Near, Ready
 
 WIDE, HIGH = 1.7, 0.95  # how far the outermost points lie from the middle, in half heights
-MOST_LABELS = 200_000  # items whose names are held; of more, each is asked for when it is wanted
 MOST_CORNERS = 500
 AT_ONCE = 50_000  # items whose map of neighbours is made without being asked for
 LAYOUTS = ("neighbours", "axes")
+SOLID = "solid"  # the third: in three axes, drawn otherwise (dashboard/solid.py)
 SEED = 0
 WITHOUT = ("popularity", "recent_popularity")  # models linear in the history, with one row for all
 
@@ -67,7 +67,8 @@ class Placed:
     def identity(self) -> str:
         """The same for equal maps of the same run, and no others."""
         run = self.ready.run
-        return f"{run.id} {run.artifact_hash} {self.near.vectors.component} {self.layout}"
+        space = f"{self.near.vectors.component} {self.near.epoch}"
+        return f"{run.id} {run.artifact_hash} {space} {self.layout}"
 
     @cached_property
     def events(self) -> Ints:
@@ -95,10 +96,10 @@ class Placed:
         return found and Block(found.names, found.matrix[self.codes])
 
     @cached_property
-    def _names(self) -> list[str] | None:
-        if len(self.codes) > MOST_LABELS:
-            return None
-        return self._ask(self.codes)
+    def _names(self) -> Any:
+        """What all items are called, some 30 bytes each."""
+        ids = self.ready.items.decode(self.codes)
+        return queries.item_labels(self.ready.dataset.info, ids.tolist()).array
 
     def ids(self, rows: Array) -> list[Any]:
         """The items' own ids."""
@@ -107,15 +108,7 @@ class Placed:
 
     def names(self, rows: Sequence[int] | Array) -> list[str]:
         """What the items in these rows are called; IndexError if there is no such row."""
-        known, rows = self._names, np.asarray(rows, np.int64)
-        if known is None:
-            return self._ask(self.codes[rows])
-        return [known[row] for row in rows.tolist()]
-
-    def _ask(self, codes: Ints) -> list[str]:
-        ids = self.ready.items.decode(codes)
-        labels = queries.item_labels(self.ready.dataset.info, ids.tolist())
-        return [str(label) for label in labels]
+        return [str(name) for name in self._names.take(np.asarray(rows, np.int64))]
 
     def row(self, item_id: str | None) -> int:
         """The row of the item with this id, -1 if the run knows none."""
@@ -142,11 +135,14 @@ def has_vectors(run: Run, runs: Sequence[Run]) -> bool:
     return issubclass(model, HistoryLinear) and run.config.model not in WITHOUT
 
 
-def place(ready: Ready, component: str, report: Report) -> Placed:
+def place(ready: Ready, component: str, report: Report, epoch: int | None = None) -> Placed:
     """The items of a run on the first two principal axes of their vectors.
 
+    As they were after an epoch: on the axes of the run's own, so that only what moved has moved.
+
     Raises:
-        BadInput: the model has no vectors or no such component, or too few items for a map.
+        BadInput: the model has no vectors or no such component, the epoch was not kept, or there
+            are too few items for a map.
     """
     from core.embed import PCA
     from core.pipeline import Near
@@ -156,20 +152,37 @@ def place(ready: Ready, component: str, report: Report) -> Placed:
     _ = ready.dataset.item_features  # read here and not by the page, which would stand still
     report("vectors", None)
     codes = np.argsort(-np.bincount(log.items, minlength=log.n_items), kind="stable")
-    near = Near(ready, component, seed=SEED)
+    near = Near(ready, component, epoch, seed=SEED)
     vectors = near.vectors.values
+    own = vectors if epoch is None else replace(near, epoch=None).vectors.values
     if len(vectors) < 3:
         raise BadInput(f"a map needs 3 items or more, not {len(vectors)}")
     report("axes", None)
-    axes = PCA.fit(vectors, min(2, vectors.shape[1]))
-    flat = np.zeros((len(codes), 2), np.float32)
+    axes = PCA.fit(own, min(2, own.shape[1]))
+    flat, like = (np.zeros((len(codes), 2), np.float32) for _ in range(2))
     flat[:, : len(axes.axes[0])] = axes.place(vectors)
+    like[:, : len(axes.axes[0])] = axes.place(own)
+    whole = float(vectors.var(axis=0, dtype=np.float64).sum())
+    share = float(flat.var(axis=0, dtype=np.float64).sum()) / whole if whole else 1.0
     nowhere = np.zeros(0, np.float32)
-    return _scaled(Placed(ready, near, codes, nowhere, nowhere, axes.share), flat)
+    return _scaled(Placed(ready, near, codes, nowhere, nowhere, share), flat, like)
 
 
 def arrange(placed: Placed, report: Report) -> Placed:
-    """The same items on the map that keeps neighbours, with clusters, as kept on disk or made."""
+    """The same items on the map that keeps neighbours, with clusters, as kept on disk or made.
+
+    As they were after an epoch: on a map that is begun from the run's own and laid on it.
+    """
+    kept = _kept(placed, report)
+    return _restored(placed, kept, _kept(_own(placed), report)["points"])
+
+
+def _own(placed: Placed) -> Placed:
+    """The same items as they are in the end."""
+    return replace(placed, near=replace(placed.near, epoch=None)) if placed.near.epoch else placed
+
+
+def _kept(placed: Placed, report: Report) -> dict[str, Array]:
     path = _path(placed)
     kept = _read(path, len(placed.codes))
     if kept is None:
@@ -179,7 +192,7 @@ def arrange(placed: Placed, report: Report) -> Placed:
             temporary = path.with_name(f".{uuid4().hex}.npz")
             np.savez(temporary, allow_pickle=False, **kept)
             temporary.replace(path)
-    return _restored(placed, kept)
+    return kept
 
 
 def is_arranged(placed: Placed) -> bool:
@@ -190,37 +203,47 @@ def is_arranged(placed: Placed) -> bool:
 def _path(placed: Placed) -> Path:
     run = placed.ready.run
     what = f"1 {run.artifact_hash} {placed.near.vectors.component} {SEED}"
+    if placed.near.epoch:
+        what += f" {placed.near.epoch}"
     return run.folder / "maps" / f"{hashlib.sha256(what.encode()).hexdigest()[:24]}.npz"
 
 
 def _arranged(placed: Placed, report: Report) -> dict[str, Array]:
     from core.embed import Map, clusters, names_of, quality, words
+    from core.pipeline import laid_out_from
+
+    def on_step(share: float) -> None:
+        report("map", share)
 
     vectors = placed.near.vectors.values
-    made = Map.fit(vectors, 2, seed=SEED, on_step=lambda share: report("map", share))
+    if placed.near.epoch:
+        start = _kept(_own(placed), report)["points"]
+        points = laid_out_from(start, vectors, seed=SEED, on_step=on_step)
+    else:
+        points = Map.fit(vectors, 2, seed=SEED, on_step=on_step).points
     report("quality", None)
-    found = quality(vectors, made.points, seed=SEED)
+    found = quality(vectors, points, seed=SEED)
     report("clusters", None)
     groups = clusters(vectors, seed=SEED)
     typical = placed.names(placed.rows[groups.typical(vectors)])
     names = names_of(groups, words(placed.ready.dataset.item_features), typical)
     return {
-        "points": made.points,
+        "points": points,
         "groups": groups.codes,
         "names": np.array(names, np.str_),
         "quality": np.array([found.trustworthiness, found.recall, found.k, found.points]),
     }
 
 
-def _restored(placed: Placed, kept: dict[str, Array]) -> Placed:
+def _restored(placed: Placed, kept: dict[str, Array], like: Floats) -> Placed:
     from core.embed import Quality
 
     trust, recall, k, points = kept["quality"].tolist()
     groups = Groups(kept["groups"][placed.codes], tuple(kept["names"].tolist()))
     whole = replace(placed, quality=Quality(trust, recall, int(k), int(points)), groups=groups)
     flat = kept["points"]
-    lies = np.ptp(flat[:, 0]) >= np.ptp(flat[:, 1])  # a screen is wider than it is high
-    return _scaled(whole, flat if lies else flat[:, ::-1])
+    lies = np.ptp(like[:, 0]) >= np.ptp(like[:, 1])  # a screen is wider than it is high
+    return _scaled(whole, *((flat, like) if lies else (flat[:, ::-1], like[:, ::-1])))
 
 
 def _read(path: Path, n: int) -> dict[str, Array] | None:
@@ -236,20 +259,25 @@ def _read(path: Path, n: int) -> dict[str, Array] | None:
     return kept if named and np.isfinite(kept["points"]).all() else None
 
 
-def _scaled(placed: Placed, flat: Floats) -> Placed:
-    """With these places (N, 2), in code order."""
-    x, y = scaled(flat)[placed.codes].T
-    return replace(placed, x=np.ascontiguousarray(x), y=np.ascontiguousarray(y))
+def _scaled(placed: Placed, flat: Floats, like: Floats) -> Placed:
+    """With these places (N, 2), in code order, in the frame of others."""
+    x, y = scaled(flat, like)[placed.codes].T
+    found = replace(placed, x=np.ascontiguousarray(x), y=np.ascontiguousarray(y))
+    found.names([0])  # all are read here and not by the page, which would stand still
+    return found
 
 
-def scaled(flat: Floats) -> Floats:
-    """Moved and scaled, both axes alike, so that all (N, 2) lie within ±WIDE and ±HIGH."""
+def scaled(flat: Floats, like: Floats | None = None) -> Floats:
+    """Moved and scaled, both axes alike, so that all (N, 2) lie within ±WIDE and ±HIGH.
+
+    With `like` moved as that one would be, and scaled so unless some then lay outside.
+    """
     places = flat.astype(np.float64)
-    low, high = places.min(axis=0), places.max(axis=0)
-    middled = places - (low + high) / 2
-    half = (high - low) / 2
+    frame = places if like is None else like.astype(np.float64)
+    middle = (frame.min(axis=0) + frame.max(axis=0)) / 2
+    half = np.abs(np.concatenate([places, frame]) - middle).max(axis=0)
     factor = max(float(half[0]) / WIDE, float(half[1]) / HIGH) or 1.0
-    return np.asarray(middled / factor, np.float32)
+    return np.asarray((places - middle) / factor, np.float32)
 
 
 def inside(polygon: Any, x: Floats, y: Floats) -> Array:
@@ -273,12 +301,27 @@ def inside(polygon: Any, x: Floats, y: Floats) -> Array:
         raise BadInput("a selection's corners must be finite numbers")
     (left, low), (right, high) = corners.min(axis=0), corners.max(axis=0)
     near = np.flatnonzero((x >= left) & (x <= right) & (y >= low) & (y <= high))
-    px, py = x[near].astype(np.float64), y[near].astype(np.float64)
-    odd = np.zeros(len(near), bool)
-    for (xi, yi), (xj, yj) in zip(corners, np.roll(corners, 1, axis=0), strict=True):
-        if yi != yj:
-            crosses = (yi > py) != (yj > py)
-            odd ^= crosses & (px < (xj - xi) * (py - yi) / (yj - yi) + xi)
     found = np.zeros(len(x), bool)
-    found[near] = odd
+    found[near] = _odd(corners, x[near].astype(np.float64), y[near].astype(np.float64))
+    return found
+
+
+def _odd(corners: Array, x: Array, y: Array) -> Array:
+    """Whether a ray from each point crosses an odd number of edges, (N,).
+
+    Between two neighbouring heights of corners all points cross the same few edges.
+    """
+    heights, rank = np.unique(corners[:, 1], return_inverse=True)
+    band = np.searchsorted(heights, y, side="right").astype(np.uint16)  # ranks below it are below
+    order = np.argsort(band, kind="stable")
+    starts = np.searchsorted(band[order], np.arange(len(heights) + 2))
+    ends = np.stack([rank, np.roll(rank, 1)])
+    x, y, odd = x[order], y[order], np.zeros(len(x), bool)
+    for height in range(1, len(heights)):
+        part = slice(starts[height], starts[height + 1])
+        for i in np.flatnonzero((ends[0] >= height) != (ends[1] >= height)).tolist():
+            (xi, yi), (xj, yj) = corners[i], corners[i - 1]
+            odd[part] ^= x[part] < (xj - xi) * (y[part] - yi) / (yj - yi) + xi
+    found = np.empty_like(odd)
+    found[order] = odd
     return found

@@ -22,6 +22,7 @@ NAMES = (
     *("dataset", "run", "runs", "baseline", "user", "k", "keep", "rerank", "strength", "metric"),
     *("item", "against", "drop", "add", "move", "colour", "space", "layout"),
     *SUM,
+    "epoch",
     "language",
 )
 EDITS = ("drop", "add", "move")  # of one person's history

@@ -140,6 +140,28 @@ def shop(make_dataset: Callable[..., DatasetInfo], tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture
+def shop_is_home(shop: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that are told no workspace find the shop."""
+    monkeypatch.setenv("RECSCOPE_HOME", str(shop.path))
+
+
+@pytest.fixture
+def recscope(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, Any, str]]:
+    """Runs a command here: its exit code, its output (JSON if asked and there), its errors."""
+    from core import cli
+
+    def run(*words: object) -> tuple[int, Any, str]:
+        try:
+            code = cli.main([str(word) for word in words])
+        except SystemExit as stop:
+            code = int(str(stop.code))
+        out, err = capsys.readouterr()
+        return code, json.loads(out) if "--json" in words and out else out, err
+
+    return run
+
+
+@pytest.fixture
 def small_world() -> Interactions:
     """Six users, seven items, 20 events with times; nothing about it is symmetric.
 

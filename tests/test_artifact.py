@@ -68,6 +68,47 @@ def test_a_training_that_is_started_again_goes_on_where_it_was(shop, tmp_path, m
     assert train(shop).artifact_hash == again.artifact_hash
 
 
+def test_epochs_are_kept_beside_the_weights_also_after_a_crash(shop, tmp_path, monkeypatch):
+    monkeypatch.setattr(course, "SELDOM_S", 0.0)
+    monkeypatch.setattr(course, "SHARE", 1e9)
+
+    def train(workspace, **options):
+        return pipeline.train(workspace, "shop", "recvae", ["epochs=5"], device="cpu", **options)
+
+    def stop(figures):
+        if figures["refit"] and figures["epoch"] == 3:
+            raise KeyboardInterrupt
+
+    other = Workspace.open(tmp_path / "other")
+    other.datasets_folder.rmdir()
+    other.datasets_folder.symlink_to(shop.datasets_folder)
+    whole = train(other)
+    assert whole.epochs[0] == 1
+    assert whole.epochs[-1] == whole.own_epoch >= 3, "nothing to stop"
+    with pytest.raises(KeyboardInterrupt):
+        train(shop, on_epoch=stop)
+    again = train(shop)
+    assert (again.meta["epochs"], again.meta["sha256"]) == (
+        whole.meta["epochs"],
+        whole.meta["sha256"],
+    )
+    kept = artifact.milestones(again)
+    assert tuple(kept) == again.epochs
+    own = pipeline.ready(shop, again, device="cpu").model.encode_items().numpy()
+    np.testing.assert_array_equal(kept[again.own_epoch], own)
+
+
+def test_a_run_without_epochs_goes_on_working(run, shop):
+    assert (run.epochs, run.own_epoch, artifact.milestones(run)) == ((), None, {})
+    path = run.folder / "run.json"
+    meta = json.loads(path.read_text())
+    del meta["epochs"]  # as earlier versions wrote it
+    path.write_text(json.dumps(meta))
+    old = artifact.run(shop, run.id)
+    assert (old.epochs, old.own_epoch, artifact.milestones(old)) == ((), None, {})
+    pipeline.ready(shop, old)
+
+
 def test_other_data_give_other_weights(shop, make_dataset):
     events = pd.DataFrame({"user_id": [1, 1, 2, 2], "item_id": [10, 20, 20, 30]})
     info = make_dataset(events, name="other", id="6" * 12)

@@ -26,24 +26,8 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def recscope(capsys):
-    """Runs a command here; gives back its exit code, its output (JSON if asked) and its errors."""
-
-    def run(*words: object):
-        try:
-            code = cli.main([str(word) for word in words])
-        except SystemExit as stop:
-            code = stop.code
-        out, err = capsys.readouterr()
-        return code, json.loads(out) if "--json" in words and not code else out, err
-
-    return run
-
-
-@pytest.fixture
-def trained(shop, recscope, monkeypatch):
+def trained(shop, shop_is_home, recscope):
     """The workspace of a small shop, with the run `first` in it."""
-    monkeypatch.setenv("RECSCOPE_HOME", str(shop.path))
     code, _, err = recscope("train", "shop", "--model", "item_knn", "--name", "first")
     assert code == 0, err
     return shop

@@ -12,30 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import artifact, cli, pipeline, sentences
+from core import artifact, pipeline
+from core.commands import sentences
 from core.models import MODELS
 from core.models.trained import Trained
-from core.pipeline.audit import seal
+from core.pipeline.record import seal
+
+pytestmark = pytest.mark.usefixtures("shop_is_home")
 
 NEEDS_VALUES = {"mlp_rating"}  # the shop's log has none
 QUICK = {name: ["epochs=2"] for name, kind in MODELS.items() if issubclass(kind, Trained)}
 FITTING = [name for name in MODELS if name not in NEEDS_VALUES]
-
-
-@pytest.fixture
-def recscope(shop, capsys, monkeypatch):
-    """Runs a command on the shop; its exit code, its output (JSON if it is some), its errors."""
-    monkeypatch.setenv("RECSCOPE_HOME", str(shop.path))
-
-    def run(*words: object):
-        try:
-            code = cli.main([str(word) for word in words])
-        except SystemExit as stop:
-            code = stop.code
-        out, err = capsys.readouterr()
-        return code, json.loads(out) if "--json" in words and out else out, err
-
-    return run
 
 
 @pytest.fixture

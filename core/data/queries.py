@@ -256,31 +256,6 @@ def search_items(info: DatasetInfo, text: str = "", n: int = 20) -> pd.DataFrame
     )
 
 
-def held_against_rest(info: DatasetInfo, ids: Iterable[Any]) -> pd.DataFrame:
-    """chosen, items, events, users, median_events (of an item), mean_value: these items, the rest.
-
-    A row for each part that has items; mean_value is NaN for a log without values.
-    """
-    con = open_log(info)
-    con.register("asked", pd.DataFrame({"item_id": list(ids)}))
-    return ask_table(
-        con,
-        """
-        WITH marked AS (
-            SELECT item_id, user_id, value, item_id IN (SELECT item_id FROM asked) AS chosen
-            FROM log
-        ),
-        counts AS (SELECT chosen, item_id, count(*) AS events FROM marked GROUP BY ALL)
-        SELECT chosen, count(DISTINCT item_id) AS items, count(*) AS events,
-               count(DISTINCT user_id) AS users,
-               (SELECT median(events) FROM counts WHERE counts.chosen = marked.chosen)
-                   AS median_events,
-               avg(value) AS mean_value
-        FROM marked GROUP BY chosen ORDER BY chosen DESC
-        """,
-    )
-
-
 def rejected_summary(info: DatasetInfo) -> pd.DataFrame:
     """reason, rows, share (of the rows read): why rows were rejected, the commonest first."""
     reasons = {reason: n for reason, n in info.counts["rejected"].items() if n}

@@ -1,31 +1,40 @@
 """What a model has learnt, to be looked at: vectors, neighbours, maps, clusters, diagnosis."""
 
+from core.embed.alignment import align
 from core.embed.arithmetic import Toward, toward
 from core.embed.clusters import Clusters, clusters, names_of, over_represented, words
 from core.embed.diagnosis import Finding, diagnosis, overlap
+from core.embed.drift import Drift, Step, drift
 from core.embed.index import Index, searcher
 from core.embed.layout import Map
 from core.embed.neighbours import Exact, Neighbours, nearest
 from core.embed.pca import PCA, aligned
 from core.embed.quality import Quality, Told, quality, told
+from core.embed.selection import Part, held_against_rest
 from core.embed.vectors import Vectors, components, item_vectors, user_vectors
 
 __all__ = [
     "PCA",
     "Clusters",
+    "Drift",
     "Exact",
     "Finding",
     "Index",
     "Map",
     "Neighbours",
+    "Part",
     "Quality",
+    "Step",
     "Told",
     "Toward",
     "Vectors",
+    "align",
     "aligned",
     "clusters",
     "components",
     "diagnosis",
+    "drift",
+    "held_against_rest",
     "item_vectors",
     "names_of",
     "nearest",

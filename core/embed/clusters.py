@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ BATCHES_FROM = 50_000  # vectors, from where on k-means learns from parts
 LEVEL = 0.01  # of the chance that any term of any cluster is named without reason
 LIFT = 1.5  # how many times commoner than overall a term must be
 TERMS = 3  # in a name
+_YEAR = re.compile(r"(18|19|20)\d\d")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,18 +70,59 @@ def clusters(vectors: Array, n: int | None = None, *, seed: int = 0) -> Clusters
 
 
 def words(features: Features | None) -> Block | None:
-    """What a thing can be called by: its categories and the words of its texts; or None.
+    """What a thing can be called by: its categories, the words of its texts, decades; or None.
 
-    Words of one or two Latin letters or digits say nothing: "of", "la".
+    Words of one or two Latin letters or digits say nothing: "of", "la". A decade, "1990s", is there
+    beside its years where two or more of them occur, and of whole numbers that are all years.
     """
     known = [block for block in (categories(features), _long(features)) if block is not None]
+    known = [Block(tuple(map(_plain, b.names)), sparse.csr_matrix(b.matrix)) for b in known]
+    known += _decades(known, features.numeric if features else None)
     if not known:
         return None
-    names = tuple(_plain(name) for block in known for name in block.names)
-    matrix = sparse.hstack([sparse.csr_matrix(b.matrix) for b in known], format="csr")
+    matrix = sparse.hstack([block.matrix for block in known], format="csr")
     matrix.eliminate_zeros()
     matrix.data = np.ones_like(matrix.data)
-    return Block(names, matrix)
+    return Block(tuple(name for block in known for name in block.names), matrix)
+
+
+def _decades(known: Sequence[Block], numeric: Block | None) -> list[Block]:
+    """One block of decades, or none."""
+    things, years = [], []
+    for block in known:
+        columns = block.matrix.tocsc()
+        for column, name in enumerate(block.names):
+            if _YEAR.fullmatch(name):
+                own = columns.indices[columns.indptr[column] : columns.indptr[column + 1]]
+                things.append(own)
+                years.append(np.full(len(own), int(name)))
+    for numbers in np.asarray(numeric.matrix).T if numeric else ():
+        own = np.flatnonzero(np.isfinite(numbers))
+        given = numbers[own]
+        if len(own) and given.min() >= 1800 and given.max() < 2100 and not (given % 1).any():
+            things.append(own)
+            years.append(given.astype(np.int64))
+    if not years:
+        return []
+    rows, said = np.concatenate(things), np.concatenate(years)
+    distinct = np.unique(said) // 10
+    decades = np.unique(distinct)[np.unique(distinct, return_counts=True)[1] > 1]
+    kept = np.isin(said // 10, decades)
+    if not kept.any():
+        return []
+    n = len(numeric.matrix) if numeric else known[0].matrix.shape[0]
+    places = np.searchsorted(decades, said[kept] // 10)
+    matrix = sparse.csr_matrix((np.ones(len(places)), (rows[kept], places)), (n, len(decades)))
+    return [Block(tuple(f"{decade}0s" for decade in decades), matrix)]
+
+
+def _family(name: str) -> str:
+    """Terms that say much the same: a word in any case, the years of a decade.
+
+    >>> _family("Noir"), _family("1994"), _family("1990s")
+    ('noir', '1990s', '1990s')
+    """
+    return f"{name[:3]}0s" if _YEAR.fullmatch(name) else name.casefold()
 
 
 def _long(features: Features | None) -> Block | None:
@@ -119,7 +162,7 @@ def over_represented(chosen: Array, among: Block, tested: int = 1) -> list[Term]
     A term counts if it is at least 1.5 times as common, in two things or more, and so often inside
     by chance (hypergeometric tail) with probability < .01 / (terms · tested). Told by
     inside · ln lift, the group's part of the divergence. The same name in another spelling of case
-    counts once.
+    counts once, and so does a decade with its years: what tells most of them is named.
 
     Args:
         chosen: Which things, bool (N,).
@@ -142,7 +185,7 @@ def over_represented(chosen: Array, among: Block, tested: int = 1) -> list[Term]
         term = Term(
             among.names[column], float(lift[column]), int(inside[column]), int(overall[column])
         )
-        found.setdefault(term.name.casefold(), term)
+        found.setdefault(_family(term.name), term)
     return list(found.values())
 
 

@@ -59,6 +59,16 @@ SENTENCES: Mapping[str, str] = {
     "cold.bad": "{cold:,.0f} were never taken: they lie on an island of their own (cosine "
     "{to_warm:.2f} to the nearest that was, {usual:.2f} is usual).",
     "cold.none": "{cold:,.0f} were never taken, and have no vectors.",
+    "drift.settled": "From epoch {before:.0f} to {after:.0f} a vector kept {overlap:.0%} of its "
+    "{near:.0f} nearest and turned to cosine {cosine:.2f}: they have settled.",
+    "drift.settling": "From epoch {before:.0f} to {after:.0f} a vector kept {overlap:.0%} of its "
+    "{near:.0f} nearest and turned to cosine {cosine:.2f}: they were settling, as is usual where "
+    "validation ends the training.",
+    "drift.moving": "From epoch {before:.0f} to {after:.0f} a vector kept {overlap:.0%} of its "
+    "{near:.0f} nearest and turned to cosine {cosine:.2f}: they were still moving; a "
+    "longer training may give other neighbours.",
+    "drift.collapsed": "From epoch {before:.0f} to {after:.0f} the vectors fell together: they "
+    "fill {now:.1f} directions, where they had filled {was:.1f}.",
 }
 
 
@@ -206,5 +216,10 @@ def overlap(before: Array, after: Array, *, k: int = NEAR, seed: int = 0) -> Arr
     """
     asked = np.sort(np.random.default_rng(seed).permutation(len(before))[:SAMPLE])
     first, second = (nearest(x, np.asarray(x)[asked], k, asked).items for x in (before, after))
+    return shared(first, second)
+
+
+def shared(first: Ints, second: Ints) -> Array:
+    """The share of the first list that is in the second too, row by row (n, K), PAD for no more."""
     same = (first[:, :, None] == second[:, None, :]) & (first[:, :, None] >= 0)
     return np.asarray(same.any(axis=2).sum(axis=1) / np.maximum((first >= 0).sum(axis=1), 1))

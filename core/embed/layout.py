@@ -221,12 +221,22 @@ def _slope(points: Tensor, graph: Graph, drawn: Tensor, together: float) -> Tens
 
 
 def _pushed(points: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
-    """Σ_j q_ij (N,) and Σ_j q_ij² (y_i - y_j) (N, d) over the drawn points (M, d)."""
-    sums, pushes = [], []
+    """Σ_j q_ij (N,) and Σ_j q_ij² (y_i - y_j) (N, d) over the drawn points (M, d).
+
+    1 + |a - b|² is one product, of (a, |a|² + 1, 1) and (-2 b, 1, |b|²): three times as quick as
+    the distances themselves.
+    """
+    from_each = functional.pad(points, (0, 2), value=1.0)
+    from_each[:, -2] += points.square().sum(dim=1)
+    to_each = functional.pad(-2 * drawn, (0, 2), value=1.0)
+    to_each[:, -1] = drawn.square().sum(dim=1)
     beside = functional.pad(drawn, (1, 0), value=1.0)
-    for some in torch.split(points, max(1, CELLS[points.device.type] // len(drawn))):
-        q = torch.cdist(some, drawn).square_().add_(1).reciprocal_()
+    rows = max(1, CELLS[points.device.type] // len(drawn))
+    room = points.new_empty(min(rows, len(points)), len(drawn))
+    sums, pushes = [], []
+    for some, at in zip(from_each.split(rows), points.split(rows), strict=True):
+        q = torch.mm(some, to_each.T, out=room[: len(some)]).reciprocal_()
         sums.append(q.sum(dim=1))
         far = q.square_() @ beside
-        pushes.append(far[:, :1] * some - far[:, 1:])
+        pushes.append(far[:, :1] * at - far[:, 1:])
     return torch.cat(sums), torch.cat(pushes)

@@ -10,7 +10,7 @@ import torch
 from core.errors import BadInput
 from core.models.blocks import free_memory
 from core.recommend import BLOCK_BYTES, CPU_BLOCK_BYTES, check_scores, score_blocks
-from core.types import Additive, Array, Ints, Queries, Recommender, ScoresSome
+from core.types import Additive, Array, Ints, Queries, Recommender, ScoresSubsets
 
 EVENTS = 2**22  # of the coalitions that are put together at a time
 AT_ONCE = 4096  # histories, of which only some items are scored
@@ -66,8 +66,7 @@ class Game:
             order = np.argsort(asked.sum(axis=1), kind="stable")  # alike lengths waste no padding
             found = np.empty((len(asked), *self._known.shape[1:]))
             for some in np.array_split(order, 1 + len(order) * len(self.groups) // EVENTS):
-                queries = self.query.subsets(asked[some][:, self.groups])
-                for part, values in self._scored(queries):
+                for part, values in self._scored(asked[some][:, self.groups]):
                     found[some[part]] = values
             start = len(self._known)
             self._places |= {key: start + place for place, key in enumerate(new)}
@@ -79,14 +78,16 @@ class Game:
         """All that was asked so far, (asked, T, C)."""
         return self._known
 
-    def _scored(self, queries: Queries) -> Iterator[tuple[slice, Array]]:
-        if not self.components and isinstance(self.model, ScoresSome):
-            for start in range(0, len(queries), AT_ONCE):
-                part = slice(start, min(start + AT_ONCE, len(queries)))
-                scores = self.model.score_some(queries[part], self.items)
+    def _scored(self, keep: Array) -> Iterator[tuple[slice, Array]]:
+        """What the model says of the histories of these events (M, E), some at a time."""
+        if not self.components and isinstance(self.model, ScoresSubsets):
+            for start in range(0, len(keep), AT_ONCE):
+                part = slice(start, min(start + AT_ONCE, len(keep)))
+                scores = self.model.score_subsets(self.query, keep[part], self.items)
                 check_scores(scores, part.stop - part.start, len(self.items))
                 yield part, scores.double().cpu().numpy()[:, :, None]
             return
+        queries = self.query.subsets(keep)
         if not self.components:
             for part, scores in score_blocks(self.model, queries, self.n_items):
                 chosen = torch.from_numpy(self.items).to(scores.device)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core.models.milestones import Milestones, is_milestone
 from core.types import Checkpoint
 
 SELDOM_S = 10.0  # at least, between two checkpoints
@@ -94,25 +95,32 @@ class Course:
         optimiser: torch.optim.Optimizer,
         average: Average,
         batches: Batches,
+        milestones: Milestones | None = None,
     ) -> None:
         self.average = average
         self.epoch, self.best, self.best_epoch, self.seconds = 0, -np.inf, 0, 0.0
         self.kept: dict[str, Tensor] = {}  # the best epoch's averaged weights
         self.told: list[dict[str, Any]] = []
         self._module, self._optimiser, self._batches = module, optimiser, batches
+        self._milestones = milestones
         self._written, self._cost = time.perf_counter(), 0.0
 
-    def judge(self, epoch: int, validate: Callable[[], float] | None) -> float | None:
+    def judge(self, epoch: int, epochs: int, validate: Callable[[], float] | None) -> float | None:
         """Takes the epoch's averaged weights as the best if they are; without validation always."""
         self.epoch, figure = epoch, None
         if validate is None:
             self.best_epoch = epoch
+            if self._milestones and is_milestone(epoch, epochs):
+                with self.average.applied():
+                    self._milestones.take(epoch, epoch)
             return None
         with self.average.applied():
             figure = validate()
             if figure > self.best:
                 self.best, self.best_epoch = figure, epoch
                 self.kept = _copy(self._module)
+            if self._milestones:  # any may turn out to be the best, or the last
+                self._milestones.take(epoch, self.best_epoch)
         return figure
 
     def leave(self, checkpoint: Checkpoint) -> None:
@@ -128,6 +136,8 @@ class Course:
             **{f"kept.{name}": value for name, value in self.kept.items()},
             **{f"random.{name}": value for name, value in self._batches.random_state().items()},
         }
+        if self._milestones:
+            tensors |= {f"milestone.{at}": value for at, value in self._milestones.kept.items()}
         for place, held in self._optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{place}.{name}": value for name, value in held.items()}
         arrays = {name: value.cpu().numpy() for name, value in tensors.items()}
@@ -160,6 +170,9 @@ class Course:
         device = next(self._module.parameters()).device
         self.kept = {name: value.to(device) for name, value in part("kept.").items()}
         self._batches.set_random_state(part("random."))
+        if self._milestones:
+            marked = part("milestone.")
+            self._milestones.kept = {at: marked[str(at)] for at in sorted(map(int, marked))}
         held: dict[int, dict[str, Tensor]] = {}
         for name, value in part("optimiser.").items():
             place, _, key = name.partition(".")

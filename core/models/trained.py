@@ -13,8 +13,18 @@ from torch import Tensor, nn
 from core.errors import NotFitted
 from core.models.blocks import popularity, tensor
 from core.models.course import Batches
+from core.models.milestones import Milestones
 from core.models.training import optimise, seeded, validation_score
-from core.types import Array, Checkpoint, Interactions, OnEpoch, Queries, TrainData
+from core.types import (
+    Array,
+    Checkpoint,
+    Encoder,
+    Floats,
+    Interactions,
+    OnEpoch,
+    Queries,
+    TrainData,
+)
 
 SCORED_AT_ONCE = 1024
 CHOOSING = 0.7  # of the time is over, as a guess, when validation has said when to stop
@@ -40,6 +50,7 @@ class Trained(ABC, Generic[Net]):
         self._popularity = torch.zeros(0)
         self._checkpoint: Checkpoint | None = None
         self.best_epoch = 0  # where validation said to stop; all of them without validation
+        self.milestones: Mapping[int, Floats] = {}
 
     @abstractmethod
     def _network(self, train: TrainData, log: Interactions) -> Net:
@@ -81,7 +92,7 @@ class Trained(ABC, Generic[Net]):
         """
         config, log = self.config, train.interactions
         checkpoint, self._checkpoint = self._checkpoint, None
-        self._net = None
+        self._net, self.milestones = None, {}
         self.best_epoch = epochs = int(config.epochs)
         with seeded(rng, device) as generator:
             start = int(torch.randint(2**62, (), generator=generator))
@@ -98,7 +109,9 @@ class Trained(ABC, Generic[Net]):
                 task = self._task(net, log, generator)
                 if task is None:
                     return epochs
-                return optimise(
+                marking = end == 1.0  # not where all is learnt anew, with the validation events
+                milestones = self._marking(net, validated=validate is not None) if marking else None
+                best = optimise(
                     net,
                     *task,
                     config=config,
@@ -106,7 +119,11 @@ class Trained(ABC, Generic[Net]):
                     validate=validate,
                     on_epoch=_part_of(on_epoch, begin, end),
                     checkpoint=checkpoint.part("refit" if begin else "fit") if checkpoint else None,
+                    milestones=milestones,
                 )
+                if milestones:
+                    self.milestones = {at: v.numpy() for at, v in milestones.kept.items()}
+                return best
 
             if train.validation is None:
                 learn(log)
@@ -124,6 +141,19 @@ class Trained(ABC, Generic[Net]):
                     learn(again, begin=CHOOSING)
         self._refresh(self._fitted().eval())
         return self
+
+    def _marking(self, net: Net, *, validated: bool) -> Milestones | None:
+        """Keeps the items' vectors of a few epochs, if it has any."""
+        if not isinstance(self, Encoder):
+            return None
+        encode_items = self.encode_items
+
+        def vectors() -> Tensor:
+            if not validated:  # which has just worked them out
+                self._refresh(net)
+            return encode_items()
+
+        return Milestones(vectors)
 
     def _keep(self, net: Net, log: Interactions, device: str) -> None:
         self._net = net

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from core.errors import BadInput, TooLarge
 from core.models.blocks import Settings, setting, tensor
 from core.models.course import Average, Batches, Course
+from core.models.milestones import Milestones
 from core.types import Checkpoint, Holdout, Ints, OnEpoch, Queries
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ def optimise(
     validate: Callable[[], float] | None = None,
     on_epoch: OnEpoch | None = None,
     checkpoint: Checkpoint | None = None,
+    milestones: Milestones | None = None,
 ) -> int:
     """Trains in place and leaves the best epoch's averaged weights; AdamW, short warm-up.
 
@@ -85,6 +87,7 @@ def optimise(
         on_epoch: Is told epoch, epochs, loss, validation, rows per second, bytes, seconds left.
         checkpoint: Where to go on from, and to leave how far it is; on a CPU an interrupted
             training so ends with the very weights of one that was not.
+        milestones: Is given what the items are after each epoch, and keeps some of it.
 
     Returns:
         The best epoch, from 1.
@@ -96,7 +99,7 @@ def optimise(
     device = next(module.parameters()).device
     optimiser = torch.optim.AdamW(_groups(module, config), fused=device.type == "cuda")
     warmup = min(200, max(1, epochs * len(batches) // batches.size // 25))
-    course = Course(module, optimiser, Average(module, config.averaging), batches)
+    course = Course(module, optimiser, Average(module, config.averaging), batches, milestones)
     if checkpoint:
         course.resume(checkpoint)
         for figures in course.told:
@@ -120,7 +123,7 @@ def optimise(
             )
         speed = len(batches) / (time.perf_counter() - start)
         module.eval()
-        figure = course.judge(epoch, validate)
+        figure = course.judge(epoch, epochs, validate)
         course.seconds = time.perf_counter() - began
         course.told.append(
             {

@@ -14,10 +14,11 @@ from torch.nn import functional
 from core.models.blocks import setting, tensor
 from core.models.course import Batches
 from core.models.losses import candidates, is_sampled, others
-from core.models.tower import ItemTower, content
-from core.models.trained import Task, Trained
+from core.models.tower import ItemTower
+from core.models.towered import Towered, TowerNet
+from core.models.trained import Task
 from core.models.training import TrainingSettings
-from core.types import Array, Features, Interactions, Part, Queries, TrainData
+from core.types import Interactions, Queries, TrainData
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class TwoTowerConfig(TrainingSettings):
     content: bool = setting(True, "Learn from the items' attributes and text")
 
 
-class TwoTower(Trained["Towers"]):
+class TwoTower(Towered["Towers"]):
     """A tower makes a vector of a history, another one of an item; the score is how they agree.
 
     score_i = Σ_j w_j x_j y_ij / τ: y_i = e_i + MLP(e_i), e from the item tower (tower.py), and
@@ -55,16 +56,9 @@ class TwoTower(Trained["Towers"]):
     """
 
     Config: ClassVar[type] = TwoTowerConfig
-    needs_features: ClassVar[bool] = True
-
-    def __init__(self, config: Any = None) -> None:
-        super().__init__(config)
-        self._table = self._vectors = torch.zeros(0, 0)  # of the items, as inputs and as answers
 
     def _network(self, train: TrainData, log: Interactions) -> Towers:
-        features = train.item_features if self.config.content else None
-        net = Towers(self.config, ItemTower(self.config.dim, *content(features, log.n_items)))
-        net.tower.known.copy_(torch.from_numpy(np.bincount(log.items, minlength=log.n_items) > 0))
+        net = Towers(self.config, self._tower(train, log))
         net.ordered.fill_(log.times is not None)
         return net
 
@@ -93,55 +87,12 @@ class TwoTower(Trained["Towers"]):
 
         return Batches(torch.ones(len(pairs)), config.batch, generator), loss
 
-    def _refresh(self, net: Towers) -> None:
-        with torch.no_grad():
-            self._table = net.tower()
-            self._vectors = net.items(self._table)
-
     def encode(self, queries: Queries) -> Tensor:
         """What each history says, (B, dim); times encode_items() it is the score."""
         net = self._fitted()
         part = queries.latest(self.config.max_len) if net.ordered else queries
         with torch.no_grad():
             return net.users(Bags.of(part, self._table.device), self._table)
-
-    def encode_items(self) -> Tensor:
-        """The items as unit vectors (I, dim)."""
-        self._fitted()
-        return self._vectors
-
-    def item_terms(self) -> dict[str, Tensor]:
-        """What the item tower sums up: id, content and what is embedded, (I, dim) each."""
-        return self._fitted().tower.terms()
-
-    def score_some(self, queries: Queries, items: Array) -> Tensor:
-        """What `score` gives these items (T,), to rounding, (B, T)."""
-        self._fitted()
-        chosen = tensor(np.asarray(items, np.int64), self._popularity.device)
-        scores = self.encode(queries) @ self._vectors[chosen].T
-        return self._or_popular(queries, scores, chosen)
-
-    def _scores(self, net: Towers, queries: Queries) -> Tensor:
-        return self.encode(queries) @ self._vectors.T
-
-    def parts(self, features: Features | None) -> tuple[Part, ...]:
-        """What the items are made of: the id, and the attributes that the model learnt from."""
-        return tuple(self._fitted().tower.parts(features))
-
-    def score_of_parts(
-        self, query: Queries, item: int, features: Features | None, keep: Array
-    ) -> Array:
-        """Scores (M,) of an item of only some parts: those left out miss in the item tower's sum.
-
-        An empty history gets popularity, whatever the parts.
-        """
-        net = self._fitted()
-        if not len(query.items):
-            return np.full(len(keep), float(self._popularity[item]))
-        with torch.no_grad():
-            scores = self.encode(query) @ net.items(net.tower.of_parts(item, features, keep)).T
-        found: Array = scores[0].double().cpu().numpy()
-        return found
 
 
 class Bags(NamedTuple):
@@ -217,7 +168,7 @@ class Pairs:
         return bags, self._items[targets], self._weights[targets]
 
 
-class Towers(nn.Module):
+class Towers(TowerNet):
     """Both towers, and the inner product between them."""
 
     ordered: Tensor

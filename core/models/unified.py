@@ -17,24 +17,24 @@ from core.models.course import Batches
 from core.models.heads import kept_apart, label_codes, persons, worths
 from core.models.losses import is_sampled
 from core.models.ratings import Ratings, required
-from core.models.tower import ItemTower, content
-from core.models.trained import SCORED_AT_ONCE, Task, Trained
+from core.models.tower import ItemTower
+from core.models.towered import Towered
+from core.models.trained import SCORED_AT_ONCE, Task
 from core.models.training import TrainingSettings
 from core.models.transformer import Network
 from core.models.windows import Windows, padded
 from core.types import (
     PAD,
     Array,
-    Features,
     Floats,
     Interactions,
     Ints,
     OnEpoch,
-    Part,
     Queries,
     TrainData,
 )
 
+MOST_PAIRED = 1_000  # events of a history, of which each two are looked up
 CPU_CELLS, GPU_CELLS = 2**20, 2**28  # numbers of the largest layer, or of attention, at once
 
 
@@ -84,7 +84,7 @@ class UnifiedConfig(TrainingSettings):
     label_weight: float = setting(0.1, "Weight of telling the label", min=0.0, max=10.0, step=0.1)
 
 
-class Unified(Trained[Network]):
+class Unified(Towered[Network]):
     """A causal transformer whose items carry both an id and their content.
 
     score_i = cos(u, e_i) / τ: e_i from the item tower (tower.py), u the last output of gated
@@ -100,11 +100,9 @@ class Unified(Trained[Network]):
     """
 
     Config: ClassVar[type] = UnifiedConfig
-    needs_features: ClassVar[bool] = True
 
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
-        self._table = self._vectors = torch.zeros(0, 0)  # of the items, as inputs and as answers
         self._ratings: Ratings | None = None
         self._labels: Ints | None = None  # of the people, (U,), PAD where unknown or kept apart
         self._told: dict[str, Any] = {}
@@ -130,7 +128,7 @@ class Unified(Trained[Network]):
         return self
 
     def _network(self, train: TrainData, log: Interactions) -> Network:
-        config, features = self.config, train.item_features
+        config = self.config
         self._ratings = Ratings.of(log)
         self._labels, n_labels = None, 0
         if config.label:
@@ -148,9 +146,7 @@ class Unified(Trained[Network]):
             "rated": int(self._heard() is not None),
             "labels": n_labels,
         }
-        tower = ItemTower(config.dim, *content(features if config.content else None, log.n_items))
-        net = Network(config, tower, sizes)
-        net.tower.known.copy_(torch.from_numpy(np.bincount(log.items, minlength=log.n_items) > 0))
+        net = Network(config, self._tower(train, log), sizes)
         if sizes["told"]:
             net.heads.worth.copy_(torch.from_numpy(worths(log)))
         if self._labels is not None:
@@ -185,11 +181,6 @@ class Unified(Trained[Network]):
 
         return Batches(windows.lengths, config.batch, generator), loss
 
-    def _refresh(self, net: Network) -> None:
-        with torch.no_grad():
-            self._table = net.tower()
-        self._vectors = functional.normalize(self._table, dim=1)
-
     def _states(self, queries: Queries) -> Tensor:
         """What each history says, (B, dim); 0 for an empty one."""
         net = self._fitted()
@@ -221,45 +212,32 @@ class Unified(Trained[Network]):
         """What each history says, as unit vectors (B, dim); 0 for an empty history."""
         return functional.normalize(self._states(queries), dim=1)
 
-    def encode_items(self) -> Tensor:
-        """The items as unit vectors (I, dim)."""
-        self._fitted()
-        return self._vectors
+    def _match(self, net: Network, units: Tensor, vectors: Tensor) -> Tensor:
+        return super()._match(net, units, vectors) * net.sharpness()
 
-    def item_terms(self) -> dict[str, Tensor]:
-        """What the item tower sums up: id, content and what is embedded, (I, dim) each."""
-        return self._fitted().tower.terms()
+    def _encode_subsets(self, query: Queries, keep: Array) -> Tensor:
+        if keep.shape[1] > MOST_PAIRED:
+            return super()._encode_subsets(query, keep)
+        net, device = self._fitted(), self._popularity.device
+        newest = keep & (keep[:, ::-1].cumsum(axis=1)[:, ::-1] <= self.config.max_len)
+        lengths = newest.sum(axis=1)
+        states = torch.zeros((len(keep), self.config.dim), device=device)
+        order = np.argsort(lengths, kind="stable")
+        order = order[lengths[order] > 0]
+        chunks = list(self._alike(order, lengths[order]))
 
-    def _scores(self, net: Network, queries: Queries) -> Tensor:
-        return self.encode(queries) @ self._vectors.T * net.sharpness()
+        def places() -> Iterator[tuple[Tensor, Tensor]]:
+            for some in chunks:
+                width = int(lengths[some].max())
+                found = np.argsort(~newest[some], axis=1, kind="stable")[:, :width]
+                yield tensor(found, device), tensor(lengths[some] - 1, device)
 
-    def parts(self, features: Features | None) -> tuple[Part, ...]:
-        """What the items are made of: the id, and the attributes that the model learnt from."""
-        return tuple(self._fitted().tower.parts(features))
-
-    def score_of_parts(
-        self, query: Queries, item: int, features: Features | None, keep: Array
-    ) -> Array:
-        """Scores (M,) of an item of only some parts: those left out miss in the tower's sum.
-
-        An empty history gets popularity, whatever the parts.
-        """
-        net = self._fitted()
-        if not len(query.items):
-            return np.full(len(keep), float(self._popularity[item]))
+        history = padded(query, self._heard(), device)
         with torch.no_grad():
-            vectors = functional.normalize(net.tower.of_parts(item, features, keep), dim=1)
-            scores = self.encode(query) @ vectors.T * net.sharpness()
-        found: Array = scores[0].double().cpu().numpy()
-        return found
-
-    def score_some(self, queries: Queries, items: Array) -> Tensor:
-        """What `score` gives these items (T,), to rounding, (B, T)."""
-        chosen = tensor(np.asarray(items, np.int64), self._popularity.device)
-        with torch.no_grad():
-            sharpness = self._fitted().sharpness()
-            scores = self.encode(queries) @ self._vectors[chosen].T * sharpness
-        return self._or_popular(queries, scores, chosen)
+            found = net.of_parts(self._table, history, places())
+            for some, after in zip(chunks, found, strict=True):
+                states[tensor(some, device)] = after
+        return functional.normalize(states, dim=1)
 
     def rank(self, queries: Queries, items: Array) -> Tensor:
         """How good items (B, K) are: log P(next) + log of what each is then worth, (B, K).

@@ -1,11 +1,12 @@
 """The only place where the stages are wired together: load → split → fit → save, and back."""
 
 from core.pipeline.answers import Ready, ready, recommend, recommendations, whom
-from core.pipeline.audit import document, export
 from core.pipeline.combining import toward
 from core.pipeline.embedding import Near, embedding, laid_on, neighbours, vectors_of
+from core.pipeline.epochs import drift_of, laid_out_from, vectors_after
 from core.pipeline.explaining import codes_of, explained, history_of, places
 from core.pipeline.judgement import compare, evaluate
+from core.pipeline.record import document, export
 from core.pipeline.replaying import replay
 from core.pipeline.telling import attributes, told
 from core.pipeline.training import OnStage, features_of, fit, stored, train
@@ -18,6 +19,7 @@ __all__ = [
     "codes_of",
     "compare",
     "document",
+    "drift_of",
     "embedding",
     "evaluate",
     "explained",
@@ -26,6 +28,7 @@ __all__ = [
     "fit",
     "history_of",
     "laid_on",
+    "laid_out_from",
     "neighbours",
     "places",
     "ready",
@@ -36,6 +39,7 @@ __all__ = [
     "told",
     "toward",
     "train",
+    "vectors_after",
     "vectors_of",
     "whom",
 ]

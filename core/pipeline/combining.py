@@ -10,7 +10,7 @@ import numpy as np
 
 from core.pipeline.embedding import Near
 from core.pipeline.explaining import codes_of
-from core.pipeline.telling import Names
+from core.pipeline.names import Names
 from core.types import Array, Ints
 
 PROFILED, OF = 50, 20  # nearest that are looked at for what stands out; at most every 20th item

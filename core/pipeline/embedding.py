@@ -10,8 +10,9 @@ import numpy as np
 
 from core.errors import BadInput, NotFound
 from core.pipeline.answers import Ready
+from core.pipeline.epochs import drift_of, drift_told, laid_out_from, vectors_after
 from core.pipeline.explaining import codes_of
-from core.pipeline.telling import Names
+from core.pipeline.names import Names
 from core.pipeline.training import OnStage
 from core.types import PAD, Array, Block, Features
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from core.data.dataset import Dataset
-    from core.embed import Exact, Index
+    from core.embed import Drift, Exact, Index
     from core.embed.alike import Overlap
     from core.embed.neighbours import Neighbours
     from core.embed.vectors import Vectors
@@ -50,6 +51,7 @@ def embedding(
     *,
     of: str = "items",
     component: str = "",
+    epoch: int | None = None,
     axes: int = 0,
     seed: int = 0,
     on_stage: OnStage | None = None,
@@ -60,23 +62,28 @@ def embedding(
         loaded: A run.
         of: items or users.
         component: One of core.embed.components; the usual one if empty.
+        epoch: One that was kept: what the items were after it, laid on what they are in the end.
         axes: 2 or 3 for a map and clusters, 0 for neither.
         seed: Of the SVD, the map and the clusters.
         on_stage: Told what is being done, and how far it is.
 
     Returns:
         A row per thing: item_id or user_id, label, v0 … vD-1, and with a map x, y[, z], cluster
-        (0 the largest) and cluster_label; and {run, model, of, component, rows, dim, kept,
-        diagnosis: [{key, severity, numbers, sentence}], attributes: [{name, right, commonest,
-        gain, things}], map: {axes, laid_out, trustworthiness, recall, k, points} or None,
-        clusters: [{cluster, label, size}]}: kept as in Vectors, attributes told from the ten
-        nearest vectors of at most 2,000 things, see core.embed.quality.told.
+        (0 the largest) and cluster_label; and {run, model, of, component, epoch, rows, dim, kept,
+        diagnosis: [{key, severity, numbers, sentence}], drift: as drift_told or None, attributes:
+        [{name, right, commonest, gain, things}], map: {axes, laid_out, trustworthiness, recall, k,
+        points} or None, clusters: [{cluster, label, size}]}: kept as in Vectors, attributes told
+        from the ten nearest vectors of at most 2,000 things, see core.embed.quality.told.
     """
     import pandas as pd
 
     stage = on_stage or (lambda name, share: None)
     stage("vectors", None)
-    found = vectors_of(loaded, of, component, seed=seed)
+    if epoch is not None and of != "items":
+        raise BadInput(f"epochs are kept of items, not of {of}")
+    own = vectors_of(loaded, of, component, seed=seed)
+    found = own if epoch is None else vectors_after(loaded, epoch, component)
+    drift = drift_of(loaded, component, seed=seed) if of == "items" else None
     ids, labels = _called(loaded, of)
     columns: dict[str, Any] = {f"{of[:-1]}_id": ids, "label": labels}
     columns |= {f"v{place}": values for place, values in enumerate(found.values.T)}
@@ -85,16 +92,19 @@ def embedding(
         "model": loaded.run.config.model,
         "of": of,
         "component": found.component,
+        "epoch": epoch,
         "rows": len(found),
         "dim": found.values.shape[1],
         "kept": found.kept,
-        "diagnosis": _diagnosed(loaded, found.values, of, seed),
+        "diagnosis": _diagnosed(loaded, found.values, of, seed, drift),
+        "drift": drift and drift_told(drift, ids, labels),
         "attributes": attributes_told(loaded, found.values, of, seed=seed),
         "map": None,
         "clusters": [],
     }
     if axes:
-        shown, about["map"] = _mapped(found.values, axes, seed, stage)
+        start = None if epoch is None else _mapped(own.values, axes, seed, stage)[0]
+        shown, about["map"] = _mapped(found.values, axes, seed, stage, start)
         stage("clusters", None)
         codes, about["clusters"] = _clustered(loaded, found.values, of, labels, seed)
         names = [one["label"] for one in about["clusters"]]
@@ -112,10 +122,13 @@ def _called(loaded: Ready, of: str) -> tuple[Array, list[str]]:
     return loaded.items.ids, [labels[code] for code in range(len(loaded.items))]
 
 
-def _diagnosed(loaded: Ready, vectors: Array, of: str, seed: int) -> list[dict[str, Any]]:
+def _diagnosed(
+    loaded: Ready, vectors: Array, of: str, seed: int, drift: Drift | None
+) -> list[dict[str, Any]]:
     from core.embed.diagnosis import diagnosis
 
     taken = Names(loaded).taken if of == "items" else None
+    moved = [drift.finding] if drift and drift.finding else []
     return [
         {
             "key": one.key,
@@ -123,7 +136,7 @@ def _diagnosed(loaded: Ready, vectors: Array, of: str, seed: int) -> list[dict[s
             "numbers": dict(one.numbers),
             "sentence": one.sentence,
         }
-        for one in diagnosis(vectors, taken, seed=seed)
+        for one in (*diagnosis(vectors, taken, seed=seed), *moved)
     ]
 
 
@@ -154,14 +167,22 @@ def attributes_told(
     return sorted(found, key=lambda one: -one["gain"])
 
 
-def _mapped(vectors: Array, axes: int, seed: int, stage: OnStage) -> tuple[Array, dict[str, Any]]:
-    from core.embed.layout import Map
+def _mapped(
+    vectors: Array, axes: int, seed: int, stage: OnStage, start: Array | None = None
+) -> tuple[Array, dict[str, Any]]:
+    from core.embed.layout import LANDMARKS, Map
     from core.embed.quality import quality
 
-    made = Map.fit(vectors, axes, seed=seed, on_step=lambda share: stage("map", share))
+    def on_step(share: float) -> None:
+        stage("map", share)
+
+    if start is None:
+        points = Map.fit(vectors, axes, seed=seed, on_step=on_step).points
+    else:
+        points = laid_out_from(start, vectors, seed=seed, on_step=on_step)
     stage("quality", None)
-    judged = asdict(quality(vectors, made.points, seed=seed))
-    return made.points, {"axes": axes, "laid_out": len(made.laid_out), **judged}
+    judged = asdict(quality(vectors, points, seed=seed))
+    return points, {"axes": axes, "laid_out": min(len(points), LANDMARKS), **judged}
 
 
 def _clustered(
@@ -227,6 +248,7 @@ class Near:
 
     loaded: Ready
     component: str = ""
+    epoch: int | None = None  # of the kept ones: as the items were after it
     many: bool = False  # will be asked often: above 200,000 items worth an index
     seed: int = 0
 
@@ -235,8 +257,10 @@ class Near:
         """The items'.
 
         Raises:
-            BadInput: the model has no vectors, or no such component.
+            BadInput: the model has no vectors, no such component, or the epoch was not kept.
         """
+        if self.epoch is not None:
+            return vectors_after(self.loaded, self.epoch, self.component)
         return vectors_of(self.loaded, component=self.component, seed=self.seed)
 
     @cached_property

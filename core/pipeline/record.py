@@ -1,191 +1,179 @@
-"""What an exported explanation says, read and checked so far as to be computed with."""
+"""The record of an explanation, with all that it takes to make it again: document and file."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import platform
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.artifact import Run
-from core.config import settle_device
-from core.errors import BadInput, NotFound
-from core.pipeline.audit import COLUMNS, FORMAT, VERSION, code, seal
-from core.types import PAD, Array, Ints, Queries, Vocab
+from core.config import code_version
+from core.data.store import write_text_atomically
+from core.pipeline.answers import Ready
+from core.pipeline.names import Names
+from core.progress import now
+from core.types import PAD, Array, Queries
 
 if TYPE_CHECKING:
     from core.explain import Explanation
 
-HOLDS = 1e-6  # of max(1, |score|): how far a number may move
-MOST_PER_PLAYER = 10_000
-
-Change = dict[str, Any]  # {what, then, now}; of a value also item, event (its item), place
+FORMAT, VERSION = "recscope explanation", 1
+COLUMNS = {"time": "times", "value": "values", "event": "events", "platform": "platforms"}
 
 
-@dataclass(frozen=True, eq=False)
-class Record:
-    """What an exported file says, checked so far as to be computed with."""
+def document(
+    loaded: Ready,
+    query: Queries,
+    found: Explanation,
+    *,
+    per_player: int | None = None,
+    user: object = None,
+    hash_user: bool = False,
+    more: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """All that it takes to make the explanation of this one history again, as JSON.
 
-    content: Mapping[str, Any]
-    sealed: bool  # whether it is as it was written
-    history: Mapping[str, Any]  # columns, as arrays where they are numbers
-    players: Ints  # (E,) the player that each event is
-    items: list[Any]  # (T,) ids
-    against: Any
-    seed: int
-    per_player: int
-    evaluations: int
-    values: Array  # (n, T)
-    scores: Array  # (T,)
-    base: Array  # (T,)
+    Args:
+        loaded: The run.
+        query: The history that was explained; it goes into the document.
+        found: What came out.
+        per_player: What `explain` was given, if anything.
+        user: Whose history it is; None for nobody's.
+        hash_user: Leave the user's id out; its sha256 stays, from which a short id can be guessed.
+        more: What else is to be kept, by names of its own; under the seal like the rest.
 
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """The record in this file.
+    Returns:
+        The document with its seal: the sha256 of all else in it.
+    """
+    from core.explain.attribution import PER_PLAYER
 
-        Raises:
-            NotFound: no such file.
-            BadInput: it is no export, damaged, or of a newer Recscope.
-        """
-        try:
-            content = json.loads(path.read_text("utf-8"))
-            if content["format"] != FORMAT:
-                raise ValueError
-            if content["format_version"] > VERSION:
-                raise BadInput(
-                    f"{path.name} was written by a newer Recscope (format "
-                    f"{content['format_version']}, this one reads up to {VERSION}): update it"
-                )
-            with np.errstate(over="ignore"):  # a number that is none of ours
-                return cls._of(content)
-        except OSError as error:
-            raise NotFound(f"{str(path)!r} cannot be read: {error.strerror}") from None
-        except (KeyError, TypeError, ValueError, OverflowError, AttributeError, RecursionError):
-            raise BadInput(
-                f"{path.name} is no explanation that recscope explain --out wrote, or it is "
-                "damaged: export it again"
-            ) from None
-
-    @classmethod
-    def _of(cls, content: dict[str, Any]) -> Self:
-        """ValueError, TypeError, … where something has another form than it was written in."""
-        rest = {name: value for name, value in content.items() if name != "seal"}
-        history = _columns(content)
-        players = np.array(content["players"], np.int64).reshape(len(history["item_id"]))
-        _check(np.array_equal(np.unique(players), np.arange(n := players.max(initial=-1) + 1)))
-        items = list(content["items"])
-        shapes = {"values": (len(items), n), "scores": (len(items),), "base": (len(items),)}
-        figures = {name: np.array(content[name], np.float64) for name in shapes}
-        for name, shape in shapes.items():
-            _check(figures[name].shape == shape and bool(np.isfinite(figures[name]).all()))
-        counts = {name: content[name] for name in ("seed", "per_player", "evaluations")}
-        _check(all(type(count) is int and count >= 0 for count in counts.values()))
-        _check(len(items) > 0 and 1 <= counts["per_player"] <= MOST_PER_PLAYER)
-        for name in ("id", "code_version"):
-            _check(isinstance(content["run"][name], str))
-        _check(isinstance(content["run"]["sha256"], dict) and isinstance(content["code"], dict))
-        _check(content["device"] in ("cpu", "cuda"))
-        return cls(
-            content=content,
-            sealed=content["seal"] == seal(rest),
-            history=history,
-            players=players,
-            items=items,
-            against=content["against"],
-            **counts,
-            values=figures["values"].T,
-            scores=figures["scores"],
-            base=figures["base"],
-        )
-
-    @property
-    def run_id(self) -> str:
-        """The run that was explained."""
-        return str(self.content["run"]["id"])
-
-    @property
-    def device(self) -> str:
-        """Where it was computed, if that is here too."""
-        return "cpu" if self.content["device"] == "cpu" else settle_device("auto")
-
-    def query(self, items: Vocab) -> Queries:
-        """The history, as a stranger's."""
-        columns = {field: self.history[name] for name, field in COLUMNS.items()}
-        codes = items.encode(self.history["item_id"])
-        weights, now = self.history["weight"], self.history["now"]
-        offsets = np.array([0, len(codes)])
-        return Queries(np.array([PAD]), offsets, codes, weights, now=now, **columns)
-
-    def unknown(self, items: Vocab) -> list[Any]:
-        """The ids that this vocabulary does not have, each once."""
-        said = [*self.history["item_id"], *self.items]
-        said += [] if self.against is None else [self.against]
-        codes = items.encode(said)
-        return list(dict.fromkeys(x for x, code in zip(said, codes, strict=True) if code == PAD))
-
-    def changes(self, run: Run) -> Iterator[Change]:
-        """What is no longer as it was, apart from what comes out."""
-        then = self.content
-        if not self.sealed:
-            yield {"what": "file", "then": "sealed", "now": "changed after it was written"}
-        pairs = {"run": (self.run_id, run.id)}
-        for name, now in run.meta["sha256"].items():
-            pairs[name] = (then["run"]["sha256"].get(name), now)
-        pairs["code_version"] = (then["run"]["code_version"], run.meta["code_version"])
-        pairs |= {name: (then["code"].get(name), now) for name, now in code().items()}
-        pairs["device"] = (then["device"], self.device)
-        for what, (old, new) in pairs.items():
-            if old != new:
-                yield {"what": what, "then": old, "now": new}
-
-    def compared(self, found: Explanation) -> tuple[float, list[Change]]:
-        """The largest difference, in units of max(1, |score|), and the values that moved."""
-        unit = np.maximum(1, np.abs(self.scores))
-        apart = np.abs(found.values - self.values) / unit
-        whole = np.abs([found.scores - self.scores, found.base - self.base]) / unit
-        moved: list[Change] = []
-        for place in np.argsort(-apart, axis=None, kind="stable"):
-            player, item = divmod(int(place), len(self.items))
-            if apart[player, item] <= HOLDS:
-                break
-            event = int(np.flatnonzero(self.players == player)[-1])
-            moved.append(
-                {
-                    "what": "value",
-                    "item": self.items[item],
-                    "event": self.history["item_id"][event],
-                    "place": event,
-                    "then": float(self.values[player, item]),
-                    "now": float(found.values[player, item]),
-                }
-            )
-        return float(max(apart.max(initial=0), whole.max())), moved
-
-
-def _columns(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The history's columns, all of one length; None where the log does not have one."""
-    history, n = content["history"], len(content["history"]["item_id"])
-    kinds = {"time": np.int64, "value": np.float32, "event": np.int64, "platform": np.int64}
-    columns: dict[str, Any] = {
-        name: None if history[name] is None else np.array(history[name], kind).reshape(n)
-        for name, kind in kinds.items()
+    names = Names(loaded)
+    labels = names.labels(np.concatenate([query.items, found.items]).astype(np.int64))
+    content = {
+        "format": FORMAT,
+        "format_version": VERSION,
+        "created": now(),
+        "replay": "recscope explain --replay FILE",
+        "run": _run(loaded),
+        "dataset": _dataset(names),
+        "code": code(),
+        "device": device_of(loaded),
+        "user": _user(user, hash_user),
+        "history": _history(loaded, query, labels),
+        "event_names": names.kinds[0],
+        "platform_names": names.kinds[1],
+        "items": loaded.items.decode(found.items).tolist(),
+        "labels": [labels[code] for code in found.items.tolist()],
+        "against": None if found.against is None else loaded.items.ids[[found.against]].tolist()[0],
+        "per_player": PER_PLAYER if per_player is None else per_player,
+        **_figures(found),
+        **(more or {}),
     }
-    for name in ("event", "platform"):
-        codes, names = columns[name], content[f"{name}_names"]
-        _check(codes is None or bool(((codes >= PAD) & (codes < len(names))).all()))
-    weights = np.array(history["weight"], np.float32).reshape(n)
-    _check(bool((np.isfinite(weights) & (weights > 0)).all()))
-    now: Ints | None = None if history["now"] is None else np.array(history["now"], int).reshape(1)
-    ids = history["item_id"]
-    _check(isinstance(ids, list) and isinstance(content["items"], list))
-    named = [*ids, *content["items"], "" if content["against"] is None else content["against"]]
-    _check(all(isinstance(name, str | int) for name in named))
-    return {**columns, "item_id": ids, "weight": weights, "now": now}
+    return {**content, "seal": seal(content)}
 
 
-def _check(holds: bool) -> None:
-    if not holds:
-        raise ValueError
+def export(path: Path, document: Mapping[str, Any]) -> None:
+    """Writes the document, a line per entry; the file is whole or not there."""
+    lines = [
+        f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
+        for name, value in document.items()
+    ]
+    write_text_atomically(path, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def _run(loaded: Ready) -> dict[str, Any]:
+    run = loaded.run
+    kept = ("artifact_hash", "sha256", "code_version", "split", "machine")
+    about = {"id": run.id, "name": run.name, "model": run.config.model, "seed": run.config.seed}
+    return about | {key: run.meta[key] for key in kept}
+
+
+def _dataset(names: Names) -> dict[str, Any]:
+    run, info = names.loaded.run, names.info
+    about = {"id": run.config.dataset, "name": run.dataset_name}
+    return about | ({key: info.meta[key] for key in ("sha256", "files")} if info else {})
+
+
+@cache
+def code() -> dict[str, str]:
+    """The versions of what computes: Recscope's data and models, core.explain, and its tools."""
+    import torch
+
+    from core import explain
+
+    digest = hashlib.sha256()
+    for path in sorted(Path(explain.__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return {
+        "recscope": code_version(),
+        "explain": digest.hexdigest()[:12],
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def device_of(loaded: Ready) -> str:
+    """Where the run's model computes: "cpu" or "cuda"."""
+    import torch
+
+    empty = Queries(
+        np.array([PAD]), np.zeros(2, np.int64), np.zeros(0, np.int64), np.zeros(0, "f4")
+    )
+    with torch.no_grad():
+        return str(loaded.model.score(empty).device.type)
+
+
+def _user(user: object, hashed: bool) -> dict[str, Any] | None:
+    if user is None:
+        return None
+    sha256 = hashlib.sha256(str(user).encode()).hexdigest()
+    return {"sha256": sha256} if hashed else {"id": str(user), "sha256": sha256}
+
+
+def _history(loaded: Ready, query: Queries, labels: Mapping[int, str]) -> dict[str, Any]:
+    """The columns of the history, oldest event first; codes of events and platforms."""
+    return {
+        "item_id": loaded.items.decode(query.items).tolist(),
+        "label": [labels[code] for code in query.items.tolist()],
+        "weight": query.weights.tolist(),
+        **{name: _plain(getattr(query, field)) for name, field in COLUMNS.items()},
+        "now": _plain(query.now),
+    }
+
+
+def _plain(array: Array | None) -> list[Any] | None:
+    """As JSON knows it: null where a value is missing."""
+    if array is None:
+        return None
+    return [None if isinstance(x, float) and not np.isfinite(x) else x for x in array.tolist()]
+
+
+def _figures(found: Explanation) -> dict[str, Any]:
+    """What came out: a list per item, in it a number per player."""
+    return {
+        "players": found.players.tolist(),
+        "seed": found.seed,
+        "method": found.method,
+        "evaluations": found.evaluations,
+        "scores": found.scores.tolist(),
+        "base": found.base.tolist(),
+        "values": found.values.T.tolist(),
+        "se": [_plain(row) for row in found.se.T],
+        "gap": found.gap.tolist(),
+        "stability": found.stability.tolist(),
+        "confidence": list(found.confidence),
+        "components": list(found.components),
+        "parts": found.parts.transpose(1, 2, 0).tolist() if found.components else [],
+    }
+
+
+def seal(content: Mapping[str, Any]) -> str:
+    """The sha256 of what the document says, however it is laid out."""
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

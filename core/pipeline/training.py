@@ -15,7 +15,17 @@ from core.config import model_class, model_config, run_id
 from core.data.store import Workspace
 from core.errors import Corrupt
 from core.progress import now, read_json
-from core.types import Features, OnEpoch, Resumable, RunConfig, Split, Telling, TrainData
+from core.types import (
+    Array,
+    Features,
+    OnEpoch,
+    Remembering,
+    Resumable,
+    RunConfig,
+    Split,
+    Telling,
+    TrainData,
+)
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
@@ -91,6 +101,9 @@ def fit(
         on_epoch=on_epoch,
     )
     state = model.state()
+    milestones, epochs = dict[int, Array](), dict[str, Any]()
+    if isinstance(model, Remembering) and (milestones := dict(model.milestones)):
+        epochs = {"kept": [*milestones], "own": model.best_epoch}
     say("save", None)
     return artifact.save(
         workspace,
@@ -98,6 +111,7 @@ def fit(
         config,
         state,
         data.items,
+        milestones,
         name=name or config.model,
         dataset_name=info.name,
         created=_created(workspace, config),
@@ -112,6 +126,7 @@ def fit(
         embeddings=embeddings,
         machine=_machine(config.device),
         findings=model.findings() if isinstance(model, Telling) else {},
+        epochs=epochs,
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from html import escape
 from typing import Any
 
 import numpy as np
+from plotly.graph_objects import Figure, Scatter3d
 from scipy import sparse
 
 from core.types import Array, Floats
@@ -44,6 +46,10 @@ class Colouring:
         if self.kind == "group":  # they have names on the map: a colour may come again
             return tuple(theme.APART[dark][i % SHOWN] for i in range(max(2, len(self.names))))
         return (*theme.APART[dark], theme.faint(dark))
+
+    def first(self, n: int) -> Colouring:
+        """Of the first n points."""
+        return replace(self, values=self.values[:n])
 
     @property
     def any_unknown(self) -> bool:
@@ -137,3 +143,115 @@ def sizes(counts: Array) -> Bytes:
     logs = np.log1p(np.asarray(counts, np.float64))
     found: Bytes = np.round(logs / (logs.max(initial=0) or 1) * (SIZES - 1)).astype(np.uint8)
     return found
+
+
+def solid(
+    places: Array,
+    colouring: Colouring,
+    names: Sequence[str],
+    *,
+    labels: Sequence[str],
+    sizes: Array | None,
+    axes: Sequence[str],
+    unknown: str,
+    ring: tuple[Array, str] | None,
+    trail: Array,
+    marks: Array,
+    dark: bool,
+) -> Figure:
+    """Points (N, 3) in three axes that can be turned; their rows are the customdata.
+
+    Args:
+        places: Where they are.
+        colouring: Of the N points.
+        names: What each is called.
+        labels: What the values of a category or a group are called.
+        sizes: One of SIZES for each, or None.
+        axes: Titles of the three axes.
+        unknown: What is said of points of which nothing is known, in a sequence.
+        ring: A place to be ringed, and what is there.
+        trail: Places (B, 3) joined by a line.
+        marks: Places (K, 3) with a number each, from 1.
+        dark: Whether the ground is dark.
+    """
+    drawn = theme.blank(height=560, uirevision="solid")
+    texts = np.array([escape(name, quote=False) for name in names], object)
+    wide = np.full(len(places), 4.0) if sizes is None else 2.5 + np.asarray(sizes) / 2
+    for rows, label, marker in _traces(colouring, labels, unknown, dark):
+        said = escape(label, quote=False)
+        drawn.add_trace(
+            _in_space(
+                places[rows],
+                mode="markers",
+                marker={**marker, "size": wide[rows], "line": {"width": 0}},
+                name=said,
+                showlegend=bool(label),
+                text=texts[rows],
+                customdata=rows.astype(np.int32),
+                hovertemplate=f"%{{text}}{'<br>' if said else ''}{said}<extra></extra>",
+            )
+        )
+    _over(drawn, ring, trail, marks, dark)
+    axis = {"showbackground": False, "showticklabels": False, "gridcolor": theme.faint(dark)}
+    axis |= {"zeroline": False, "showspikes": False, "color": theme.quiet(dark)}
+    each = {
+        f"{letter}axis": {**axis, "title": title} for letter, title in zip("xyz", axes, strict=True)
+    }
+    drawn.update_layout(scene={**each, "aspectmode": "data"})
+    if colouring.kind == "group":  # as many as would fill the page from above
+        drawn.update_layout(legend={"orientation": "v", "x": 1, "y": 1, "yanchor": "top"})
+    drawn.update_layout(legend={"itemsizing": "constant"})
+    return drawn
+
+
+def _traces(
+    colouring: Colouring, labels: Sequence[str], unknown: str, dark: bool
+) -> list[tuple[Array, str, dict[str, Any]]]:
+    """The rows of each kind of points, what the legend says of them, and how they are coloured."""
+    palette, values = colouring.palette(dark), colouring.values
+    kinds: list[tuple[int, str, dict[str, Any]]]
+    if colouring.kind not in ("sequence", "diverging"):
+        kinds = [(value, labels[value], {"color": palette[value]}) for value in colouring.counts]
+    else:
+        bar = {"thickness": 12, "len": 0.6, "tickvals": [0, STEPS - 1]}
+        bar["ticktext"] = [f"{colouring.low:,.4g}", f"{colouring.high:,.4g}"]
+        stops = [[i / (STEPS - 1), colour] for i, colour in enumerate(palette[:STEPS])]
+        scale = {"colorscale": stops, "cmin": 0, "cmax": STEPS - 1, "colorbar": bar}
+        scale["color"] = values[values < STEPS].astype(np.int16)
+        kinds = [(STEPS, unknown, {"color": palette[-1]}), (-1, "", scale)]
+    found = [
+        (np.flatnonzero(values < STEPS if value < 0 else values == value), label, marker)
+        for value, label, marker in sorted(kinds, key=lambda kind: kind[0])
+    ]
+    return [one for one in found if len(one[0])]
+
+
+def _in_space(places: Array, **more: Any) -> Scatter3d:
+    x, y, z = np.asarray(places, np.float32).reshape(-1, 3).T
+    return Scatter3d(x=x, y=y, z=z, **more)
+
+
+def _over(
+    drawn: Figure, ring: tuple[Array, str] | None, trail: Array, marks: Array, dark: bool
+) -> None:
+    """One person's way, and the chosen point."""
+    plain = theme.GROUND[not dark]
+    quiet: dict[str, Any] = {"hoverinfo": "skip", "showlegend": False}
+    font = {"color": plain, "size": 13}
+    if len(trail):
+        line = {"color": plain, "width": 2}
+        drawn.add_trace(_in_space(trail, mode="lines", line=line, **quiet))
+    if len(marks):
+        dots = {"symbol": "circle", "size": 6, "color": plain}
+        numbers = [str(place) for place in range(1, len(marks) + 1)]
+        drawn.add_trace(
+            _in_space(marks, mode="markers+text", marker=dots, text=numbers, textfont=font, **quiet)
+        )
+    if ring is not None:
+        circle = {"symbol": "circle-open", "size": 16, "color": plain, "line": {"width": 3}}
+        text = [f"<b>{escape(ring[1], quote=False)}</b>"]
+        drawn.add_trace(
+            _in_space(
+                ring[0], mode="markers+text", marker=circle, text=text, textfont=font, **quiet
+            )
+        )

@@ -16,7 +16,7 @@ from core.embed.arithmetic import WEIGHT
 from core.errors import BadInput
 from dashboard import cache, state
 from dashboard.charts import arithmetic as charts
-from dashboard.components.explain_words import listed
+from dashboard.components.explain.words import listed
 from dashboard.components.map_items import recommended
 from dashboard.components.page import figure, section
 from dashboard.components.people import escaped

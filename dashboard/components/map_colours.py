@@ -10,14 +10,13 @@ import streamlit as st
 from core.explain import Explanation
 from core.explain.attribution import PER_PLAYER
 from dashboard import cache
+from dashboard.background import Background
 from dashboard.charts.points import Colouring, by_share
-from dashboard.components import explain_case
-from dashboard.components.explain_case import Case
-from dashboard.components.explain_words import Reasons, sentence
+from dashboard.components.explain.case import LENGTHS, Case, case_of
+from dashboard.components.explain.words import Reasons, sentence
 from dashboard.components.page import link
-from dashboard.components.people import escaped, person, user_box
+from dashboard.components.people import escaped, length, person, user_box
 from dashboard.maps import Placed
-from dashboard.refining import Refining
 from dashboard.state import t
 
 POLL = "500ms"
@@ -83,7 +82,7 @@ def _score(placed: Placed, user: str) -> str:
 
 def _shap(placed: Placed, user: str) -> str:
     ready = placed.ready
-    case = explain_case.case(ready.workspace, ready.dataset.info, ready.run, user)
+    case = case_of(ready.workspace, ready.dataset.info, ready.run, user)
     if case is None:
         st.caption(t("embeddings.score.nothing", user=escaped(user)))
         return f"shap:{json.dumps([user, None])}"
@@ -106,7 +105,7 @@ def _shap_told(case: Case, found: Explanation) -> None:
 
 
 @st.fragment(run_every=POLL)
-def _refine(under_way: Refining, drawn: Explanation | None, item: str) -> None:
+def _refine(under_way: Background[Explanation], drawn: Explanation | None, item: str) -> None:
     """How far it is; the page is drawn again at the first estimate and at the last."""
     for news in under_way:
         if news is None:  # none for a moment
@@ -131,7 +130,7 @@ def _shares(placed: Placed, user: str, item: str | None) -> Colouring:
         ready = placed.ready
         query = cache.past(ready.workspace, ready.run, user)
         code = int(ready.items.encode([item])[0])
-        best = tuple(cache.first(ready.workspace, ready.run, query, explain_case.length()).tolist())
+        best = tuple(cache.first(ready.workspace, ready.run, query, length(LENGTHS)).tolist())
         explained = best if code in best else (code,)
         found = cache.refining(ready.workspace, ready.run, query, explained, None).last
         if found is not None:

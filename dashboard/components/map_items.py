@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,12 @@ import pandas as pd
 import streamlit as st
 
 from core.embed.clusters import Term
-from core.types import Array
+from core.embed.selection import Part
+from core.types import Array, Floats
 from dashboard import cache
 from dashboard.charts.points import Colouring
 from dashboard.components.map_colours import colour_label, colouring_of
-from dashboard.components.map_view import TWIN, named
+from dashboard.components.map_view import TWIN, named, term_label
 from dashboard.components.page import section, table
 from dashboard.components.people import escaped
 from dashboard.components.point_map import value_names
@@ -66,7 +66,7 @@ def selection(placed: Placed, chosen: Array) -> None:
     rows = np.flatnonzero(chosen)
     section("embeddings.selection", n=len(rows))
     bits = np.packbits(chosen).tobytes()
-    _numbers(cache.selection_numbers(placed, bits))
+    _numbers(*cache.selection_numbers(placed, bits))
     profile, items = st.columns(2)
     with profile:
         st.markdown(f"**{t('embeddings.stands_out')}**")
@@ -104,33 +104,28 @@ def recommended(placed: Placed, bits: bytes, n: int, *, key: str) -> None:
     st.caption(said)
 
 
-def _numbers(numbers: pd.DataFrame) -> None:
-    parts = {bool(part["chosen"]): part for part in numbers.to_dict("records")}
-    if True not in parts:
+def _numbers(own: Part, rest: Part) -> None:
+    if not own.events:
         return
-    own, rest, events = parts[True], parts.get(False), numbers["events"].sum()
+    share = own.events / (own.events + rest.events)
     shown: list[tuple[str, str, str | None]] = [
-        (t("embeddings.events_share"), f"{own['events'] / events:.1%}", None),
-        *[
-            (t(f"embeddings.{name}"), format(own[name], form), _rest(rest, name, form))
-            for name, form in (("users", ",.0f"), ("median_events", ",.0f"), ("mean_value", ".2f"))
-            if np.isfinite(own[name])
-        ],
+        (t("embeddings.events_share"), f"{share:.1%}", None)
     ]
-    for column, (label, value, beside) in zip(st.columns(len(shown)), shown, strict=True):
+    for name, form in (("users", ",.0f"), ("median_events", ",.0f"), ("mean_value", ".2f")):
+        here, there = getattr(own, name), getattr(rest, name)
+        if np.isfinite(here):
+            beside = t("embeddings.rest", value=format(there, form)) if rest.items else None
+            shown.append((t(f"embeddings.{name}"), format(here, form), beside))
+    for column, (label, value, said) in zip(st.columns(len(shown)), shown, strict=True):
         column.metric(
             label,
             value,
-            delta=beside,
+            delta=said,
             delta_color="off",
             delta_arrow="off",
             border=True,
             height="stretch",
         )
-
-
-def _rest(rest: Mapping[Hashable, Any] | None, name: str, form: str) -> str | None:
-    return None if rest is None else t("embeddings.rest", value=format(rest[name], form))
 
 
 def _profile(terms: list[Term], chosen: Array) -> None:
@@ -140,7 +135,7 @@ def _profile(terms: list[Term], chosen: Array) -> None:
     here, there = int(chosen.sum()), int((~chosen).sum())
     shown = pd.DataFrame(
         {
-            "value": [term.name for term in terms],
+            "value": [term_label(term.name) for term in terms],
             "selected": [100 * term.inside / here for term in terms],
             "rest_share": [100 * (term.overall - term.inside) / there for term in terms],
         }
@@ -177,8 +172,14 @@ def sound(placed: Placed, *, at_once: bool) -> None:
         said.markdown(t(f"embeddings.sound.{one.key}", **one.numbers))
 
 
-def twin(placed: Placed, by: str) -> None:
-    """The map as a table, for those who do not see it or want its numbers."""
+def twin(placed: Placed, by: str, places: Floats | None = None) -> None:
+    """The map as a table, for those who do not see it or want its numbers.
+
+    Args:
+        placed: The map.
+        by: What it is coloured by.
+        places: Of the items in three axes (N, 3), if these are shown.
+    """
     section("embeddings.twin")
     n = len(placed.codes)
     st.caption(t("embeddings.twin.count", shown=min(n, MOST_ROWS), n=n))
@@ -190,9 +191,10 @@ def twin(placed: Placed, by: str) -> None:
             found[colour_label(by)] = colouring.numbers[rows]
         elif colouring.kind != "sequence":
             found[colour_label(by)] = _values(colouring, rows)
-        return found.assign(
-            x=placed.x[rows].astype(float).round(4), y=placed.y[rows].astype(float).round(4)
-        )
+        flat = (placed.x[rows], placed.y[rows]) if places is None else places[rows].T
+        for axis, values in zip("xyz", flat, strict=False):
+            found[axis] = values.astype(float).round(4)
+        return found
 
     with st.container(key=TWIN):
         table(

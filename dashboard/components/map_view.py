@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -44,7 +45,7 @@ def layout_box(current: str) -> None:
     """Chooses the kind of map."""
     state.pick(
         "layout",
-        maps.LAYOUTS,
+        (*maps.LAYOUTS, maps.SOLID),
         lambda name: t(f"embeddings.layout.{name}"),
         current=current,
         title=t("embeddings.layout"),
@@ -55,8 +56,13 @@ def group_label(name: str) -> str:
     """A cluster's name; one that is like an item is said so in the page's language."""
     head, like, item = name.rpartition("like ")
     if not like or (head and not head.endswith(", ")):
-        return name
-    return head + t("embeddings.like", item=item)
+        return term_label(name)
+    return term_label(head) + t("embeddings.like", item=item)
+
+
+def term_label(name: str) -> str:
+    """What stands out, with decades ("1990s") in the page's language."""
+    return re.sub(r"\b(\d{3}0)s\b", lambda found: t("embeddings.decade", year=found[1]), name)
 
 
 def search_box(placed: Placed) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 from plotly.graph_objects import Figure
 
+from core.data.store import DatasetInfo
 from dashboard.state import t
 
 ROW = 35  # pixels of a table's row, its header too
@@ -72,6 +73,14 @@ def figure(drawn: Figure, *, alt: str, key: str) -> None:
 def empty(what: str, why: str) -> None:
     """An empty state: what will be here, and why it is not; the caller adds a button below it."""
     st.info(f"**{what}** {why}", icon=":material/info:")
+
+
+def first_step(dataset: DatasetInfo | None) -> None:
+    """The way to what a page without runs is missing: data, else a run."""
+    if dataset is None:
+        link("data", t("action.add_data"), icon=":material/upload:")
+    else:
+        link("train", t("action.go_train"), icon=":material/model_training:")
 
 
 def link(page: str, label: str, *, icon: str | None = None, **query: str) -> None:

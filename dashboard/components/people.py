@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from urllib.parse import quote, urlencode
 
 import pandas as pd
@@ -43,6 +44,42 @@ def user_box(dataset: DatasetInfo, user: str) -> None:
         filter_mode="contains",
         on_change=lambda: state.choose_user(st.session_state["pick_user"] or None),
     )
+
+
+def length(lengths: Sequence[int]) -> int:
+    """The k of the URL, if it is one of these."""
+    return int(state.known("k", [str(n) for n in lengths], "10") or 10)
+
+
+def hides_seen() -> bool:
+    """Whether lists are to be without what the person knows already."""
+    return state.get("keep") != "1"
+
+
+def whose_list(
+    dataset: DatasetInfo, user: str, lengths: Sequence[int], *, hides: bool = False
+) -> None:
+    """A row of boxes: whose list, anybody's, how long, and with `hides` whether it may repeat."""
+    columns = st.columns([3, 2, 2] + [3] * hides, vertical_alignment="bottom")
+    with columns[0]:
+        user_box(dataset, user)
+    columns[1].button(
+        t("action.random"),
+        key="random_user",
+        icon=":material/casino:",
+        on_click=lambda: state.choose_user(cache.random_user(dataset)),
+    )
+    with columns[2]:
+        options, current = [str(n) for n in lengths], str(length(lengths))
+        state.pick("k", options, str, current=current, title=t("recommendations.k"))
+    if hides:
+        st.session_state["hide"] = hides_seen()
+        columns[3].toggle(
+            t("recommendations.hide"),
+            key="hide",
+            help=t("recommendations.hide.help"),
+            on_change=lambda: state.put("keep", None if st.session_state["hide"] else "1"),
+        )
 
 
 def history_table(dataset: DatasetInfo, user: str, *, most: int) -> None:

@@ -13,7 +13,7 @@ from dashboard.components import comparison
 from dashboard.components.context import Context, context, find
 from dashboard.components.jobs import live_jobs
 from dashboard.components.labels import interval, metric_label, run_label, text_or
-from dashboard.components.page import ROW, empty, figure, heading, link, section, table
+from dashboard.components.page import ROW, empty, figure, first_step, heading, link, section, table
 from dashboard.state import dark, t
 
 MOST_RUNS = 8
@@ -47,10 +47,7 @@ def _nothing(now: Context) -> None:
     empty(t("compare.empty.what"), t("compare.empty.why"))
     live_jobs(now.workspace)
     _offer_evaluation(now)
-    if now.dataset is None:
-        link("data", t("action.add_data"), icon=":material/upload:")
-    else:
-        link("train", t("action.go_train"), icon=":material/model_training:")
+    first_step(now.dataset)
 
 
 def _offer_evaluation(now: Context) -> None:

@@ -7,11 +7,13 @@ import streamlit as st
 from core.artifact import Run
 from dashboard import cache, maps, state
 from dashboard.background import Background
+from dashboard.components import map_epochs
 from dashboard.components.context import Context, context
 from dashboard.components.labels import run_label, text_or
 from dashboard.components.map_arithmetic import asked
 from dashboard.components.map_colours import of_person, ringed
 from dashboard.components.map_items import neighbour_tables, selection, sound, twin
+from dashboard.components.map_solid import draw_solid
 from dashboard.components.map_view import (
     Way,
     colour_box,
@@ -22,9 +24,10 @@ from dashboard.components.map_view import (
     space_box,
     way_of,
 )
-from dashboard.components.page import empty, heading, link
+from dashboard.components.page import empty, first_step, heading, link
 from dashboard.components.people import escaped, person, user_box
 from dashboard.maps import Placed
+from dashboard.solid import Solid
 from dashboard.state import t
 
 PATIENCE_S = 2.0  # after which a map that is not there yet says how far it is
@@ -37,13 +40,11 @@ def main(now: Context) -> None:
     if now.dataset is None or not able:
         heading("embeddings", t("embeddings.answer.none"))
         empty(t("embeddings.empty.what"), t("embeddings.empty.why"))
-        if now.dataset is None:
-            link("data", t("action.add_data"), icon=":material/upload:")
-        else:
-            link("train", t("action.go_train"), icon=":material/model_training:")
+        first_step(now.dataset)
         return
     run = _run(now, able)
-    making = cache.placing(now.workspace, run, state.get("space") or "")
+    epoch = map_epochs.chosen(run)
+    making = cache.placing(now.workspace, run, state.get("space") or "", epoch)
     placed = making.get(PATIENCE_S)
     if placed is None:
         heading("embeddings", t("embeddings.answer.soon", run=run_label(run)))
@@ -75,17 +76,21 @@ def _await(making: Background[Placed]) -> None:
 
 def _page(run: Run, placed: Placed, now: Context) -> None:
     top = st.container()
-    kind, space = st.columns([5, 5], vertical_alignment="bottom")
-    layout = state.known("layout", maps.LAYOUTS, maps.LAYOUTS[0]) or maps.LAYOUTS[0]
+    kind, space, epoch = st.columns([5, 5, 3], vertical_alignment="bottom")
+    layouts = (*maps.LAYOUTS, maps.SOLID)
+    layout = state.known("layout", layouts, layouts[0]) or layouts[0]
     with kind:
         layout_box(layout)
     with space:
         _space(placed, now)
+    with epoch:
+        map_epochs.epoch_box(placed)
     shown = _arranged(placed) if layout == "neighbours" else placed
     with top:
         heading("embeddings", _answer(run, shown))
-    _map(run, shown, now)
+    _map(run, shown, now, layout)
     sound(shown, at_once=len(shown.codes) <= JUDGED_AT_ONCE)
+    map_epochs.drift(shown)
     link("recommendations", t("action.recommendations"), icon=":material/recommend:")
 
 
@@ -117,7 +122,7 @@ def _arranged(placed: Placed) -> Placed:
     return made or placed
 
 
-def _map(run: Run, placed: Placed, now: Context) -> None:
+def _map(run: Run, placed: Placed, now: Context, layout: str) -> None:
     colour, size, who, search = st.columns([3, 2, 2, 4], vertical_alignment="bottom")
     with colour:
         by = colour_box(placed)
@@ -131,14 +136,20 @@ def _map(run: Run, placed: Placed, now: Context) -> None:
     by = of_person(placed, by, boxed=personal)
     row = placed.row(state.get("item"))
     ring = ringed(placed, by, row)
-    chosen = draw(placed, by, ring, sized=sized, name=run_label(run), way=way)
-    st.caption(_method(placed))
+    solid = cache.solid(placed) if layout == maps.SOLID else None
+    chosen = None
+    if solid is None:
+        chosen = draw(placed, by, ring, sized=sized, name=run_label(run), way=way)
+    else:
+        draw_solid(placed, by, ring, sized=sized, name=run_label(run), way=way)
+    map_epochs.looking_back(placed)
+    st.caption(_method(placed, solid))
     if row >= 0:
         neighbour_tables(placed, row, run_label(run))
     wanted.show(marked=not personal)
     if chosen is not None:
         selection(placed, chosen)
-    twin(placed, by)
+    twin(placed, by, solid.places if solid else None)
 
 
 def _way(run: Run, placed: Placed, now: Context) -> Way:
@@ -154,9 +165,11 @@ def _way(run: Run, placed: Placed, now: Context) -> Way:
     return way
 
 
-def _method(placed: Placed) -> str:
+def _method(placed: Placed, solid: Solid | None) -> str:
     """How far the map can be believed."""
     dims = placed.near.vectors.values.shape[1]
+    if solid:
+        return t("embeddings.method.solid", share=solid.share, dims=dims)
     if placed.quality is None:
         return t("embeddings.method.axes", share=placed.share, dims=dims)
     found = placed.quality

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.data.store import DatasetInfo
 from core.explain import Explanation
 from dashboard import cache, state
-from dashboard.components import explain_case, explain_values
+from dashboard.background import Background
 from dashboard.components.context import Context, context
-from dashboard.components.explain_card import Card
-from dashboard.components.explain_case import Case
-from dashboard.components.explain_change import change_details
-from dashboard.components.explain_components import Components
-from dashboard.components.explain_contrast import Contrast
-from dashboard.components.explain_everyone import everyone
-from dashboard.components.explain_groups import history_groups
-from dashboard.components.explain_parts import item_parts
-from dashboard.components.explain_proof import proof
-from dashboard.components.explain_shared import same_reason
-from dashboard.components.explain_what_if import what_if
+from dashboard.components.explain.card import Card
+from dashboard.components.explain.case import LENGTHS, Case, case_of
+from dashboard.components.explain.change import change_details
+from dashboard.components.explain.components import Components
+from dashboard.components.explain.contrast import Contrast
+from dashboard.components.explain.everyone import everyone
+from dashboard.components.explain.groups import history_groups
+from dashboard.components.explain.parts import item_parts
+from dashboard.components.explain.proof import proof
+from dashboard.components.explain.shared import same_reason
+from dashboard.components.explain.values import Waterfall, event_table
+from dashboard.components.explain.what_if import what_if
 from dashboard.components.labels import run_label
-from dashboard.components.page import empty, heading, link, section
-from dashboard.components.people import person, user_box
-from dashboard.refining import Refining
+from dashboard.components.page import empty, first_step, heading, section
+from dashboard.components.people import person, whose_list
 from dashboard.state import t
 
 
@@ -34,8 +33,8 @@ def main(now: Context) -> None:
     run = now.run or now.runs[0]
     user = person(now.dataset)
     top = st.container()  # what it says is known once the run has been asked
-    _controls(now.dataset, user)
-    case = explain_case.case(now.workspace, now.dataset, run, user)
+    whose_list(now.dataset, user, LENGTHS)
+    case = case_of(now.workspace, now.dataset, run, user)
     events = len(cache.past(now.workspace, run, user).items)
     with top:
         heading("explain", t("explain.answer", run=run_label(run), user=user, n=events))
@@ -48,30 +47,7 @@ def main(now: Context) -> None:
 def _nothing(now: Context) -> None:
     heading("explain", t("recommendations.answer.none"))
     empty(t("explain.empty.what"), t("explain.empty.why"))
-    if now.dataset is None:
-        link("data", t("action.add_data"), icon=":material/upload:")
-    else:
-        link("train", t("action.go_train"), icon=":material/model_training:")
-
-
-def _controls(dataset: DatasetInfo, user: str) -> None:
-    who, dice, length = st.columns([3, 2, 2], vertical_alignment="bottom")
-    with who:
-        user_box(dataset, user)
-    dice.button(
-        t("action.random"),
-        key="random_user",
-        icon=":material/casino:",
-        on_click=lambda: state.choose_user(cache.random_user(dataset)),
-    )
-    with length:
-        state.pick(
-            "k",
-            [str(n) for n in explain_case.LENGTHS],
-            str,
-            current=str(explain_case.length()),
-            title=t("recommendations.k"),
-        )
+    first_step(now.dataset)
 
 
 def _explain(case: Case) -> None:
@@ -84,7 +60,7 @@ def _explain(case: Case) -> None:
         card = Card(case)
     section("explain.events")
     st.caption(t("explain.events.lead"))
-    bars = explain_values.Waterfall(case)
+    bars = Waterfall(case)
     events, shared = st.container(), st.container()
     components, parts = Components(case), st.container()
     against = Contrast(case, cheap=case.exactly)
@@ -93,7 +69,7 @@ def _explain(case: Case) -> None:
     found_how, all_users = st.container(), st.container()
     found = _refine(under_way, card, bars, components)
     with events, st.expander(t("explain.events.table"), key="events_table"):
-        explain_values.event_table(case, found)
+        event_table(case, found)
     with shared:
         same_reason(case, found)
         history_groups(case, found)
@@ -119,7 +95,7 @@ def _stranger(case: Case) -> None:
 
 
 def _refine(
-    under_way: Refining, card: Card, *drawn: explain_values.Waterfall | Components
+    under_way: Background[Explanation], card: Card, *drawn: Waterfall | Components
 ) -> Explanation:
     """Draws what is known at once, and again as it gets better; the last is as good as it gets."""
     for found in under_way:

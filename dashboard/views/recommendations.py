@@ -14,8 +14,15 @@ from core.rerank import METHODS, Rerank
 from dashboard import cache, state
 from dashboard.components.context import Context, context, find
 from dashboard.components.labels import run_label
-from dashboard.components.page import empty, heading, link
-from dashboard.components.people import history_table, list_table, person, user_box
+from dashboard.components.page import empty, first_step, heading
+from dashboard.components.people import (
+    hides_seen,
+    history_table,
+    length,
+    list_table,
+    person,
+    whose_list,
+)
 from dashboard.state import t
 
 MOST_RUNS = 3
@@ -29,14 +36,12 @@ def main(now: Context) -> None:
     if now.dataset is None or not now.runs:
         heading("recommendations", t("recommendations.answer.none"))
         empty(t("recommendations.empty.what"), t("recommendations.empty.why"))
-        if now.dataset is None:
-            link("data", t("action.add_data"), icon=":material/upload:")
-        else:
-            link("train", t("action.go_train"), icon=":material/model_training:")
+        first_step(now.dataset)
         return
-    user, runs, k, rerank = person(now.dataset), _runs(now), _k(), _rerank()
+    user, runs, k, rerank = person(now.dataset), _runs(now), length(LENGTHS), _rerank()
     top = st.container()  # the answer is known once the runs have been asked
-    _controls(now, user, runs, k)
+    whose_list(now.dataset, user, LENGTHS, hides=True)
+    _run_box(now, runs)
     _rerank_box(rerank)
     lists = {}
     for run in runs:
@@ -59,11 +64,6 @@ def _runs(now: Context) -> list[Run]:
     return list(newest.values())[:MOST_RUNS]
 
 
-def _k() -> int:
-    asked = state.get("k") or ""
-    return int(asked) if asked.isdigit() and int(asked) in LENGTHS else 10
-
-
 def _rerank() -> Rerank | None:
     method, strength = state.get("rerank"), _strength()
     return Rerank(method, float(strength)) if method in METHODS else None
@@ -75,7 +75,7 @@ def _strength() -> str:
 
 def _list(now: Context, run: Run, user: str, k: int, rerank: Rerank | None) -> pd.DataFrame:
     """What the run recommends; in its own order where the re-ranking has nothing to go by."""
-    hide = state.get("keep") != "1"
+    hide = hides_seen()
     try:
         return cache.recommendations(now.workspace, run, user, k, hide, rerank)
     except BadInput:
@@ -84,33 +84,6 @@ def _list(now: Context, run: Run, user: str, k: int, rerank: Rerank | None) -> p
         sentence = t(f"rerank.{rerank.method}.nothing", run=run_label(run))
         st.warning(sentence, icon=":material/low_priority:")
         return cache.recommendations(now.workspace, run, user, k, hide)
-
-
-def _controls(now: Context, user: str, runs: list[Run], k: int) -> None:
-    dataset = now.dataset
-    if dataset is None:
-        return
-    who, dice, length, known = st.columns([3, 2, 2, 3], vertical_alignment="bottom")
-    with who:
-        user_box(dataset, user)
-    dice.button(
-        t("action.random"),
-        key="random_user",
-        icon=":material/casino:",
-        on_click=lambda: state.choose_user(cache.random_user(dataset)),
-    )
-    with length:
-        state.pick(
-            "k", [str(n) for n in LENGTHS], str, current=str(k), title=t("recommendations.k")
-        )
-    st.session_state["hide"] = state.get("keep") != "1"
-    known.toggle(
-        t("recommendations.hide"),
-        key="hide",
-        help=t("recommendations.hide.help"),
-        on_change=lambda: state.put("keep", None if st.session_state["hide"] else "1"),
-    )
-    _run_box(now, runs)
 
 
 def _rerank_box(rerank: Rerank | None) -> None:

@@ -206,6 +206,43 @@ def test_the_map_of_neighbours_comes_when_it_is_made(visit: Visit, mapped: Run) 
     assert data(page, "ring") == ring  # of another map, and still the same item
 
 
+def test_in_three_axes_a_click_chooses_and_turning_does_not(visit: Visit, mapped: Run) -> None:
+    page = visit(f"/embeddings?dataset={mapped.config.dataset}&run={mapped.id}&layout=solid")
+    page.wait_for_selector(".st-key-map_solid .js-plotly-plot canvas")
+    settled(page)
+    box = page.locator(".st-key-map_solid .js-plotly-plot").bounding_box()
+    hover = page.locator(".st-key-map_solid .hovertext, .st-key-map_solid .hoverlayer text")
+
+    def onto_a_point() -> str:
+        """Moves the pointer until it is over an item; what is said of it."""
+        for step in range(400):
+            x = box["x"] + box["width"] * (0.35 + 0.3 * (step % 20) / 20)
+            page.mouse.move(x, box["y"] + box["height"] * (0.35 + 0.3 * (step // 20) / 20))
+            page.wait_for_timeout(60)  # the view looks for what is there once a frame
+            if hover.count():
+                return str(hover.first.text_content())
+        raise AssertionError("there is no item in the middle of the view")
+
+    onto_a_point()
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6, steps=4)
+    page.mouse.up()
+    settled(page)
+    assert item(page) is None
+    name = onto_a_point()
+    page.mouse.down()
+    page.wait_for_timeout(150)
+    page.mouse.up()
+    page.wait_for_url("**item=*")
+    settled(page)
+    chosen = item(page)
+    assert f"number {chosen}" in name
+    heading = text(
+        "en", "embeddings.neighbours", item=name.partition("number")[0] + f"number {chosen}"
+    )
+    page.get_by_role("heading", name=heading).wait_for()
+
+
 def test_one_person_s_way_is_drawn_over_the_map(visit: Visit, mapped: Run) -> None:
     page = open_map(visit, mapped)
     assert data(page, "marks") == "0"

@@ -200,6 +200,18 @@ def test_inside_is_where_the_corners_go_all_the_way_round() -> None:
     assert 0 < sum(expected) < 4000
 
 
+@given(st.lists(st.tuples(*[st.integers(0, 6)] * 2), min_size=3, max_size=12))
+def test_inside_is_the_even_odd_rule_edge_by_edge(corners: list[tuple[int, int]]) -> None:
+    x, y = np.mgrid[0:7:0.5, 0:7:0.5].reshape(2, -1).astype(np.float32)  # also on corners and edges
+    odd = np.zeros(len(x), bool)
+    for i, (xi, yi) in enumerate(corners):
+        xj, yj = corners[i - 1]
+        if yi != yj:
+            at = (xj - xi) * (y.astype(float) - yi) / (yj - yi) + xi
+            odd ^= ((yi > y) != (yj > y)) & (x < at)
+    assert (maps.inside(corners, x, y) == odd).all()
+
+
 @pytest.mark.parametrize(
     "polygon",
     [None, [], "abc", [[0, 0], [1, 1]], [[0, 0], [1, 1], [2]], [[0, 0, 0]] * 3,
@@ -254,13 +266,11 @@ def test_the_map_of_neighbours_is_kept_on_disk_and_made_again_if_damaged(
         assert steps
 
 
-def test_names_are_the_same_held_or_asked_for(
-    mapped: maps.Placed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    held = mapped.names([3, 0, 3])
-    monkeypatch.setattr(maps, "MOST_LABELS", 5)
-    asked = maps.place(mapped.ready, "", lambda step, share: None)
-    assert asked.names([3, 0, 3]) == held
+def test_items_have_their_names(mapped: maps.Placed) -> None:
+    ids = mapped.ids(np.array([3, 0, 3]))
+    known = queries.item_labels(mapped.ready.dataset.info, ids)
+    assert mapped.names([3, 0, 3]) == known.tolist()
+    assert len(mapped.names(range(25))) == 25
     with pytest.raises(IndexError):
         mapped.names([25])
 
@@ -357,17 +367,15 @@ def test_every_palette_has_a_colour_for_each_value(dark: bool) -> None:
 
 
 def test_a_selection_is_held_against_the_rest(mapped: maps.Placed) -> None:
-    info = mapped.ready.dataset.info
-    ids = mapped.ids(np.arange(4))
-    found = queries.held_against_rest(info, ids)
+    chosen = np.arange(25) < 4
+    own, rest = cache.selection_numbers(mapped, np.packbits(chosen).tobytes())
     log = mapped.ready.dataset.interactions
-    own = np.isin(log.items, mapped.codes[:4])
-    for chosen, part in ((True, own), (False, ~own)):
-        (row,) = found[found["chosen"] == chosen].to_dict("records")
-        assert row["events"] == part.sum()
-        assert row["users"] == len(set(log.users[part].tolist()))
-        counts = np.unique(log.items[part], return_counts=True)[1]
-        assert (row["items"], row["median_events"]) == (len(counts), np.median(counts))
+    mask = np.isin(log.items, mapped.codes[:4])
+    for part, events in ((own, mask), (rest, ~mask)):
+        assert part.events == events.sum()
+        assert part.users == len(set(log.users[events].tolist()))
+        counts = np.unique(log.items[events], return_counts=True)[1]
+        assert (part.items, part.median_events) == (len(counts), np.median(counts))
 
 
 # ---- the page -----------------------------------------------------------------------------------

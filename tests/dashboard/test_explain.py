@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html import unescape
 from pathlib import Path
@@ -26,10 +26,11 @@ from core.explain.counterfactual import counterfactual
 from core.explain.what_if import edited
 from core.recommend import recommend
 from core.types import Array, Queries
+from dashboard.background import Background, Report
+from dashboard.cache.keeping import under_way
 from dashboard.charts import explain as charts
-from dashboard.components.explain_edits import Edits
-from dashboard.components.explain_words import Reasons, causes, figures
-from dashboard.refining import Refining, Surveying
+from dashboard.components.explain.edits import Edits
+from dashboard.components.explain.words import Reasons, causes, figures
 from dashboard.text import LANGUAGES, text
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_views import LOG, box, words
@@ -408,6 +409,11 @@ def test_the_waterfall_goes_from_base_to_score() -> None:
     assert list(whiskers.error_x.arrayminus) == [0.2, 0]
 
 
+def refining(steps: Iterator[Explanation]) -> Background[Explanation]:
+    """As dashboard.cache makes it."""
+    return Background(lambda report: next(steps, None), final=lambda found: found.exact)
+
+
 def test_what_is_under_way_is_shared_and_goes_on() -> None:
     steps = [replace(explanation([float(n)]), evaluations=n) for n in range(1, 4)]
     made: list[int] = []
@@ -417,7 +423,7 @@ def test_what_is_under_way_is_shared_and_goes_on() -> None:
             made.append(step.evaluations)
             yield step
 
-    under_way = Refining(walk())
+    under_way = refining(walk())
     assert next(found for found in under_way if found) is steps[0]  # and leaves
     seen = [found for found in under_way if found]
     assert seen == steps
@@ -433,7 +439,7 @@ def test_a_page_is_given_the_word_while_a_step_takes_long() -> None:
         go.wait(60)
         yield explanation([1.0])
 
-    walk = iter(Refining(slow()))
+    walk = iter(refining(slow()))
     assert next(walk) is None
     go.set()
     assert [found.evaluations for found in walk if found] == [10]
@@ -442,22 +448,24 @@ def test_a_page_is_given_the_word_while_a_step_takes_long() -> None:
 def test_a_survey_says_how_far_it_is_and_what_went_wrong() -> None:
     go = threading.Event()
 
-    def ask(progress: Callable[[int, int], None]) -> str:
-        progress(1, 4)
+    def ask(report: Report) -> str:
+        report("survey", 1 / 4)
         go.wait(60)
         return "all of it"
 
-    under_way = Surveying(ask)
+    under_way = Background(ask)
     walk = iter(under_way)
-    assert next(walk) in (0, 0.25)
+    assert next(walk) is None
+    assert under_way.share in (None, 0.25)
     go.set()
-    assert set(walk) <= {0.25}
-    assert under_way.found == "all of it"
+    assert set(walk) <= {None, "all of it"}
+    assert under_way.share == 0.25
+    assert under_way.last == "all of it"
 
-    def broken(progress: Callable[[int, int], None]) -> str:
+    def broken(report: Report) -> str:
         raise BadInput("nobody is here")
 
-    failed = Surveying(broken)
+    failed = Background(broken)
     for _ in range(2):
         with pytest.raises(BadInput, match="nobody"):
             list(failed)
@@ -468,7 +476,27 @@ def test_an_error_under_way_reaches_every_page() -> None:
         yield explanation([1.0])
         raise BadInput("that cannot be asked")
 
-    under_way = Refining(broken())
+    under_way = refining(broken())
     for _ in range(2):
         with pytest.raises(BadInput, match="cannot be asked"):
             list(under_way)
+
+
+def test_what_went_wrong_is_tried_again_and_what_is_there_is_kept() -> None:
+    tries: list[str] = []
+
+    def ask(report: Report) -> str:
+        tries.append("")
+        if len(tries) == 1:
+            raise BadInput("not now")
+        return "all of it"
+
+    @under_way(2)
+    def begin(whom: str) -> Background[str]:
+        return Background(ask)
+
+    with pytest.raises(BadInput, match="not now"):
+        begin("u").get(60)
+    assert begin("u").get(60) == "all of it"
+    assert begin("u") is begin("u")
+    assert len(tries) == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from threading import Event
 from typing import Any
 
@@ -15,11 +14,11 @@ from streamlit.testing.v1 import AppTest
 
 from core import pipeline
 from core.data.store import Workspace
-from core.explain import Explanation
+from core.explain import Explanation, refined
 from dashboard import cache, maps
+from dashboard.background import Background
 from dashboard.charts import arithmetic, points
 from dashboard.components.map_arithmetic import ANSWERS, MOST
-from dashboard.refining import Refining
 from dashboard.text import text
 from tests.dashboard.conftest import Open
 
@@ -121,17 +120,18 @@ def test_shares_are_the_explanation_s(
 def test_the_map_is_there_while_the_model_is_asked(
     mapped: maps.Placed, user: str, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go, asked = Event(), cache.refining
+    go, ready = Event(), mapped.ready
+    waiting: dict[Any, Background[Explanation]] = {}
 
-    def held(*what: Any) -> Iterator[Explanation]:
-        assert go.wait(60)
-        yield from asked(*what)._steps
-
-    waiting: dict[Any, Refining] = {}
-
-    def refining(workspace: Any, run: Any, query: Any, items: Any, against: Any) -> Refining:
+    def refining(
+        workspace: Any, run: Any, query: Any, items: Any, against: Any
+    ) -> Background[Explanation]:
         if items not in waiting:
-            waiting[items] = Refining(held(workspace, run, query, items, against))
+            steps = refined(ready.model, query, np.array(items), n_items=25)
+            waiting[items] = Background(
+                lambda report: next(steps, None) if go.wait(60) else None,
+                final=lambda found: found.exact,
+            )
         return waiting[items]
 
     monkeypatch.setattr(cache, "refining", refining)

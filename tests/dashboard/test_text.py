@@ -12,7 +12,9 @@ from dashboard.text import LANGUAGES, text, texts
 
 DASHBOARD = Path(__file__).resolve().parents[2] / "dashboard"
 SOURCES = sorted(
-    path for folder in ("views", "components", ".") for path in (DASHBOARD / folder).glob("*.py")
+    path
+    for pattern in ("views/*", "components/**/*", "*")
+    for path in DASHBOARD.glob(f"{pattern}.py")
 )
 # What Streamlit draws for a reader: the first argument, and these by name.
 SHOWN = {

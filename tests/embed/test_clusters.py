@@ -80,6 +80,29 @@ def test_names_have_three_terms_and_are_never_alike():
     ]
 
 
+def test_a_decade_is_named_where_it_tells_more_than_any_of_its_years():
+    """640 things: 20 with each of 1993 … 1998 in their titles, and in a column of years."""
+    years = np.full(640, np.nan)
+    years[:120] = np.repeat(np.arange(1993, 1999), 20)
+    columns = {str(year): np.flatnonzero(years == year).tolist() for year in range(1993, 1999)}
+    years[[130, 131]] = 1955  # one year is no decade
+    numbers = np.stack([years, np.linspace(1900, 1999, 640)], axis=1)  # the second are no years
+    among = words(Features(text=has(640, **columns), numeric=Block(("year", "price"), numbers)))
+    assert among.names == (*columns, "1990s")
+    assert among.matrix[:, -1].sum() == 120
+
+    several = np.zeros(640, bool)
+    several[[*range(0, 120, 4), 200, 300]] = True  # 5 of each year and 2 others
+    (term,) = over_represented(several, among)
+    # A year: 5 of 32 to 20 of 640, 5 · ln 5 = 8.0. The decade: 30 to 120, 30 · ln 5 = 48.3.
+    assert (term.name, term.inside, term.overall) == ("1990s", 30, 120)
+    assert term.lift == pytest.approx(5)
+
+    (term,) = over_represented(years == 1993, among)
+    # The year: 20 of 20 to 20 of 640, 20 · ln 32 = 69.3. The decade: 20 · ln 5.33 = 33.5.
+    assert (term.name, term.inside, term.overall) == ("1993", 20, 20)
+
+
 def test_words_are_categories_and_long_words():
     features = Features(
         categorical=Block(("kind=tea", "kind=x=y"), sparse.csr_matrix(np.eye(2))),

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from core import cli, pipeline
+from core import artifact, pipeline
 from core.embed import item_vectors, user_vectors
 from core.errors import BadInput
 
-
-@pytest.fixture
-def recscope(shop, capsys, monkeypatch):
-    """Runs a command on the shop; its exit code, its output (JSON if it is some), its errors."""
-    monkeypatch.setenv("RECSCOPE_HOME", str(shop.path))
-
-    def run(*words: object):
-        try:
-            code = cli.main([str(word) for word in words])
-        except SystemExit as stop:
-            code = stop.code
-        out, err = capsys.readouterr()
-        return code, json.loads(out) if "--json" in words and out else out, err
-
-    return run
+pytestmark = pytest.mark.usefixtures("shop_is_home")
 
 
 @pytest.fixture
@@ -74,6 +58,32 @@ def test_the_same_seed_writes_the_same_file(fitted, recscope, tmp_path):
     first, second, third = map(pd.read_parquet, files)
     pd.testing.assert_frame_equal(first, second)
     assert not np.allclose(first[["x", "y"]], third[["x", "y"]])
+
+
+def test_an_epoch_is_looked_back_at(shop, fitted, recscope, tmp_path):
+    loaded = fitted("recvae", "epochs=3", "refit=false", "dim=6", "hidden=8", "learning_rate=0.05")
+    assert loaded.run.epochs == (1, 2, 3)
+    out, before = tmp_path / "then.parquet", artifact.milestones(loaded.run)[1]
+    code, about, err = recscope("embed", "recvae", "--epoch", 1, "--map", "--out", out, "--json")
+    assert code == 0, err
+    frame = pd.read_parquet(out)
+    values = frame[[f"v{place}" for place in range(6)]].to_numpy()
+    np.testing.assert_allclose(values @ values.T, before @ before.T, atol=1e-5)  # turned alone
+    own, _ = pipeline.embedding(loaded, axes=2)
+    _, gap = pipeline.laid_on(frame, own)
+    left = np.square(frame[["x", "y"]].to_numpy() - own[["x", "y"]].to_numpy()).sum()
+    spread = np.square(own[["x", "y"]] - own[["x", "y"]].mean()).to_numpy().sum()
+    assert (left / spread) ** 0.5 == pytest.approx(gap, abs=1e-3)  # no turning brings it nearer
+    assert about["epoch"] == 1
+    assert [step["after"] for step in about["drift"]["steps"]] == [2, 3]
+    code, text, _ = recscope("embed", "recvae")
+    assert code == 0
+    assert about["diagnosis"][-1]["sentence"] in text
+    assert f"moved most: {about['drift']['moved'][0]['label']}" in text
+    for words in (("--epoch", "7"), ("--epoch", "1", "--of", "users"), ("--epoch", "x")):
+        code, _, err = recscope("embed", "recvae", *words)
+        assert code == 2
+        assert "Traceback" not in err
 
 
 def test_people_by_their_histories(shop, fitted, recscope, tmp_path):

@@ -24,7 +24,7 @@ from core.types import (
     RatingPredictor,
     Recommender,
     Resumable,
-    ScoresSome,
+    ScoresSubsets,
     TrainData,
 )
 
@@ -91,9 +91,9 @@ def test_refuses_before_fit(name, queries):
         model.score(queries)
     with pytest.raises(NotFitted):
         model.state()
-    if isinstance(model, ScoresSome):
+    if isinstance(model, ScoresSubsets):
         with pytest.raises(NotFitted):
-            model.score_some(queries, np.zeros(1, np.int64))
+            model.score_subsets(queries[:1], np.zeros((1, 0), bool), np.zeros(1, np.int64))
     if name in RATERS:
         with pytest.raises(NotFitted):
             model.predict(queries, np.zeros(len(queries), np.int64))
@@ -112,11 +112,14 @@ def test_scores_every_item_and_alone_as_in_a_batch(name, world, queries):
 
 
 @every_model
-def test_a_few_items_are_scored_as_among_all(name, world, queries):
+def test_parts_of_a_history_are_scored_as_histories(name, world, queries):
     model, some = fitted(name, world), np.array([3, 0, 5])
-    if isinstance(model, ScoresSome):
-        found = model.score_some(queries, some)
-        torch.testing.assert_close(found, model.score(queries)[:, some])
+    if isinstance(model, ScoresSubsets):
+        for b in range(len(queries)):
+            query, rng = queries[b : b + 1], np.random.default_rng(b)
+            keep = rng.random((20, len(query.items))) < np.linspace(0, 1, 20)[:, None]
+            found = model.score_subsets(query, keep, some)
+            torch.testing.assert_close(found, model.score(query.subsets(keep))[:, some])
 
 
 @every_model
@@ -177,7 +180,7 @@ def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(name, stop_after, monk
     monkeypatch.setattr(course, "SHARE", 1e9)
     monkeypatch.setattr(auto, "ENOUGH_EVENTS", 0)
     train = with_validation(checkerboard(8, 10)[0])
-    quick = {"epochs": 6, "patience": 6}
+    quick = {"epochs": 6, "patience": 6, "refit": stop_after == 2}
     if name == "fusion":
         neural = fitted("unified", train, **quick, dim=8)
         train = replace(train, components={"a": fitted("ease", train), "b": neural})
@@ -194,16 +197,62 @@ def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(name, stop_after, monk
         model = MODELS[name](MODELS[name].Config(**settings))
         if memory:
             model.resume_at(memory)
-        return model.fit(train, rng=np.random.default_rng(0), on_epoch=on_epoch).state()
+        return model.fit(train, rng=np.random.default_rng(0), on_epoch=on_epoch)
 
     memory = Memory({})
     with pytest.raises(KeyboardInterrupt):
         fit(memory, stop)
     assert memory.kept
-    again, whole = fit(memory), fit(None)
+    resumed, fresh = fit(memory), fit(None)
+    again, whole = resumed.state(), fresh.state()
     assert again.keys() == whole.keys()
     for key, array in again.items():
         np.testing.assert_array_equal(array, whole[key])
+    kept, wanted = (getattr(model, "milestones", {}) for model in (resumed, fresh))
+    assert list(kept) == list(wanted)
+    assert bool(kept) == (name in REMEMBERING)
+    for epoch, vectors in kept.items():
+        np.testing.assert_array_equal(vectors, wanted[epoch])
+
+
+REMEMBERING = sorted(name for name in TRAINED if hasattr(MODELS[name], "encode_items"))
+
+
+@pytest.mark.parametrize("name", REMEMBERING)
+@pytest.mark.parametrize("refit", [True, False])
+def test_what_the_items_were_after_some_epochs_is_kept_and_changes_nothing(
+    name, refit, monkeypatch
+):
+    train = with_validation(checkerboard(8, 10)[0])
+    settings = {"epochs": 6, "patience": 2, "refit": refit}
+
+    def fit() -> Any:
+        model = MODELS[name](MODELS[name].Config(**settings))
+        return model.fit(train, rng=np.random.default_rng(0))
+
+    model = fit()
+    kept, own = model.milestones, model.encode_items().numpy()
+    last = model.best_epoch if refit else min(6, model.best_epoch + 2)
+    powers = {epoch for epoch in (1, 2, 4) if epoch <= last}
+    assert list(kept) == sorted({*powers, model.best_epoch, last})
+    assert all(vectors.shape == own.shape for vectors in kept.values())
+    np.testing.assert_array_equal(kept[model.best_epoch], own)
+    others = [vectors for epoch, vectors in kept.items() if epoch != model.best_epoch]
+    assert not any(np.array_equal(vectors, own) for vectors in others)
+    monkeypatch.setattr(Trained, "_marking", lambda *args, **options: None)
+    without = fit()
+    assert not without.milestones
+    assert without.best_epoch == model.best_epoch
+    for key, array in without.state().items():
+        np.testing.assert_array_equal(array, model.state()[key])
+
+
+@pytest.mark.parametrize("name", REMEMBERING)
+def test_an_epoch_is_kept_as_a_shorter_training_would_have_ended(name):
+    train = TrainData(checkerboard(8, 10)[0])
+    long, short = (fitted(name, train, epochs=epochs) for epochs in (5, 4))
+    assert list(long.milestones) == [1, 2, 4, 5]
+    np.testing.assert_array_equal(long.milestones[4], short.encode_items().numpy())
 
 
 def with_validation(log: Interactions) -> TrainData:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from core.errors import BadInput, TooLarge
-from core.models import course
+from core.models import course, milestones
 from core.models.course import Average, Batches
 from core.models.training import (
     TrainingSettings,
@@ -163,6 +163,23 @@ def test_validation_beyond_the_tenth_place_is_worth_nothing():
     scores = [list(range(12, 0, -1))]
     assert measured(scores, asked([[]], [[9]]), 5) == pytest.approx(1 / np.log2(11))
     assert measured(scores, asked([[]], [[10]]), 5) == 0
+
+
+@pytest.mark.parametrize(
+    ("room", "expected"),
+    [(100, [1, 2, 4, 8, 16, 21, 23]), (5, [1, 8, 16, 21, 23]), (3, [1, 21, 23]), (2, [])],
+)
+def test_milestones_are_as_many_as_there_is_room_for(room, expected, monkeypatch):
+    monkeypatch.setattr(milestones, "MOST_BYTES", room * 4 * 6 + 3)
+    now = torch.zeros(3, 2)
+    marks = milestones.Milestones(lambda: now)
+    best = [1, 1, 1, *range(4, 22), 21, 21]  # 2 and 3 were worse than 1, the last two than 21
+    for epoch, best_epoch in enumerate(best, start=1):
+        now.fill_(epoch)
+        marks.take(epoch, best_epoch)
+    assert list(marks.kept) == expected
+    for epoch, vectors in marks.kept.items():
+        assert (vectors == epoch).all()
 
 
 class Memory:

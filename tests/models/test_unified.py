@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from core.models import losses
+from core.models import losses, unified
 from core.models.tower import ItemTower, content
 from core.models.unified import Unified, UnifiedConfig
 from core.models.windows import Next, Windows
@@ -364,6 +364,21 @@ def test_the_refit_knows_the_validation_events(log):
 def test_every_switch_trains(world, queries, switch):
     scores = fitted(world, **switch).score(queries)
     assert torch.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_parts_of_a_history_are_looked_up_or_asked(world, queries, layers, monkeypatch):
+    """Also parts longer than the network hears, and those of which each two are not looked up."""
+    model = fitted(world, layers=layers, max_len=3, epochs=1)
+    longest = int(queries.lengths.argmax())
+    query, items = queries[longest : longest + 1], np.array([4, 1])
+    n = len(query.items)
+    assert n > 3
+    keep = (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(bool)
+    expected = model.score(query.subsets(keep))[:, items]
+    torch.testing.assert_close(model.score_subsets(query, keep, items), expected)
+    monkeypatch.setattr(unified, "MOST_PAIRED", 0)
+    torch.testing.assert_close(model.score_subsets(query, keep, items), expected)
 
 
 def test_events_and_platforms_are_heard(log):

@@ -12,20 +12,37 @@ export function rowsInside(polygon, x, y, hidden) {
     low = Math.min(low, py);
     high = Math.max(high, py);
   }
+  const crossed = bands(polygon);
   const rows = [];
   for (let i = 0; i < x.length; i++) {
     if (x[i] < left || x[i] > right || y[i] < low || y[i] > high || hidden(i)) continue;
-    if (isInside(polygon, x[i], y[i])) rows.push(i);
+    if (isInside(crossed(y[i]), x[i], y[i])) rows.push(i);
   }
   return rows;
 }
 
-function isInside(polygon, x, y) {
+/** Which edges a ray to the right of a height may cross: the same few between two corners' heights. */
+function bands(polygon) {
+  const heights = Float64Array.from(new Set(polygon.map(([, y]) => y))).sort();
+  const edges = polygon.map((corner, i) => [...corner, ...polygon.at(i - 1)]);
+  const above = (height) => edges.filter(([, yi, , yj]) => yi >= height !== yj >= height);
+  const lists = [...Array.from(heights, above), []];
+  return (y) => {
+    let [from, to] = [0, heights.length]; // the first height above y lies between them
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (heights[middle] > y) to = middle;
+      else from = middle + 1;
+    }
+    return lists[from];
+  };
+}
+
+function isInside(edges, x, y) {
   let inside = false;
-  for (let i = 0, j = polygon.length - 1; i < polygon.length; j = i++) {
-    const [xi, yi] = polygon[i];
-    const [xj, yj] = polygon[j];
-    if (yi > y !== yj > y && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) inside = !inside;
+  for (let i = 0; i < edges.length; i++) {
+    const [xi, yi, xj, yj] = edges[i];
+    if (x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) inside = !inside;
   }
   return inside;
 }

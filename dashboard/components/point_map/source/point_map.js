@@ -10,6 +10,7 @@ import { nameable } from "./names.js";
 import { Overlay } from "./overlay.js";
 import { savePicture } from "./picture.js";
 import { drawShapes } from "./shapes.js";
+import { Texels } from "./texels.js";
 import { Toolbar } from "./toolbar.js";
 
 const MOST_ROWS = 5000; // sent with a selection; the server finds the rest by the polygon
@@ -102,28 +103,32 @@ export class PointMap {
       this.note.textContent = data.texts.loading;
       Object.assign(this.overlay, { names: [], regions: [], trail: [], marks: [], ring: -1 });
     }
+    const legendChanged = this.loaded?.values !== data.values;
+    const coming = Promise.all([ // while the plot is made
+      moved ? points(data.points) : { n: this.n, x: this.x, y: this.y },
+      legendChanged ? bytes(data.values) : this.values,
+      this.loaded?.sizes === data.sizes ? this.sizes : data.sizes ? bytes(data.sizes) : null,
+    ]);
+    coming.catch(() => {}); // it is told where it is waited for
     this.theme();
     const plot = (this.plot ??= this.makePlot());
     this.camera ??= new Camera(plot);
+    this.texels ??= new Texels(plot);
     if (coloured) {
-      const legendChanged = this.loaded?.values !== data.values;
-      const [found, values, sizes] = await Promise.all([
-        moved ? points(data.points) : { n: this.n, x: this.x, y: this.y },
-        legendChanged ? bytes(data.values) : this.values,
-        this.loaded?.sizes === data.sizes ? this.sizes : data.sizes ? bytes(data.sizes) : null,
-      ]);
+      const [found, values, sizes] = await coming;
       if (this.gone) return;
       Object.assign(this, found, { values, sizes });
       if (legendChanged) this.hidden = new Set();
     }
-    this.paint(plot);
+    const painted = this.paint(plot);
     if (coloured) {
-      this.fill(moved);
-      const known = moved ? {} : { spatialIndex: plot.get("spatialIndex") };
-      await plot.draw(this.filled, { zDataType: "categorical", wDataType: "categorical", ...known });
+      if (moved) {
+        await painted; // else the points would be drawn twice
+        const fitted = this.fit();
+        await Promise.all([this.texels.draw(this), fitted]);
+      } else await this.texels.recolour(this);
       if (this.gone) return;
       await this.filter();
-      if (moved) await this.fit();
     }
     const before = this.loaded;
     this.loaded = data;
@@ -139,16 +144,6 @@ export class PointMap {
     const { trail, marks } = this.overlay;
     Object.assign(this.root.dataset, { trail: trail.length, marks: marks.length });
     Object.assign(this.root.dataset, { n: this.n, values: data.values, failed: "" });
-  }
-
-  /** The points as regl-scatterplot keeps them; in other colours they are the same ones. */
-  fill(moved) {
-    const { x, y, values, sizes } = this;
-    if (moved) this.filled = Array.from(x, (_, row) => [x[row], y[row], 0, 0]);
-    for (let row = 0; row < this.n; row++) {
-      this.filled[row][2] = values[row];
-      this.filled[row][3] = sizes ? sizes[row] : 0;
-    }
   }
 
   makePlot() {
@@ -194,9 +189,11 @@ export class PointMap {
     return this.data.palette[this.dark ? "dark" : "light"];
   }
 
+  /** Resolves when it has been asked to draw itself so. */
   paint(plot) {
     const size = this.n > 200_000 ? 2 : this.n > 20_000 ? 3 : 4;
-    plot.set({
+    this.overlayLater();
+    return plot.set({
       backgroundColor: this.colours.background,
       pointColor: this.palette,
       pointColorActive: this.palette,
@@ -204,7 +201,6 @@ export class PointMap {
       sizeBy: this.sizes ? "valueB" : null,
       pointSize: this.sizes ? Array.from({ length: 16 }, (_, i) => size * (0.6 + i / 10)) : size,
     });
-    this.overlayLater();
   }
 
   show() {

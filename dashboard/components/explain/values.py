@@ -11,8 +11,8 @@ import streamlit as st
 from core.explain import Explanation
 from core.types import Array, Ints
 from dashboard.charts import explain as charts
-from dashboard.components.explain_case import Case
-from dashboard.components.explain_words import digits, figures, listed
+from dashboard.components.explain.case import Case
+from dashboard.components.explain.words import digits, figures, listed
 from dashboard.components.page import figure, table
 from dashboard.state import dark, t
 

@@ -15,8 +15,8 @@ from core import pipeline
 from core.explain import Explanation
 from core.explain.counterfactual import Counterfactual
 from dashboard import cache
-from dashboard.components.explain_case import Case
-from dashboard.components.explain_values import event_frame
+from dashboard.components.explain.case import Case
+from dashboard.components.explain.values import event_frame
 from dashboard.components.labels import run_label
 from dashboard.components.page import ROW, section, table
 from dashboard.state import t

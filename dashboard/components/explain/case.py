@@ -14,6 +14,7 @@ from core.data.store import DatasetInfo, Workspace
 from core.types import PAD, Array, Queries, Vocab
 from dashboard import cache, state
 from dashboard.components.labels import run_label
+from dashboard.components.people import length
 from dashboard.state import t
 
 LENGTHS = (5, 10, 20)
@@ -87,12 +88,12 @@ class Case:
         return moment.strftime("%Y-%m-%d")
 
 
-def case(workspace: Workspace, dataset: DatasetInfo, run: Run, user: str) -> Case | None:
+def case_of(workspace: Workspace, dataset: DatasetInfo, run: Run, user: str) -> Case | None:
     """The case that the URL describes; None where the run has nothing to recommend."""
     with st.spinner(t("recommendations.computing", run=run_label(run))):
         vocab = cache.loaded(workspace, run).items
         query = cache.past(workspace, run, user)
-        k = length()
+        k = length(LENGTHS)
         best = cache.first(workspace, run, query, k)
     item = _asked(vocab)
     if item is None:
@@ -106,12 +107,6 @@ def case(workspace: Workspace, dataset: DatasetInfo, run: Run, user: str) -> Cas
         rank = cache.rank(workspace, run, query, item)
     called = names(dataset, vocab, [*items, *query.items.tolist()])
     return Case(workspace, dataset, run, user, k, query, vocab, items, item, rank, called)
-
-
-def length() -> int:
-    """The k of the URL, if it is one of those offered."""
-    asked = state.get("k") or ""
-    return int(asked) if asked.isdigit() and int(asked) in LENGTHS else 10
 
 
 def _asked(vocab: Vocab) -> int | None:

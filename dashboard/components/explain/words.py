@@ -11,7 +11,7 @@ from core.explain import Explanation
 from core.explain.counterfactual import Counterfactual
 from core.explain.explanation import SURE
 from core.types import PAD, Ints
-from dashboard.components.explain_case import Case
+from dashboard.components.explain.case import Case
 from dashboard.components.labels import model_label
 from dashboard.components.people import escaped
 from dashboard.state import t

@@ -8,9 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import cache, state
-from dashboard.components.explain_case import Case
-from dashboard.components.explain_edits import Edits
-from dashboard.components.explain_words import listed
+from dashboard.components.explain.case import Case
+from dashboard.components.explain.edits import Edits
+from dashboard.components.explain.words import listed
 from dashboard.components.page import ROW, section
 from dashboard.components.people import escaped
 from dashboard.state import t

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from core.explain.counterfactual import Counterfactual
-from dashboard.components.explain_case import Case
+from dashboard.components.explain.case import Case
 from dashboard.components.page import ROW, section, table
 from dashboard.components.people import escaped
 from dashboard.state import t

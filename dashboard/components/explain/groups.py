@@ -9,8 +9,8 @@ import streamlit as st
 from core.explain import Explanation
 from dashboard import cache
 from dashboard.charts import explain as charts
-from dashboard.components.explain_case import Case
-from dashboard.components.explain_words import Reasons, figures, listed
+from dashboard.components.explain.case import Case
+from dashboard.components.explain.words import Reasons, figures, listed
 from dashboard.components.labels import text_or
 from dashboard.components.page import figure, section
 from dashboard.state import dark, mark, t

@@ -14,8 +14,8 @@ from core.explain.attribution import PER_PLAYER
 from core.explain.counterfactual import Counterfactual
 from dashboard import cache
 from dashboard.charts.theme import colours
-from dashboard.components.explain_case import Case
-from dashboard.components.explain_words import Cause, Reasons, called, change, sentence
+from dashboard.components.explain.case import Case
+from dashboard.components.explain.words import Cause, Reasons, called, change, sentence
 from dashboard.state import dark, t
 
 FORK, INFO = ":material/alt_route:", ":material/info:"

@@ -10,9 +10,9 @@ from core.explain import Explanation
 from core.types import Additive
 from dashboard import cache
 from dashboard.charts import explain as charts
-from dashboard.components.explain_case import Case
-from dashboard.components.explain_values import Waterfall
-from dashboard.components.explain_words import figures, listed
+from dashboard.components.explain.case import Case
+from dashboard.components.explain.values import Waterfall
+from dashboard.components.explain.words import figures, listed
 from dashboard.components.labels import model_label
 from dashboard.components.page import figure, section
 from dashboard.state import dark, mark, t

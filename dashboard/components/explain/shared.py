@@ -7,9 +7,9 @@ import streamlit as st
 
 from core.explain import Explanation
 from core.explain.shared import causes, same_cause
-from dashboard.components.explain_case import Case
-from dashboard.components.explain_values import player_labels
-from dashboard.components.explain_words import listed
+from dashboard.components.explain.case import Case
+from dashboard.components.explain.values import player_labels
+from dashboard.components.explain.words import listed
 from dashboard.components.people import escaped
 from dashboard.state import t
 

@@ -14,9 +14,9 @@ from core.explain.tables import Bar
 from dashboard import cache
 from dashboard.charts import compare as intervals
 from dashboard.charts import explain as charts
-from dashboard.components.explain_case import Case
-from dashboard.components.explain_components import component_labels
-from dashboard.components.explain_words import figures, listed
+from dashboard.components.explain.case import Case
+from dashboard.components.explain.components import component_labels
+from dashboard.components.explain.words import figures, listed
 from dashboard.components.labels import text_or
 from dashboard.components.page import figure, table
 from dashboard.state import dark, mark, t
@@ -32,11 +32,11 @@ def everyone(case: Case) -> None:
     with box:
         place = st.empty()
         under_way = cache.survey(case.workspace, case.run)
-        for share in under_way:
-            place.progress(share, text=t("explain.all.working"))
+        for _ in under_way:
+            place.progress(under_way.share or 0.0, text=t("explain.all.working"))
         place.empty()
-        if under_way.found is not None:
-            _survey(case, under_way.found)
+        if under_way.last is not None:
+            _survey(case, under_way.last)
 
 
 def _survey(case: Case, found: Overview) -> None:

@@ -8,9 +8,9 @@ from core.explain import Explanation
 from core.types import PAD
 from dashboard import cache, state
 from dashboard.charts import explain as charts
-from dashboard.components.explain_case import Case
-from dashboard.components.explain_values import Values, strongest
-from dashboard.components.explain_words import Reasons, figures, listed, quoted
+from dashboard.components.explain.case import Case
+from dashboard.components.explain.values import Values, strongest
+from dashboard.components.explain.words import Reasons, figures, listed, quoted
 from dashboard.components.page import figure, section
 from dashboard.components.people import escaped
 from dashboard.state import dark, t

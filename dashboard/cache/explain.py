@@ -1,0 +1,137 @@
+"""What the page Explain asks a run about one history, or about many."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.artifact import Run
+from core.data.store import Workspace
+from core.types import Array, Queries
+from dashboard.background import Background, Report
+from dashboard.cache.keeping import MEDIUM, SMALL, answers, under_way
+from dashboard.cache.runs import loaded
+
+if TYPE_CHECKING:
+    from core.explain import Explanation
+    from core.explain.counterfactual import Counterfactual
+    from core.explain.overview import Overview
+    from core.explain.parts import Parts
+    from core.explain.what_if import Move
+
+
+@answers(SMALL)
+def rank(workspace: Workspace, run: Run, query: Queries, item: int) -> int:
+    """The place of this item, from 1, among itself and all that the history does not have."""
+    from core.explain.standing import Standings
+
+    ready = loaded(workspace, run)
+    standing = Standings(ready.model, query, item, len(ready.items))
+    return int(standing(np.ones((1, len(query.items)), bool)).ranks[0])
+
+
+@under_way(SMALL)
+def refining(
+    workspace: Workspace, run: Run, query: Queries, items: tuple[int, ...], against: int | None
+) -> Background[Explanation]:
+    """Why these items, for this history, under way; with `against` why rather than that one."""
+    from core.explain import refined
+
+    ready = loaded(workspace, run)
+    codes = np.array(items, np.int64)
+    steps = refined(ready.model, query, codes, n_items=len(ready.items), against=against)
+    return Background(lambda report: next(steps, None), final=lambda found: found.exact)
+
+
+@answers(SMALL)
+def counterfactual(
+    workspace: Workspace, run: Run, query: Queries, item: int, k: int, _order: Array
+) -> Counterfactual:
+    """What would take the item out of the first k; `_order` follows from the rest."""
+    from core.explain.counterfactual import counterfactual as search
+
+    ready = loaded(workspace, run)
+    return search(ready.model, query, item, n_items=len(ready.items), k=k, order=_order)
+
+
+@answers(SMALL)
+def moves(
+    workspace: Workspace,
+    run: Run,
+    query: Queries,
+    k: int,
+    drop: tuple[int, ...],
+    add: tuple[int, ...],
+    order: tuple[int, ...] | None,
+) -> tuple[Move, ...]:
+    """Where items go in the list once the history is edited so; see core.explain.what_if."""
+    from core.explain import what_if
+
+    ready = loaded(workspace, run)
+    after = what_if.edited(query, drop=drop, add=add, order=order)
+    return what_if.moves(ready.model, query, after, n_items=len(ready.items), k=k)
+
+
+@answers(SMALL)
+def parts(workspace: Workspace, run: Run, query: Queries, item: int) -> Parts | None:
+    """Why this item, by what it is made of; None where the model knows items as wholes."""
+    from core.explain.parts import explain_parts, heard
+
+    ready = loaded(workspace, run)
+    features = ready.dataset.item_features
+    if not heard(ready.model, features):
+        return None
+    return explain_parts(ready.model, query, item, features, n_items=len(ready.items))
+
+
+@answers(SMALL)
+def known_by(workspace: Workspace, run: Run, item: int) -> str:
+    """By what the run knows this item: "events", else its "content", or "nothing"."""
+    from core.pipeline.names import Names
+
+    found = Names(loaded(workspace, run)).known_by(np.array([item]))
+    return "events" if found is None else found[0]
+
+
+@answers(SMALL)
+def ways(workspace: Workspace, run: Run, query: Queries) -> tuple[str, ...]:
+    """How this history's events can be grouped; see core.explain.groups."""
+    from core.explain import groups
+
+    return groups.ways(query, loaded(workspace, run).dataset.item_features)
+
+
+@answers(SMALL)
+def groups(
+    workspace: Workspace, run: Run, query: Queries, item: int, how: str
+) -> tuple[tuple[str, ...], Array, Array]:
+    """The groups' names, how many events each has, and what it adds to the item's score."""
+    from core.explain.groups import explain_groups, group_labels
+
+    ready = loaded(workspace, run)
+    data = ready.dataset
+    labels, names = group_labels(query, how, data.item_features, event_names=data.event_names)
+    found = explain_groups(ready.model, query, np.array([item]), labels, n_items=len(ready.items))
+    return names, np.bincount(labels, minlength=len(names)), found.values[:, 0]
+
+
+@under_way(MEDIUM)
+def survey(workspace: Workspace, run: Run) -> Background[Overview]:
+    """What the run goes by over many users, under way; see core.explain.overview."""
+    from core.explain.overview import overview
+
+    ready = loaded(workspace, run)
+    data = ready.dataset
+
+    def ask(report: Report) -> Overview:
+        return overview(
+            ready.model,
+            data.interactions.queries(),
+            n_items=len(ready.items),
+            features=data.item_features,
+            event_names=data.event_names,
+            on_progress=lambda done, of: report("survey", done / of),
+        )
+
+    return Background(ask)
