@@ -38,8 +38,9 @@ def user(mapped: maps.Placed) -> str:
 
 
 def open_map(open_page: Open, placed: maps.Placed, label: str = "", **query: str) -> AppTest:
-    """The page with its map, once the table below it has a column of this name without a gap."""
-    page = open_page(placed.ready.workspace, "embeddings", layout="axes", **query)
+    """The page with its map, once the table below it has something in this column."""
+    query = {"layout": "axes", **query}
+    page = open_page(placed.ready.workspace, "embeddings", **query)
     for _ in range(100):
         if page.dataframe and (not label or not page.dataframe[0].value[label].isna().all()):
             break
@@ -151,6 +152,17 @@ def test_the_map_is_there_while_the_model_is_asked(
             break
     assert numbers(page, label).notna().any()
     assert not page.exception
+
+
+@pytest.mark.parametrize("colour", cache.PERSONAL)
+def test_the_same_in_three_axes(
+    mapped: maps.Placed, user: str, open_page: Open, colour: str
+) -> None:
+    label = text("en", f"embeddings.colour.{colour}")
+    solid = open_map(open_page, mapped, label, layout=maps.SOLID, colour=colour, user=user)
+    flat = open_map(open_page, mapped, label, colour=colour, user=user)
+    np.testing.assert_array_equal(numbers(solid, label), numbers(flat, label))
+    assert "z" in solid.dataframe[0].value
 
 
 def test_with_one_person_s_way_there_is_one_box_for_the_person(
