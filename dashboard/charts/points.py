@@ -210,7 +210,7 @@ def _traces(
     """The rows of each kind of points, what the legend says of them, and how they are coloured."""
     palette, values = colouring.palette(dark), colouring.values
     kinds: list[tuple[int, str, dict[str, Any]]]
-    if colouring.kind != "sequence":
+    if colouring.kind not in ("sequence", "diverging"):
         kinds = [(value, labels[value], {"color": palette[value]}) for value in colouring.counts]
     else:
         bar = {"thickness": 12, "len": 0.6, "tickvals": [0, STEPS - 1]}

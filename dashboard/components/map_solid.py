@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import cache, state
 from dashboard.charts import points as charts
-from dashboard.components.map_colours import colour_label
+from dashboard.components.map_colours import colour_label, colouring_of
 from dashboard.components.map_view import Way, named
 from dashboard.components.page import figure
 from dashboard.components.point_map import clicked, value_names
@@ -65,7 +65,8 @@ def draw_solid(placed: Placed, by: str, row: int, *, sized: bool, name: str, way
     """Draws the DRAWN most popular items and what one person took; as map_view.draw."""
     places, n = cache.solid(placed).places, len(placed.codes)
     shown = min(n, DRAWN)
-    colouring = named(cache.colouring(placed, by))
+    colouring = named(colouring_of(placed, by))
+    own = colouring.sizes if colouring.sizes is not None else charts.sizes(placed.events)
     over = [one for one in (row, *way.trail, *way.marks) if one >= 0]
     called = dict(zip(over, placed.names(over), strict=True)) if over else {}
     drawn = charts.solid(
@@ -73,9 +74,9 @@ def draw_solid(placed: Placed, by: str, row: int, *, sized: bool, name: str, way
         colouring.first(shown),
         placed.names(np.arange(shown)),
         labels=[*value_names(colouring), *([""] * charts.STEPS)],
-        sizes=charts.sizes(placed.events[:shown]) if sized else None,
+        sizes=own[:shown] if sized or own is colouring.sizes else None,
         axes=[t("embeddings.solid.axis", n=axis) for axis in (1, 2, 3)],
-        unknown=t("map.unknown"),
+        unknown=t(f"map.{colouring.rest}"),
         ring=(places[row], called[row]) if row >= 0 else None,
         trail=places[list(way.trail)],
         marks=places[list(way.marks)],

@@ -14,9 +14,9 @@ from streamlit.testing.v1 import AppTest
 
 from core import pipeline
 from core.data.store import Workspace
-from core.explain import Explanation
+from core.explain import Explanation, refined
 from dashboard import cache, maps
-from dashboard.background import Background, Report
+from dashboard.background import Background
 from dashboard.charts import arithmetic, points
 from dashboard.components.map_arithmetic import ANSWERS, MOST
 from dashboard.text import text
@@ -38,8 +38,9 @@ def user(mapped: maps.Placed) -> str:
 
 
 def open_map(open_page: Open, placed: maps.Placed, label: str = "", **query: str) -> AppTest:
-    """The page with its map, once the table below it has a column of this name without a gap."""
-    page = open_page(placed.ready.workspace, "embeddings", layout="axes", **query)
+    """The page with its map, once the table below it has something in this column."""
+    query = {"layout": "axes", **query}
+    page = open_page(placed.ready.workspace, "embeddings", **query)
     for _ in range(100):
         if page.dataframe and (not label or not page.dataframe[0].value[label].isna().all()):
             break
@@ -120,22 +121,18 @@ def test_shares_are_the_explanation_s(
 def test_the_map_is_there_while_the_model_is_asked(
     mapped: maps.Placed, user: str, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go, asked = Event(), cache.refining
-
-    def held(*what: Any) -> Background[Explanation]:
-        def further(report: Report) -> Explanation | None:
-            assert go.wait(60)
-            return asked(*what).get(60)
-
-        return Background(further)
-
+    go, ready = Event(), mapped.ready
     waiting: dict[Any, Background[Explanation]] = {}
 
     def refining(
         workspace: Any, run: Any, query: Any, items: Any, against: Any
     ) -> Background[Explanation]:
         if items not in waiting:
-            waiting[items] = held(workspace, run, query, items, against)
+            steps = refined(ready.model, query, np.array(items), n_items=25)
+            waiting[items] = Background(
+                lambda report: next(steps, None) if go.wait(60) else None,
+                final=lambda found: found.exact,
+            )
         return waiting[items]
 
     monkeypatch.setattr(cache, "refining", refining)
@@ -155,6 +152,17 @@ def test_the_map_is_there_while_the_model_is_asked(
             break
     assert numbers(page, label).notna().any()
     assert not page.exception
+
+
+@pytest.mark.parametrize("colour", cache.PERSONAL)
+def test_the_same_in_three_axes(
+    mapped: maps.Placed, user: str, open_page: Open, colour: str
+) -> None:
+    label = text("en", f"embeddings.colour.{colour}")
+    solid = open_map(open_page, mapped, label, layout=maps.SOLID, colour=colour, user=user)
+    flat = open_map(open_page, mapped, label, colour=colour, user=user)
+    np.testing.assert_array_equal(numbers(solid, label), numbers(flat, label))
+    assert "z" in solid.dataframe[0].value
 
 
 def test_with_one_person_s_way_there_is_one_box_for_the_person(

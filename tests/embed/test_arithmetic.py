@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from core import cli, pipeline
+from core import pipeline
 from core.embed import Exact, Index, item_vectors, toward, words
 from core.errors import BadInput, NotFound
 
@@ -131,7 +131,7 @@ def test_what_points_nowhere_gets_one_sentence(
 
 
 @pytest.fixture
-def near(shop: Any) -> pipeline.Near:
+def near(shop: Any, shop_is_home: None) -> pipeline.Near:
     """ALS on the shop's 25 items."""
     run = pipeline.train(shop, "shop", "als", {"dim": 4}, device="cpu", name="als")
     return pipeline.Near(pipeline.ready(shop, run, device="cpu"))
@@ -171,26 +171,24 @@ def test_what_stands_out_among_the_nearest_is_counted(near: pipeline.Near) -> No
     assert (term["name"], term["inside"], term["overall"]) == ("tea", k, tea.sum())
 
 
-@pytest.fixture
-def recscope(near: pipeline.Near, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("RECSCOPE_HOME", str(near.loaded.workspace.path))
-
-    def run(*more: str) -> tuple[int, str, str]:
-        try:
-            code = cli.main(["neighbours", "als", *more])
-        except SystemExit as stop:
-            code = int(str(stop.code))
-        return code, *capsys.readouterr()
-
-    return run
-
-
 def test_the_command_says_the_same(near: pipeline.Near, recscope: Any) -> None:
-    asked = ("--item", "20", "--item", "50", "--less", "30", "--weight", "0.7", "-k", "4")
+    asked = (
+        "neighbours",
+        "als",
+        "--item",
+        "20",
+        "--item",
+        "50",
+        "--less",
+        "30",
+        "--weight",
+        "0.7",
+        "-k",
+        "4",
+    )
     code, out, err = recscope(*asked, "--json")
     assert code == 0, err
-    found = json.loads(out)
-    assert found == json.loads(
+    assert out == json.loads(
         json.dumps(pipeline.toward(near, [20, 50], [30], k=4, weight=0.7), default=str)
     )
     code, out, _ = recscope(*asked)
@@ -199,8 +197,8 @@ def test_the_command_says_the_same(near: pipeline.Near, recscope: Any) -> None:
     assert "cosine" in out
     (head,) = (line for line in out.splitlines() if line.lstrip().startswith("item"))
     assert head.split() == ["item", "label", "cosine", "+20", "+50", "-30"]
-    code, out, _ = recscope("--item", "20", "--item", "50", "--json")
-    assert (code, json.loads(out)["less"]) == (0, [])
+    code, out, _ = recscope(*asked[:6], "--json")
+    assert (code, out["less"]) == (0, [])
 
 
 @pytest.mark.parametrize(
@@ -213,8 +211,10 @@ def test_the_command_says_the_same(near: pipeline.Near, recscope: Any) -> None:
         (("--less", "30"), "--item"),
     ],
 )
-def test_mistakes_get_one_sentence(recscope: Any, words: tuple[str, ...], sentence: str) -> None:
-    code, _, err = recscope(*words)
+def test_mistakes_get_one_sentence(
+    near: pipeline.Near, recscope: Any, words: tuple[str, ...], sentence: str
+) -> None:
+    code, _, err = recscope("neighbours", "als", *words)
     assert code == 2
     assert sentence in err
     assert "Traceback" not in err
