@@ -97,11 +97,13 @@ class Link {
 
   leave(map) {
     const other = this.other(map);
-    const was = this.source === map;
+    const [was, alone] = [this.source === map, map === this.first];
+    const shows = this.source !== null && !was; // what was selected on the other one
     if (was) this.source = null;
     this[map === this.first ? "first" : "second"] = null;
     map.link = null;
     this.forget();
+    if (shows && alone) map.select(null, { tell: true });
     if (!other) {
       links.delete(this.name);
       return;
