@@ -235,24 +235,27 @@ def _in_space(places: Array, **more: Any) -> Scatter3d:
 def _over(
     drawn: Figure, ring: tuple[Array, str] | None, trail: Array, marks: Array, dark: bool
 ) -> None:
-    """One person's way, and the chosen point."""
-    plain = theme.GROUND[not dark]
+    """One person's way, and the chosen point; what is written lies above all points."""
+    plain, ground = theme.GROUND[not dark], theme.GROUND[dark]
     quiet: dict[str, Any] = {"hoverinfo": "skip", "showlegend": False}
-    font = {"color": plain, "size": 13}
+    notes: list[dict[str, Any]] = []
     if len(trail):
         line = {"color": plain, "width": 2}
         drawn.add_trace(_in_space(trail, mode="lines", line=line, **quiet))
-    if len(marks):
-        dots = {"symbol": "circle", "size": 6, "color": plain}
-        numbers = [str(place) for place in range(1, len(marks) + 1)]
-        drawn.add_trace(
-            _in_space(marks, mode="markers+text", marker=dots, text=numbers, textfont=font, **quiet)
-        )
+    for place, at in enumerate(marks, 1):
+        font = {"color": ground, "size": 11}
+        notes.append({**_at(at), "text": f"<b>{place}</b>", "font": font, "bgcolor": plain})
+        notes[-1] |= {"showarrow": False, "borderpad": 2}
     if ring is not None:
+        at, name = ring
         circle = {"symbol": "circle-open", "size": 16, "color": plain, "line": {"width": 3}}
-        text = [f"<b>{escape(ring[1], quote=False)}</b>"]
-        drawn.add_trace(
-            _in_space(
-                ring[0], mode="markers+text", marker=circle, text=text, textfont=font, **quiet
-            )
-        )
+        drawn.add_trace(_in_space(at, mode="markers", marker=circle, **quiet))
+        font = {"color": plain, "size": 13}
+        notes.append({**_at(at), "text": f"<b>{escape(name, quote=False)}</b>", "font": font})
+        notes[-1] |= {"bgcolor": ground, "bordercolor": plain, "borderpad": 3, "ax": 0, "ay": -48}
+        notes[-1] |= {"arrowcolor": plain, "arrowwidth": 2, "arrowhead": 6}
+    drawn.update_layout(scene={"annotations": notes})
+
+
+def _at(place: Array) -> dict[str, float]:
+    return {axis: float(value) for axis, value in zip("xyz", place, strict=True)}

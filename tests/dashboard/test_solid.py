@@ -36,8 +36,8 @@ def test_places_are_the_three_strongest_directions(mapped: maps.Placed) -> None:
     assert found.share == pytest.approx((s[:3] ** 2).sum() / (s**2).sum(), rel=1e-5)
 
 
-def drawn(colouring: points.Colouring, labels: list[str], **more: Any) -> tuple[Any, ...]:
-    """The traces of points in a row."""
+def drawn(colouring: points.Colouring, labels: list[str], **more: Any) -> Any:
+    """Points in a row."""
     n = len(colouring.values)
     places = np.arange(3 * n).reshape(n, 3)
     settings: dict[str, Any] = {
@@ -45,14 +45,14 @@ def drawn(colouring: points.Colouring, labels: list[str], **more: Any) -> tuple[
         "trail": places[:0], "marks": places[:0], "dark": False,
     }  # fmt: skip
     names = [f"<item> {row}" for row in range(n)]
-    return tuple(points.solid(places, colouring, names, **{**settings, **more}).data)
+    return points.solid(places, colouring, names, **{**settings, **more})
 
 
 def test_each_point_is_drawn_once_in_the_colour_of_its_value() -> None:
     values, sizes = [1, 0, 1, 2, 0], [0, 4, 8, 15, 2]
     colouring = points.by_group(np.array(values), ["a", "b", "c"])
     found = {}
-    for trace in drawn(colouring, ["a", "b", "c"], sizes=np.array(sizes)):
+    for trace in drawn(colouring, ["a", "b", "c"], sizes=np.array(sizes)).data:
         for place, row in enumerate(trace.customdata):
             found[int(row)] = (trace.name, trace.marker.color, trace.x[place])
             assert trace.text[place] == f"&lt;item&gt; {row}"
@@ -64,7 +64,7 @@ def test_each_point_is_drawn_once_in_the_colour_of_its_value() -> None:
 
 def test_a_sequence_has_its_scale_and_what_is_unknown_its_grey() -> None:
     colouring = points.by_number(np.array([1.0, np.nan, 9.0]), log=True)
-    scale, unknown = drawn(colouring, [])
+    scale, unknown = drawn(colouring, []).data
     assert scale.customdata.tolist() == [0, 2]
     assert scale.marker.color.tolist() == colouring.values[[0, 2]].tolist()
     assert scale.marker.colorbar.ticktext == ("1", "9")
@@ -74,13 +74,12 @@ def test_a_sequence_has_its_scale_and_what_is_unknown_its_grey() -> None:
 def test_the_chosen_one_is_ringed_and_a_way_has_its_numbers() -> None:
     places = np.arange(9).reshape(3, 3)
     colouring = points.by_group(np.zeros(3), ["a"])
-    *_, line, marks, circle = drawn(
-        colouring, ["a"], ring=(places[1], "<b>"), trail=places[:2], marks=places[1:]
-    )
+    found = drawn(colouring, ["a"], ring=(places[1], "<b>"), trail=places[:2], marks=places[1:])
+    _, line, circle = found.data
     assert (line.mode, line.x.tolist()) == ("lines", [0, 3])
-    assert (marks.text, marks.z.tolist()) == (("1", "2"), [5, 8])
     assert (circle.x.tolist(), circle.y.tolist()) == ([3], [4])
-    assert circle.text == ("<b>&lt;b&gt;</b>",)
+    said = [(note.text, note.x, note.z) for note in found.layout.scene.annotations]
+    assert said == [("<b>1</b>", 3, 5), ("<b>2</b>", 6, 8), ("<b>&lt;b&gt;</b>", 3, 5)]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
