@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 WIDE, HIGH = 1.7, 0.95  # how far the outermost points lie from the middle, in half heights
 MOST_CORNERS = 500
 AT_ONCE = 50_000  # items whose map of neighbours is made without being asked for
+JUDGED_AT_ONCE = 100_000  # items whose vectors are judged without being asked; it takes O(N)
 LAYOUTS = ("neighbours", "axes")
 SOLID = "solid"  # the third: in three axes, drawn otherwise (dashboard/solid.py)
 SEED = 0

@@ -21,11 +21,13 @@ SUM = ("like", "less", "weight")  # of items, on the map
 NAMES = (
     *("dataset", "run", "runs", "baseline", "user", "k", "keep", "rerank", "strength", "metric"),
     *("item", "against", "drop", "add", "move", "colour", "space", "layout"),
-    *SUM,
     "epoch",
+    *SUM,
+    *("beside", "beside_space", "beside_layout"),
     "language",
 )
 EDITS = ("drop", "add", "move")  # of one person's history
+OF_DATASET = ("run", "runs", "baseline", "user", "colour", "space", "beside", "beside_space")
 OF_USER = ("item", "against", *EDITS)  # means nothing any more with another person
 
 
@@ -148,7 +150,7 @@ def put_many(name: str, values: Iterable[object]) -> None:
 def choose_dataset(dataset: str) -> None:
     """Makes this dataset the one that the pages are about, and forgets what hung on the last."""
     put("dataset", dataset)
-    forget(*("run", "runs", "baseline", "user", "colour", "space"), *SUM, *OF_USER)
+    forget(*OF_DATASET, *SUM, *OF_USER)
 
 
 def choose_user(user: str | None) -> None:

@@ -11,7 +11,7 @@ from core.errors import BadInput
 from core.terminal import Result, progress, table
 
 if TYPE_CHECKING:
-    from core import pipeline
+    from core.pipeline import Ready
 
 _LISTS = {
     "vectors": "to the model",
@@ -90,7 +90,7 @@ def neighbours(options: Any) -> Result:
     return found, "\n\n".join(parts)
 
 
-def _toward(loaded: pipeline.Ready, options: Any) -> Result:
+def _toward(loaded: Ready, options: Any) -> Result:
     """What is like several items, and less like others; a column for what each of them adds."""
     from core import pipeline
 

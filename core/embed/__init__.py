@@ -3,6 +3,7 @@
 from core.embed.alignment import align
 from core.embed.arithmetic import Toward, toward
 from core.embed.clusters import Clusters, clusters, names_of, over_represented, words
+from core.embed.compared import Compared, compared
 from core.embed.diagnosis import Finding, diagnosis, overlap
 from core.embed.drift import Drift, Step, drift
 from core.embed.index import Index, searcher
@@ -16,6 +17,7 @@ from core.embed.vectors import Vectors, components, item_vectors, user_vectors
 __all__ = [
     "PCA",
     "Clusters",
+    "Compared",
     "Drift",
     "Exact",
     "Finding",
@@ -31,6 +33,7 @@ __all__ = [
     "align",
     "aligned",
     "clusters",
+    "compared",
     "components",
     "diagnosis",
     "drift",

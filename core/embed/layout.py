@@ -234,7 +234,7 @@ def _pushed(points: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
     rows = max(1, CELLS[points.device.type] // len(drawn))
     room = points.new_empty(min(rows, len(points)), len(drawn))
     sums, pushes = [], []
-    for some, at in zip(from_each.split(rows), points.split(rows), strict=True):
+    for some, at in zip(torch.split(from_each, rows), torch.split(points, rows), strict=True):
         q = torch.mm(some, to_each.T, out=room[: len(some)]).reciprocal_()
         sums.append(q.sum(dim=1))
         far = q.square_() @ beside

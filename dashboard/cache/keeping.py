@@ -40,6 +40,7 @@ _BY_ID: dict[Any, Any] = {
     Run: lambda run: (run.id, run.artifact_hash),
     Workspace: lambda workspace: str(workspace.path),
     "dashboard.maps.Placed": lambda placed: placed.identity,
+    "dashboard.pairs.Pair": lambda pair: pair.identity,
 }
 
 

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from core.embed.selection import Part
     from dashboard.charts.points import Colouring
     from dashboard.maps import Placed
+    from dashboard.pairs import Likeness, Moved, Pair
     from dashboard.solid import Solid
 
-PERSONAL = ("score", "shap")  # colours that are about one person
+PERSONAL = ("score", "shap")  # colours of the map that are about one person
 
 
 @under_way(MAPS)
@@ -77,7 +78,7 @@ def colourings(placed: Placed) -> list[str]:
     return [*(["cluster"] if placed.groups else []), *named, "popularity", *moved, *PERSONAL]
 
 
-@answers(MAPS)
+@answers(MEDIUM)
 def scored(placed: Placed, user: str) -> Colouring:
     """The points coloured by their score for this person of the log; what they took is grey."""
     from core import pipeline
@@ -199,3 +200,27 @@ def solid(placed: Placed) -> Solid:
     from dashboard.solid import solid as found
 
     return found(placed)
+
+
+@shared(MAPS)
+def beside(first: Placed, second: Placed) -> Pair | None:
+    """The second map laid on the first; None if they share too few items."""
+    from dashboard.pairs import laid
+
+    return laid(first, second)
+
+
+@under_way(MAPS)
+def likeness(pair: Pair) -> Background[Likeness]:
+    """How far two spaces agree; begins to work it out on the first call."""
+    from dashboard import pairs
+
+    return Background(lambda report: pairs.likeness(pair, report))
+
+
+@answers(MEDIUM)
+def moved(pair: Pair, rows: bytes, _found: Likeness) -> Moved | None:
+    """Where a selection went, by the pair's likeness; `rows` as in selection_numbers."""
+    from dashboard import pairs
+
+    return pairs.moved(pair, _found, _chosen(pair.first, rows))

@@ -81,7 +81,7 @@ def sidebar(now: Context) -> None:
                 names.__getitem__,
                 current=now.dataset.id,
                 title=t("context.dataset"),
-                forgets=("run", "runs", "baseline", "user", "colour", "space", *state.OF_USER),
+                forgets=(*state.OF_DATASET, *state.OF_USER),
             )
         if now.runs:
             labels = {run.id: run_label(run) for run in now.runs}

@@ -29,15 +29,26 @@ MOST_VALUES = 12
 MOST_HEARD = 50  # items of a selection that are heard as a history
 
 
-def neighbour_tables(placed: Placed, row: int, run: str) -> None:
-    """The items most like one, by the model, by what is known of them, and by who took both."""
+def neighbour_tables(placed: Placed, row: int, run: str, other: Placed | None = None) -> None:
+    """The items most like one, by the model, by what is known of them, and by who took both.
+
+    Args:
+        placed: Whose vectors.
+        row: The item.
+        run: What the run is called.
+        other: A second map that may know the item too.
+    """
     (name,), (ident,) = placed.names([row]), placed.ids(np.array([row]))
     section("embeddings.neighbours", item=escaped(name))
     with st.spinner(t("embeddings.neighbours.seeking")):
-        found = cache.neighbours(placed, str(ident), NEIGHBOURS)
-    ids = {by: {one["item"] for one in found[by]} for by in LISTS}
-    for column, by in zip(st.columns(len(LISTS)), LISTS, strict=True):
-        others = set().union(*(ids[other] for other in LISTS if other != by))
+        near = cache.neighbours(placed, str(ident), NEIGHBOURS)
+        found = {by: near[by] for by in LISTS}
+        if other is not None and other.row(str(ident)) >= 0:
+            beside = cache.neighbours(other, str(ident), NEIGHBOURS)["vectors"]
+            found = {"vectors": found.pop("vectors"), "beside": beside, **found}
+    ids = {by: {one["item"] for one in found[by]} for by in found}
+    for column, by in zip(st.columns(len(found)), found, strict=True):
+        others = set().union(*(ids[name] for name in ids if name != by))
         with column:
             st.markdown(f"**{t(f'embeddings.by.{by}')}**")
             _neighbours(found[by], others, t(f"embeddings.by.{by}.alt", item=name, run=run))

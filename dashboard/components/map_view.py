@@ -11,18 +11,22 @@ import numpy as np
 import streamlit as st
 
 from core.artifact import Run
-from core.types import Array
+from core.types import PAD, Array
 from dashboard import cache, maps, served, state
+from dashboard.charts import theme
 from dashboard.charts.points import Colouring, sizes
 from dashboard.components.context import Context
+from dashboard.components.labels import run_label, text_or
 from dashboard.components.map_colours import colour_label, colouring_of
 from dashboard.components.people import escaped
 from dashboard.components.point_map import Shown, clicked, legend, point_map
-from dashboard.maps import Placed, inside
+from dashboard.maps import Groups, Placed, inside
+from dashboard.pairs import Pair, back, carried
 from dashboard.state import t
 from dashboard.text import text
 
 MAP, TWIN = "map_of_items", "map_twin"  # the keys of the map and of the table that says the same
+MAP_BESIDE, BESIDE_HIGH = "map_beside_it", 430  # of the second map; pixels of either of two
 STEPS, RECOMMENDED = 50, 10  # of one person
 FOUND = 6  # matches of a search that are offered
 
@@ -35,21 +39,42 @@ def colour_box(placed: Placed) -> str:
     return by
 
 
-def space_box(components: Sequence[str], current: str, named: Callable[[str], str]) -> None:
+def space_box(
+    placed: Placed, named: Callable[[str], str], *, name: str = "space", title: str = ""
+) -> None:
     """Chooses the space of the model's that is shown, where it has several."""
-    if len(components) > 1:
-        state.pick("space", components, named, current=current, title=t("embeddings.space"))
+    from core.embed import components
+
+    spaces, current = components(placed.ready.model), placed.near.vectors.component
+    if len(spaces) > 1:
+        state.pick(name, spaces, named, current=current, title=title or t("embeddings.space"))
 
 
-def layout_box(current: str) -> None:
+def space_label(now: Context) -> Callable[[str], str]:
+    """What the spaces of models are called."""
+    runs = {one.id: run_label(one) for one in now.runs}
+
+    def label(space: str) -> str:
+        part, _, rest = space.partition(":")
+        kind = text_or(f"embeddings.space.{rest or part}", rest or part)
+        return kind if part not in runs else f"{runs[part]} · {kind}" if rest else runs[part]
+
+    return label
+
+
+def layout_box(current: str, *, name: str = "layout", title: str = "") -> None:
     """Chooses the kind of map."""
     state.pick(
-        "layout",
-        (*maps.LAYOUTS, maps.SOLID),
-        lambda name: t(f"embeddings.layout.{name}"),
+        name,
+        maps.LAYOUTS if name != "layout" else (*maps.LAYOUTS, maps.SOLID),
+        layout_label,
         current=current,
-        title=t("embeddings.layout"),
+        title=title or t("embeddings.layout"),
     )
+
+
+def layout_label(name: str) -> str:
+    return t(f"embeddings.layout.{name}")
 
 
 def group_label(name: str) -> str:
@@ -90,7 +115,7 @@ def matches(placed: Placed, asked: str) -> None:
             format_func=lambda ident: escaped(names[ident]),
             key=key,
             label_visibility="collapsed",
-            on_change=lambda: _go_to(st.session_state[key]),
+            on_change=lambda: go_to(st.session_state[key]),
         )
 
 
@@ -103,10 +128,11 @@ def _matches(placed: Placed, asked: str) -> dict[str, str]:
 def _go_to_best(placed: Placed) -> None:
     asked = st.session_state["map_search"]
     if asked:
-        _go_to(next(iter(_matches(placed, asked)), None))
+        go_to(next(iter(_matches(placed, asked)), None))
 
 
-def _go_to(ident: str | None) -> None:
+def go_to(ident: str | None) -> None:
+    """The maps move to this item, which gets a ring."""
     if ident is not None:
         state.put("item", ident)
         times = st.session_state.get("map_flights", 0) + 1
@@ -138,7 +164,15 @@ def way_of(now: Context, run: Run, placed: Placed, user: str) -> Way:
 
 
 def draw(
-    placed: Placed, by: str, row: int, *, sized: bool, name: str, way: Way = Way()
+    placed: Placed,
+    by: str,
+    row: int,
+    *,
+    sized: bool,
+    name: str,
+    way: Way = Way(),
+    pair: Pair | None = None,
+    titles: Sequence[str] = (),
 ) -> Array | None:
     """Draws the map; the mask (N,) of what is selected on it, or None.
 
@@ -149,6 +183,8 @@ def draw(
         sized: Whether popular items are larger.
         name: What the run is called.
         way: One person's, drawn over the map.
+        pair: This map and a second one, to be drawn beside it and linked with it.
+        titles: What both are called.
     """
     colouring = named(colouring_of(placed, by))
     own = colouring.sizes if colouring.sizes is not None else sizes(placed.events)
@@ -169,10 +205,70 @@ def draw(
         twin=TWIN,
         alt=t("embeddings.map.alt", run=name, n=len(placed.codes), colour=colour_label(by)),
     )
-    selected = point_map(shown, key=MAP, on_click=lambda: _clicked(placed))
+    places = st.columns(1 if pair is None else 2)  # the first map stays where it is, and lives on
+    for place, title in zip(places, titles or ("",), strict=True):
+        head = place.container()
+        if title:
+            head.markdown(f"**{escaped(title)}**")
+    second = None
+    if pair is not None:
+        carry, only = carried(colouring, pair)
+        shown, second = _linked(shown, pair, carry, only, titles[1])
+        with places[1]:
+            point_map(second, key=MAP_BESIDE, on_click=lambda: _clicked(pair.second, MAP_BESIDE))
+    with places[0]:
+        selected = point_map(shown, key=MAP, on_click=lambda: _clicked(placed, MAP))
     if colouring.kind == "category" and by.startswith("attribute:"):
         st.caption(t("embeddings.colour.several"))
-    return _chosen(placed, selected, shown, colouring)
+    found = _chosen(placed, selected, shown, colouring)
+    if found is None and pair is not None and second is not None:
+        other = _chosen(pair.second, selected, second, carry)
+        found = None if other is None else back(pair, other)
+    return found if found is not None and found.any() else None
+
+
+def _linked(
+    shown: Shown, pair: Pair, colouring: Colouring, only: int, title: str
+) -> tuple[Shown, Shown]:
+    """The first map as one of two, and the second, in the same colours.
+
+    Args:
+        shown: The first by itself.
+        pair: Both.
+        colouring: The first one's colours, carried to the second.
+        only: How many points only the second has.
+        title: What the second is called.
+    """
+    placed, codes = pair.second, legend(colouring)
+    first = replace(shown, height=BESIDE_HIGH, link={"name": MAP})
+    palette = dict(shown.palette)
+    if only and colouring.kind != "sequence":
+        palette = {mode: (*palette[mode], theme.faint(mode == "dark")) for mode in palette}
+        lone = {"text": t("embeddings.beside.only"), "n": f"{only:,}"}
+        codes["entries"].append({"value": len(palette["light"]) - 1, **lone})
+    groups = pair.first.groups
+    if groups and shown.regions:
+        groups = Groups(np.append(groups.codes, PAD)[pair.to_first], groups.names)
+    rows = served.publish(pair.to_first.astype("<i4").tobytes())
+    return first, replace(
+        first,
+        points=served.publish(placed.buffer),
+        values=served.publish(colouring.values.tobytes()),
+        sizes=shown.sizes and served.publish(sizes(placed.events).tobytes()),
+        cards=_cards(placed, None, "", ""),
+        legend=codes,
+        regions=_regions(replace(placed, groups=groups)) if shown.regions else (),
+        palette=palette,
+        trail=_across(pair, shown.trail),
+        marks=_across(pair, shown.marks),
+        ring=placed.row(state.get("item")),
+        alt=t("embeddings.map.alt", run=title, n=len(placed.codes), colour=shown.title),
+        link={"name": MAP, "rows": rows, "of": shown.points},
+    )
+
+
+def _across(pair: Pair, rows: Sequence[int]) -> tuple[int, ...]:
+    return tuple(row for row in pair.to_second[list(rows)].tolist() if row != PAD)
 
 
 def _regions(placed: Placed) -> tuple[Mapping[str, Any], ...]:
@@ -182,6 +278,8 @@ def _regions(placed: Placed) -> tuple[Mapping[str, Any], ...]:
     found = []
     for code, name in enumerate(placed.groups.names):
         rows = np.flatnonzero(placed.groups.codes == code)
+        if not len(rows):  # of these the second of two maps has none
+            continue
         x, y = placed.x[rows], placed.y[rows]
         middle = np.argmin(np.abs(x - np.median(x)) + np.abs(y - np.median(y)))
         place = {"x": float(x[middle]), "y": float(y[middle])}
@@ -189,8 +287,8 @@ def _regions(placed: Placed) -> tuple[Mapping[str, Any], ...]:
     return tuple(found)
 
 
-def _clicked(placed: Placed) -> None:
-    row = clicked(MAP)
+def _clicked(placed: Placed, key: str) -> None:
+    row = clicked(key)
     if row is not None and 0 <= row < len(placed.codes):
         state.put("item", str(placed.ids(np.array([row]))[0]))
 

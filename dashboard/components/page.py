@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -33,6 +33,7 @@ def table(
     columns: Mapping[str, Any] | None = None,
     height: int | None = None,
     own_names: bool = False,
+    on_select: Callable[[], None] | None = None,
 ) -> None:
     """A table whose headers are texts: column `x` is called t("column.x") where that exists.
 
@@ -43,6 +44,7 @@ def table(
         columns: Streamlit column configurations that override the plain header.
         height: Pixels; as high as its rows (ten at most) if not given.
         own_names: The columns are a person's own, and keep their names.
+        on_select: Called when a cell is clicked; which one is in the session's state.
     """
     shown: list[str] = [] if own_names else list(frame.columns)
     config = {name: st.column_config.Column(header(name)) for name in shown}
@@ -55,6 +57,8 @@ def table(
         height=height or "auto",
         row_height=ROW,
         placeholder="–",
+        on_select=on_select or "ignore",
+        selection_mode="single-cell",
     )
 
 

@@ -6,13 +6,21 @@ import streamlit as st
 
 from core.artifact import Run
 from dashboard import cache, maps, state
-from dashboard.background import Background
 from dashboard.components import map_epochs
 from dashboard.components.context import Context, context
-from dashboard.components.labels import run_label, text_or
+from dashboard.components.labels import run_label
 from dashboard.components.map_arithmetic import asked
+from dashboard.components.map_beside import (
+    alike,
+    beside_toggle,
+    pair_with,
+    second_run,
+    titles,
+    where_to,
+)
 from dashboard.components.map_colours import of_person, ringed
 from dashboard.components.map_items import neighbour_tables, selection, sound, twin
+from dashboard.components.map_making import PATIENCE_S, arranged, wait_for
 from dashboard.components.map_solid import draw_solid
 from dashboard.components.map_view import (
     Way,
@@ -22,17 +30,15 @@ from dashboard.components.map_view import (
     matches,
     search_box,
     space_box,
+    space_label,
     way_of,
 )
 from dashboard.components.page import empty, first_step, heading, link
 from dashboard.components.people import escaped, person, user_box
 from dashboard.maps import Placed
+from dashboard.pairs import Pair
 from dashboard.solid import Solid
 from dashboard.state import t
-
-PATIENCE_S = 2.0  # after which a map that is not there yet says how far it is
-POLL = "500ms"
-JUDGED_AT_ONCE = 100_000  # items whose vectors are judged without being asked; it takes O(N)
 
 
 def main(now: Context) -> None:
@@ -48,9 +54,9 @@ def main(now: Context) -> None:
     placed = making.get(PATIENCE_S)
     if placed is None:
         heading("embeddings", t("embeddings.answer.soon", run=run_label(run)))
-        _await(making)
+        wait_for(making)
     else:
-        _page(run, placed, now)
+        _page(run, placed, now, able)
 
 
 def _run(now: Context, able: list[Run]) -> Run:
@@ -62,67 +68,33 @@ def _run(now: Context, able: list[Run]) -> Run:
     return by_id.get(now.run.id if now.run else "", able[0])
 
 
-@st.fragment(run_every=POLL)
-def _await(making: Background[Placed]) -> None:
-    """How far it is, until it is there."""
-    said = t(f"embeddings.step.{making.step}")
-    if making.share is None:
-        st.status(said, state="running")
-    else:
-        st.progress(min(1.0, making.share), text=said)
-    if making.error is not None or making.get() is not None:
-        st.rerun()
-
-
-def _page(run: Run, placed: Placed, now: Context) -> None:
+def _page(run: Run, placed: Placed, now: Context, able: list[Run]) -> None:
     top = st.container()
-    kind, space, epoch = st.columns([5, 5, 3], vertical_alignment="bottom")
     layouts = (*maps.LAYOUTS, maps.SOLID)
     layout = state.known("layout", layouts, layouts[0]) or layouts[0]
+    beside = second_run(now) if layout != maps.SOLID else None
+    kind, space, epoch, more = st.columns([4, 4, 3, 2], vertical_alignment="bottom")
     with kind:
         layout_box(layout)
     with space:
-        _space(placed, now)
+        space_box(placed, space_label(now))
     with epoch:
         map_epochs.epoch_box(placed)
-    shown = _arranged(placed) if layout == "neighbours" else placed
+    with more:
+        if layout != maps.SOLID:
+            beside_toggle(run, beside, able)
+    with st.container():  # what comes and goes in it does not move the map
+        shown = arranged(placed) if layout == "neighbours" else placed
+        pair = pair_with(beside, shown, now, able) if beside else None
     with top:
         heading("embeddings", _answer(run, shown))
-    _map(run, shown, now, layout)
-    sound(shown, at_once=len(shown.codes) <= JUDGED_AT_ONCE)
+    _map(run, shown, now, layout, pair)
+    sound(shown, at_once=len(shown.codes) <= maps.JUDGED_AT_ONCE)
     map_epochs.drift(shown)
     link("recommendations", t("action.recommendations"), icon=":material/recommend:")
 
 
-def _space(placed: Placed, now: Context) -> None:
-    from core.embed import components
-
-    runs = {one.id: run_label(one) for one in now.runs}
-
-    def named(space: str) -> str:
-        part, _, rest = space.partition(":")
-        kind = text_or(f"embeddings.space.{rest or part}", rest or part)
-        return kind if part not in runs else f"{runs[part]} · {kind}" if rest else runs[part]
-
-    space_box(components(placed.ready.model), placed.near.vectors.component, named)
-
-
-def _arranged(placed: Placed) -> Placed:
-    """The map that keeps neighbours if it is there, else the axes, and how far it is."""
-    key = f"arrange_{placed.identity}"
-    few = len(placed.codes) <= maps.AT_ONCE
-    if not (few or st.session_state.get(key) or maps.is_arranged(placed)):
-        if not st.button(t("embeddings.arrange", n=len(placed.codes)), key="arrange"):
-            return placed
-        st.session_state[key] = True
-    making = cache.arranging(placed)
-    made = making.get(PATIENCE_S / 2)
-    if made is None:
-        _await(making)
-    return made or placed
-
-
-def _map(run: Run, placed: Placed, now: Context, layout: str) -> None:
+def _map(run: Run, placed: Placed, now: Context, layout: str, pair: Pair | None) -> None:
     colour, size, who, search = st.columns([3, 2, 2, 4], vertical_alignment="bottom")
     with colour:
         by = colour_box(placed)
@@ -130,25 +102,29 @@ def _map(run: Run, placed: Placed, now: Context, layout: str) -> None:
     personal = who.toggle(t("embeddings.person"), key="map_person")
     with search:
         sought = search_box(placed)
-    matches(placed, sought)
-    wanted = asked(placed)
-    way = _way(run, placed, now) if personal else Way(marks=wanted.marks)
-    by = of_person(placed, by, boxed=personal)
-    row = placed.row(state.get("item"))
-    ring = ringed(placed, by, row)
+    with st.container():
+        matches(placed, sought)
+        wanted = asked(placed)
+        way = _way(run, placed, now) if personal else Way(marks=wanted.marks)
+        by = of_person(placed, by, boxed=personal)
+    row, name = placed.row(state.get("item")), run_label(run)
+    ring, chosen = ringed(placed, by, row), None
     solid = cache.solid(placed) if layout == maps.SOLID else None
-    chosen = None
     if solid is None:
-        chosen = draw(placed, by, ring, sized=sized, name=run_label(run), way=way)
+        both = titles(pair, now) if pair else ()
+        chosen = draw(placed, by, ring, sized=sized, name=name, way=way, pair=pair, titles=both)
     else:
-        draw_solid(placed, by, ring, sized=sized, name=run_label(run), way=way)
+        draw_solid(placed, by, ring, sized=sized, name=name, way=way)
     map_epochs.looking_back(placed)
     st.caption(_method(placed, solid))
+    found = alike(pair) if pair else None
     if row >= 0:
-        neighbour_tables(placed, row, run_label(run))
+        neighbour_tables(placed, row, name, pair.second if pair else None)
     wanted.show(marked=not personal)
     if chosen is not None:
         selection(placed, chosen)
+        if pair and found:
+            where_to(pair, found, chosen)
     twin(placed, by, solid.places if solid else None)
 
 
@@ -183,7 +159,7 @@ def _method(placed: Placed, solid: Solid | None) -> str:
 
 def _answer(run: Run, placed: Placed) -> str:
     said = t("embeddings.answer", run=run_label(run), n=len(placed.codes))
-    found = cache.told(placed) if len(placed.codes) <= JUDGED_AT_ONCE else []
+    found = cache.told(placed) if len(placed.codes) <= maps.JUDGED_AT_ONCE else []
     if not found:
         return said
     best = found[0]

@@ -7,40 +7,13 @@ import struct
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from core.artifact import Run
-from core.data.store import Workspace
 from dashboard.text import text
 from tests.browser.conftest import Visit, ready
 from tests.browser.test_pages import KNOWN
-
-N_ITEMS = 900
-KINDS = ("tea", "cup", "pot", "tray")
-
-
-@pytest.fixture(scope="session")
-def mapped(furnished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run on 900 made-up items of four kinds; people keep to a kind, so that it can be seen."""
-    from core import pipeline
-    from core.data.ingest import ingest
-
-    rng = np.random.default_rng(11)
-    users = np.repeat(np.arange(400), 40)
-    items = (rng.integers(0, N_ITEMS // 4, len(users)) ** 2 // (N_ITEMS // 4)) * 4 + users % 4
-    folder = tmp_path_factory.mktemp("shop")
-    events = pd.DataFrame({"user": users, "item": items, "rating": rng.integers(1, 6, len(users))})
-    events.drop_duplicates(["user", "item"]).to_csv(folder / "log.csv", index=False)
-    known = np.arange(N_ITEMS)
-    names = [f"{KINDS[n % 4]} number {n}" for n in known]
-    kinds = [KINDS[n % 4] for n in known]
-    table = pd.DataFrame({"item": known, "name": names, "kind": kinds, "price": known % 37})
-    table.to_csv(folder / "items.csv", index=False)
-    info = ingest(furnished, [folder / "log.csv"], items=folder / "items.csv", name="shop")
-    return pipeline.train(furnished, info.id, "als", {"dim": 16, "sweeps": 5}, device="cpu")
-
 
 AXES = "&layout=axes&colour=attribute:kind"  # it is there at once
 

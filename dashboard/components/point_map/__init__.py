@@ -64,6 +64,7 @@ class Shown:
     twin: str = ""  # the key of the table that says the same
     alt: str = ""
     height: int = 560
+    link: Mapping[str, str] | None = None  # to another map of the page: source/link.js
 
 
 def point_map(

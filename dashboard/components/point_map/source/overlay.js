@@ -13,6 +13,7 @@ export class Overlay {
     this.trail = []; // rows joined by a line that grows clearer
     this.marks = []; // rows that are numbered
     this.ring = -1;
+    this.hint = -1; // what is pointed at on the other map
     this.cross = false; // the middle, for those who steer by keys
     this.shape = null; // corners in pixels, while it is drawn
     this.chosen = null; // corners in the points' coordinates
@@ -41,6 +42,10 @@ export class Overlay {
     this.write(context, view, look, points);
     for (let place = this.marks.length; place > 0; place--) {
       numbered(context, pixel(this.marks[place - 1]), place, look); // the first on top
+    }
+    if (this.hint >= 0 && this.hint < points.n) {
+      circle(context, pixel(this.hint), 9, look.background, 5);
+      circle(context, pixel(this.hint), 9, look.text, 2);
     }
     if (this.ring >= 0 && this.ring < points.n) {
       const at = view.pixel([points.x[this.ring], points.y[this.ring]]);

@@ -6,6 +6,7 @@ import { Camera, CLOSER } from "./camera.js";
 import { reach, rowsInside } from "./geometry.js";
 import { steer } from "./keys.js";
 import { legend } from "./legend.js";
+import { join } from "./link.js";
 import { nameable } from "./names.js";
 import { Overlay } from "./overlay.js";
 import { savePicture } from "./picture.js";
@@ -27,6 +28,7 @@ export class PointMap {
     this.mode = "pan";
     this.withNames = true;
     this.selected = null;
+    this.rows = []; // of what is selected
     this.queue = Promise.resolve();
     this.build();
   }
@@ -83,6 +85,7 @@ export class PointMap {
       this.cards = new Cards(data.cards);
       this.overlay.names = [];
     }
+    join(this, data.link);
     this.show();
     this.queue = this.queue
       .then(() => this.data === data && this.load(data))
@@ -101,7 +104,7 @@ export class PointMap {
     const coloured = moved || this.loaded.values !== data.values || this.loaded.sizes !== data.sizes;
     if (moved) {
       this.note.textContent = data.texts.loading;
-      Object.assign(this.overlay, { names: [], regions: [], trail: [], marks: [], ring: -1 });
+      Object.assign(this.overlay, { names: [], regions: [], trail: [], marks: [], ring: -1, hint: -1 });
     }
     const legendChanged = this.loaded?.values !== data.values;
     const coming = Promise.all([ // while the plot is made
@@ -144,6 +147,12 @@ export class PointMap {
     const { trail, marks } = this.overlay;
     Object.assign(this.root.dataset, { trail: trail.length, marks: marks.length });
     Object.assign(this.root.dataset, { n: this.n, values: data.values, failed: "" });
+    await this.link?.settle(moved);
+  }
+
+  /** Whether it shows what the server said last. */
+  atRest() {
+    return this.loaded !== undefined && this.loaded === this.data;
   }
 
   makePlot() {
@@ -272,6 +281,11 @@ export class PointMap {
 
   toggle(value) {
     if (!this.hidden.delete(value)) this.hidden.add(value);
+    this.refilter();
+    this.link?.toggled(this);
+  }
+
+  refilter() {
     this.show();
     this.queue = this.queue.then(() => this.filter()).catch((error) => this.fail(error));
   }
@@ -291,6 +305,7 @@ export class PointMap {
 
   async hover(row) {
     this.hovered = row;
+    this.link?.hovered(this, row);
     if (row < 0 || (this.mode !== "pan" && !this.overlay.cross)) {
       this.card.hidden = true;
       return;
@@ -323,6 +338,7 @@ export class PointMap {
   pressed(row) {
     if (row === undefined || row < 0) return;
     this.ringAt(row, { fly: false });
+    this.link?.pressed(this, row);
     this.tell.clicked({ row });
   }
 
@@ -344,6 +360,7 @@ export class PointMap {
     this.mode = mode;
     this.card.hidden = true;
     this.show();
+    this.link?.steered(this);
   }
 
   /** Selects what a shape on the screen surrounds; null selects nothing. */
@@ -353,9 +370,7 @@ export class PointMap {
     const polygon = shape?.map(view.point) ?? null;
     const rows = polygon ? rowsInside(polygon, this.x, this.y, (row) => this.isHidden(row)) : [];
     const had = this.selected;
-    this.overlay.chosen = rows.length ? polygon : null;
-    this.rows = rows;
-    this.selected = rows.length
+    const chosen = rows.length
       ? {
           points: this.data.points,
           values: this.data.values,
@@ -365,17 +380,25 @@ export class PointMap {
           hidden: [...this.hidden],
         }
       : null;
+    this.showSelected(rows, chosen);
+    this.link?.selected(this, { tell });
+    if (tell && (had || chosen)) (this.link?.teller(this) ?? this).tell.selected(chosen);
+  }
+
+  /** Rows that are selected here, or on the other map if there is no polygon. */
+  showSelected(rows, chosen = rows.length ? { count: rows.length } : null) {
+    this.overlay.chosen = chosen?.polygon ?? null;
+    this.rows = rows;
+    this.selected = chosen;
     this.mark();
     this.show();
     this.overlayLater();
     this.root.dataset.selected = rows.length;
-    if (tell && (had || this.selected)) this.tell.selected(this.selected);
   }
 
   mark() {
     if (!this.plot) return;
-    const rows = this.rows ?? [];
-    if (rows.length) this.plot.select(rows, { preventEvent: true });
+    if (this.rows.length) this.plot.select(this.rows, { preventEvent: true });
     else this.plot.deselect({ preventEvent: true });
   }
 
@@ -410,6 +433,7 @@ export class PointMap {
 
   destroy() {
     this.gone = true;
+    this.link?.leave(this);
     clearTimeout(this.naming);
     cancelAnimationFrame(this.frame);
     this.resized.disconnect();

@@ -1,0 +1,64 @@
+"""Two spaces of the same things held side by side: who is near whom in each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from core.embed.neighbours import nearest
+from core.errors import BadInput
+from core.types import Array, Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """The K nearest of n of N things in two spaces; PAD where there are no more."""
+
+    asked: Ints  # (n,) rows of the N
+    first: Ints  # (n, K) rows
+    second: Ints  # (n, K)
+
+    @cached_property
+    def kept(self) -> Array:
+        """Of each thing's nearest in the first space, the share that is in the second, (n,)."""
+        first = self.first
+        same = (first[:, :, None] == self.second[:, None, :]) & (first[:, :, None] >= 0)
+        shared = same.any(axis=2).sum(axis=1)
+        return np.asarray(shared / np.maximum((first >= 0).sum(axis=1), 1))
+
+    def among(self, chosen: Array, rows: Array) -> tuple[float, float]:
+        """Of the nearest of some of the n, the share that is chosen, in each space, 0 … 1.
+
+        Args:
+            chosen: The mask (N,).
+            rows: Places in `asked`.
+        """
+        return _share(self.first[rows], chosen), _share(self.second[rows], chosen)
+
+
+def compared(first: Array, second: Array, asked: Array, k: int) -> Compared:
+    """Whose neighbours some of N things have in two spaces, by cosine; O(n · N · D).
+
+    Args:
+        first: The N things in one space, (N, D).
+        second: The same things in the same order in another, (N, E).
+        asked: The rows (n,) that are looked at.
+        k: Neighbours of each, itself left out.
+
+    Raises:
+        BadInput: the spaces have not equally many things, or an entry is not finite.
+    """
+    if len(first) != len(second):
+        raise BadInput(
+            f"two spaces are compared over the same things, not {len(first)} and {len(second)}"
+        )
+    asked = np.asarray(asked, np.int64)
+    near = [nearest(x, np.asarray(x)[asked], k, asked).items for x in (first, second)]
+    return Compared(asked, *near)
+
+
+def _share(near: Ints, chosen: Array) -> float:
+    there = near >= 0
+    return float(chosen[near[there]].mean()) if there.any() else 0.0
