@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import cache, state
 from dashboard.charts import points as charts
-from dashboard.components.map_colours import colour_label
+from dashboard.components.map_colours import colour_label, colouring_of
 from dashboard.components.map_view import Way, named
 from dashboard.components.page import figure
 from dashboard.components.point_map import clicked, value_names

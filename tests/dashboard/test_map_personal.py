@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from core import pipeline
 from core.data.store import Workspace
-from core.explain import Explanation, refined
+from core.explain import Explanation
 from dashboard import cache, maps
 from dashboard.background import Background, Report
 from dashboard.charts import arithmetic, points
@@ -121,8 +121,7 @@ def test_shares_are_the_explanation_s(
 def test_the_map_is_there_while_the_model_is_asked(
     mapped: maps.Placed, user: str, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go, ready = Event(), mapped.ready
-    waiting: dict[Any, Background[Explanation]] = {}
+    go, asked = Event(), cache.refining
 
     def held(*what: Any) -> Background[Explanation]:
         def further(report: Report) -> Explanation | None:
