@@ -1,18 +1,21 @@
 """Maps and neighbours: as good as the best, as quick as the quickest? Each figure beside its must.
 
 python benchmarks/embed.py DATA [--only NAME,...] [--quick] [--device cuda]
+python benchmarks/embed.py --only million [--items 1000000] [--threads 2] [--device cuda]
 
 maps       items of `unified` on ml-1m, in 2 and 3 axes, beside umap-learn, pacmap, torchdr and
            openTSNE, each in a process of its own: seconds from its start (import and compilation
            count), of a CPU and on the clock, memory, trustworthiness@15, recall@15
 exact      1,000 neighbours against brute force in float64
 index      recall@10 on those vectors, then on 1 M × 64 in clumps, made up: recall, ms a query
-million    a map of 1 M × 64: seconds; a new point placed: ms
+million    a map of 1 M × 64 in 2,000 clumps: seconds, on the clock and of CPUs, memory at its peak,
+           trustworthiness@15 on 2,000 of them; a new point placed: ms
 
 DATA is a folder with ml-1m, on which the model is trained here, or a table that
 `recscope embed RUN --out FILE.parquet` wrote. The peers are those that are installed (umap-learn,
 pacmap, torchdr with matplotlib, openTSNE); all start from the principal axes and get unit vectors.
---quick takes fewer made-up vectors, to see that it runs.
+--quick takes fewer made-up vectors, to see that it runs. What is asked of 2 cores, a machine with
+more shows by --threads 2.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from machine import apart, forget_peak, machine, resident_mib
 
 from core.types import Array, Floats
@@ -243,17 +247,18 @@ def million(x: Floats, options: Any) -> None:
     from core.embed.layout import Map
     from core.embed.quality import quality
 
-    vectors = clumped(QUICK if options.quick else MILLION)
+    vectors = clumped(options.items or (QUICK if options.quick else MILLION))
     forget_peak("cpu")
-    began = time.perf_counter()
+    began, spent = time.perf_counter(), time.process_time()
     made = Map.fit(vectors, device=options.device)
-    seconds = time.perf_counter() - began
+    seconds, spent = time.perf_counter() - began, time.process_time() - spent
+    peak = resident_mib("VmHWM:")
     must = 60 if options.device == "cuda" else 1500
     judged = quality(vectors, made.points)
     print(
         f"map of {len(vectors):,} × 64 on {machine(options.device)}: {seconds:.0f} s, must ≤ "
-        f"{must}; {resident_mib('VmHWM:'):.0f} MiB, trustworthiness {judged.trustworthiness:.4f}, "
-        f"recall {judged.recall:.4f}",
+        f"{must}; {spent:.0f} s of {torch.get_num_threads()} CPUs; {peak:.0f} MiB, "
+        f"trustworthiness@{K} {judged.trustworthiness:.4f}, recall@{K} {judged.recall:.4f}",
         flush=True,
     )
     before, times = made.points.copy(), []
@@ -273,9 +278,11 @@ PARTS = {"maps": maps, "exact": exact, "index": index, "million": million}
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--only", default=",".join(PARTS))
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--items", type=int, help="of million")
+    parser.add_argument("--threads", type=int, help="of a CPU")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--way", help=argparse.SUPPRESS)  # a child
     parser.add_argument("--axes", type=int, help=argparse.SUPPRESS)
@@ -283,13 +290,15 @@ def main() -> None:
     if options.way:
         one_map(options.way, str(options.data), options.axes)
         return
+    if options.threads:
+        torch.set_num_threads(options.threads)
     print(machine(options.device))
     chosen = options.only.split(",")
-    x = (
-        trained(options.data)
-        if {"maps", "exact", "index"} & set(chosen)
-        else np.zeros((0, 0), "f4")
-    )
+    x = np.zeros((0, 0), "f4")
+    if {"maps", "exact", "index"} & set(chosen):
+        if options.data is None:
+            parser.error("DATA is missing; only million does without it")
+        x = trained(options.data)
     for name in chosen:
         PARTS[name](x, options)
 

@@ -78,7 +78,7 @@ def colourings(placed: Placed) -> list[str]:
     return [*(["cluster"] if placed.groups else []), *named, "popularity", *moved, *PERSONAL]
 
 
-@answers(MEDIUM)
+@answers(MAPS)
 def scored(placed: Placed, user: str) -> Colouring:
     """The points coloured by their score for this person of the log; what they took is grey."""
     from core import pipeline

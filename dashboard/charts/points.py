@@ -19,6 +19,7 @@ OTHER, NOTHING = SHOWN, SHOWN + 1
 STEPS = 64  # colours of a sequence; the value after the last is for "not known"
 SIZES = 16
 LEAST = 4  # size of a point with a share, be it ever so small
+EYE = {"x": 1.0, "y": 1.0, "z": 0.6}  # from where three axes are looked at first
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -213,10 +214,10 @@ def _traces(
     if colouring.kind not in ("sequence", "diverging"):
         kinds = [(value, labels[value], {"color": palette[value]}) for value in colouring.counts]
     else:
-        bar = {"thickness": 12, "len": 0.6, "tickvals": [0, STEPS - 1]}
+        bar: dict[str, Any] = {"thickness": 12, "len": 0.6, "tickvals": [0, STEPS - 1]}
         bar["ticktext"] = [f"{colouring.low:,.4g}", f"{colouring.high:,.4g}"]
         stops = [[i / (STEPS - 1), colour] for i, colour in enumerate(palette[:STEPS])]
-        scale = {"colorscale": stops, "cmin": 0, "cmax": STEPS - 1, "colorbar": bar}
+        scale: dict[str, Any] = {"colorscale": stops, "cmin": 0, "cmax": STEPS - 1, "colorbar": bar}
         scale["color"] = values[values < STEPS].astype(np.int16)
         kinds = [(STEPS, unknown, {"color": palette[-1]}), (-1, "", scale)]
     found = [

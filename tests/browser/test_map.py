@@ -60,6 +60,19 @@ def around(page: Any, radius: float = 0.3) -> None:
     page.mouse.up()
 
 
+def recolour(page: Any, name: str) -> None:
+    before = data(page, "values")
+    page.locator("[class*=st-key-pick_colour] input").click()
+    page.get_by_text(name, exact=True).last.click()
+    page.wait_for_selector(f'.map:not([data-values="{before}"])', state="attached")
+    settled(page)
+
+
+def pixels(page: Any) -> str:
+    """The points as they are drawn."""
+    return str(page.locator(".map canvas.points").evaluate("(canvas) => canvas.toDataURL()"))
+
+
 def test_a_map_from_colour_to_selection(visit: Visit, mapped: Run) -> None:
     page = open_map(visit, mapped)
     asked: list[str] = []
@@ -116,15 +129,19 @@ def test_a_map_from_colour_to_selection(visit: Visit, mapped: Run) -> None:
     assert not page.get_by_role("heading", name="items selected").count()
 
     # Other colours: their bytes are fetched, the places are not.
-    before = data(page, "values")
     asked.clear()
-    page.locator("[class*=st-key-pick_colour] input").click()
-    page.get_by_text(text("en", "embeddings.colour.popularity"), exact=True).last.click()
-    page.wait_for_selector(f'.map:not([data-values="{before}"])', state="attached")
-    settled(page)
+    recolour(page, text("en", "embeddings.colour.popularity"))
     assert sum(path.startswith("/api/map/") for path in asked) == 1
     assert page.locator(".map .ramp").is_visible()
     assert data(page, "failed") == ""
+
+
+def test_other_colours_look_as_if_they_were_the_first(visit: Visit, mapped: Run) -> None:
+    wanted = pixels(open_map(visit, mapped, more="&layout=axes&colour=popularity"))
+    page = open_map(visit, mapped)
+    assert pixels(page) != wanted
+    recolour(page, text("en", "embeddings.colour.popularity"))
+    assert pixels(page) == wanted
 
 
 def test_an_item_is_found_hovered_and_chosen(visit: Visit, mapped: Run) -> None:

@@ -10,10 +10,9 @@ import pytest
 from core.artifact import Run
 from dashboard.text import text
 from tests.browser.conftest import Visit
-from tests.browser.test_map import data, drawn, mapped, open_map, settled
+from tests.browser.test_map import data, drawn, open_map, settled
 from tests.browser.test_pages import KNOWN
 
-__all__ = ["mapped"]
 SCORE = "&layout=axes&colour=score&user=7"
 SHAP = "&layout=axes&colour=shap&user=7"
 

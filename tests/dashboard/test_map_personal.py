@@ -17,7 +17,7 @@ from core import pipeline
 from core.data.store import Workspace
 from core.explain import Explanation
 from dashboard import cache, maps
-from dashboard.background import Background, Report
+from dashboard.background import Background
 from dashboard.charts import arithmetic, points
 from dashboard.components.map_arithmetic import ANSWERS, MOST
 from dashboard.text import text
@@ -124,20 +124,15 @@ def test_the_map_is_there_while_the_model_is_asked(
 ) -> None:
     go, asked = Event(), cache.refining
 
-    def held(*what: Any) -> Background[Explanation]:
-        def further(report: Report) -> Explanation | None:
-            assert go.wait(60)
-            return asked(*what).get(60)
-
-        return Background(further)
-
-    waiting: dict[Any, Background[Explanation]] = {}
-
     def refining(
         workspace: Any, run: Any, query: Any, items: Any, against: Any
     ) -> Background[Explanation]:
         if items not in waiting:
-            waiting[items] = held(workspace, run, query, items, against)
+            steps = refined(ready.model, query, np.array(items), n_items=25)
+            waiting[items] = Background(
+                lambda report: next(steps, None) if go.wait(60) else None,
+                final=lambda found: found.exact,
+            )
         return waiting[items]
 
     monkeypatch.setattr(cache, "refining", refining)
