@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from core import pipeline
 from core.data.store import Workspace
-from core.explain import Explanation
+from core.explain import Explanation, refined
 from dashboard import cache, maps
 from dashboard.background import Background
 from dashboard.charts import arithmetic, points
@@ -122,7 +122,8 @@ def test_shares_are_the_explanation_s(
 def test_the_map_is_there_while_the_model_is_asked(
     mapped: maps.Placed, user: str, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go, asked = Event(), cache.refining
+    go, ready = Event(), mapped.ready
+    waiting: dict[Any, Background[Explanation]] = {}
 
     def refining(
         workspace: Any, run: Any, query: Any, items: Any, against: Any
