@@ -169,14 +169,17 @@ def moved(pair: Pair, found: Likeness, chosen: Array) -> Moved | None:
 def carried(colouring: Colouring, pair: Pair) -> tuple[Colouring, int]:
     """The first map's colours on the second, and how many points only the second has.
 
-    Those have the value after the last of the palette; of a sequence the value of "not known".
+    Those have the value after the last of the palette; of a scale the value of "not known".
     """
-    only = STEPS if colouring.kind == "sequence" else len(colouring.palette(False))
+    only = STEPS if colouring.scaled else len(colouring.palette(False))
     values = np.append(colouring.values, np.uint8(only))[pair.to_first]
     there = pair.to_first != PAD
     found, n = np.unique(values[there], return_counts=True)
     counts = dict(zip(found.tolist(), n.tolist(), strict=True)) if colouring.counts else {}
-    return replace(colouring, values=values, counts=counts), int((~there).sum())
+    sizes = (
+        None if colouring.sizes is None else np.append(colouring.sizes, np.uint8(0))[pair.to_first]
+    )
+    return replace(colouring, values=values, counts=counts, sizes=sizes), int((~there).sum())
 
 
 def back(pair: Pair, chosen: Array) -> Array:

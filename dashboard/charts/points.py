@@ -53,9 +53,14 @@ class Colouring:
         return replace(self, values=self.values[:n])
 
     @property
+    def scaled(self) -> bool:
+        """Whether the values are steps of a scale, and the last says that nothing is known."""
+        return self.kind in ("sequence", "diverging")
+
+    @property
     def any_unknown(self) -> bool:
         """Whether there are points of which nothing is known."""
-        unknown = {"sequence": STEPS, "diverging": STEPS, "category": NOTHING}.get(self.kind)
+        unknown = STEPS if self.scaled else {"category": NOTHING}.get(self.kind)
         return unknown is not None and bool((self.values == unknown).any())
 
 
@@ -211,7 +216,7 @@ def _traces(
     """The rows of each kind of points, what the legend says of them, and how they are coloured."""
     palette, values = colouring.palette(dark), colouring.values
     kinds: list[tuple[int, str, dict[str, Any]]]
-    if colouring.kind not in ("sequence", "diverging"):
+    if not colouring.scaled:
         kinds = [(value, labels[value], {"color": palette[value]}) for value in colouring.counts]
     else:
         bar: dict[str, Any] = {"thickness": 12, "len": 0.6, "tickvals": [0, STEPS - 1]}

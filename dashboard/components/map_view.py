@@ -240,9 +240,10 @@ def _linked(
         title: What the second is called.
     """
     placed, codes = pair.second, legend(colouring)
+    own = colouring.sizes if colouring.sizes is not None else sizes(placed.events)
     first = replace(shown, height=BESIDE_HIGH, link={"name": MAP})
     palette = dict(shown.palette)
-    if only and colouring.kind != "sequence":
+    if only and not colouring.scaled:
         palette = {mode: (*palette[mode], theme.faint(mode == "dark")) for mode in palette}
         lone = {"text": t("embeddings.beside.only"), "n": f"{only:,}"}
         codes["entries"].append({"value": len(palette["light"]) - 1, **lone})
@@ -254,7 +255,7 @@ def _linked(
         first,
         points=served.publish(placed.buffer),
         values=served.publish(colouring.values.tobytes()),
-        sizes=shown.sizes and served.publish(sizes(placed.events).tobytes()),
+        sizes=shown.sizes and served.publish(own.tobytes()),
         cards=_cards(placed, None, "", ""),
         legend=codes,
         regions=_regions(replace(placed, groups=groups)) if shown.regions else (),

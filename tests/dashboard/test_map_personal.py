@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from threading import Event
 from typing import Any
 
@@ -163,6 +164,9 @@ def test_the_same_in_three_axes(
     flat = open_map(open_page, mapped, label, colour=colour, user=user)
     np.testing.assert_array_equal(numbers(solid, label), numbers(flat, label))
     assert "z" in solid.dataframe[0].value
+    drawn = json.loads(solid.get("plotly_chart")[0].proto.spec)
+    rest = text("en", {"score": "map.taken", "shap": "map.elsewhere"}[colour])
+    assert rest in [trace.get("name") for trace in drawn["data"]]
 
 
 def test_with_one_person_s_way_there_is_one_box_for_the_person(

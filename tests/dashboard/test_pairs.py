@@ -133,11 +133,20 @@ def test_the_second_map_has_the_first_one_s_colours_item_by_item(
     pair = paired(first, placed(first.ready.workspace, other_version))
     groups = points.by_group(np.arange(25) % 3, ["a", "b", "c"])
     by_count = points.by_number(first.events, log=True)
-    for colouring, only in ((groups, 3), (by_count, points.STEPS)):
+    shares = points.by_share(
+        np.where(np.arange(25) % 2, np.nan, 12.5 - np.arange(25)), rest="elsewhere"
+    )
+    for colouring, only in ((groups, 3), (by_count, points.STEPS), (shares, points.STEPS)):
         found, lone = pairs.carried(colouring, pair)
         assert lone == 2
         for row, own in enumerate(pair.to_first.tolist()):
             assert found.values[row] == (only if own == PAD else colouring.values[own])
+    found, _ = pairs.carried(shares, pair)
+    assert found.sizes is not None
+    assert shares.sizes is not None
+    assert found.sizes.dtype == np.uint8
+    for row, own in enumerate(pair.to_first.tolist()):
+        assert found.sizes[row] == (0 if own == PAD else shares.sizes[own])
     found, _ = pairs.carried(groups, pair)
     assert sum(found.counts.values()) == 10
     assert set(found.counts) <= {0, 1, 2}
@@ -177,6 +186,18 @@ def test_what_the_browser_gets_of_both(
     assert (entries[-1]["value"], entries[-1]["n"]) == (len(other.palette["dark"]) - 1, "2")
     assert len(one.palette["dark"]) == 3
     assert len(other.regions) == len({*carry.values.tolist()} - {3})
+
+    # In shares of one item's score the points have their own sizes, on both maps.
+    shares = points.by_share(
+        np.where(np.arange(25) % 2, np.nan, 12.5 - np.arange(25)), rest="elsewhere"
+    )
+    carry, only = pairs.carried(shares, pair)
+    _, other = map_view._linked(
+        replace(shown(first, shares), sizes="/"), pair, carry, only, "second"
+    )
+    assert carry.sizes is not None
+    assert served.held(str(other.sizes)) == carry.sizes.tobytes()
+    assert len(other.palette["dark"]) == points.STEPS + 1
 
 
 def test_what_was_selected_on_the_second_map_is_so_on_the_first(

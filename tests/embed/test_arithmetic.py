@@ -172,20 +172,8 @@ def test_what_stands_out_among_the_nearest_is_counted(near: pipeline.Near) -> No
 
 
 def test_the_command_says_the_same(near: pipeline.Near, recscope: Any) -> None:
-    asked = (
-        "neighbours",
-        "als",
-        "--item",
-        "20",
-        "--item",
-        "50",
-        "--less",
-        "30",
-        "--weight",
-        "0.7",
-        "-k",
-        "4",
-    )
+    asked = ["neighbours", "als", "--item", "20", "--item", "50"]
+    asked += ["--less", "30", "--weight", "0.7", "-k", "4"]
     code, out, err = recscope(*asked, "--json")
     assert code == 0, err
     assert out == json.loads(

@@ -98,7 +98,7 @@ def clicked(key: str) -> int | None:
 
 def legend(colouring: Colouring) -> dict[str, Any]:
     """What the colours mean, for the browser."""
-    if colouring.kind in ("sequence", "diverging"):
+    if colouring.scaled:
         none = t(f"map.{colouring.rest}") if colouring.any_unknown else ""
         return {"kind": "sequence", "low": _short(colouring.low), "high": _short(colouring.high),
                 "none": none}  # fmt: skip
