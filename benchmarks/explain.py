@@ -393,7 +393,7 @@ def faithful(world: World) -> None:
     n_items, seeds = world.n_items(), (0, 1)
     log = world.cut(FILMS)[0].interactions
     together = log.queries().matrix(n_items).T.tocsr()  # who took each item: for als' cosines
-    for name, seed in product(("recvae", "unified", "als"), seeds):
+    for name, seed in product(("recvae", "als", "unified"), seeds):
         model, told = world.model(name, seed=seed), []
         for query in world.people(FILMS, 10, 120, 200):
             item = int(world.top(model, query, 1)[0])

@@ -13,7 +13,6 @@ from core.types import Array, Ints, Queries, Recommender
 PLACES = (1, 5, 10)  # K of POS and NEG
 PERCENT = np.arange(0, 101, 10)  # of the events, both ends included
 FEW = 5  # events at most of the measures that end in Ke
-LEAST_PULL = 1e-6  # of max(1, |score|), below which there is nothing that could be left
 
 # Whether more is better, of each measure.
 MEASURES: dict[str, bool] = {
@@ -38,16 +37,15 @@ def faithfulness(
 
     - POS@K: share in which the item is still among the first K, the most important events removed.
     - NEG@K: the same with the least important ones removed.
-    - DEL: what is left of the item's pull, the most important removed.
-    - INS: what there is of it already with only the most important kept.
+    - DEL: the item's share of the softmax of all scores, the most important removed, relative to
+      that with the whole history.
+    - INS: the same with only the most important kept.
 
-    The pull that is left is (score - base) / (full - base), base the score without any history and
-    full with all of it: scores themselves may be negative, and their ratio means nothing. It is 1
-    for the whole history and 0 for none, may lie outside, and is NaN, as DEL and INS then are,
-    where full is not above base. Ranks are among the candidates of the whole history, its own items
-    left out; events are dropped and the rest is asked as a stranger's history. All orders share
-    what is asked. After "FidelityMetrics4XRec" (SIGIR 2025), which divides by the score instead,
-    and blanks events in place.
+    Scores themselves may be negative, so their ratio means nothing; what a history adds to them
+    may be next to nothing, and dividing by it leaves the mean to a few people. Ranks are among the
+    candidates of the whole history, its own items left out; events are dropped and the rest is
+    asked as a stranger's history. All orders share what is asked. After "FidelityMetrics4XRec"
+    (SIGIR 2025), which blanks events in place.
 
     Args:
         model: Fitted or loaded.
@@ -70,8 +68,8 @@ def faithfulness(
     keep = np.array([_cut(order, sizes) for order in orders.values()], bool)
     some = found(keep.reshape(-1, n))
     shape = (len(orders), 3, len(sizes))
-    told = zip(orders, some.ranks.reshape(shape), some.scores.reshape(shape), strict=True)
-    return {name: _measured(ranks, scores) for name, ranks, scores in told}
+    told = zip(orders, some.ranks.reshape(shape), some.shares.reshape(shape), strict=True)
+    return {name: _measured(ranks, shares) for name, ranks, shares in told}
 
 
 def _cut(order: Array, sizes: Ints) -> Array:
@@ -80,11 +78,9 @@ def _cut(order: Array, sizes: Ints) -> Array:
     return np.stack([place >= size, place < len(order) - size, place < size])
 
 
-def _measured(ranks: Array, scores: Array) -> dict[str, float]:
-    """By MEASURES, from ranks and scores (3, S) of what `_cut` keeps."""
-    full, base = scores[0, 0], scores[0, len(PERCENT) - 1]
-    weak = full - base <= LEAST_PULL * max(1.0, abs(full))
-    left = np.full_like(scores, np.nan) if weak else (scores - base) / (full - base)
+def _measured(ranks: Array, shares: Array) -> dict[str, float]:
+    """By MEASURES, from ranks and shares (3, S) of what `_cut` keeps, the first of them all."""
+    left = shares / shares[0, 0]
     found = {}
     for points, end in ((slice(len(PERCENT)), ""), (slice(len(PERCENT), None), "Ke")):
         for kind, row in (("POS", 0), ("NEG", 1)):

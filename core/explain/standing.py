@@ -23,6 +23,7 @@ class Standing:
     scores: Array  # (M,) float64
     ranks: Ints  # (M,) from 1, among the candidates
     margins: Array  # (M,) float64, how far its score lies above its rival's
+    shares: Array  # (M,) float64, of the softmax of all scores, that is its own
     gone: Array  # (M,) bool: it is not in the top k, or does not score above `below`
 
 
@@ -59,7 +60,7 @@ class Standings:
         self.model, self.query, self.item, self.n_items = model, anonymous(query), item, n_items
         self.k, self.below, self.n = k, below, len(query.items)
         self.asked = np.zeros((0, self.n), bool)  # the events of all that was asked and remembered
-        self._found = np.zeros((3, 0))  # score, rank and margin of each
+        self._found = np.zeros((4, 0))  # score, rank, margin and share of each
         self._places: dict[bytes, int] = {}
         self._alone = 0
 
@@ -109,7 +110,7 @@ class Standings:
 
     def _ask(self, keep: Array) -> Array:
         order = np.argsort(keep.sum(axis=1), kind="stable")  # alike lengths waste no padding
-        found = np.empty((3, len(keep)))
+        found = np.empty((4, len(keep)))
         step = max(1, EVENTS_AT_ONCE // max(1, self.n))
         for start in range(0, len(keep), step):
             rows = order[start : start + step]
@@ -119,7 +120,7 @@ class Standings:
         return found
 
     def _read(self, scores: Tensor) -> Tensor:
-        """Score, rank and margin, (3, b) float64."""
+        """Score, rank, margin and share, (4, b) float64."""
         own, others = scores[:, self.item, None], self._others(scores)
         ahead = (others > own).sum(dim=1) + (others[:, : self.item] == own).sum(dim=1)
         if self.below is not None:
@@ -129,7 +130,8 @@ class Standings:
         else:
             rival = torch.full_like(own[:, 0], HIDDEN)
         score = own[:, 0].double()
-        return torch.stack([score, (1 + ahead).double(), score - rival.double()])
+        share = (score - torch.logsumexp(scores.double(), dim=1)).exp()
+        return torch.stack([score, (1 + ahead).double(), score - rival.double(), share])
 
     def _others(self, scores: Tensor) -> Tensor:
         """A copy of the scores (b, n_items) with -inf for all but the other candidates."""
@@ -139,6 +141,6 @@ class Standings:
         return scores.masked_fill(out.to(scores.device), HIDDEN)
 
     def _standing(self, found: Array) -> Standing:
-        scores, ranks, margins = found
+        scores, ranks, margins, shares = found
         gone = ranks > self.k if self.below is None else margins <= 0
-        return Standing(scores, ranks.astype(np.int64), margins, gone)
+        return Standing(scores, ranks.astype(np.int64), margins, shares, gone)
