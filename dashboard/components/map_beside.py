@@ -152,13 +152,15 @@ def _run_box(run: Run, now: Context, able: Sequence[Run]) -> None:
 
 
 def titles(pair: Pair, now: Context) -> tuple[str, str]:
-    """What both maps are called: run, space, kind of map."""
+    """What both maps are called: their runs, and the space and kind of map where they differ."""
 
-    def title(placed: Placed) -> str:
+    def parts(placed: Placed) -> tuple[str, str, str]:
         name, space = run_label(placed.ready.run), space_label(now)(placed.near.vectors.component)
-        return f"{name} · {space} · {layout_label(placed.layout)}"
+        return name, space, layout_label(placed.layout)
 
-    return title(pair.first), title(pair.second)
+    first, second = parts(pair.first), parts(pair.second)
+    told = [n for n in range(len(first)) if n == 0 or first[n] != second[n]]
+    return " · ".join(first[n] for n in told), " · ".join(second[n] for n in told)
 
 
 def alike(pair: Pair) -> Likeness | None:
