@@ -223,8 +223,8 @@ def _slope(points: Tensor, graph: Graph, drawn: Tensor, together: float) -> Tens
 def _pushed(points: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
     """Σ_j q_ij (N,) and Σ_j q_ij² (y_i - y_j) (N, d) over the drawn points (M, d).
 
-    1 + |a - b|² is one product, of (a, |a|² + 1, 1) and (-2 b, 1, |b|²): three times as quick as
-    the distances themselves.
+    1 + |a - b|² is one product, of (a, |a|² + 1, 1) and (-2 b, 1, |b|²), which takes six tenths of
+    the time that distances do.
     """
     from_each = functional.pad(points, (0, 2), value=1.0)
     from_each[:, -2] += points.square().sum(dim=1)
