@@ -39,6 +39,12 @@ class Pair:
         return f"{self.first.identity} | {self.second.identity}"
 
     @property
+    def spaces(self) -> tuple[str, str]:
+        """The same for equal spaces, whichever kind of map shows them."""
+        first, second = (one.identity.removesuffix(one.layout) for one in (self.first, self.second))
+        return first, second
+
+    @property
     def shared(self) -> Ints:
         """The rows of the first whose items the second knows too, (S,)."""
         return np.flatnonzero(self.to_second != PAD)

@@ -211,11 +211,11 @@ def beside(first: Placed, second: Placed) -> Pair | None:
 
 
 @under_way(MAPS)
-def likeness(pair: Pair) -> Background[Likeness]:
-    """How far two spaces agree; begins to work it out on the first call."""
+def likeness(spaces: tuple[str, str], _pair: Pair) -> Background[Likeness]:
+    """How far a pair's spaces agree; begins to work it out on the first call."""
     from dashboard import pairs
 
-    return Background(lambda report: pairs.likeness(pair, report))
+    return Background(lambda report: pairs.likeness(_pair, report))
 
 
 @answers(MEDIUM)

@@ -169,11 +169,15 @@ def alike(pair: Pair) -> Likeness | None:
     Above as many items as are judged at once it is looked into only if somebody asks.
     """
     section("embeddings.alike")
+    if len(set(pair.spaces)) == 1:
+        said = f"{t('embeddings.alike.same')} {t('embeddings.alike.gap', gap=pair.gap)}"
+        st.caption(said)
+        return None
     if len(pair.first.codes) > maps.JUDGED_AT_ONCE and not st.toggle(
         t("embeddings.sound.look"), key="map_alike"
     ):
         return None
-    making = cache.likeness(pair)
+    making = cache.likeness(pair.spaces, pair)
     found = making.get(PATIENCE_S)
     if found is None:
         wait_for(making)

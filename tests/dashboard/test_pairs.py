@@ -323,6 +323,9 @@ def test_the_other_kind_of_map_of_the_same_run(two: tuple[Placed, Placed], open_
     ends = [text("en", f"embeddings.layout.{name}") for name in ("axes", "neighbours")]
     assert len(titles) >= 2
     assert all(any(end.split("(")[0] in title for title in titles) for end in ends)
+    said = [element.value for element in page.caption]
+    assert any(one.startswith(text("en", "embeddings.alike.same")) for one in said)
+    assert not [table for table in page.dataframe if "kept" in table.value]
     pick(page, "beside_layout").select("axes").run()
     assert page.query_params["beside_layout"] == "axes"
     assert text("en", "embeddings.beside.same") in [element.value for element in page.info]
