@@ -38,14 +38,17 @@ export class Camera {
     return typeof distance === "number" ? distance : distance[0];
   }
 
-  /** The distance from which all points are seen. */
+  /** The middle of all points, and the distance from which they are seen. */
   whole(x, y) {
     const { clientWidth, clientHeight } = this.plot.get("canvas").parentElement;
-    let [wide, high] = [0, 0];
-    for (let row = 0; row < x.length; row++) {
-      wide = Math.max(wide, Math.abs(x[row]));
-      high = Math.max(high, Math.abs(y[row]));
+    let [left, right, low, high] = [x[0], x[0], y[0], y[0]];
+    for (let row = 1; row < x.length; row++) {
+      left = Math.min(left, x[row]);
+      right = Math.max(right, x[row]);
+      low = Math.min(low, y[row]);
+      high = Math.max(high, y[row]);
     }
-    return ROOM * Math.max(high, (wide * clientHeight) / (clientWidth || 1)) || 1;
+    const reach = Math.max(high - low, ((right - left) * clientHeight) / (clientWidth || 1)) / 2;
+    return [[(left + right) / 2, (low + high) / 2], ROOM * reach || 1];
   }
 }

@@ -253,7 +253,7 @@ export class PointMap {
   }
 
   fit() {
-    return this.look([0, 0], this.camera.whole(this.x, this.y));
+    return this.look(...this.camera.whole(this.x, this.y));
   }
 
   zoom(factor) {
