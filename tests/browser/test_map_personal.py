@@ -38,6 +38,8 @@ def test_the_colours_of_a_person(visit: Visit, mapped: Run) -> None:
     assert int(data(page, "ring")) >= 0  # the first that is recommended, though none was chosen
     assert page.locator(".st-key-map_of_items").count() == 1
     assert data(page, "failed") == ""
+    page.get_by_text(text("en", "explain.refining")).wait_for(state="hidden")
+    settled(page)  # a page that is drawn again meanwhile takes its files back
     with page.expect_download() as download:
         page.locator(".st-key-map_download button").click()
     shares = pd.read_csv(download.value.path())[text("en", "embeddings.colour.shap")]
