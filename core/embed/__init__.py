@@ -4,7 +4,7 @@ from core.embed.alignment import align
 from core.embed.arithmetic import Toward, toward
 from core.embed.clusters import Clusters, clusters, names_of, over_represented, words
 from core.embed.compared import Compared, compared
-from core.embed.diagnosis import Finding, diagnosis, overlap
+from core.embed.diagnosis import Finding, diagnosis
 from core.embed.drift import Drift, Step, drift
 from core.embed.index import Index, searcher
 from core.embed.layout import Map
@@ -42,7 +42,6 @@ __all__ = [
     "names_of",
     "nearest",
     "over_represented",
-    "overlap",
     "quality",
     "searcher",
     "told",

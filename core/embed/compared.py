@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from core.embed.diagnosis import shared
 from core.embed.neighbours import nearest
 from core.errors import BadInput
 from core.types import Array, Ints
@@ -23,10 +24,7 @@ class Compared:
     @cached_property
     def kept(self) -> Array:
         """Of each thing's nearest in the first space, the share that is in the second, (n,)."""
-        first = self.first
-        same = (first[:, :, None] == self.second[:, None, :]) & (first[:, :, None] >= 0)
-        shared = same.any(axis=2).sum(axis=1)
-        return np.asarray(shared / np.maximum((first >= 0).sum(axis=1), 1))
+        return shared(self.first, self.second)
 
     def among(self, chosen: Array, rows: Array) -> tuple[float, float]:
         """Of the nearest of some of the n, the share that is chosen, in each space, 0 … 1.

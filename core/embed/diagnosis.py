@@ -208,17 +208,6 @@ def _cold(table: Array, cold: Ints, random: np.random.Generator) -> Finding:
     return Finding(f"cold.{severity}", severity, numbers, cold)
 
 
-def overlap(before: Array, after: Array, *, k: int = NEAR, seed: int = 0) -> Array:
-    """The share of its k nearest that each thing keeps from one space to another, (n,), 0 … 1.
-
-    Of a sample of at most 2,000 of the N rows that both have in the same order: two epochs, two
-    runs, two components.
-    """
-    asked = np.sort(np.random.default_rng(seed).permutation(len(before))[:SAMPLE])
-    first, second = (nearest(x, np.asarray(x)[asked], k, asked).items for x in (before, after))
-    return shared(first, second)
-
-
 def shared(first: Ints, second: Ints) -> Array:
     """The share of the first list that is in the second too, row by row (n, K), PAD for no more."""
     same = (first[:, :, None] == second[:, None, :]) & (first[:, :, None] >= 0)

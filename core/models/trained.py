@@ -169,14 +169,8 @@ class Trained(ABC, Generic[Net]):
         net = self._fitted()
         with torch.no_grad():
             scores = self._scores(net, queries)
-        return self._or_popular(queries, scores)
-
-    def _or_popular(
-        self, queries: Queries, scores: Tensor, items: Tensor | slice = slice(None)
-    ) -> Tensor:
-        """The scores of these items, (B, T); popularity for a history without events."""
         empty = tensor(queries.lengths == 0, scores.device)
-        return torch.where(empty[:, None], self._popularity[items], scores)
+        return torch.where(empty[:, None], self._popularity, scores)
 
     def state(self) -> dict[str, Array]:
         """The weights and buffers of the network by name, and each item's popularity (I,)."""
