@@ -20,11 +20,11 @@ from dashboard.state import dark, t
 CHART, CLICKS = "map_solid", "map_solid_clicks"
 # Streamlit tells of selections only, and plotly selects nothing in three axes and misses clicks
 # while it draws slowly. This knows what the pointer is over when it goes down and up in one place.
+# Streamlit calls what this returns also when a later call overtook: the view is there then, and stays.
 _JS = """
-const live = new WeakSet();
+const live = new WeakMap(); // what ends it, for each mounted element
 export default function ({ data, parentElement, setTriggerValue }) {
-  if (live.has(parentElement)) return;
-  live.add(parentElement);
+  if (live.has(parentElement)) return live.get(parentElement);
   let [plot, over, from] = [null, null, null];
   const hovers = ({ points }) => { over = points?.[0]?.customdata ?? null; };
   const leaves = () => { over = null; };
@@ -49,14 +49,16 @@ export default function ({ data, parentElement, setTriggerValue }) {
   window.addEventListener("pointerdown", down, true);
   window.addEventListener("pointerup", up, true);
   look();
-  return () => {
+  const stop = () => {
+    if (parentElement.isConnected || !live.delete(parentElement)) return;
     watch.disconnect();
     plot?.removeListener?.("plotly_hover", hovers);
     plot?.removeListener?.("plotly_unhover", leaves);
     window.removeEventListener("pointerdown", down, true);
     window.removeEventListener("pointerup", up, true);
-    live.delete(parentElement);
   };
+  live.set(parentElement, stop);
+  return stop;
 }
 """
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import struct
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
+import numpy as np
 import pandas as pd
 import pytest
-from playwright.sync_api import TimeoutError as TooLong
-
 from core.artifact import Run
+from dashboard import served
+from dashboard.components.map_solid import _JS, CHART
+from dashboard.components.point_map import TEXTS, Shown
 from dashboard.text import text
 from tests.browser.conftest import Visit, ready
 from tests.browser.test_pages import KNOWN
@@ -26,17 +29,8 @@ def open_map(visit: Visit, run: Run, *, more: str = AXES, **person: str) -> Any:
 
 
 def drawn(page: Any) -> None:
-    """Waits until the points are there and the page has answered.
-
-    A page whose map has not come after half a minute is loaded again, as a person would do it: in
-    one of some thirty visits nothing is drawn. The cause is not found yet; see CONTRIBUTING.
-    """
-    there = '.map[data-n]:not([data-n="0"])'
-    try:
-        page.wait_for_selector(there, state="attached", timeout=30_000)
-    except TooLong:
-        page.reload()
-        page.wait_for_selector(there, state="attached")
+    """Waits until the points are there and the page has answered."""
+    page.wait_for_selector('.map[data-n]:not([data-n="0"])', state="attached")
     settled(page)
 
 
@@ -206,6 +200,66 @@ def test_the_map_of_neighbours_comes_when_it_is_made(visit: Visit, mapped: Run) 
     assert data(page, "ring") == ring  # of another map, and still the same item
 
 
+def test_a_call_that_a_later_one_overtook_does_not_end_the_map(visit: Visit) -> None:
+    """As Streamlit does it when new data come before the module has: both calls, then the first's end."""
+    n = 50
+    steps = np.linspace(-1, 1, n, dtype=np.float32)
+    first, second = (
+        vars(
+            Shown(
+                points=_bytes(struct.pack("<i", n) + steps.tobytes() + places.tobytes()),
+                values=_bytes(bytes(n)),
+                sizes=None,
+                cards="",
+                title="kind",
+                legend={"kind": "category", "entries": [{"value": 0, "text": "tea", "n": str(n)}]},
+                palette={ground: ("#0072b2", "#999999") for ground in ("light", "dark")},
+            )
+        )
+        | {"texts": {name: text("en", f"map.{name}") for name in TEXTS}}
+        for places in (steps, -steps)
+    )
+    page = visit("/")
+    page.evaluate(
+        """async ({ module, first, second }) => {
+          const parentElement = document.querySelector("h1").parentElement;
+          parentElement.innerHTML = "<h1>map</h1><div class=map style='width: 400px'></div>";
+          const { default: show } = await import(module);
+          const call = (data) => show({ data, parentElement, setStateValue() {}, setTriggerValue() {} });
+          const stop = call(first);
+          window.stop = call(second);
+          stop();
+        }""",
+        {"module": served.module(), "first": first, "second": second},
+    )
+    drawn(page)
+    assert page.locator(".map .count").all_inner_texts() == [str(n)]
+    assert page.locator(".map canvas.points").count() == 1
+    assert len(set(pixels(page))) > 1
+    # It ends when it has left the page, and gives back what it drew with.
+    given_back = page.evaluate(
+        """() => {
+          const programs = WebGLRenderingContext.prototype;
+          const { deleteProgram } = programs;
+          let count = 0;
+          programs.deleteProgram = function (program) {
+            count += 1;
+            return deleteProgram.call(this, program);
+          };
+          window.stop();
+          const before = count;
+          document.querySelector(".map").remove();
+          window.stop();
+          return [before, count > 0];
+        }"""
+    )
+    assert given_back == [0, True]
+
+
+def _bytes(content: bytes) -> str:
+    return f"data:application/octet-stream;base64,{base64.b64encode(content).decode()}"
+
+
 def test_in_three_axes_a_click_chooses_and_turning_does_not(visit: Visit, mapped: Run) -> None:
     page = visit(f"/embeddings?dataset={mapped.config.dataset}&run={mapped.id}&layout=solid")
     page.wait_for_selector(".st-key-map_solid .js-plotly-plot canvas")
@@ -223,6 +277,21 @@ def test_in_three_axes_a_click_chooses_and_turning_does_not(visit: Visit, mapped
                 return str(hover.first.text_content())
         raise AssertionError("there is no item in the middle of the view")
 
+    # One more that listens, of two calls; what the first returned is called, as if it was overtaken.
+    page.evaluate(
+        """async ({ js, chart }) => {
+          const parentElement = document.body.appendChild(document.createElement("div"));
+          const address = URL.createObjectURL(new Blob([js], { type: "text/javascript" }));
+          const { default: listen } = await import(address);
+          window.heard = [];
+          const setTriggerValue = (_, { row }) => window.heard.push(row);
+          const call = () => listen({ data: { chart }, parentElement, setTriggerValue });
+          const stop = call();
+          call();
+          stop();
+        }""",
+        {"js": _JS, "chart": CHART},
+    )
     onto_a_point()
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6, steps=4)
@@ -237,6 +306,7 @@ def test_in_three_axes_a_click_chooses_and_turning_does_not(visit: Visit, mapped
     settled(page)
     chosen = item(page)
     assert f"number {chosen}" in name
+    assert len(page.evaluate("window.heard")) == 1
     heading = text(
         "en", "embeddings.neighbours", item=name.partition("number")[0] + f"number {chosen}"
     )
