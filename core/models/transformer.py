@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from core.models.beginnings import Beginnings
 from core.models.heads import FAR, Heads, class_loss, persons, square_loss
 from core.models.losses import full_softmax, sampled_softmax
 from core.models.tower import ItemTower
@@ -72,48 +73,56 @@ class Network(TowerNet):
         return state
 
     def of_parts(
-        self, table: Tensor, history: History, parts: Iterable[tuple[Tensor, Tensor]]
+        self, table: Tensor, history: History, parts: Iterable[Beginnings]
     ) -> Iterator[Tensor]:
         """The state after each of some parts of one history, to rounding as `forward` has it.
 
         What hangs on one event alone, or on two, is made once and looked up: all that the first
-        block multiplies before it attends.
+        block multiplies before it attends. What hangs on how a part begins is made once for all
+        that begin so.
 
         Args:
             table: The items' vectors (I, dim).
             history: The one of E events, (1, E).
-            parts: Of B parts at a time, where in it their events stand, rising (B, L), whatever is
-                behind the last one, and the last one's place among them, (B,).
+            parts: Of B parts at a time how they begin.
 
         Yields:
             (B, dim)
         """
         events, elapsed = self._inputs(table, history)[0], self._elapsed(history)
-        apart = None if elapsed is None else elapsed[0].flatten(1)
-        blocks = cast("list[Block]", list(self.blocks))
-        q, k, v, gate = blocks[0].alone(events)
-        logits = (q @ k.transpose(1, 2) / q.shape[2] ** 0.5).flatten(1)  # (heads, E · E)
+        apart = None if elapsed is None else elapsed[0]  # (heads, E, E)
+        first, *others = cast("list[Block]", list(self.blocks))
+        q, k, v, gate = first.alone(events)
+        logits = q @ k.transpose(1, 2) / q.shape[2] ** 0.5  # (heads, E, E)
         if apart is not None:
             logits = logits + apart
-        for places, last in parts:
-            width = places.shape[1]
-            order = torch.arange(width, device=places.device)[None]
-            for n, block in enumerate(blocks, start=1):
-                at = last[:, None] if n == len(blocks) else None
-                rows = places if at is None else places.gather(1, at)
-                bias = self._distant(order if at is None else at, width)
-                pairs = (rows[:, :, None] * len(events) + places[:, None, :]).flatten()
-                if n == 1:
-                    alike = logits.index_select(1, pairs).view(-1, *rows.shape, width)
-                    shares = torch.softmax(alike.transpose(0, 1) + bias, dim=3)
-                    seen = shares @ v[:, places].transpose(0, 1)
-                    x = block.after(events[rows], seen, gate[rows])
-                    continue
+        for some in parts:
+            asked = slice(None) if others else some.last
+            event, rank = some.events[asked], some.ranks[asked]
+            order = some.order.index_select(0, some.parts[asked])
+            distance = rank[:, None] - order  # (N, E), < 0 for what is not seen
+            alike = logits.index_select(1, event) + self._distant(distance[None])[0]
+            shares = torch.softmax(alike, dim=2)
+            seen = (shares @ v).transpose(0, 1).flatten(1)
+            x = first.after(_rows(events, event), seen, _rows(gate, event))
+            for n, block in enumerate(others, start=1):
+                final = n == len(others)
+                width = some.paths.shape[1]
+                order = torch.arange(width, device=x.device)
+                end = some.ranks[some.last]
+                distance = (end[:, None, None] if final else order[None, :, None]) - order
+                bias = self._distant(distance)
                 if apart is not None:
-                    passed = apart.index_select(1, pairs).view(-1, *rows.shape, width)
-                    bias = bias + passed.transpose(0, 1)
-                x = block(x, bias, at)
-            yield self.norm(x[:, 0])
+                    then = some.events[some.paths]  # (B, L)
+                    now = some.events[some.last][:, None] if final else then
+                    pairs = (now[:, :, None] * len(events) + then[:, None, :]).flatten()
+                    passed = apart.flatten(1).index_select(1, pairs)
+                    bias = bias + passed.view(-1, *now.shape, width).transpose(0, 1)
+                if final:
+                    x = block.last(x, some.paths, some.last, bias)
+                else:
+                    x = block(_rows(x, some.paths), bias)[some.parts, some.ranks]
+            yield self.norm(x)
 
     def _inputs(self, table: Tensor, history: History) -> Tensor:
         """What each event says by itself, (B, L, dim)."""
@@ -137,15 +146,17 @@ class Network(TowerNet):
         With places (B, Q) only what it adds there, (B, heads, Q, L).
         """
         width = history["items"].shape[1]
-        from_ = torch.arange(width, device=self.position_bias.device)[None] if at is None else at
-        bias, passed = self._distant(from_, width), self._elapsed(history, at)
+        order = torch.arange(width, device=self.position_bias.device)
+        from_ = order[None] if at is None else at
+        bias, passed = self._distant(from_[:, :, None] - order), self._elapsed(history, at)
         return bias if passed is None else bias + passed
 
-    def _distant(self, places: Tensor, width: int) -> Tensor:
-        """What attention adds for the events between, (B, heads, Q, width), from places (B, Q)."""
-        distance = places[:, :, None] - torch.arange(width, device=places.device)
-        bias = self.position_bias[:, distance.clamp(min=0)].transpose(0, 1)
-        return bias.masked_fill((distance < 0)[:, None], -torch.inf)
+    def _distant(self, distance: Tensor) -> Tensor:
+        """What attention adds for so many events between, (B, Q, L) → (B, heads, Q, L)."""
+        known = functional.pad(self.position_bias, (1, 0), value=-torch.inf)
+        places = (distance + 1).clamp_(min=0)  # 0 for what is not seen
+        bias = known.index_select(1, places.flatten())
+        return bias.view(-1, *distance.shape).transpose(0, 1)
 
     def _elapsed(self, history: History, at: Tensor | None = None) -> Tensor | None:
         """What it adds for the time between, (B, heads, Q or L, L); None if it knows no time."""
@@ -229,15 +240,16 @@ class Block(nn.Module):
             x, normed_there = x.gather(1, there), normed.gather(1, there)
             (q,) = self._split(functional.linear(normed_there, weight[:dim], offset[:dim]), 1)
             k, v = self._split(functional.linear(normed, weight[dim:], offset[dim:]), 2)
-        bias = bias.expand(len(x), -1, -1, -1).to(q.dtype)
-        seen = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        return self.after(x, seen, self.gate_1(x))
+        return self._attend(x, q, k, v, bias)
 
-    def _split(self, made: Tensor, parts: int) -> tuple[Tensor, ...]:
-        """(B, L, parts · dim) → so many (B, heads, L, dim / heads)."""
-        b, width, _ = made.shape
-        chunks = made.chunk(parts, dim=2)
-        return tuple(one.view(b, width, self.heads, -1).transpose(1, 2) for one in chunks)
+    def last(self, x: Tensor, paths: Tensor, last: Tensor, bias: Tensor) -> Tensor:
+        """The next of N states (N, dim) at B of them, (B, dim), which see a path (B, L) each."""
+        dim, normed = x.shape[1], self.norm_1(x)
+        weight, offset = self.qkv.weight, self.qkv.bias
+        q = functional.linear(normed[last], weight[:dim], offset[:dim])[:, None]
+        made = functional.linear(normed, weight[dim:], offset[dim:])
+        k, v = self._split(_rows(made, paths), 2)
+        return self._attend(x[last][:, None], self._split(q, 1)[0], k, v, bias)[:, 0]
 
     def alone(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Query, key, value (heads, E, dim / heads) and gate (E, dim) of events x (E, dim)."""
@@ -245,9 +257,24 @@ class Block(nn.Module):
         return q, k, v, self.gate_1(x)
 
     def after(self, x: Tensor, seen: Tensor, gate: Tensor) -> Tensor:
-        """From what attention saw, (B, heads, Q, dim / heads), and how far x opens to it."""
-        seen = self.out(seen.transpose(1, 2).reshape(x.shape))
-        x = torch.addcmul(x, torch.sigmoid(gate), self.drop(seen))
-        opened, value = self.up(self.norm_2(x)).chunk(2, dim=2)
+        """From what attention saw and how far x opens to it, (…, dim) each."""
+        x = torch.addcmul(x, torch.sigmoid(gate), self.drop(self.out(seen)))
+        opened, value = self.up(self.norm_2(x)).chunk(2, dim=-1)
         made = self.down(functional.silu(opened) * value)
         return torch.addcmul(x, torch.sigmoid(self.gate_2(x)), self.drop(made))
+
+    def _attend(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+        bias = bias.expand(len(x), -1, -1, -1).to(q.dtype)
+        seen = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        return self.after(x, seen.transpose(1, 2).flatten(2), self.gate_1(x))
+
+    def _split(self, made: Tensor, parts: int) -> tuple[Tensor, ...]:
+        """(B, L, parts · dim) → so many (B, heads, L, dim / heads)."""
+        b, width, _ = made.shape
+        chunks = made.chunk(parts, dim=2)
+        return tuple(one.view(b, width, self.heads, -1).transpose(1, 2) for one in chunks)
+
+
+def _rows(table: Tensor, places: Tensor) -> Tensor:
+    """Rows of (N, D) as (…, D); on a CPU faster than by brackets."""
+    return table.index_select(0, places.flatten()).view(*places.shape, -1)

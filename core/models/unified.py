@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.errors import BadInput
+from core.models.beginnings import beginnings
 from core.models.blocks import setting, tensor
 from core.models.course import Batches
 from core.models.heads import kept_apart, label_codes, persons, worths
@@ -199,14 +200,16 @@ class Unified(Towered[Network]):
 
     def _alike(self, order: Ints, lengths: Ints) -> Iterator[Ints]:
         """Parts of these histories, whose lengths rise, that a CPU's cache or a GPU can hold."""
-        cells = GPU_CELLS if self._popularity.is_cuda else CPU_CELLS
-        low = 0
+        cells, low = self._cells(), 0
         while low < len(order):
             # the width is that of the longest, which is at most that of the last of the most
             width = int(lengths[min(low + SCORED_AT_ONCE, len(order)) - 1])
             rows = max(1, cells // (width * max(width, 8 * self.config.dim)))
             yield order[low : low + min(rows, SCORED_AT_ONCE)]
             low += min(rows, SCORED_AT_ONCE)
+
+    def _cells(self) -> int:
+        return GPU_CELLS if self._popularity.is_cuda else CPU_CELLS
 
     def encode(self, queries: Queries) -> Tensor:
         """What each history says, as unit vectors (B, dim); 0 for an empty history."""
@@ -220,23 +223,14 @@ class Unified(Towered[Network]):
             return super()._encode_subsets(query, keep)
         net, device = self._fitted(), self._popularity.device
         newest = keep & (keep[:, ::-1].cumsum(axis=1)[:, ::-1] <= self.config.max_len)
-        lengths = newest.sum(axis=1)
         states = torch.zeros((len(keep), self.config.dim), device=device)
-        order = np.argsort(lengths, kind="stable")
-        order = order[lengths[order] > 0]
-        chunks = list(self._alike(order, lengths[order]))
-
-        def places() -> Iterator[tuple[Tensor, Tensor]]:
-            for some in chunks:
-                width = int(lengths[some].max())
-                found = np.argsort(~newest[some], axis=1, kind="stable")[:, :width]
-                yield tensor(found, device), tensor(lengths[some] - 1, device)
-
+        most = self._cells() // max(keep.shape[1], 8 * self.config.dim)
+        chunks = list(beginnings(newest, max(1, most), device))
         history = padded(query, self._heard(), device)
         with torch.no_grad():
-            found = net.of_parts(self._table, history, places())
+            found = net.of_parts(self._table, history, chunks)
             for some, after in zip(chunks, found, strict=True):
-                states[tensor(some, device)] = after
+                states[tensor(some.rows, device)] = after
         return functional.normalize(states, dim=1)
 
     def rank(self, queries: Queries, items: Array) -> Tensor:

@@ -20,7 +20,7 @@ from dashboard.state import dark, t
 CHART, CLICKS = "map_solid", "map_solid_clicks"
 # Streamlit tells of selections only, and plotly selects nothing in three axes and misses clicks
 # while it draws slowly. This knows what the pointer is over when it goes down and up in one place.
-# Streamlit calls what this returns also when a later call overtook: the view is there then, and stays.
+# Streamlit calls what this returns also when a later call overtook: then the view is there still.
 _JS = """
 const live = new WeakMap(); // what ends it, for each mounted element
 export default function ({ data, parentElement, setTriggerValue }) {

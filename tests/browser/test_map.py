@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlparse
 import numpy as np
 import pandas as pd
 import pytest
+
 from core.artifact import Run
 from dashboard import served
 from dashboard.components.map_solid import _JS, CHART
@@ -201,7 +202,7 @@ def test_the_map_of_neighbours_comes_when_it_is_made(visit: Visit, mapped: Run) 
 
 
 def test_a_call_that_a_later_one_overtook_does_not_end_the_map(visit: Visit) -> None:
-    """As Streamlit does it when new data come before the module has: both calls, then the first's end."""
+    """As Streamlit does it when new data come early: both calls, then the end of the first."""
     n = 50
     steps = np.linspace(-1, 1, n, dtype=np.float32)
     first, second = (
@@ -213,7 +214,7 @@ def test_a_call_that_a_later_one_overtook_does_not_end_the_map(visit: Visit) -> 
                 cards="",
                 title="kind",
                 legend={"kind": "category", "entries": [{"value": 0, "text": "tea", "n": str(n)}]},
-                palette={ground: ("#0072b2", "#999999") for ground in ("light", "dark")},
+                palette=dict.fromkeys(("light", "dark"), ("#0072b2", "#999999")),
             )
         )
         | {"texts": {name: text("en", f"map.{name}") for name in TEXTS}}
@@ -225,7 +226,8 @@ def test_a_call_that_a_later_one_overtook_does_not_end_the_map(visit: Visit) -> 
           const parentElement = document.querySelector("h1").parentElement;
           parentElement.innerHTML = "<h1>map</h1><div class=map style='width: 400px'></div>";
           const { default: show } = await import(module);
-          const call = (data) => show({ data, parentElement, setStateValue() {}, setTriggerValue() {} });
+          const rest = { parentElement, setStateValue() {}, setTriggerValue() {} };
+          const call = (data) => show({ data, ...rest });
           const stop = call(first);
           window.stop = call(second);
           stop();
@@ -277,7 +279,7 @@ def test_in_three_axes_a_click_chooses_and_turning_does_not(visit: Visit, mapped
                 return str(hover.first.text_content())
         raise AssertionError("there is no item in the middle of the view")
 
-    # One more that listens, of two calls; what the first returned is called, as if it was overtaken.
+    # One more that listens, by two calls; what the first returned is called, as if overtaken.
     page.evaluate(
         """async ({ js, chart }) => {
           const parentElement = document.body.appendChild(document.createElement("div"));
