@@ -10,7 +10,7 @@ import csv
 import io
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -93,7 +93,7 @@ def pick(
         title: The label of the box.
         forgets: Parameters that mean nothing any more once this one changes.
     """
-    names = _unique(options, label)
+    names = apart({option: label(option) for option in options})
     key = f"pick_{name}_{mark(options)}"
     st.session_state[key] = current if current in options else next(iter(options), None)
 
@@ -121,10 +121,13 @@ def mark(names: Iterable[str]) -> str:
     return f"{zlib.crc32(chr(0).join(names).encode()):08x}"
 
 
-def _unique(options: Sequence[str], label: Callable[[str], str]) -> dict[str, str]:
-    """What each option is called; the browser knows options by that alone, so no two are alike."""
-    times = Counter(label(option) for option in options)
-    return {o: label(o) if times[label(o)] == 1 else f"{label(o)} · {o[:6]}" for o in options}
+def apart(names: Mapping[str, str]) -> dict[str, str]:
+    """What each option is called, with the option itself where others are called the same.
+
+    The browser knows the options of a box by what they are called alone.
+    """
+    times = Counter(names.values())
+    return {o: name if times[name] == 1 else f"{name} · {o}" for o, name in names.items()}
 
 
 def known(name: str, options: Sequence[str], otherwise: str) -> str | None:

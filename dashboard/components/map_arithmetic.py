@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -127,8 +126,7 @@ def _box(placed: Placed, side: str, chosen: Sequence[str]) -> None:
         ident: name for ident, name in cache.popular_items(info).items() if placed.row(ident) >= 0
     }
     names |= {one: placed.names([placed.row(one)])[0] for one in chosen}
-    times = Counter(names.values())  # the browser knows options by their names alone
-    names = {i: name if times[name] == 1 else f"{name} · {i}" for i, name in names.items()}
+    names = state.apart(names)
     key = f"map_{side}"
     st.session_state[key] = list(chosen)
 

@@ -18,6 +18,7 @@ from core.data.encoders import LIBRARIES, Library
 from core.data.ingest import ingest
 from core.data.store import Workspace
 from core.rerank import METHODS
+from dashboard import state
 from dashboard.components import sample
 from dashboard.state import mark
 from dashboard.text import LANGUAGES, text
@@ -382,3 +383,8 @@ def test_train_opens_only_allowed_folders(
     assert not page.exception
     assert sentence in page.error[0].value
     assert len(jobs.statuses(trained)) == before
+
+
+def test_options_that_are_called_the_same_say_which_they_are():
+    names = {"1": "Emma (1996)", "2": "Emma (1996)", "3": "Totoro"}
+    assert state.apart(names) == {"1": "Emma (1996) · 1", "2": "Emma (1996) · 2", "3": "Totoro"}

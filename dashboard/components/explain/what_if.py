@@ -41,7 +41,7 @@ def what_if(case: Case) -> None:
 
 def _add_box(case: Case, edits: Edits) -> None:
     """A box of the most popular items that also takes any other, by id or a part of its name."""
-    names = cache.popular_items(case.dataset)
+    names = state.apart(cache.popular_items(case.dataset))
 
     def chosen() -> None:
         text = st.session_state["add_item"]
