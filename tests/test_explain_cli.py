@@ -6,6 +6,10 @@ import hashlib
 import itertools
 import json
 import math
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -380,6 +384,22 @@ def test_what_was_drawn_and_held_against_another_holds_too(exported, recscope):
     assert (content["against"], n) == (30, 11)
     assert user["sha256"] == hashlib.sha256(user["id"].encode()).hexdigest()
     assert recscope("explain", "--replay", out)[0] == 0
+
+
+@pytest.mark.parametrize("name", ["fusion", "unified"])
+def test_an_export_holds_where_arithmetic_is_done_otherwise(name, shop, exported, tmp_path):
+    """A copy elsewhere, as on a processor without the newer instructions and with one thread."""
+    _, out = exported(name, "-k", 3)
+    shutil.copytree(shop.path, tmp_path / "elsewhere")
+    plain = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "SSE4_2"}
+    home = {"RECSCOPE_HOME": str(tmp_path / "elsewhere"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "core.cli", "explain", "--replay", str(out), "--json"]
+    told = subprocess.run(
+        command, env={**os.environ, **plain, **home}, capture_output=True, check=True
+    )
+    found = json.loads(told.stdout)
+    assert found["ok"]
+    assert found["largest_difference"] <= 1e-6
 
 
 def test_a_drawing_is_made_again_as_far_as_it_had_come(shop, fitted, tmp_path):
