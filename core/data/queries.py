@@ -200,10 +200,10 @@ def item_labels(info: DatasetInfo, ids: Iterable[Any]) -> pd.Series[Any]:
     return _with_labels(con, frame).set_index("item_id")["label"]
 
 
-def user_history(info: DatasetInfo, user_id: Any, n: int = 200) -> pd.DataFrame:
-    """timestamp, item_id, label, event, value, platform: a user's latest events, the latest first.
+def user_history(info: DatasetInfo, user_id: Any, n: int | None = None) -> pd.DataFrame:
+    """timestamp, item_id, label, event, value, platform: a user's events, the latest first.
 
-    Columns that the log lacks are left out.
+    At most n of them, if n is given. Columns that the log lacks are left out.
 
     Raises:
         NotFound: no such user.

@@ -14,7 +14,6 @@ from dashboard.cache.keeping import MEDIUM, SMALL, answers
 
 MOST_USERS = 500  # in a select box; any other id can be written into it
 MOST_ITEMS = 1000  # the same
-MOST_EVENTS = 500  # of a history shown
 
 
 @answers(MEDIUM)
@@ -86,7 +85,7 @@ def has_user(info: DatasetInfo, user: str) -> bool:
 
 @answers(SMALL)
 def history(info: DatasetInfo, user: str) -> pd.DataFrame:
-    return queries.user_history(info, user, n=MOST_EVENTS)
+    return queries.user_history(info, user)
 
 
 @answers(SMALL)

@@ -86,7 +86,8 @@ def history_table(dataset: DatasetInfo, user: str, *, most: int) -> None:
     """The latest events of one user, latest first, with what is known of the items."""
     events = cache.history(dataset, user)
     st.markdown(f"**{t('recommendations.history')}**")
-    st.caption(t("recommendations.history.count", n=len(events)))
+    left_out = "" if len(events) <= most else ".some"
+    st.caption(t(f"recommendations.history.count{left_out}", n=len(events), most=most))
     table(
         events.head(most).drop(columns="item_id"),
         alt=t("recommendations.history.alt", user=user),

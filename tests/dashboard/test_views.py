@@ -388,3 +388,13 @@ def test_train_opens_only_allowed_folders(
 def test_options_that_are_called_the_same_say_which_they_are():
     names = {"1": "Emma (1996)", "2": "Emma (1996)", "3": "Totoro"}
     assert state.apart(names) == {"1": "Emma (1996) · 1", "2": "Emma (1996) · 2", "3": "Totoro"}
+
+
+def test_a_long_history_is_counted_whole(open_page, trained):
+    """User 414 rated more films than are shown."""
+    page = open_page(trained, "recommendations", user="414", language="en")
+    n = 2698
+    assert any(f"**414** did {n:,} things" in said.value for said in page.markdown)
+    shown = text("en", "recommendations.history.count.some", n=n, most=200)
+    assert shown in [said.value for said in page.caption]
+    assert len(next(one for one in page.dataframe).value) == 200
