@@ -1,7 +1,7 @@
 """The target figures on the real files: all items ranked, float32, a tie against the target.
 
 python benchmarks/accuracy.py DATA_FOLDER [--device cpu|cuda] [--only NAME,...] [--models NAME,...]
-    [--cold] [--seeds 3] [--set MODEL.KEY=VALUE] [--epochs] [--json FILE]
+    [--cold] [--seeds 3] [--first 0] [--set MODEL.KEY=VALUE] [--epochs] [--json FILE]
 
 What is measured, and with which settings, is in settings.toml; how the data are cut, in
 protocols.py. Prints each seed, and a table: figures with seen items hidden, and with them kept;
@@ -61,7 +61,10 @@ def main() -> None:
     parser.add_argument("--only", default="", help="data sets, with commas between")
     parser.add_argument("--models", default="", help="models, with commas between")
     parser.add_argument("--cold", action="store_true", help="only the rows about cold items")
-    parser.add_argument("--seeds", type=int, default=3, help="mean of so many; 0, 1, …")
+    parser.add_argument(
+        "--seeds", type=int, default=3, help="mean of so many: --first, the next, …"
+    )
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--set", action="append", default=[], help="MODEL.KEY=VALUE, not the row's")
     parser.add_argument("--epochs", action="store_true", help="print each epoch")
     parser.add_argument("--json", type=Path, help="write all figures here too")
@@ -110,7 +113,7 @@ def measured(chosen: Any, row: Row) -> Row:
     config = model_config(row["model"], params)
     cut = cold_items if cold else CUTS[row["data"]]
     found: list[Row] = []
-    for seed in range(chosen.seeds):
+    for seed in range(chosen.first, chosen.first + chosen.seeds):
         train, test = cut(chosen.folder / row["data"], validation=kind.needs_validation, seed=seed)
         forget_peak(chosen.device)
         start = time.perf_counter()

@@ -2,7 +2,7 @@
 
 python benchmarks/speed.py DATA_FOLDER target [--device cpu|cuda] [--only NAME]
     from the start of a process until a model's figure on the test events is printed
-python benchmarks/speed.py DATA_FOLDER peers [--device cpu|cuda] --python ENV/bin/python
+python benchmarks/speed.py DATA_FOLDER peers [--device cpu|cuda] [--seconds 45] --python ENV/bin/python
     unified, RecTools' SASRec and RecBole's SASRec: same shape, same seconds (ENV: see peers.py)
 python benchmarks/speed.py DATA_FOLDER million [--device cpu|cuda]
     a made-up log over a million items: unified learns and ranks
@@ -55,6 +55,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--only", default="", help="a data set")
     parser.add_argument("--python", default=sys.executable, help="of the peers' environment")
+    parser.add_argument("--seconds", type=float, help="of training of each of the peers")
     parser.add_argument("--quick", action="store_true", help="small, to see that it runs")
     chosen = parser.parse_args()
     print(f"{machine(chosen.device)}, load {os.getloadavg()[0]:.1f}", flush=True)
@@ -109,7 +110,7 @@ def target(folder: Path, row: Figures) -> Figures:
 
 def ask_peers(chosen: Any) -> None:
     peers = settings()["peers"]
-    seconds = 2.0 if chosen.quick else peers["seconds"]
+    seconds = 2.0 if chosen.quick else chosen.seconds or peers["seconds"]
     train, test = CUTS[peers["data"]](chosen.folder / peers["data"], validation=False)
     log = train.interactions
     with tempfile.TemporaryDirectory() as folder:

@@ -32,6 +32,9 @@ class Batches:
     def __init__(self, lengths: Tensor, size: int, generator: torch.Generator) -> None:
         buckets = (lengths.clamp(min=4).log() / np.log(1.3)).ceil().long()
         self._buckets = [(buckets == b).nonzero()[:, 0] for b in buckets.unique()]
+        self.widths = torch.zeros_like(lengths)  # of each row: the longest that it may come with
+        for bucket in self._buckets:
+            self.widths[bucket] = lengths[bucket].max()
         self._generator = generator
         self.size = size
 

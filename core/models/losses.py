@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -9,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 LOGITS = 2**28  # rows × items held at once; beyond, they are made again on the way back
 NEVER = -1e9  # the logit of an item that must not count; finite, so that none left is no NaN
+AGAIN: Any = {"use_reentrant": False, "preserve_rng_state": False}  # nothing in it is drawn
 FULL_SOFTMAX_ITEMS = 30_000  # above, "auto" samples
 
 
@@ -22,9 +25,7 @@ def full_softmax(states: Tensor, items: Tensor, targets: Tensor) -> Tensor:
     size = max(1, LOGITS // len(items))
     if len(states) > size:
         pairs = zip(torch.split(states, size), torch.split(targets, size), strict=True)
-        return torch.cat(
-            [checkpoint(full_softmax, s, items, wanted, use_reentrant=False) for s, wanted in pairs]
-        )
+        return torch.cat([checkpoint(full_softmax, s, items, t, **AGAIN) for s, t in pairs])
     return functional.cross_entropy((states @ items.T).float(), targets, reduction="none")
 
 
@@ -67,6 +68,6 @@ def others(
     if len(states) > size:
         pairs = zip(torch.split(states, size), torch.split(targets, size), strict=True)
         same = (items, candidates, expected)
-        return torch.cat([checkpoint(others, *p, *same, use_reentrant=False) for p in pairs])
+        return torch.cat([checkpoint(others, *p, *same, **AGAIN) for p in pairs])
     logits = torch.addmm(-expected.log(), states, items.T).float()
     return logits.masked_fill(candidates == targets[:, None], NEVER).logsumexp(dim=1)

@@ -17,6 +17,7 @@ from core.errors import BadInput, TooLarge
 from core.models.blocks import Settings, setting, tensor
 from core.models.course import Average, Batches, Course
 from core.models.milestones import Milestones
+from core.models.replayed import Replayed
 from core.types import Checkpoint, Holdout, Ints, OnEpoch, Queries
 
 logger = logging.getLogger(__name__)
@@ -179,21 +180,26 @@ def _step(
     batches: Batches,
 ) -> Tensor:
     """One step, or two of half the rows where memory is short; the mean loss."""
+    held = loss.size if isinstance(loss, Replayed) else len(rows)
     try:
-        value = loss(rows)
-        optimiser.zero_grad()
-        value.backward()  # type: ignore[no-untyped-call]
+        if isinstance(loss, Replayed):
+            value = loss.learn(rows)
+        else:
+            value = loss(rows)
+            optimiser.zero_grad()
+            value.backward()  # type: ignore[no-untyped-call]
     except torch.OutOfMemoryError as error:
-        if len(rows) == 1:
+        if held == 1:
             raise TooLarge(
                 "not even one history fits into the GPU's memory: lower max_len or dim, or train "
                 "on the CPU"
             ) from error
-        half = (len(rows) + 1) // 2
+        half = (held + 1) // 2
     else:
         optimiser.step()
         return value.detach()
-    optimiser.zero_grad()  # outside of except, whose traceback holds the tensors
+    if not isinstance(loss, Replayed):
+        optimiser.zero_grad()  # outside of except, whose traceback holds the tensors
     torch.cuda.empty_cache()
     if batches.size > half:
         batches.size = half

@@ -174,13 +174,16 @@ class Network(TowerNet):
         then: Next,
         among: tuple[Tensor, Tensor] | None,
         config: Any,
+        *,
+        fixed: bool = False,
     ) -> Tensor:
         """The mean cross-entropy of the next items, and what the heads add to it.
 
         Among all items, or the target and some: codes, and how often each is expected there.
+        With fixed shapes what is behind the end is reckoned too, at no weight.
         """
-        valid = then.items != PAD
-        wanted, weights = then.items[valid], then.weights[valid]
+        aim, there = then.places(fixed=fixed), then.items != PAD
+        wanted = aim.items
         rate = config.id_dropout if self.training else 0.0
         if among is None:
             table = self.tower(rate)
@@ -192,25 +195,26 @@ class Network(TowerNet):
             sizes = [history["items"].numel(), len(wanted), len(drawn)]
             seen, wanted, drawn = places.split(sizes)
             history = history | {"items": seen.view_as(history["items"])}
-        states = self(table, history)[valid]
+        states = self(table, history)
+        states = states.flatten(0, 1) if fixed else states[there]
         units = functional.normalize(states.float(), dim=1) * self.sharpness()
         vectors = functional.normalize(table.float(), dim=1)
         if among is None:
             losses = full_softmax(units, vectors, wanted)
         else:
             losses = sampled_softmax(units, vectors, wanted, drawn, often)
-        total = (losses * weights).sum() / weights.sum()
+        total = (losses * aim.weights).sum() / aim.weights.sum()
         heads = self.heads
         if hasattr(heads, "joint"):
             h = heads.of_pairs(states, table[wanted])
-            if hasattr(heads, "event") and then.kinds is not None:
-                total = total + config.event_weight * class_loss(heads.event(h), then.kinds[valid])
-            if hasattr(heads, "rating") and then.aims is not None:
-                said = heads.rating(h)[:, 0] + persons(history["values"])[valid]
-                total = total + config.rating_weight * square_loss(said, then.aims[valid])
-        if then.labels is not None:
-            labels = then.labels[:, None].expand_as(valid)[valid]
-            total = total + config.label_weight * class_loss(heads.label(states), labels)
+            if hasattr(heads, "event") and aim.kinds is not None:
+                total = total + config.event_weight * class_loss(heads.event(h), aim.kinds)
+            if hasattr(heads, "rating") and aim.aims is not None:
+                person = persons(history["values"])
+                said = heads.rating(h)[:, 0] + (person.flatten() if fixed else person[there])
+                total = total + config.rating_weight * square_loss(said, aim.aims)
+        if aim.labels is not None:
+            total = total + config.label_weight * class_loss(heads.label(states), aim.labels)
         return total
 
 

@@ -18,6 +18,7 @@ from core.models.course import Batches
 from core.models.heads import kept_apart, label_codes, persons, worths
 from core.models.losses import is_sampled
 from core.models.ratings import Ratings, required
+from core.models.replayed import Replayed
 from core.models.tower import ItemTower
 from core.models.towered import Towered
 from core.models.trained import SCORED_AT_ONCE, Task
@@ -174,13 +175,16 @@ class Unified(Towered[Network]):
             return None
         sampled = is_sampled(config.loss, log.n_items)
 
-        def loss(rows: Tensor) -> Tensor:
-            history, then = windows.batch(rows)
+        def loss(rows: Tensor, width: int | None = None) -> Tensor:
+            history, then = windows.batch(rows, width)
             among = windows.candidates(then, config.negatives, config.mixed) if sampled else None
             with torch.autocast(device.type, torch.bfloat16, device.type == "cuda"):
-                return net.loss(history, then, among, config)
+                return net.loss(history, then, among, config, fixed=width is not None)
 
-        return Batches(windows.lengths, config.batch, generator), loss
+        batches = Batches(windows.lengths, config.batch, generator)
+        if device.type == "cuda" and not sampled:  # a drawn sample has no fixed shape
+            return batches, Replayed(loss, net.parameters(), batches.widths, batches)
+        return batches, loss
 
     def _states(self, queries: Queries) -> Tensor:
         """What each history says, (B, dim); 0 for an empty one."""

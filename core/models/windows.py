@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from core.models.blocks import tensor
 from core.models.losses import candidates
@@ -37,10 +38,23 @@ class Next(NamedTuple):
     """What came after each place of B windows of L places, and who did it."""
 
     items: Tensor  # (B, L), PAD behind the end
-    weights: Tensor  # (B, L) log2(1 + event weight)
-    kinds: Tensor | None  # (B, L) of events
+    weights: Tensor  # (B, L) log2(1 + event weight), 0 behind the end
+    kinds: Tensor | None  # (B, L) of events, PAD behind the end
     aims: Tensor | None  # (B, L) z of ratings, NaN where there is none
-    labels: Tensor | None  # (B,) of the people, PAD where unknown
+    labels: Tensor | None  # (B, L) of the people, PAD where unknown
+
+    def places(self, *, fixed: bool) -> Next:
+        """One after the other, (P,) each: those where something came, or all if shapes are fixed.
+
+        Where nothing came, the item is then the first, at no weight.
+        """
+        there = self.items != PAD
+
+        def flat(table: Tensor) -> Tensor:
+            return table.flatten() if fixed else table[there]
+
+        told = (None if one is None else flat(one) for one in self[2:])
+        return Next(flat(self.items).clamp(min=0), flat(self.weights), *told)
 
 
 class Windows:
@@ -62,9 +76,9 @@ class Windows:
                 lengths.append(high - begin)
                 high = begin + 1
         self.device = device
-        self._starts = torch.tensor(starts, dtype=torch.int64, device=device)
+        self._starts = torch.tensor([*starts, 0], dtype=torch.int64, device=device)
         self.lengths = torch.tensor(lengths, dtype=torch.int64)
-        self._lengths = self.lengths.to(device)
+        self._lengths = functional.pad(self.lengths, (0, 1)).to(device)  # the last one is empty
         self._weights = tensor(np.log2(1 + log.weights), device)
         self._arrays = {
             name: tensor(values, device)
@@ -74,28 +88,38 @@ class Windows:
         self._aims = tensor(ratings.aims(log), device) if ratings else None
         if ratings:
             self._arrays["values"] = tensor(ratings.z(log), device)
-        self._labels = None if labels is None else tensor(labels[log.users[starts]], device)
+        self._labels = None
+        if labels is not None:
+            self._labels = tensor(np.r_[labels[log.users[starts]], PAD], device)
         later = log.items[np.diff(log.users, prepend=PAD) == 0]  # all targets of an epoch
         shares = np.bincount(later, minlength=log.n_items) / max(1, len(later))
         self._shares = tensor(shares.astype(np.float32), device)
 
-    def batch(self, rows: Tensor) -> tuple[History, Next]:
-        """The history (B, L) of these windows, and what came next."""
-        width = int(self.lengths[rows].max())
-        rows = rows.to(self.device)
+    def batch(self, rows: Tensor, width: int | None = None) -> tuple[History, Next]:
+        """The history (B, L) of these windows, and what came next.
+
+        With a width, L + 1, for rows that are on the device already and may be len(self.lengths):
+        a window in which nothing is.
+        """
+        if width is None:
+            width = int(self.lengths[rows].max())
+            rows = rows.to(self.device)
         places = torch.arange(width, device=self.device)
         inside = places < self._lengths[rows][:, None]
-        take = torch.where(inside, self._starts[rows][:, None] + places, 0)
+        take = (self._starts[rows][:, None] + places).masked_fill(~inside, 0)
         history = {name: values[take[:, :-1]] for name, values in self._arrays.items()}
         take, inside = take[:, 1:], inside[:, 1:]
-        then = Next(
+        return history, Next(
             items=self._arrays["items"][take].masked_fill(~inside, PAD),
-            weights=self._weights[take],
-            kinds=self._arrays["events"][take] if "events" in self._arrays else None,
-            aims=None if self._aims is None else self._aims[take],
-            labels=None if self._labels is None else self._labels[rows],
+            weights=self._weights[take] * inside,
+            kinds=self._arrays["events"][take].masked_fill(~inside, PAD)
+            if "events" in self._arrays
+            else None,
+            aims=None if self._aims is None else self._aims[take].masked_fill(~inside, torch.nan),
+            labels=None
+            if self._labels is None
+            else self._labels[rows][:, None].expand_as(inside).masked_fill(~inside, PAD),
         )
-        return history, then
 
     def candidates(self, then: Next, drawn: int, mixed: bool) -> tuple[Tensor, Tensor]:
         """Items to compare a batch's targets with, and how often each is expected (losses.py).
