@@ -2,8 +2,8 @@
 
 python benchmarks/speed.py DATA_FOLDER target [--device cpu|cuda] [--only NAME]
     from the start of a process until a model's figure on the test events is printed
-python benchmarks/speed.py DATA_FOLDER peers [--device cpu|cuda] [--seconds 45] --python ENV/bin/python
-    unified, RecTools' SASRec and RecBole's SASRec: same shape, same seconds (ENV: see peers.py)
+python benchmarks/speed.py DATA_FOLDER peers [--device cpu|cuda] [--seconds 45] --python PYTHON
+    unified, RecTools' SASRec and RecBole's SASRec: same shape, same seconds (PYTHON: see peers.py)
 python benchmarks/speed.py DATA_FOLDER million [--device cpu|cuda]
     a made-up log over a million items: unified learns and ranks
 python benchmarks/speed.py DATA_FOLDER floor [--device cpu|cuda] [--only NAME]

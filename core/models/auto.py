@@ -89,7 +89,13 @@ def choose(facts: Facts, minutes: float) -> list[Choice]:
             choice = replace(choice, taken=False, why=why)
         left -= choice.seconds if choice.taken else 0
         found.append(choice)
-    return [*found, _unified(facts, left)]
+    first = _unified(facts, left)
+    if facts.device == "cpu" or not first.taken:
+        return [*found, first]
+    again = "two networks from different draws err less than one"
+    if first.seconds > (left := left - first.seconds):
+        again += f", but another would take {first.seconds:,.0f} s, and {left:,.0f} s are left"
+    return [*found, first, replace(first, why=again, taken=first.seconds <= left)]
 
 
 def _candidates(facts: Facts) -> Iterator[Choice]:
@@ -201,21 +207,21 @@ class Auto(Fusion):
         """Choose, fit and fuse."""
         choices = choose(Facts.of(train, device), self.config.minutes)
         taken = [choice for choice in choices if choice.taken]
+        names = _names([choice.model for choice in taken])
         total, done = sum(choice.seconds for choice in taken), 0.0
         models: list[Recommender] = []
         probes: list[Recommender] = []
         took = {}
-        for choice in taken:
+        for name, choice in zip(names, taken, strict=True):
             began, after = time.perf_counter(), done + choice.seconds / total
             middle = (done + after) / 2
-            told = part_of(on_epoch, choice.model, done, middle)
-            probe = self._resumed(_probe(choice), f"{choice.model}.probe")
+            told = part_of(on_epoch, name, done, middle)
+            probe = self._resumed(_probe(choice), f"{name}.probe")
             probes.append(probe.fit(without_known(train), rng=rng, device=device, on_epoch=told))
-            told = part_of(on_epoch, choice.model, middle, after)
-            models.append(self._final(probe, choice.model, train, rng, device, told))
-            took[choice.model], done = round(time.perf_counter() - began, 1), after
-        self._choices = [asdict(choice) | {"took": took.get(choice.model)} for choice in choices]
-        names = tuple(choice.model for choice in taken)
+            told = part_of(on_epoch, name, middle, after)
+            models.append(self._final(probe, name, train, rng, device, told))
+            took[id(choice)], done = round(time.perf_counter() - began, 1), after
+        self._choices = [asdict(choice) | {"took": took.get(id(choice))} for choice in choices]
         self._fuse(names, models, probes if asked(train) else None, train, rng, device)
         self._drop_weightless()
         return self
@@ -242,6 +248,17 @@ class Auto(Fusion):
     def findings(self) -> dict[str, Any]:
         """What was chosen and why, beside what a fusion finds."""
         return super().findings() | {"choices": self._choices}
+
+
+def _names(models: list[str]) -> tuple[str, ...]:
+    """What the components are called, each differently.
+
+    >>> _names(["ease", "unified", "unified"])
+    ('ease', 'unified', 'no. 2 unified')
+    """
+    counts = [models[: place + 1].count(model) for place, model in enumerate(models)]
+    pairs = zip(counts, models, strict=True)
+    return tuple(model if n == 1 else f"no. {n} {model}" for n, model in pairs)
 
 
 def _probe(choice: Choice) -> Recommender:

@@ -36,8 +36,8 @@ def sampled_softmax(
 
     `expected` (C,) is how often each is expected among them; see `others`.
     """
-    positive = (states * items[targets]).sum(dim=1)
-    rest = others(states, targets, items[candidates], candidates, expected)
+    positive = (states * items.index_select(0, targets)).sum(dim=1)
+    rest = others(states, targets, items.index_select(0, candidates), candidates, expected)
     return functional.softplus(rest - positive)
 
 

@@ -43,15 +43,11 @@ class Next(NamedTuple):
     aims: Tensor | None  # (B, L) z of ratings, NaN where there is none
     labels: Tensor | None  # (B, L) of the people, PAD where unknown
 
-    def places(self, *, fixed: bool) -> Next:
-        """One after the other, (P,) each: those where something came, or all if shapes are fixed.
-
-        Where nothing came, the item is then the first, at no weight.
-        """
-        there = self.items != PAD
+    def at(self, places: slice | Tensor) -> Next:
+        """What came after these of the B · L places, (P,) each; item 0, at no weight, for PAD."""
 
         def flat(table: Tensor) -> Tensor:
-            return table.flatten() if fixed else table[there]
+            return table.flatten()[places]
 
         told = (None if one is None else flat(one) for one in self[2:])
         return Next(flat(self.items).clamp(min=0), flat(self.weights), *told)
