@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from core.models.beginnings import Beginnings
 from core.models.heads import FAR, Heads, class_loss, persons, square_loss
-from core.models.losses import full_softmax, sampled_softmax
+from core.models.losses import full_softmax, had_from, had_so_far, sampled_softmax
 from core.models.tower import ItemTower
 from core.models.towered import TowerNet
 from core.models.windows import History, Next
@@ -176,11 +176,13 @@ class Network(TowerNet):
         config: Any,
         *,
         fixed: bool = False,
+        once: bool = False,
     ) -> Tensor:
         """The mean cross-entropy of the next items, and what the heads add to it.
 
         Among all items, or the target and some: codes, and how often each is expected there.
-        With fixed shapes what is behind the end is reckoned too, at no weight.
+        With fixed shapes what is behind the end is reckoned too, at no weight. Where an item is
+        taken once at most, those of the history do not compete.
         """
         places = slice(None) if fixed else (then.items.flatten() != PAD).nonzero()[:, 0]
         aim = then.at(places)
@@ -200,10 +202,16 @@ class Network(TowerNet):
         states = states if isinstance(places, slice) else _rows(states, places)
         units = functional.normalize(states.float(), dim=1) * self.sharpness()
         vectors = functional.normalize(table.float(), dim=1)
+        had = None
         if among is None:
-            losses = full_softmax(units, vectors, wanted)
+            if once:
+                had = had_so_far(history["items"]).flatten(0, 1)[places]
+            losses = full_softmax(units, vectors, wanted, had)
         else:
-            losses = sampled_softmax(units, vectors, wanted, drawn, often)
+            if once:
+                row, place = (then.items != PAD).nonzero(as_tuple=True)
+                had = had_from(history["items"], drawn).int()[row] <= place[:, None]
+            losses = sampled_softmax(units, vectors, wanted, drawn, often, had)
         total = (losses * aim.weights).sum() / aim.weights.sum()
         heads = self.heads
         if hasattr(heads, "joint"):

@@ -36,8 +36,15 @@ from core.types import (
     TrainData,
 )
 
+FEW_REPEATS = 0.01  # share of the events
 MOST_PAIRED = 1_000  # events of a history, of which each two are looked up
 CPU_CELLS, GPU_CELLS = 2**20, 2**28  # numbers of the largest layer, or of attention, at once
+
+
+def repeats(log: Interactions) -> float:
+    """The share of the events whose user had taken the item before."""
+    pairs = log.users * np.int64(log.n_items) + log.items
+    return 1 - len(np.unique(pairs)) / max(1, len(pairs))
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,12 @@ class UnifiedConfig(TrainingSettings):
     )
     mixed: bool = setting(
         True, "A sampled step also compares with what others took in it, corrected for its share"
+    )
+    seen: str = setting(
+        "auto",
+        "Whether what a person took before competes with what comes next; auto: where many take a "
+        "thing again",
+        choices=("auto", "competes", "left out"),
     )
     content: bool = setting(True, "Learn from the items' attributes and text")
     time_bias: bool = setting(True, "See how long ago events were")
@@ -174,12 +187,13 @@ class Unified(Towered[Network]):
         if not len(windows.lengths):  # nobody did two things
             return None
         sampled = is_sampled(config.loss, log.n_items)
+        once = config.seen == "left out" or (config.seen == "auto" and repeats(log) < FEW_REPEATS)
 
         def loss(rows: Tensor, width: int | None = None) -> Tensor:
             history, then = windows.batch(rows, width)
             among = windows.candidates(then, config.negatives, config.mixed) if sampled else None
             with torch.autocast(device.type, torch.bfloat16, device.type == "cuda"):
-                return net.loss(history, then, among, config, fixed=width is not None)
+                return net.loss(history, then, among, config, fixed=width is not None, once=once)
 
         batches = Batches(windows.lengths, config.batch, generator)
         if device.type == "cuda" and not sampled:  # a drawn sample has no fixed shape

@@ -52,8 +52,9 @@ def left(net: nn.Module, value: torch.Tensor) -> list[torch.Tensor]:
     return [value.clone(), *(torch.zeros(()) if g is None else g.clone() for g in grads)]
 
 
-def test_what_fills_a_step_up_changes_neither_the_loss_nor_its_gradients(told):
-    net, batches, loss = task(told)
+@pytest.mark.parametrize("seen", ["competes", "left out"])
+def test_what_fills_a_step_up_changes_neither_the_loss_nor_its_gradients(told, seen):
+    net, batches, loss = task(told, seen=seen)
     fixed = Replayed(loss, net.parameters(), batches.widths, batches)
     for rows in [*batches, torch.tensor([0])]:
         wanted = with_gradients(net, loss(rows))
@@ -82,8 +83,9 @@ def test_short_memory_makes_a_step_of_fewer_rows():
 
 @pytest.mark.gpu
 @gpu
-def test_a_graph_gives_what_the_step_gives(told):
-    net, batches, loss = task(told, "cuda")
+@pytest.mark.parametrize("seen", ["competes", "left out"])
+def test_a_graph_gives_what_the_step_gives(told, seen):
+    net, batches, loss = task(told, "cuda", seen=seen)
     assert isinstance(loss, Replayed)
     for _ in range(4):  # as it is, recorded, replayed twice
         for rows in batches:

@@ -196,34 +196,38 @@ def batch_of(train: TrainData, model: Unified) -> tuple[dict[str, torch.Tensor],
     return windows.batch(torch.arange(5))
 
 
-def test_all_items_as_negatives_are_the_full_softmax(world):
+@pytest.mark.parametrize("once", [False, True])
+def test_all_items_as_negatives_are_the_full_softmax(world, once):
     model = fitted(world)
     net, batch = model._fitted().eval(), batch_of(world, model)
-    full = net.loss(*batch, None, model.config)
-    sampled = net.loss(*batch, (torch.arange(8), torch.ones(8)), model.config)
+    full = net.loss(*batch, None, model.config, once=once)
+    sampled = net.loss(*batch, (torch.arange(8), torch.ones(8)), model.config, once=once)
     torch.testing.assert_close(full, sampled)
     twice = (torch.arange(8).repeat(2), torch.full((16,), 2.0))
-    torch.testing.assert_close(full, net.loss(*batch, twice, model.config))
+    torch.testing.assert_close(full, net.loss(*batch, twice, model.config, once=once))
 
 
-def test_logits_made_in_parts_give_the_same_loss_and_gradients(world, monkeypatch):
+@pytest.mark.parametrize("once", [False, True])
+@pytest.mark.parametrize("drawn", [None, (torch.arange(8), torch.ones(8))])
+def test_logits_made_in_parts_give_the_same_loss_and_gradients(world, monkeypatch, once, drawn):
     model = fitted(world)
     net, batch = model._fitted().eval(), batch_of(world, model)
     found = []
     for most in (2**28, 24):  # all at once, or three positions of eight items
         monkeypatch.setattr(losses, "LOGITS", most)
         net.zero_grad()
-        loss = net.loss(*batch, None, model.config)
+        loss = net.loss(*batch, drawn, model.config, once=once)
         loss.backward()
         found.append((loss.detach(), net.tower.id.weight.grad.clone()))
     torch.testing.assert_close(found[0], found[1])
 
 
-def test_the_loss_is_that_by_hand(world):
-    """Position by position: the next item among all, and how it is rated."""
+@pytest.mark.parametrize("once", [False, True])
+def test_the_loss_is_that_by_hand(world, once):
+    """Position by position: the next item among all, or those not had, and how it is rated."""
     model = fitted(world, rating_weight=0.7)
     log, w = world.interactions, weights_of(model)
-    loss = model._fitted().eval().loss(*batch_of(world, model), None, model.config)
+    loss = model._fitted().eval().loss(*batch_of(world, model), None, model.config, once=once)
     windows = Windows(log, 4, torch.device("cpu"))
     total, weights, errors = 0.0, 0.0, []
     for start, length in zip(windows._starts.tolist(), windows.lengths.tolist(), strict=True):
@@ -235,7 +239,9 @@ def test_the_loss_is_that_by_hand(world):
             user = state_by_hand(w, items, log.times[before].tolist(), values)
             scores = by_hand(w, items, log.times[before].tolist(), values)
             wanted, weight = log.items[event], np.log2(1 + log.weights[event])
-            total -= weight * (scores[wanted] - np.log(np.exp(scores).sum()))
+            out = set(items) - {int(wanted)} if once else set()
+            among = [i for i in range(len(scores)) if i not in out]
+            total -= weight * (scores[wanted] - np.log(np.exp(scores[among]).sum()))
             weights += weight
             z = z_by_hand(w, items, values)
             person = np.nansum(z) / (np.isfinite(z).sum() + 5)
@@ -331,6 +337,24 @@ def held_out(log: Interactions) -> TrainData:
     )
 
 
+@pytest.mark.parametrize("loss", ["full", "sampled"])
+def test_what_was_had_competes_only_where_things_are_taken_again(monkeypatch, loss):
+    """Two people do A, B, C; in the other log A, B, A, and B again."""
+    told = []
+
+    def spy(self: Any, *args: Any, once: bool, **rest: Any) -> torch.Tensor:
+        told.append(once)
+        return real(self, *args, once=once, **rest)
+
+    real = unified.Network.loss
+    monkeypatch.setattr(unified.Network, "loss", spy)
+    for items in ([0, 1, 2, 0, 1, 2], [0, 1, 0, 0, 1, 1]):
+        users, ones = np.repeat([0, 1], 3), np.ones(6, np.float32)
+        log = Interactions(users, np.array(items), ones, 2, 3, np.arange(6))
+        fitted(TrainData(log), loss=loss, epochs=1)
+    assert told == [True, False]
+
+
 def test_the_refit_knows_the_validation_events(log):
     data = held_out(log)
     told: list[Any] = []
@@ -359,6 +383,8 @@ def test_the_refit_knows_the_validation_events(log):
         {"content": False},
         {"time_bias": False},
         {"id_dropout": 0.0},
+        {"seen": "left out"},
+        {"seen": "left out", "loss": "sampled", "negatives": 4},
     ],
 )
 def test_every_switch_trains(world, queries, switch):
