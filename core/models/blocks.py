@@ -179,14 +179,10 @@ def sparse_tensor(matrix: sparse.csc_matrix, device: torch.device) -> Tensor:
     """The matrix on this device, as torch's sparse COO."""
     coo = matrix.tocsr().tocoo()
     places = torch.from_numpy(np.stack([coo.row, coo.col]).astype(np.int64))
-    return torch.sparse_coo_tensor(
-        places,
-        torch.from_numpy(coo.data),
-        coo.shape,
-        device=device,
-        is_coalesced=True,
-        check_invariants=False,
-    )
+    with torch.sparse.check_sparse_tensor_invariants(False):  # said aloud, or torch 2.11 warns
+        return torch.sparse_coo_tensor(
+            places, torch.from_numpy(coo.data), coo.shape, device=device, is_coalesced=True
+        )
 
 
 class StoredRows:

@@ -338,21 +338,22 @@ def held_out(log: Interactions) -> TrainData:
 
 
 @pytest.mark.parametrize("loss", ["full", "sampled"])
-def test_what_was_had_competes_only_where_things_are_taken_again(monkeypatch, loss):
-    """Two people do A, B, C; in the other log A, B, A, and B again."""
-    told = []
+def test_what_was_had_competes_unless_histories_are_long_and_hardly_repeat(monkeypatch, loss):
+    told: set[bool] = set()
 
     def spy(self: Any, *args: Any, once: bool, **rest: Any) -> torch.Tensor:
-        told.append(once)
+        told.add(once)
         return real(self, *args, once=once, **rest)
 
     real = unified.Network.loss
     monkeypatch.setattr(unified.Network, "loss", spy)
-    for items in ([0, 1, 2, 0, 1, 2], [0, 1, 0, 0, 1, 1]):
-        users, ones = np.repeat([0, 1], 3), np.ones(6, np.float32)
-        log = Interactions(users, np.array(items), ones, 2, 3, np.arange(6))
+    for items, left_out in ((range(50), True), (range(49), False), ([*range(49), 7], False)):
+        told.clear()
+        n = len(items)
+        users, ones, codes = np.zeros(n, int), np.ones(n, np.float32), np.array(items)
+        log = Interactions(users, codes, ones, 1, 50, np.arange(n))
         fitted(TrainData(log), loss=loss, epochs=1)
-    assert told == [True, False]
+        assert told == {left_out}
 
 
 def test_the_refit_knows_the_validation_events(log):
