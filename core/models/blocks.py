@@ -179,7 +179,8 @@ def sparse_tensor(matrix: sparse.csc_matrix, device: torch.device) -> Tensor:
     """The matrix on this device, as torch's sparse COO."""
     coo = matrix.tocsr().tocoo()
     places = torch.from_numpy(np.stack([coo.row, coo.col]).astype(np.int64))
-    with torch.sparse.check_sparse_tensor_invariants(False):  # said aloud, or torch 2.11 warns
+    # torch 2.11 warns where this is not said aloud
+    with torch.sparse.check_sparse_tensor_invariants(False):  # type: ignore[no-untyped-call]
         return torch.sparse_coo_tensor(
             places, torch.from_numpy(coo.data), coo.shape, device=device, is_coalesced=True
         )
