@@ -18,20 +18,21 @@ import json
 import sys
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from machine import forget_peak, machine, peak_mib
-from protocols import CUTS, cold_items
+from protocols import CUTS, Cut, cold_items
 
 from core.config import model_config
 from core.errors import CoreError
 from core.evaluate import compare, evaluate
 from core.models import MODELS
-from core.types import Array, Holdout, Interactions, Queries, Recommender, Telling
+from core.types import Array, Holdout, Interactions, Queries, Recommender, Telling, TrainData
 
 SETTINGS = Path(__file__).with_name("settings.toml")
 KS = (5, 10, 20)
@@ -111,30 +112,67 @@ def measured(chosen: Any, row: Row) -> Row:
     own = [text.partition(".")[2] for text in chosen.set if text.startswith(row["model"] + ".")]
     params = params_of(row, chosen.device) | dict(text.split("=", 1) for text in own)
     config = model_config(row["model"], params)
-    cut = cold_items if cold else CUTS[row["data"]]
+    cut: Callable[..., Cut] = cold_items if cold else CUTS[row["data"]]
+    cuts = [partial(cut, end=end) for end in row["ends"]] if "ends" in row else [cut]
     found: list[Row] = []
     for seed in range(chosen.first, chosen.first + chosen.seeds):
-        train, test = cut(chosen.folder / row["data"], validation=kind.needs_validation, seed=seed)
-        forget_peak(chosen.device)
-        start = time.perf_counter()
-        model = kind(config).fit(
-            train,
-            rng=np.random.default_rng(seed),
-            device=chosen.device,
-            on_epoch=(lambda figures: print(figures, flush=True)) if chosen.epochs else None,
-        )
-        seconds = time.perf_counter() - start
-        one = judged(model, train.known or train.interactions, test, cold)
-        found.append(one | {"seconds": seconds, "mib": peak_mib(chosen.device)})
+        parts = []
+        for cut in cuts:
+            data = cut(chosen.folder / row["data"], validation=kind.needs_validation, seed=seed)
+            parts.append(of_one(chosen, kind(config), *data, seed, cold))
+        found.append(one := pooled(parts))
         hidden, kept = (
             " ".join(f"{k} {v:.4f}" for k, v in one[n].items()) for n in ("hidden", "kept")
         )
-        print(f"{row['data']} {row['model']} {params} seed {seed}, {seconds:.1f} s: {hidden}")
-        print(f"  seen items kept: {kept}", flush=True)
-        if isinstance(model, Telling):
-            print(f"  {json.dumps(model.findings())}", flush=True)
+        said = f"{row['data']} {row['model']} {params} seed {seed}, {one['seconds']:.1f} s"
+        print(f"{said}: {hidden}\n  seen items kept: {kept}", flush=True)
+        print("\n".join(f"  {json.dumps(part['told'])}" for part in parts if part["told"]))
     loo = kind.needs_validation and not getattr(config, "refit", True)
     return {**row, "params": params, "protocol": "LOO" if loo else "LOO+", **means(found)}
+
+
+def of_one(
+    chosen: Any, model: Recommender, train: TrainData, test: Holdout, seed: int, cold: bool
+) -> Row:
+    """The figures of a model of this one cut, how long it took and what it needed."""
+    forget_peak(chosen.device)
+    start = time.perf_counter()
+    model.fit(
+        train,
+        rng=np.random.default_rng(seed),
+        device=chosen.device,
+        on_epoch=(lambda figures: print(figures, flush=True)) if chosen.epochs else None,
+    )
+    seconds = time.perf_counter() - start
+    found = judged(model, train.known or train.interactions, test, cold)
+    told = model.findings() if isinstance(model, Telling) else {}
+    found |= {"seconds": seconds, "mib": peak_mib(chosen.device), "told": told}
+    return found | {"users": test.queries.users}
+
+
+def pooled(parts: list[Row]) -> Row:
+    """Several cuts of a log as one: all that were asked count alike, and each person once.
+
+    So what two models are compared by is independent: a person's mean over the periods.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    sizes = [len(part["users"]) for part in parts]
+    together: Row = {
+        name: {
+            key: float(np.average([part[name][key] for part in parts], weights=sizes))
+            for key in parts[0][name]
+        }
+        for name in ("hidden", "kept")
+    }
+    users = np.concatenate([part["users"] for part in parts])
+    people, place, counts = np.unique(users, return_inverse=True, return_counts=True)
+    together["per_user"] = {
+        key: np.bincount(place, np.concatenate([part["per_user"][key] for part in parts])) / counts
+        for key in parts[0]["per_user"]
+    }
+    together["mib"] = [max(peak) for peak in zip(*(part["mib"] for part in parts), strict=True)]
+    return together | {"seconds": sum(part["seconds"] for part in parts), "users": people}
 
 
 def judged(model: Recommender, log: Interactions, test: Holdout, cold: bool) -> Row:

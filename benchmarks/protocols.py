@@ -19,6 +19,7 @@ from scipy import sparse
 from core.data.split import split
 from core.types import Array, Block, Features, Holdout, Interactions, Split, TrainData
 
+PERIOD = 0.1  # share of all ratings that are asked for where the time decides
 COLD_SHARE = 0.1  # of the items nothing is learnt, where cold items are asked for
 Cut = tuple[TrainData, Holdout]
 
@@ -79,10 +80,15 @@ def given_split(folder: Path, *, validation: bool, seed: int = 0) -> Cut:
     return TrainData(train, None, None, Holdout(train.queries(), items[out], asked), known), test
 
 
-def by_time(folder: Path, *, validation: bool, seed: int = 0) -> Cut:
-    """MovieLens: the last tenth of all ratings is asked for, the one before for validation."""
+def by_time(folder: Path, *, validation: bool, seed: int = 0, end: float = 1.0) -> Cut:
+    """MovieLens: the last tenth of all ratings is asked for, the one before for validation.
+
+    With an end, a share of all ratings, as it was when there were no more than those.
+    """
     log, features = movielens(folder)
-    cut = split(log, "by-time", validation=validation)
+    assert log.times is not None
+    log = log.where(log.times <= np.quantile(log.times, end, method="lower"))
+    cut = split(log, "by-time", validation=validation, test_share=PERIOD / end)
     assert cut.test is not None
     return learnt_from(cut, features), cut.test
 

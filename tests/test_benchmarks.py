@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from accuracy import FIGURES, Among, by_chance, judged, params_of, settings
+from accuracy import FIGURES, Among, by_chance, judged, params_of, pooled, settings
 from floor import Few, needs
-from protocols import CUTS, cold_items, leave_last_out
+from protocols import CUTS, by_time, cold_items, leave_last_out
 from speed import quality
 
 from core.config import model_config
@@ -77,6 +78,30 @@ def test_cold_items_are_ranked_among_themselves_in_multiples_of_chance(folder):
     found = judged(Drawn(), train.interactions, test, cold=True)["hidden"]
     assert found["recall@5"] == pytest.approx(1, abs=0.5)
     assert found["recall@10"] == pytest.approx(1)  # everyone finds it, also by chance
+
+
+def test_what_comes_after_the_end_of_a_period_is_not_known_in_it(sample_data):
+    folder = sample_data / "movielens-latest-small"
+    whole, last = by_time(folder, validation=False)
+    train, test = by_time(folder, validation=True, end=0.9)
+    asked = len(last.targets)
+    assert len(test.targets) == pytest.approx(asked, rel=0.01)
+    assert len(train.known) == pytest.approx(len(whole.interactions) - asked, rel=0.01)
+    assert len(train.validation.targets) == pytest.approx(asked, rel=0.01)
+
+
+def test_periods_are_pooled_by_hand():
+    def part(users: list[int], ndcg: list[float]) -> dict[str, Any]:
+        mean = {"ndcg@10": float(np.mean(ndcg))}
+        per_user = {"ndcg@10": np.array(ndcg)}
+        rest = {"per_user": per_user, "users": np.array(users), "seconds": 2.0, "mib": (3.0, 0.0)}
+        return {"hidden": mean, "kept": mean, **rest}
+
+    found = pooled([part([4, 7], [0.2, 0.4]), part([7], [0.9])])
+    assert found["hidden"]["ndcg@10"] == pytest.approx(0.5)
+    assert found["users"].tolist() == [4, 7]
+    np.testing.assert_allclose(found["per_user"]["ndcg@10"], [0.2, 0.65])
+    assert found["seconds"] == 4
 
 
 def test_lists_of_peers_are_judged_as_ours_are(folder):
