@@ -90,7 +90,7 @@ def choose(facts: Facts, minutes: float) -> list[Choice]:
         left -= choice.seconds if choice.taken else 0
         found.append(choice)
     first = _unified(facts, left)
-    if facts.device == "cpu" or not first.taken:
+    if not first.taken:
         return [*found, first]
     again = "two networks from different draws err less than one"
     if first.seconds > (left := left - first.seconds):

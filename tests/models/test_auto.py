@@ -86,18 +86,15 @@ def test_long_histories_and_a_gpu_change_the_settings():
     assert (few["max_len"], few["batch"]) == (50, 20), "so that there are enough steps"
 
 
-def test_a_gpu_with_time_left_trains_a_second_network():
-    films = replace(RETAIL, length=150, device="cuda")
-    first, second = [choice for choice in choose(films, 60) if choice.model == "unified"]
+def test_with_time_left_a_second_network_is_trained():
+    first, second = [choice for choice in choose(RETAIL, 60) if choice.model == "unified"]
     assert second.taken
     assert second.params == first.params
-    enough = sum(choice.seconds for choice in choose(films, 60) if choice.taken) - second.seconds
-    *_, alone, left = choose(films, (enough + 1) / 60)
+    enough = sum(choice.seconds for choice in choose(RETAIL, 60) if choice.taken) - second.seconds
+    *_, alone, left = choose(RETAIL, (enough + 1) / 60)
     assert alone.taken
     assert not left.taken
     assert "another would take" in left.why
-    cpu = [choice.model for choice in choose(replace(films, device="cpu"), 60)]
-    assert cpu.count("unified") == 1
 
 
 def test_every_choice_is_a_valid_config():
