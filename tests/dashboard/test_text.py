@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import string
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from core.models import MODELS
 from dashboard.text import LANGUAGES, text, texts
 
 DASHBOARD = Path(__file__).resolve().parents[2] / "dashboard"
@@ -94,6 +96,12 @@ def test_every_key_in_the_code_is_a_text() -> None:
             if name in ("t", "section") and literal and first.value not in known:
                 missing.append(f"{path.name}:{call.lineno} {first.value}")
     assert not missing
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_each_model_and_setting_has_a_name(language: str) -> None:
+    settings = {f"param.{f.name}" for kind in MODELS.values() for f in fields(kind.Config)}
+    assert {f"model.{name}" for name in MODELS} | settings <= texts(language).keys()
 
 
 def test_one_has_its_own_form() -> None:
