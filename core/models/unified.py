@@ -117,7 +117,8 @@ class Unified(Towered[Network]):
     its rating, if it has one, is heard. Heads (heads.py) tell beside the next item how it will be
     taken, by kind of event and by rating, and a label of the person; they learn with the rest, each
     with its weight. Differs: cosine with a learned τ; no absolute positions; histories longer than
-    max_len + 1 are cut into windows. An empty history gets popularity.
+    max_len + 1 are cut into windows; what a person had is left out of the softmax where that helps
+    (is_taken_once). An empty history gets popularity.
     """
 
     Config: ClassVar[type] = UnifiedConfig
