@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.models.blocks import tensor
+from core.models.blocks import PLACES, ideal, tensor
 from core.types import Array, Holdout, Queries
 
 BEST = 60  # of each component compete with a target; NDCG@10 needs those ahead of it, to ten
@@ -17,7 +17,6 @@ EDGES = (1, 5, 20, 100)  # a history's length falls into one of five segments
 PRIOR = 200  # people that the weights of all segments together count for in each
 RATIOS = np.concatenate([[0.0], np.geomspace(0.003, 10, 22)])  # of a weight to the largest other
 ROUNDS = 6  # over all components, at most: then each has been fitted to the others
-PLACES = 10
 
 Parts = Callable[[Queries], Tensor]  # the components' scores on one scale, (C, B, I)
 
@@ -30,13 +29,32 @@ def segment(queries: Queries) -> Array:
 class Pairs:
     """Held-out items, each with how far its competitors are ahead in every component.
 
-    The competitors are the best of each component, without the history and other held-out items.
+    The competitors are the best of each component, without the history.
     """
 
-    def __init__(self, ahead: Tensor, shares: Tensor, segments: Tensor) -> None:
+    def __init__(self, ahead: Tensor, counts: Tensor, segments: Tensor) -> None:
         self.ahead = ahead  # (P, M, C) competitor - target; -inf where there is none
-        self.shares = shares  # (P,) 1 / targets of the same query: people count alike
+        self.counts = counts  # (P,) targets of the same query
         self.segments = segments  # (P,)
+
+    def where(self, own: Tensor) -> Pairs:
+        """Some of them."""
+        return Pairs(self.ahead[own], self.counts[own], self.segments[own])
+
+    @property
+    def people(self) -> float:
+        """How many queries they are of."""
+        return float((1 / self.counts).sum())
+
+    def ndcg(self, weights: Array) -> float:
+        """The mean NDCG@10 of these weights (C,)."""
+        return self.of_leads(mixed(self.ahead, weights))
+
+    def of_leads(self, ahead: Tensor) -> float:
+        """The mean NDCG@10 where competitors (P, M) lead by so much."""
+        ranks = 1 + (ahead >= 0).sum(dim=1)
+        gains = torch.where(ranks <= PLACES, 1 / torch.log2(1 + ranks), 0.0)
+        return float((gains / ideal(self.counts)).sum()) / max(self.people, 1e-9)
 
     @classmethod
     def of(cls, parts: Parts, holdout: Holdout, rng: np.random.Generator, block: int) -> Pairs:
@@ -55,16 +73,8 @@ class Pairs:
         blocks = [holdout[chosen[low : low + block]] for low in range(0, len(chosen), block)]
         ahead = torch.cat([_ahead(parts, one) for one in blocks])
         n = counts[chosen]
-        shares = np.repeat((1 / n).astype(np.float32), n)
         segments = np.repeat(segment(holdout.queries[chosen]), n)
-        return cls(ahead, tensor(shares, ahead.device), tensor(segments, ahead.device))
-
-
-def ndcg(ahead: Tensor, shares: Tensor) -> float:
-    """Mean of 1 / log2(1 + rank), 0 beyond ten, where competitors (P, M) lead by so much."""
-    ranks = 1 + (ahead >= 0).sum(dim=1)
-    gains = torch.where(ranks <= PLACES, 1 / torch.log2(1 + ranks), 0.0)
-    return float((gains @ shares) / shares.sum())
+        return cls(ahead, *(tensor(x, ahead.device) for x in (np.repeat(n, n), segments)))
 
 
 def _ahead(parts: Parts, holdout: Holdout) -> Tensor:
@@ -74,14 +84,15 @@ def _ahead(parts: Parts, holdout: Holdout) -> Tensor:
     owners = tensor(np.repeat(np.arange(len(holdout)), np.diff(holdout.offsets)), device)
     items = tensor(holdout.targets, device)
     wanted = scores[:, owners, items]
-    out = torch.cat([tensor(queries.rows, device), owners])
     allowed = scores.clone()
-    allowed[:, out, torch.cat([tensor(queries.items, device), items])] = -torch.inf
+    allowed[:, tensor(queries.rows, device), tensor(queries.items, device)] = -torch.inf
+    allowed[:, owners, items] = wanted  # people do repeat
     best = allowed.topk(min(BEST, allowed.shape[2]), dim=2).indices
     union = best.permute(1, 0, 2).flatten(1).sort(dim=1).values  # (B, M)
     others = allowed.gather(2, union.expand(len(scores), -1, -1))
     others[:, :, 1:].masked_fill_(union[:, 1:] == union[:, :-1], -torch.inf)  # found twice
-    return (others[:, owners] - wanted[:, :, None]).permute(1, 2, 0).contiguous()
+    ahead = (others[:, owners] - wanted[:, :, None]).permute(1, 2, 0).contiguous()
+    return ahead.masked_fill_((union[owners] == items[:, None])[:, :, None], -torch.inf)
 
 
 def best_weights(pairs: Pairs) -> Array:
@@ -92,26 +103,23 @@ def best_weights(pairs: Pairs) -> Array:
     people lean on all together.
     """
     n = pairs.ahead.shape[2]
-    alone = [ndcg(pairs.ahead[..., c], pairs.shares) for c in range(n)]
+    alone = [pairs.of_leads(pairs.ahead[..., c]) for c in range(n)]
     starts = [np.eye(n)[int(np.argmax(alone))], np.full(n, 1 / n)]
-    together = max(
-        (_climb(pairs.ahead, pairs.shares, start) for start in starts), key=lambda found: found[1]
-    )[0]
+    together = max((_climb(pairs, start) for start in starts), key=lambda found: found[1])[0]
     rows = []
     for place in range(len(EDGES) + 1):
-        own = pairs.segments == place
-        people = float(pairs.shares[own].sum())
-        if people:
-            fitted = _climb(pairs.ahead[own], pairs.shares[own], together)[0]
+        own = pairs.where(pairs.segments == place)
+        if people := own.people:
+            fitted = _climb(own, together)[0]
             rows.append((people * fitted + PRIOR * together) / (people + PRIOR))
         else:
             rows.append(together)
     return np.stack(rows)
 
 
-def _climb(ahead: Tensor, shares: Tensor, start: Array) -> tuple[Array, float]:
+def _climb(pairs: Pairs, start: Array) -> tuple[Array, float]:
     """The weights (C,) that no change of one of them betters, and their NDCG@10."""
-    weights, best = start.copy(), ndcg(mixed(ahead, start), shares)
+    weights, best, ahead = start.copy(), pairs.ndcg(start), pairs.ahead
     for _ in range(ROUNDS):
         before = best
         for c in range(len(weights)):
@@ -120,7 +128,7 @@ def _climb(ahead: Tensor, shares: Tensor, start: Array) -> tuple[Array, float]:
                 continue
             rest, own = mixed(ahead, others), ahead[..., c].nan_to_num(neginf=0.0)
             for weight in RATIOS * others.max():
-                found = ndcg(torch.add(rest, own, alpha=float(weight)), shares)
+                found = pairs.of_leads(torch.add(rest, own, alpha=float(weight)))
                 if found > best:
                     best, weights = found, others.copy()
                     weights[c] = weight

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import BadInput, TooLarge
-from core.models.blocks import Settings, setting, tensor
+from core.models.blocks import PLACES, Settings, ideal, setting, tensor
 from core.models.course import Average, Batches, Course
 from core.models.milestones import Milestones
 from core.models.replayed import Replayed
@@ -23,7 +23,6 @@ from core.types import Checkpoint, Holdout, Ints, OnEpoch, Queries
 logger = logging.getLogger(__name__)
 
 VALIDATION_QUERIES = 10_000  # at most; a drawn part of them decides as well, and sooner
-PLACES = 10
 
 
 @dataclass(frozen=True)
@@ -211,11 +210,10 @@ def _step(
 def validation_score(
     score: Callable[[Queries], Tensor], holdout: Holdout, rng: np.random.Generator, block: int
 ) -> Callable[[], float]:
-    """A function that measures a model on held-out events: NDCG@10 where each query has one target.
+    """A function that measures a model on held-out events by its mean NDCG@10.
 
-    With several, each is ranked alone, 1 / log2(1 + rank) and 0 beyond 10, and their mean is the
-    query's figure. All items are ranked; those of the history are hidden unless they are the
-    target; ties count against the target. More than 10,000 queries: a drawn part.
+    All items are ranked; those of the history are hidden unless they are targets; ties count
+    against a target. More than 10,000 queries: a drawn part.
 
     Args:
         score: (B, n_items) for queries.
@@ -228,7 +226,6 @@ def validation_score(
         holdout = holdout[np.sort(rng.choice(n, VALIDATION_QUERIES, replace=False))]
     queries, targets, starts = holdout.queries, holdout.targets, holdout.offsets
     counts: Ints = np.diff(starts)
-    shares = 1 / np.maximum(counts, 1)
 
     def measure() -> float:
         gain = 0.0
@@ -242,10 +239,10 @@ def validation_score(
             hit = scores[owners, wanted]
             seen = (tensor(part.rows, scores.device), tensor(part.items, scores.device))
             scores = scores.index_put(seen, scores.new_tensor(-np.inf))
-            scores[owners, wanted] = -np.inf
-            ranks = 1 + (scores[owners] >= hit[:, None]).sum(dim=1)
+            scores[owners, wanted] = hit
+            ranks = (scores[owners] >= hit[:, None]).sum(dim=1)
             gains = torch.where(ranks <= PLACES, 1 / torch.log2(1 + ranks.double()), 0.0)
-            gain += float(gains @ tensor(shares[low:high], scores.device)[owners])
+            gain += float((gains / ideal(tensor(counts[low:high], scores.device)[owners])).sum())
         return gain / max(1, int((counts > 0).sum()))
 
     return measure

@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadInput
+from core.evaluate import evaluate
 from core.models import MODELS
 from core.models.als import ALS, ALSConfig
 from core.models.ease import EASE
 from core.models.fusion import Fusion, FusionConfig
-from core.models.mix_weights import Pairs, best_weights, mixed, ndcg, segment
+from core.models.mix_weights import Pairs, best_weights, segment
+from core.models.training import validation_score
 from core.models.transitions import Transitions
 from core.types import Holdout, Interactions, Queries, TrainData
 
@@ -191,7 +193,7 @@ def test_two_runs_at_least_and_no_fusion_of_fusions(world):
         Fusion().fit(nested, rng=np.random.default_rng(0))
 
 
-def test_competitors_are_the_best_of_each_without_history_and_other_targets():
+def test_competitors_are_the_best_of_each_without_the_history():
     train = asked(2, 6, [[1, 2], [3]], seen=1)
     scores = torch.tensor(
         [[[9.0, 1, 2, 3, 4, 5], [9, 5, 4, 3, 2, 1]], [[0.0, 6, 5, 1, 2, 3], [1, 2, 3, 4, 5, 6]]]
@@ -203,27 +205,54 @@ def test_competitors_are_the_best_of_each_without_history_and_other_targets():
         1,
     )
     assert pairs.ahead.shape == (3, 12, 2)
-    assert pairs.shares.tolist() == [0.5, 0.5, 1]
+    assert pairs.counts.tolist() == [2, 2, 1]
+    assert pairs.people == 2
     leads = [sorted(row[torch.isfinite(row[:, 0])].tolist()) for row in pairs.ahead]
-    assert leads[0] == [[2, -5], [3, -4], [4, -3]]  # items 3, 4, 5 against item 1
-    assert leads[1] == [[1, -4], [2, -3], [3, -2]]  # against item 2
+    assert leads[0] == [[1, -1], [2, -5], [3, -4], [4, -3]]  # items 2, 3, 4, 5 against item 1
+    assert leads[1] == [[-1, 1], [1, -4], [2, -3], [3, -2]]  # items 1, 3, 4, 5 against item 2
     assert leads[2] == [[-2, 2], [-1, 1], [1, -1], [2, -2]]  # items 1, 2, 4, 5 against item 3
 
 
 def test_ndcg_of_leads_by_hand():
-    ahead = torch.tensor([[-1.0, -2, -np.inf], [0, -1, -np.inf], [1, 2, 3]])
-    gain = 1 + 1 / np.log2(3) + 1 / np.log2(5) / 2
-    assert ndcg(ahead, torch.tensor([1, 1, 0.5])) == pytest.approx(gain / 2.5)
-    assert ndcg(torch.ones(1, 10), torch.ones(1)) == 0
+    ahead = torch.tensor([[-1.0, -2, -np.inf], [0, -1, -np.inf], [1, 2, 3], [1, -2, -3]])
+    both = 1 + 1 / np.log2(3)  # of the query with two targets, at rank 4 and 2
+    gain = 1 + 1 / np.log2(3) + (1 / np.log2(5) + 1 / np.log2(3)) / both
+    pairs = Pairs(ahead[..., None], torch.tensor([1, 1, 2, 2]), torch.zeros(4))
+    assert pairs.of_leads(ahead) == pytest.approx(gain / 3)
+    assert Pairs(ahead[..., None], torch.ones(1).long(), torch.zeros(1)).of_leads(
+        torch.ones(1, 10)
+    ) == pytest.approx(0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6))
+def test_what_weights_are_chosen_by_is_what_is_evaluated(seed):
+    rng = np.random.default_rng(seed)
+    targets = [1 + rng.choice(39, rng.integers(1, 15), replace=False) for _ in range(9)]
+    train = asked(9, 40, [some.tolist() for some in targets])
+    scores = torch.from_numpy(rng.normal(size=(2, 9, 40)).astype(np.float32))
+    held_out, weights = train.validation, rng.random(2)
+
+    class Sum:
+        def score(self, queries: Queries) -> torch.Tensor:
+            own = scores[:, torch.from_numpy(queries.users)].double()
+            return (own * torch.from_numpy(weights)[:, None, None]).sum(dim=0)
+
+    pairs = Pairs.of(lambda q: scores[:, torch.from_numpy(q.users)], held_out, rng, 4)
+    found = evaluate(Sum(), held_out, train=train.interactions, ks=(10,)).summary["ndcg@10"]
+    assert pairs.ndcg(weights) == pytest.approx(found["mean"])
+    measure = validation_score(Sum().score, held_out, rng, 4)
+    assert measure() == pytest.approx(found["mean"])
 
 
 def test_weights_are_as_good_as_the_best_of_a_fine_grid():
     rng = np.random.default_rng(2)
     ahead = torch.from_numpy(rng.normal(-1, 1, size=(300, 40, 2)).astype(np.float32))
-    alike = torch.ones(300)
-    found = best_weights(Pairs(ahead, alike, torch.zeros(300, dtype=torch.int64)))
-    grid = [ndcg(mixed(ahead, np.array([w, 1 - w])), alike) for w in np.linspace(0, 1, 101)]
-    assert ndcg(mixed(ahead, found[0]), alike) >= 0.99 * max(grid)
+    alone = torch.ones(300, dtype=torch.int64)
+    pairs = Pairs(ahead, alone, torch.zeros(300, dtype=torch.int64))
+    found = best_weights(pairs)
+    grid = [pairs.ndcg(np.array([w, 1 - w])) for w in np.linspace(0, 1, 101)]
+    assert pairs.ndcg(found[0]) >= 0.99 * max(grid)
     np.testing.assert_allclose(found.sum(axis=1), 1)
     np.testing.assert_allclose(found[1:], np.tile(found[1], (4, 1)))  # no pairs of their own
 
