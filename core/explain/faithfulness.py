@@ -37,13 +37,13 @@ def faithfulness(
 
     - POS@K: share in which the item is still among the first K, the most important events removed.
     - NEG@K: the same with the least important ones removed.
-    - DEL: the item's share of the softmax of the candidates' scores, the most important removed,
-      relative to that with the whole history.
+    - DEL: the item's share of the softmax of all scores, the most important removed, relative to
+      that with the whole history.
     - INS: the same with only the most important kept.
 
     Scores themselves may be negative, so their ratio means nothing; what a history adds to them
-    may be next to nothing, and dividing by it leaves the mean to a few people. The candidates are
-    those of the whole history, its own items left out; events are dropped and the rest is
+    may be next to nothing, and dividing by it leaves the mean to a few people. Ranks are among the
+    candidates of the whole history, its own items left out; events are dropped and the rest is
     asked as a stranger's history. All orders share what is asked. After "FidelityMetrics4XRec"
     (SIGIR 2025), which blanks events in place.
 

@@ -23,7 +23,7 @@ class Standing:
     scores: Array  # (M,) float64
     ranks: Ints  # (M,) from 1, among the candidates
     margins: Array  # (M,) float64, how far its score lies above its rival's
-    shares: Array  # (M,) float64, of the softmax of the candidates' scores, that is its own
+    shares: Array  # (M,) float64, of the softmax of all scores, that is its own
     gone: Array  # (M,) bool: it is not in the top k, or does not score above `below`
 
 
@@ -130,7 +130,7 @@ class Standings:
         else:
             rival = torch.full_like(own[:, 0], HIDDEN)
         score = own[:, 0].double()
-        share = torch.sigmoid(score - torch.logsumexp(others.double(), dim=1))
+        share = (score - torch.logsumexp(scores.double(), dim=1)).exp()
         return torch.stack([score, (1 + ahead).double(), score - rival.double(), share])
 
     def _others(self, scores: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ def alone(model, query, kept, item, n_items):
     """Share and rank for a history of these events, one history at a time."""
     scores = scored(model, query, kept)
     candidates = [i for i in range(n_items) if i == item or i not in query.items]
-    share = 1 / sum(math.exp(scores[i] - scores[item]) for i in candidates)
+    share = 1 / sum(math.exp(score - scores[item]) for score in scores)
     return share, sorted(candidates, key=lambda i: (-scores[i], i)).index(item) + 1
 
 
