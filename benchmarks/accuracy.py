@@ -126,7 +126,8 @@ def measured(chosen: Any, row: Row) -> Row:
         )
         said = f"{row['data']} {row['model']} {params} seed {seed}, {one['seconds']:.1f} s"
         print(f"{said}: {hidden}\n  seen items kept: {kept}", flush=True)
-        print("\n".join(f"  {json.dumps(part['told'])}" for part in parts if part["told"]))
+        for told in (part["told"] for part in parts if part["told"]):
+            print(f"  {json.dumps(told)}", flush=True)
     loo = kind.needs_validation and not getattr(config, "refit", True)
     return {**row, "params": params, "protocol": "LOO" if loo else "LOO+", **means(found)}
 

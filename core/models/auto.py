@@ -206,13 +206,13 @@ class Auto(Fusion):
     ) -> Self:
         """Choose, fit and fuse."""
         choices = choose(Facts.of(train, device), self.config.minutes)
-        taken = [choice for choice in choices if choice.taken]
-        names = _names([choice.model for choice in taken])
-        total, done = sum(choice.seconds for choice in taken), 0.0
+        named = dict(zip(_names([choice.model for choice in choices]), choices, strict=True))
+        taken = {name: choice for name, choice in named.items() if choice.taken}
+        total, done = sum(choice.seconds for choice in taken.values()), 0.0
         models: list[Recommender] = []
         probes: list[Recommender] = []
         took = {}
-        for name, choice in zip(names, taken, strict=True):
+        for name, choice in taken.items():
             began, after = time.perf_counter(), done + choice.seconds / total
             middle = (done + after) / 2
             told = part_of(on_epoch, name, done, middle)
@@ -220,9 +220,9 @@ class Auto(Fusion):
             probes.append(probe.fit(without_known(train), rng=rng, device=device, on_epoch=told))
             told = part_of(on_epoch, name, middle, after)
             models.append(self._final(probe, name, train, rng, device, told))
-            took[id(choice)], done = round(time.perf_counter() - began, 1), after
-        self._choices = [asdict(choice) | {"took": took.get(id(choice))} for choice in choices]
-        self._fuse(names, models, probes if asked(train) else None, train, rng, device)
+            took[name], done = round(time.perf_counter() - began, 1), after
+        self._choices = [asdict(one) | {"took": took.get(name)} for name, one in named.items()]
+        self._fuse(tuple(taken), models, probes if asked(train) else None, train, rng, device)
         self._drop_weightless()
         return self
 

@@ -35,6 +35,7 @@ class Pairs:
     def __init__(self, ahead: Tensor, counts: Tensor, segments: Tensor) -> None:
         self.ahead = ahead  # (P, M, C) competitor - target; -inf where there is none
         self.counts = counts  # (P,) targets of the same query
+        self._ideal = ideal(counts)
         self.segments = segments  # (P,)
 
     def where(self, own: Tensor) -> Pairs:
@@ -54,7 +55,7 @@ class Pairs:
         """The mean NDCG@10 where competitors (P, M) lead by so much."""
         ranks = 1 + (ahead >= 0).sum(dim=1)
         gains = torch.where(ranks <= PLACES, 1 / torch.log2(1 + ranks), 0.0)
-        return float((gains / ideal(self.counts)).sum()) / max(self.people, 1e-9)
+        return float((gains / self._ideal).sum()) / max(self.people, 1e-9)
 
     @classmethod
     def of(cls, parts: Parts, holdout: Holdout, rng: np.random.Generator, block: int) -> Pairs:

@@ -35,18 +35,16 @@ class Replayed:
         loss: The mean loss of rows on the GPU, padded with the number of rows to (size,), each
             padded to a width.
         parameters: What learns.
-        widths: What each row of the log is padded to, (n,), on the CPU.
-        batches: How many rows a step has.
+        batches: How many rows a step has, and to what each is padded.
     """
 
     def __init__(
         self,
         loss: Callable[[Tensor, int], Tensor],
         parameters: Iterable[torch.nn.Parameter],
-        widths: Tensor,
         batches: Batches,
     ) -> None:
-        self._loss, self._widths, self._batches = loss, widths, batches
+        self._loss, self._batches = loss, batches
         self._parameters = [p for p in parameters if p.requires_grad]
         self._learning: list[torch.nn.Parameter] = []  # those that the loss hangs on
         self._graphs: dict[int, Recorded | None] = {}  # by width; None: it was seen once
@@ -79,9 +77,10 @@ class Replayed:
 
     def _padded(self, rows: Tensor) -> tuple[Tensor, int]:
         """As many rows as a step has, on the GPU, and their width."""
-        padded = functional.pad(rows, (0, self.size - len(rows)), value=len(self._widths))
+        widths = self._batches.widths
+        padded = functional.pad(rows, (0, self.size - len(rows)), value=len(widths))
         device = self._parameters[0].device
-        return padded.to(device, non_blocking=True), int(self._widths[rows].max())
+        return padded.to(device, non_blocking=True), int(widths[rows].max())
 
     def _step(self, rows: Tensor, width: int) -> Tensor:
         value = self._loss(rows, width)

@@ -204,7 +204,7 @@ class Unified(Towered[Network]):
 
         batches = Batches(windows.lengths, config.batch, generator)
         if device.type == "cuda" and not sampled:  # a drawn sample has no fixed shape
-            return batches, Replayed(loss, net.parameters(), batches.widths, batches)
+            return batches, Replayed(loss, net.parameters(), batches)
         return batches, loss
 
     def _states(self, queries: Queries) -> Tensor:

@@ -55,7 +55,7 @@ def left(net: nn.Module, value: torch.Tensor) -> list[torch.Tensor]:
 @pytest.mark.parametrize("seen", ["competes", "left out"])
 def test_what_fills_a_step_up_changes_neither_the_loss_nor_its_gradients(told, seen):
     net, batches, loss = task(told, seen=seen)
-    fixed = Replayed(loss, net.parameters(), batches.widths, batches)
+    fixed = Replayed(loss, net.parameters(), batches)
     for rows in [*batches, torch.tensor([0])]:
         wanted = with_gradients(net, loss(rows))
         torch.testing.assert_close(with_gradients(net, fixed(rows)), wanted)
@@ -74,7 +74,7 @@ def test_short_memory_makes_a_step_of_fewer_rows():
         return x.weight.sum() ** 2
 
     batches = Batches(torch.tensor([5, 6]), 8, torch.Generator().manual_seed(0))
-    fixed = Replayed(loss, x.parameters(), batches.widths, batches)
+    fixed = Replayed(loss, x.parameters(), batches)
     optimise(x, batches, fixed, config=TrainingSettings(), epochs=1)
     assert sizes == [(8, 6), (4, 6), (2, 6)]
     assert batches.size == 2
