@@ -126,7 +126,7 @@ def _found(findings: Mapping[str, Any]) -> str:
     text = ""
     for choice in findings.get("choices", ()):
         how = f"{choice['took']:.1f} s" if choice["taken"] else "not taken"
-        text += f"\n{choice['model']}: {how}, {choice['why']}"
+        text += f"\n{choice['name']}: {how}, {choice['why']}"
     segments = [f"from {edge} events" for edge in findings["segments"]]
     rows = [
         {

@@ -19,7 +19,9 @@ from core.types import OnEpoch, Recommender, TrainData
 LONG = 50.0  # events in a typical history, from which on a log is treated like one of films
 ENOUGH_EVENTS = 10_000  # for a neural model to learn what counting does not
 MANY_EVENTS = 500_000  # below, more and shorter windows of a history teach more than few long ones
-RECENT_DAYS = 60.0  # that a log must span, for its last week to be something of its own
+WINDOWS = (1, 7, 30, 90, 365, 1000)  # days whose popularity may be a trend
+SHORTEST, LONGEST = 0.01, 0.25  # a window, as a share of the log's days
+RANK_SHARE = 1 / 32  # directions per person or item that gfcf keeps, of whichever are fewer
 USUAL_EPOCHS, FEWEST_EPOCHS = 20, 5
 
 
@@ -77,6 +79,12 @@ class Choice:
     taken: bool
     why: str
     seconds: float  # to fit it twice, for the choice of weights and for good: the order of it
+    apart: str = ""  # what tells it from another of the same model
+
+    @property
+    def name(self) -> str:
+        """What the component is called."""
+        return f"{self.model} {self.apart}".strip()
 
 
 def choose(facts: Facts, minutes: float) -> list[Choice]:
@@ -95,25 +103,28 @@ def choose(facts: Facts, minutes: float) -> list[Choice]:
     again = "two networks from different draws err less than one"
     if first.seconds > (left := left - first.seconds):
         again += f", but another would take {first.seconds:,.0f} s, and {left:,.0f} s are left"
-    return [*found, first, replace(first, why=again, taken=first.seconds <= left)]
+    second = replace(first, why=again, taken=first.seconds <= left, apart="2")
+    return [*found, first, second]
 
 
 def _candidates(facts: Facts) -> Iterator[Choice]:
     """All but the neural one; seconds as on two CPU cores or on a GPU of a data centre."""
     gpu, long = facts.device != "cpu", facts.length >= LONG
 
-    def choice(model: str, params: dict[str, Any], taken: bool, why: str, cpu_s: float) -> Choice:
-        return Choice(model, params, taken, why, 2 * cpu_s * (0.05 if gpu else 1) + 0.1)
+    def choice(
+        model: str, params: dict[str, Any], taken: bool, why: str, cpu_s: float, apart: str = ""
+    ) -> Choice:
+        return Choice(model, params, taken, why, 2 * cpu_s * (0.05 if gpu else 1) + 0.1, apart)
 
     yield choice("popularity", {}, True, "what to show to people without a history", 0)
-    recent = facts.days >= RECENT_DAYS
-    yield choice(
-        "recent_popularity",
-        {"window_days": 7.0},
-        recent,
-        f"the log spans {facts.days:,.0f} days" + ("" if recent else ", too few to have a trend"),
-        0,
-    )
+    spans = f"the log spans {facts.days:,.0f} days"
+    windows = [n for n in WINDOWS if SHORTEST * facts.days <= n <= LONGEST * facts.days]
+    for window in windows:
+        params = {"window_days": float(window)}
+        yield choice("recent_popularity", params, True, spans, 0, f"{window} d")
+    if not windows:
+        why = f"{spans}, too few to have a trend"
+        yield choice("recent_popularity", {"window_days": 1.0}, False, why, 0)
     yield choice(
         "content",
         {},
@@ -142,12 +153,13 @@ def _candidates(facts: Facts) -> Iterator[Choice]:
         else f"{facts.items:,} items would need {need / 2**30:,.0f} GiB",
         8e-12 * facts.items**3,
     )
+    rank = int(np.clip(RANK_SHARE * min(facts.users, facts.items) // 32 * 32, 64, 1024))
     yield choice(
         "gfcf",
-        {},
+        {"rank": rank},
         not facts.ordered,
         "the log has no order" if not facts.ordered else "the log has an order, others use it",
-        2e-5 * facts.events,
+        (1e-5 + 5e-8 * rank) * facts.events,
     )
 
 
@@ -206,8 +218,7 @@ class Auto(Fusion):
     ) -> Self:
         """Choose, fit and fuse."""
         choices = choose(Facts.of(train, device), self.config.minutes)
-        named = dict(zip(_names([choice.model for choice in choices]), choices, strict=True))
-        taken = {name: choice for name, choice in named.items() if choice.taken}
+        taken = {choice.name: choice for choice in choices if choice.taken}
         total, done = sum(choice.seconds for choice in taken.values()), 0.0
         models: list[Recommender] = []
         probes: list[Recommender] = []
@@ -221,7 +232,9 @@ class Auto(Fusion):
             told = part_of(on_epoch, name, middle, after)
             models.append(self._final(probe, name, train, rng, device, told))
             took[name], done = round(time.perf_counter() - began, 1), after
-        self._choices = [asdict(one) | {"took": took.get(name)} for name, one in named.items()]
+        self._choices = [
+            asdict(one) | {"name": one.name, "took": took.get(one.name)} for one in choices
+        ]
         self._fuse(tuple(taken), models, probes if asked(train) else None, train, rng, device)
         self._drop_weightless()
         return self
@@ -248,17 +261,6 @@ class Auto(Fusion):
     def findings(self) -> dict[str, Any]:
         """What was chosen and why, beside what a fusion finds."""
         return super().findings() | {"choices": self._choices}
-
-
-def _names(models: list[str]) -> tuple[str, ...]:
-    """What the components are called, each differently.
-
-    >>> _names(["ease", "unified", "unified"])
-    ('ease', 'unified', 'no. 2 unified')
-    """
-    counts = [models[: place + 1].count(model) for place, model in enumerate(models)]
-    pairs = zip(counts, models, strict=True)
-    return tuple(model if n == 1 else f"no. {n} {model}" for n, model in pairs)
 
 
 def _probe(choice: Choice) -> Recommender:

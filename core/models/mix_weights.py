@@ -14,7 +14,7 @@ from core.types import Array, Holdout, Queries
 BEST = 60  # of each component compete with a target; NDCG@10 needs those ahead of it, to ten
 PAIRS = 20_000  # of query and target, at most
 EDGES = (1, 5, 20, 100)  # a history's length falls into one of five segments
-PRIOR = 200  # people that the weights of all segments together count for in each
+PRIOR = 200  # people that the best component alone counts for, and all segments in each of them
 RATIOS = np.concatenate([[0.0], np.geomspace(0.003, 10, 22)])  # of a weight to the largest other
 ROUNDS = 6  # over all components, at most: then each has been fitted to the others
 
@@ -100,22 +100,28 @@ def best_weights(pairs: Pairs) -> Array:
     """Weights (segments, C) ≥ 0, the sum of each row 1, of highest NDCG@10.
 
     One component after the other gets the weight that is best beside the others', from a grid,
-    until none changes; once from the best component alone and once from all alike. Segments of few
-    people lean on all together.
+    until none changes; once from the best component alone and once from all alike. Few people lean
+    on the best component alone, segments of few on all together.
     """
     n = pairs.ahead.shape[2]
     alone = [pairs.of_leads(pairs.ahead[..., c]) for c in range(n)]
-    starts = [np.eye(n)[int(np.argmax(alone))], np.full(n, 1 / n)]
-    together = max((_climb(pairs, start) for start in starts), key=lambda found: found[1])[0]
+    best = np.eye(n)[int(np.argmax(alone))]
+    climbed = (_climb(pairs, start) for start in (best, np.full(n, 1 / n)))
+    together = _lean(max(climbed, key=lambda found: found[1])[0], pairs.people, best)
     rows = []
     for place in range(len(EDGES) + 1):
         own = pairs.where(pairs.segments == place)
         if people := own.people:
-            fitted = _climb(own, together)[0]
-            rows.append((people * fitted + PRIOR * together) / (people + PRIOR))
+            rows.append(_lean(_climb(own, together)[0], people, together))
         else:
             rows.append(together)
     return np.stack(rows)
+
+
+def _lean(fitted: Array, people: float, prior: Array) -> Array:
+    """The fitted weights (C,), the more of the prior ones in them the fewer people they are of."""
+    leaning: Array = (people * fitted + PRIOR * prior) / (people + PRIOR)
+    return leaning
 
 
 def _climb(pairs: Pairs, start: Array) -> tuple[Array, float]:

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.artifact import Run
-from dashboard.components.labels import metric_label, model_label, seconds_label
+from dashboard.components.labels import component_label, metric_label, model_label, seconds_label
 from dashboard.components.page import section, table
 from dashboard.state import t
 
@@ -33,7 +33,7 @@ def findings(run: Run) -> None:
         section("findings.choices")
         rows = [
             {
-                "model": model_label(choice["model"]),
+                "model": component_label(choice.get("name", choice["model"])),
                 "taken": seconds_label(choice["took"]) if choice["taken"] else t("findings.left"),
                 "why": choice["why"],
             }
@@ -51,10 +51,11 @@ def _components(
     """
     headers = [] if candidates else [t("findings.from", n=edge) for edge in segments]
     does = [t("findings.finds", n=candidates), t("findings.orders")] if candidates else []
+    runs = [not one["name"].startswith(one["model"]) for one in components]
     rows = [
         {
-            "model": model_label(one["model"]),
-            "run": one["name"][:6] if one["name"] != one["model"] else "–",
+            "model": model_label(one["model"]) if runs[place] else component_label(one["name"]),
+            "run": one["name"][:6] if runs[place] else "–",
             metric_label("ndcg@10"): one["validation"],
             **(
                 {t("findings.does"): does[place]}
@@ -70,7 +71,7 @@ def _components(
     }
     alone = st.column_config.NumberColumn(t("findings.alone"), format="%.4f")
     frame = pd.DataFrame(rows)
-    if set(frame["run"]) == {"–"}:
+    if not any(runs):
         frame = frame.drop(columns="run")
     table(
         frame,

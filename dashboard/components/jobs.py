@@ -8,7 +8,7 @@ import streamlit as st
 from core import jobs
 from core.data.store import Workspace
 from dashboard.charts.training import epochs
-from dashboard.components.labels import metric_label, model_label, seconds_label
+from dashboard.components.labels import component_label, metric_label, model_label, seconds_label
 from dashboard.components.page import figure, link
 from dashboard.components.search import trial_curve
 from dashboard.state import dark, t
@@ -104,7 +104,7 @@ def epoch_curves(workspace: Workspace, run_id: str) -> None:
     last = told[-1]
     facts = [t("job.epoch", epoch=last["epoch"], epochs=last["epochs"])]
     if last.get("component"):
-        facts.insert(0, model_label(last["component"]))
+        facts.insert(0, component_label(last["component"]))
     if last.get("refit"):
         facts.append(t("job.refit"))
     if last.get("rows_per_second"):

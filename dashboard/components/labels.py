@@ -15,6 +15,15 @@ def model_label(model: str) -> str:
     return text_or(f"model.{model}", model)
 
 
+def component_label(name: str) -> str:
+    """Such as "Recent popularity 90 d": the component's model, then what tells it from another.
+
+    What is called otherwise, such as a run, keeps its name.
+    """
+    model, space, apart = name.partition(" ")
+    return model_label(model) + space + apart
+
+
 def text_or(key: str, otherwise: str, **values: Any) -> str:
     """The text of this key, or what the core calls it where the pages have no words for it yet."""
     try:

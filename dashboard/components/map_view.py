@@ -16,7 +16,7 @@ from dashboard import cache, maps, served, state
 from dashboard.charts import theme
 from dashboard.charts.points import Colouring, sizes
 from dashboard.components.context import Context
-from dashboard.components.labels import run_label, text_or
+from dashboard.components.labels import component_label, run_label, text_or
 from dashboard.components.map_colours import colour_label, colouring_of
 from dashboard.components.people import escaped
 from dashboard.components.point_map import Shown, clicked, legend, point_map
@@ -56,8 +56,10 @@ def space_label(now: Context) -> Callable[[str], str]:
 
     def label(space: str) -> str:
         part, _, rest = space.partition(":")
-        kind = text_or(f"embeddings.space.{rest or part}", rest or part)
-        return kind if part not in runs else f"{runs[part]} · {kind}" if rest else runs[part]
+        of = runs.get(part, component_label(part))
+        if rest:
+            return f"{of} · {text_or(f'embeddings.space.{rest}', rest)}"
+        return of if part in runs else text_or(f"embeddings.space.{part}", of)
 
     return label
 

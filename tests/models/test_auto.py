@@ -62,7 +62,29 @@ def test_what_the_data_do_not_have_is_not_used():
     assert "no order" in why_not(unordered, "unified")
     assert "gfcf" in taken(unordered)
     assert "too few to have a trend" in why_not(replace(RETAIL, days=3), "recent_popularity")
+    assert "0 days, too few" in why_not(unordered, "recent_popularity")
     assert "900 events are too few" in why_not(replace(RETAIL, events=900), "unified")
+
+
+@pytest.mark.parametrize(
+    ("days", "windows"), [(4, [1]), (30, [1, 7]), (400, [7, 30, 90]), (8_000, [90, 365, 1000])]
+)
+def test_trends_are_as_long_as_the_log_allows(days: float, windows: list[int]):
+    found = [
+        choice
+        for choice in choose(replace(RETAIL, days=days), 4)
+        if choice.model == "recent_popularity"
+    ]
+    assert [choice.params["window_days"] for choice in found] == windows
+    assert [choice.name for choice in found] == [f"recent_popularity {n} d" for n in windows]
+    assert all(choice.taken for choice in found)
+
+
+def test_the_filter_keeps_more_of_a_larger_graph():
+    sets = replace(RETAIL, ordered=False)
+    assert params(sets, "gfcf")["rank"] == 352
+    assert params(replace(sets, items=500), "gfcf")["rank"] == 64
+    assert params(replace(sets, users=10**6, items=10**5), "gfcf")["rank"] == 1024
 
 
 def test_memory_and_time_are_kept_to():
@@ -90,6 +112,7 @@ def test_with_time_left_a_second_network_is_trained():
     first, second = [choice for choice in choose(RETAIL, 60) if choice.model == "unified"]
     assert second.taken
     assert second.params == first.params
+    assert (first.name, second.name) == ("unified", "unified 2")
     enough = sum(choice.seconds for choice in choose(RETAIL, 60) if choice.taken) - second.seconds
     *_, alone, left = choose(RETAIL, (enough + 1) / 60)
     assert alone.taken

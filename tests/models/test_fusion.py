@@ -247,14 +247,25 @@ def test_what_weights_are_chosen_by_is_what_is_evaluated(seed):
 
 def test_weights_are_as_good_as_the_best_of_a_fine_grid():
     rng = np.random.default_rng(2)
-    ahead = torch.from_numpy(rng.normal(-1, 1, size=(300, 40, 2)).astype(np.float32))
-    alone = torch.ones(300, dtype=torch.int64)
-    pairs = Pairs(ahead, alone, torch.zeros(300, dtype=torch.int64))
+    ahead = torch.from_numpy(rng.normal(-1, 1, size=(6000, 40, 2)).astype(np.float32))
+    alone = torch.ones(6000, dtype=torch.int64)
+    pairs = Pairs(ahead, alone, torch.zeros(6000, dtype=torch.int64))
     found = best_weights(pairs)
     grid = [pairs.ndcg(np.array([w, 1 - w])) for w in np.linspace(0, 1, 101)]
     assert pairs.ndcg(found[0]) >= 0.99 * max(grid)
     np.testing.assert_allclose(found.sum(axis=1), 1)
     np.testing.assert_allclose(found[1:], np.tile(found[1], (4, 1)))  # no pairs of their own
+
+
+def test_weights_of_few_people_lean_on_the_best_component():
+    rng = np.random.default_rng(2)
+    ahead = torch.from_numpy(rng.normal((-1, -0.9), 1, size=(6000, 40, 2)).astype(np.float32))
+    pairs = Pairs(ahead, torch.ones(6000, dtype=torch.int64), torch.zeros(6000, dtype=torch.int64))
+    some = pairs.where(torch.arange(20))
+    few, many = best_weights(some)[0], best_weights(pairs)[0]
+    best = int(np.argmax([some.of_leads(some.ahead[..., c]) for c in (0, 1)]))
+    assert few[best] >= 200 / 220
+    assert 0.3 < many[best] < 0.7
 
 
 def test_segments_are_by_length():

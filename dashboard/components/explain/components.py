@@ -13,7 +13,7 @@ from dashboard.charts import explain as charts
 from dashboard.components.explain.case import Case
 from dashboard.components.explain.values import Waterfall
 from dashboard.components.explain.words import figures, listed
-from dashboard.components.labels import model_label
+from dashboard.components.labels import component_label, model_label
 from dashboard.components.page import figure, section
 from dashboard.state import dark, mark, t
 
@@ -65,8 +65,9 @@ def component_labels(case: Case) -> list[str]:
     model = cache.loaded(case.workspace, case.run).model
     names = model.adding if isinstance(model, Additive) else ()
     told = (case.run.meta.get("findings") or {}).get("components") or []
-    models = {one["name"]: model_label(one["model"]) for one in told}
-    labels = [models.get(name, model_label(name)) for name in names]
+    models = {one["name"]: one["model"] for one in told}
+    runs = {name: model_label(of) for name, of in models.items() if not name.startswith(of)}
+    labels = [runs.get(name, component_label(name)) for name in names]
     pairs = zip(labels, names, strict=True)
     return [f"{label} · {name[:6]}" if labels.count(label) > 1 else label for label, name in pairs]
 
