@@ -309,6 +309,20 @@ def test_a_fusion_says_what_each_component_counts(
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_what_was_chosen_is_told_apart(open_page: Open, trained: Workspace, language: str) -> None:
+    run = pipeline.train(trained, "movielens", "auto", {"minutes": "0.1"}, device="cpu")
+    page = open_page(trained, "train", dataset="movielens", run=run.id, language=language)
+    assert not page.error
+    components, choices = (one.value for one in page.dataframe[:2])
+    told = list(choices["model"])
+    assert len(set(told)) == len(told)
+    assert f"{text(language, 'model.recent_popularity')} 365 d" in told
+    assert set(components["model"]) <= set(told)
+    assert "run" not in components
+    artifact.delete(trained, run.id)
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
 def test_two_stages_say_what_each_does(open_page: Open, trained: Workspace, language: str) -> None:
     parts = {"components": "popularity,transitions", "method": "stages", "candidates": "300"}
     run = pipeline.train(trained, "movielens", "fusion", parts, device="cpu")
