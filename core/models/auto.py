@@ -166,7 +166,7 @@ def _candidates(facts: Facts) -> Iterator[Choice]:
 def _unified(facts: Facts, left: float) -> Choice:
     """The transformer in the size that the device and the time allow."""
     gpu, long = facts.device != "cpu", facts.length >= LONG
-    params: dict[str, Any] = {"dropout": 0.3, "patience": 3}
+    params: dict[str, Any] = {"dropout": 0.3, "patience": 5 if gpu else 3}
     if gpu:
         params |= {"dim": 256, "heads": 4, "max_len": 200 if long else 50}
         params |= {"temperature": 0.05 if long else 0.07}
