@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from core.models.blocks import PLACES, ideal, tensor
 from core.types import Array, Holdout, Queries
@@ -72,7 +73,12 @@ class Pairs:
         enough = int(np.searchsorted(counts[order].cumsum(), PAIRS)) + 1
         chosen = np.sort(order[:enough])
         blocks = [holdout[chosen[low : low + block]] for low in range(0, len(chosen), block)]
-        ahead = torch.cat([_ahead(parts, one) for one in blocks])
+        leads = [_ahead(parts, one) for one in blocks]
+        widest = max(one.shape[1] for one in leads)
+        pads = [(0, 0, 0, widest - one.shape[1]) for one in leads]
+        ahead = torch.cat(
+            [pad(one, by, value=-torch.inf) for one, by in zip(leads, pads, strict=True)]
+        )
         n = counts[chosen]
         segments = np.repeat(segment(holdout.queries[chosen]), n)
         return cls(ahead, *(tensor(x, ahead.device) for x in (np.repeat(n, n), segments)))
@@ -89,9 +95,13 @@ def _ahead(parts: Parts, holdout: Holdout) -> Tensor:
     allowed[:, tensor(queries.rows, device), tensor(queries.items, device)] = -torch.inf
     allowed[:, owners, items] = wanted  # people do repeat
     best = allowed.topk(min(BEST, allowed.shape[2]), dim=2).indices
-    union = best.permute(1, 0, 2).flatten(1).sort(dim=1).values  # (B, M)
-    others = allowed.gather(2, union.expand(len(scores), -1, -1))
-    others[:, :, 1:].masked_fill_(union[:, 1:] == union[:, :-1], -torch.inf)  # found twice
+    union = best.permute(1, 0, 2).flatten(1).sort(dim=1).values
+    again = torch.zeros_like(union, dtype=torch.bool)  # found by an earlier component too
+    again[:, 1:] = union[:, 1:] == union[:, :-1]
+    again, order = again.int().sort(dim=1, stable=True)
+    width = int((again == 0).sum(dim=1).max())
+    union, again = union.gather(1, order)[:, :width], again[:, :width].bool()  # (B, M)
+    others = allowed.gather(2, union.expand(len(scores), -1, -1)).masked_fill_(again, -torch.inf)
     ahead = (others[:, owners] - wanted[:, :, None]).permute(1, 2, 0).contiguous()
     return ahead.masked_fill_((union[owners] == items[:, None])[:, :, None], -torch.inf)
 

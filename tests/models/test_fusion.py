@@ -204,7 +204,7 @@ def test_competitors_are_the_best_of_each_without_the_history():
         np.random.default_rng(0),
         1,
     )
-    assert pairs.ahead.shape == (3, 12, 2)
+    assert pairs.ahead.shape == (3, 6, 2)  # each competitor once
     assert pairs.counts.tolist() == [2, 2, 1]
     assert pairs.people == 2
     leads = [sorted(row[torch.isfinite(row[:, 0])].tolist()) for row in pairs.ahead]
