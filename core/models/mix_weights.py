@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ BEST = 60  # of each component compete with a target; NDCG@10 needs those ahead 
 PAIRS = 20_000  # of query and target, at most
 EDGES = (1, 5, 20, 100)  # a history's length falls into one of five segments
 PRIOR = 200  # people that the best component alone counts for, and all segments in each of them
+SURE = 2.0  # standard errors by which other weights must be better to be taken
 RATIOS = np.concatenate([[0.0], np.geomspace(0.003, 10, 22)])  # of a weight to the largest other
 ROUNDS = 6  # over all components, at most: then each has been fitted to the others
 
@@ -30,7 +31,8 @@ def segment(queries: Queries) -> Array:
 class Pairs:
     """Held-out items, each with how far its competitors are ahead in every component.
 
-    The competitors are the best of each component, without the history.
+    The competitors are the best of each component, without the history. The pairs of a query stand
+    together, all of them.
     """
 
     def __init__(self, ahead: Tensor, counts: Tensor, segments: Tensor) -> None:
@@ -40,7 +42,7 @@ class Pairs:
         self.segments = segments  # (P,)
 
     def where(self, own: Tensor) -> Pairs:
-        """Some of them."""
+        """Those of some queries."""
         return Pairs(self.ahead[own], self.counts[own], self.segments[own])
 
     @property
@@ -54,9 +56,21 @@ class Pairs:
 
     def of_leads(self, ahead: Tensor) -> float:
         """The mean NDCG@10 where competitors (P, M) lead by so much."""
+        return float(self._gains(ahead).sum()) / max(self.people, 1e-9)
+
+    def _gains(self, ahead: Tensor) -> Tensor:
+        """What each pair (P,) adds to its query's NDCG@10."""
         ranks = 1 + (ahead >= 0).sum(dim=1)
-        gains = torch.where(ranks <= PLACES, 1 / torch.log2(1 + ranks), 0.0)
-        return float((gains / self._ideal).sum()) / max(self.people, 1e-9)
+        return torch.where(ranks <= PLACES, 1 / torch.log2(1 + ranks), 0.0) / self._ideal
+
+    def surely_better(self, weights: Array, than: Array) -> bool:
+        """Whether these weights (C,) beat others by SURE standard errors, paired by query."""
+        gained, lost = (self._gains(mixed(self.ahead, one)).double() for one in (weights, than))
+        share = 1 / self.counts.double()
+        query = (share.cumsum(0) - share / 2).long()
+        each = torch.zeros(int(query[-1]) + 1, dtype=torch.float64, device=query.device)
+        each.index_add_(0, query, gained - lost)
+        return bool(each.mean() > SURE * each.std(correction=0) / len(each) ** 0.5)
 
     @classmethod
     def of(cls, parts: Parts, holdout: Holdout, rng: np.random.Generator, block: int) -> Pairs:
@@ -110,28 +124,25 @@ def best_weights(pairs: Pairs) -> Array:
     """Weights (segments, C) ≥ 0, the sum of each row 1, of highest NDCG@10.
 
     One component after the other gets the weight that is best beside the others', from a grid,
-    until none changes; once from the best component alone and once from all alike. Few people lean
-    on the best component alone, segments of few on all together.
+    until none changes; once from the best component alone and once from all alike. They are taken
+    if they are surely better than the best component alone, and lean on it the more, the fewer
+    people they are of; a segment's own, if surely better than those of all, lean on these.
     """
     n = pairs.ahead.shape[2]
     alone = [pairs.of_leads(pairs.ahead[..., c]) for c in range(n)]
     best = np.eye(n)[int(np.argmax(alone))]
-    climbed = (_climb(pairs, start) for start in (best, np.full(n, 1 / n)))
-    together = _lean(max(climbed, key=lambda found: found[1])[0], pairs.people, best)
-    rows = []
-    for place in range(len(EDGES) + 1):
-        own = pairs.where(pairs.segments == place)
-        if people := own.people:
-            rows.append(_lean(_climb(own, together)[0], people, together))
-        else:
-            rows.append(together)
-    return np.stack(rows)
+    together = _sure(pairs, (best, np.full(n, 1 / n)), best)
+    parts = (pairs.where(pairs.segments == place) for place in range(len(EDGES) + 1))
+    return np.stack([_sure(own, (together,), together) for own in parts])
 
 
-def _lean(fitted: Array, people: float, prior: Array) -> Array:
-    """The fitted weights (C,), the more of the prior ones in them the fewer people they are of."""
+def _sure(pairs: Pairs, starts: Sequence[Array], prior: Array) -> Array:
+    """The best weights (C,) from these starts, leaning on the prior ones; those if not surely."""
+    if not (people := pairs.people):
+        return prior
+    fitted = max((_climb(pairs, start) for start in starts), key=lambda found: found[1])[0]
     leaning: Array = (people * fitted + PRIOR * prior) / (people + PRIOR)
-    return leaning
+    return leaning if pairs.surely_better(leaning, prior) else prior
 
 
 def _climb(pairs: Pairs, start: Array) -> tuple[Array, float]:

@@ -268,6 +268,22 @@ def test_weights_of_few_people_lean_on_the_best_component():
     assert 0.3 < many[best] < 0.7
 
 
+def test_other_weights_must_be_better_for_enough_people():
+    def pairs(better: int, targets: int) -> Pairs:
+        """Of 100 people; for some of them component 1 puts all targets before the competitor."""
+        ahead = torch.ones(100, targets, 1, 2)
+        ahead[:better, ..., 1] = -1
+        counts = torch.full((100 * targets,), targets)
+        return Pairs(ahead.reshape(-1, 1, 2), counts, torch.zeros_like(counts))
+
+    one, other = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+    for targets in (1, 3):  # not more sure with more targets of the same people
+        assert not pairs(3, targets).surely_better(other, one)  # 1.8 standard errors
+        assert pairs(5, targets).surely_better(other, one)  # 2.3
+        assert not pairs(5, targets).surely_better(one, other)
+        assert not pairs(5, targets).surely_better(one, one)
+
+
 def test_segments_are_by_length():
     lengths = [0, 4, 5, 19, 20, 99, 100, 500]
     n = sum(lengths)
