@@ -54,11 +54,12 @@ class Fusion:
     """S(q, i) = Σ_c w_c · z_c(q, i), z_c = (s_c - μ_c) / σ_c, w_c ≥ 0, Σ w_c = 1.
 
     μ and σ are those of a component's scores over all items: of each history, or frozen, one pair
-    for all histories of a segment. The weights, a row per segment of history length, are
-    those of highest NDCG@10 on validation, where they are surely better than the best component alone
-    (mix_weights.py), found on components fitted anew without the validation events, and then used for those given, which may know them. If even so
-    the sum is worse on validation than the best component, that one has all the weight. Without
-    validation events all weigh alike. `ranks` is reciprocal rank fusion, 1 / (60 + rank) of each
+    for all histories of a segment. The weights, a row per segment of history length, are those of
+    highest NDCG@10 on validation, where they are surely better than the best component alone
+    (mix_weights.py). They are found on components fitted anew without the validation events, and
+    then used for those given, which may know them. If even so the sum is worse on validation than
+    the best component, that one has all the weight. Without validation events all weigh alike.
+    `ranks` is reciprocal rank fusion, 1 / (60 + rank) of each
     added up (Cormack, Clarke, Büttcher, SIGIR 2009). `stages` has two components, the first of
     which finds what the second orders (mix.py). The state holds the components: it is whole.
     """
