@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -23,6 +23,28 @@ WINDOWS = (1, 7, 30, 90, 365, 1000)  # days whose popularity may be a trend
 SHORTEST, LONGEST = 0.01, 0.25  # a window, as a share of the log's days
 RANK_SHARE = 1 / 32  # directions per person or item that gfcf keeps, of whichever are fewer
 USUAL_EPOCHS, FEWEST_EPOCHS = 20, 5
+WHY = {  # why a model was taken or not
+    "visitors": "what to show to people without a history",
+    "spans": "the log spans {days:,.0f} days",
+    "brief": "the log spans {days:,.0f} days, too few to have a trend",
+    "attributes": "the items have attributes",
+    "nothing_known": "nothing is known of the items",
+    "ordered": "the log has an order",
+    "unordered": "the log has no order",
+    "no_order": "the log has no order to learn from",
+    "order_used": "the log has an order, others use it",
+    "every_log": "suits every log",
+    "large_too": "suits every log, also a large one",
+    "few_items": "{items:,} items are few enough",
+    "many_items": "{items:,} items would need {gib:,.0f} GiB",
+    "network": "the log has an order and events enough to learn it",
+    "few_events": "{events:,} events are too few for a neural model",
+    "late": "would take {seconds:,.0f} s, and {left:,.0f} s are left",
+    "late_at_least": "would take {seconds:,.0f} s at least, and {left:,.0f} s are left",
+    "another": "two networks from different draws err less than one",
+    "another_late": "two networks from different draws err less than one, but another would take "
+    "{seconds:,.0f} s, and {left:,.0f} s are left",
+}
 
 
 @dataclass(frozen=True)
@@ -77,9 +99,15 @@ class Choice:
     model: str
     params: Mapping[str, Any]
     taken: bool
-    why: str
+    reason: str  # a key of WHY
     seconds: float  # to fit it twice, for the choice of weights and for good: the order of it
     apart: str = ""  # what tells it from another of the same model
+    about: Mapping[str, float] = field(default_factory=dict)  # the numbers in its reason
+
+    @property
+    def why(self) -> str:
+        """Its reason in words."""
+        return WHY[self.reason].format(**self.about)
 
     @property
     def name(self) -> str:
@@ -91,19 +119,19 @@ def choose(facts: Facts, minutes: float) -> list[Choice]:
     """What to train on such data, and what not, on a budget; the last gets what time is left."""
     left, found = 60 * minutes, []
     for choice in _candidates(facts):
-        late = choice.taken and choice.seconds > left
-        if late:
-            why = f"would take {choice.seconds:,.0f} s, and {left:,.0f} s are left"
-            choice = replace(choice, taken=False, why=why)
+        if choice.taken and choice.seconds > left:
+            about = {"seconds": choice.seconds, "left": left}
+            choice = replace(choice, taken=False, reason="late", about=about)
         left -= choice.seconds if choice.taken else 0
         found.append(choice)
     first = _unified(facts, left)
     if not first.taken:
         return [*found, first]
-    again = "two networks from different draws err less than one"
-    if first.seconds > (left := left - first.seconds):
-        again += f", but another would take {first.seconds:,.0f} s, and {left:,.0f} s are left"
-    second = replace(first, why=again, taken=first.seconds <= left, apart="2")
+    left -= first.seconds
+    about = {"seconds": first.seconds, "left": left}
+    second = replace(first, reason="another", apart="2", about=about)
+    if first.seconds > left:
+        second = replace(second, taken=False, reason="another_late")
     return [*found, first, second]
 
 
@@ -111,56 +139,38 @@ def _candidates(facts: Facts) -> Iterator[Choice]:
     """All but the neural one; seconds as on two CPU cores or on a GPU of a data centre."""
     gpu, long = facts.device != "cpu", facts.length >= LONG
 
-    def choice(
-        model: str, params: dict[str, Any], taken: bool, why: str, cpu_s: float, apart: str = ""
-    ) -> Choice:
-        return Choice(model, params, taken, why, 2 * cpu_s * (0.05 if gpu else 1) + 0.1, apart)
+    about = {"days": facts.days, "items": facts.items, "gib": 16 * facts.items**2 / 2**30}
 
-    yield choice("popularity", {}, True, "what to show to people without a history", 0)
-    spans = f"the log spans {facts.days:,.0f} days"
+    def choice(
+        model: str, params: dict[str, Any], taken: bool, reason: str, cpu_s: float, apart: str = ""
+    ) -> Choice:
+        seconds = 2 * cpu_s * (0.05 if gpu else 1) + 0.1
+        return Choice(model, params, taken, reason, seconds, apart, about)
+
+    yield choice("popularity", {}, True, "visitors", 0)
     windows = [n for n in WINDOWS if SHORTEST * facts.days <= n <= LONGEST * facts.days]
     for window in windows:
         params = {"window_days": float(window)}
-        yield choice("recent_popularity", params, True, spans, 0, f"{window} d")
+        yield choice("recent_popularity", params, True, "spans", 0, f"{window} d")
     if not windows:
-        why = f"{spans}, too few to have a trend"
-        yield choice("recent_popularity", {"window_days": 1.0}, False, why, 0)
-    yield choice(
-        "content",
-        {},
-        facts.attributes,
-        "the items have attributes" if facts.attributes else "nothing is known of the items",
-        1e-6 * facts.items,
-    )
-    yield choice(
-        "transitions",
-        {"gap": 10, "history_decay": 0.8} if long else {},
-        facts.ordered,
-        "the log has an order" if facts.ordered else "the log has no order to learn from",
-        1.5e-6 * facts.events,
-    )
-    yield choice("item_knn", {"similarity": "tfidf"}, True, "suits every log", 4e-6 * facts.events)
+        yield choice("recent_popularity", {"window_days": 1.0}, False, "brief", 0)
+    known = facts.attributes
+    reason = "attributes" if known else "nothing_known"
+    yield choice("content", {}, known, reason, 1e-6 * facts.items)
+    params = {"gap": 10, "history_decay": 0.8} if long else {}
+    reason = "ordered" if facts.ordered else "no_order"
+    yield choice("transitions", params, facts.ordered, reason, 1.5e-6 * facts.events)
+    yield choice("item_knn", {"similarity": "tfidf"}, True, "every_log", 4e-6 * facts.events)
     size = 8e-5 * (facts.users + facts.items) + 1e-6 * facts.events
-    yield choice("als", {}, True, "suits every log, also a large one", size)
-    need = 16 * facts.items**2
-    fits = need <= facts.memory / 2
-    yield choice(
-        "ease",
-        {"l2": 300.0 if long else 100.0},
-        fits,
-        f"{facts.items:,} items are few enough"
-        if fits
-        else f"{facts.items:,} items would need {need / 2**30:,.0f} GiB",
-        8e-12 * facts.items**3,
-    )
+    yield choice("als", {}, True, "large_too", size)
+    fits = about["gib"] * 2**30 <= facts.memory / 2
+    reason = "few_items" if fits else "many_items"
+    params = {"l2": 300.0 if long else 100.0}
+    yield choice("ease", params, fits, reason, 8e-12 * facts.items**3)
     rank = int(np.clip(RANK_SHARE * min(facts.users, facts.items) // 32 * 32, 64, 1024))
-    yield choice(
-        "gfcf",
-        {"rank": rank},
-        not facts.ordered,
-        "the log has no order" if not facts.ordered else "the log has an order, others use it",
-        (1e-5 + 5e-8 * rank) * facts.events,
-    )
+    reason = "order_used" if facts.ordered else "unordered"
+    seconds = (1e-5 + 5e-8 * rank) * facts.events
+    yield choice("gfcf", {"rank": rank}, not facts.ordered, reason, seconds)
 
 
 def _unified(facts: Facts, left: float) -> Choice:
@@ -182,16 +192,17 @@ def _unified(facts: Facts, left: float) -> Choice:
     epoch = 2 * facts.events / rate + validation  # twice: for the choice, and for good
     affordable = int(left / epoch) if epoch else 0
     seconds = epoch * min(affordable, USUAL_EPOCHS)
-    taken, why = True, "the log has an order and events enough to learn it"
+    taken, reason = True, "network"
+    about: dict[str, float] = {}
     if not facts.ordered:
-        taken, why = False, "the log has no order to learn from"
+        taken, reason = False, "no_order"
     elif facts.events < ENOUGH_EVENTS:
-        taken, why = False, f"{facts.events:,} events are too few for a neural model"
+        taken, reason, about = False, "few_events", {"events": facts.events}
     elif affordable < FEWEST_EPOCHS:
-        taken = False
-        why = f"would take {FEWEST_EPOCHS * epoch:,.0f} s at least, and {left:,.0f} s are left"
+        taken, reason = False, "late_at_least"
+        about = {"seconds": FEWEST_EPOCHS * epoch, "left": left}
     params["epochs"] = max(FEWEST_EPOCHS, min(affordable, 2 * USUAL_EPOCHS))
-    return Choice("unified", params, taken, why, seconds if taken else 0.0)
+    return Choice("unified", params, taken, reason, seconds if taken else 0.0, about=about)
 
 
 class Auto(Fusion):
@@ -233,7 +244,8 @@ class Auto(Fusion):
             models.append(self._final(probe, name, train, rng, device, told))
             took[name], done = round(time.perf_counter() - began, 1), after
         self._choices = [
-            asdict(one) | {"name": one.name, "took": took.get(one.name)} for one in choices
+            asdict(one) | {"name": one.name, "why": one.why, "took": took.get(one.name)}
+            for one in choices
         ]
         self._fuse(tuple(taken), models, probes if asked(train) else None, train, rng, device)
         self._drop_weightless()

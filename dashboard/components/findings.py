@@ -35,11 +35,17 @@ def findings(run: Run) -> None:
             {
                 "model": component_label(choice.get("name", choice["model"])),
                 "taken": seconds_label(choice["took"]) if choice["taken"] else t("findings.left"),
-                "why": choice["why"],
+                "why": _why(choice),
             }
             for choice in choices
         ]
         table(pd.DataFrame(rows), alt=t("findings.choices.alt", n=len(rows)), key="choices")
+
+
+def _why(choice: Mapping[str, Any]) -> str:
+    """Why a model was taken or not; as the run says it, where it is of an older version."""
+    reason = choice.get("reason")
+    return t(f"why.{reason}", **choice["about"]) if reason else str(choice["why"])
 
 
 def _components(

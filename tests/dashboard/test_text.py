@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.models import MODELS
+from core.models.auto import WHY
 from dashboard.text import LANGUAGES, text, texts
 
 DASHBOARD = Path(__file__).resolve().parents[2] / "dashboard"
@@ -102,6 +103,11 @@ def test_every_key_in_the_code_is_a_text() -> None:
 def test_each_model_and_setting_has_a_name(language: str) -> None:
     settings = {f"param.{f.name}" for kind in MODELS.values() for f in fields(kind.Config)}
     assert {f"model.{name}" for name in MODELS} | settings <= texts(language).keys()
+
+
+def test_each_reason_to_choose_a_model_is_a_text() -> None:
+    assert {f"why.{reason}": words for reason, words in WHY.items()}.items() <= texts("en").items()
+    assert {f"why.{reason}" for reason in WHY} <= texts("zh").keys()
 
 
 def test_one_has_its_own_form() -> None:

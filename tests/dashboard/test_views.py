@@ -317,6 +317,7 @@ def test_what_was_chosen_is_told_apart(open_page: Open, trained: Workspace, lang
     told = list(choices["model"])
     assert len(set(told)) == len(told)
     assert f"{text(language, 'model.recent_popularity')} 365 d" in told
+    assert text(language, "why.visitors") in list(choices["why"])
     assert set(components["model"]) <= set(told)
     assert "run" not in components
     artifact.delete(trained, run.id)

@@ -126,6 +126,7 @@ def test_every_choice_is_a_valid_config():
     for facts in (RETAIL, replace(RETAIL, length=150, device="cuda"), replace(RETAIL, events=0)):
         for choice in choose(facts, 4):
             MODELS[choice.model].Config(**choice.params)
+            assert choice.why
 
 
 def test_the_facts_are_those_of_the_log(world):
@@ -155,9 +156,9 @@ def test_each_model_is_judged_without_the_validation_events_and_kept_with_them(m
     spy(Unified)
     small = {"dim": 8, "epochs": 30, "patience": 2}
     choices = [
-        Choice("popularity", {}, True, "", 1.0),
-        Choice("unified", small, True, "", 3.0),
-        Choice("ease", {}, False, "", 5.0),
+        Choice("popularity", {}, True, "visitors", 1.0),
+        Choice("unified", small, True, "network", 3.0),
+        Choice("ease", {}, False, "few_items", 5.0, about={"items": 12}),
     ]
     monkeypatch.setattr(auto, "choose", lambda facts, minutes: choices)
     rng = np.random.default_rng(0)
