@@ -47,13 +47,20 @@ def _components(model: str, runs: Sequence[Run]) -> str:
 def _widget(model: str, setting: Mapping[str, Any]) -> Any:
     name, default = setting["name"], setting["default"]
     label = text_or(f"param.{name}", name.replace("_", " "))
+    said = text_or(f"param.{name}.help", str(setting.get("help", "")))
     shared: dict[str, Any] = {
         "key": f"param_{model}_{name}",
-        "help": text_or(f"param.{model}.{name}.help", str(setting.get("help", ""))) or None,
+        "help": text_or(f"param.{model}.{name}.help", said) or None,
     }
     if choices := setting.get("choices"):
         options = list(choices)
-        return st.selectbox(label, options, index=options.index(default), **shared)
+        return st.selectbox(
+            label,
+            options,
+            index=options.index(default),
+            format_func=lambda choice: text_or(f"choice.{choice}", choice),
+            **shared,
+        )
     if isinstance(default, bool):
         return st.toggle(label, value=default, **shared)
     if isinstance(default, int | float):

@@ -105,6 +105,18 @@ def test_each_model_and_setting_has_a_name(language: str) -> None:
     assert {f"model.{name}" for name in MODELS} | settings <= texts(language).keys()
 
 
+def test_settings_are_explained_as_the_core_explains_them() -> None:
+    known = texts("en")
+    for name, kind in MODELS.items():
+        for setting in fields(kind.Config):
+            if setting.name != "components":  # the page has a box of runs for it
+                key = f"param.{name}.{setting.name}.help"
+                words = known.get(key, known[f"param.{setting.name}.help"])
+                assert words == setting.metadata["help"], key
+            for choice in setting.metadata.get("choices", ()):
+                assert f"choice.{choice}" in known
+
+
 def test_each_reason_to_choose_a_model_is_a_text() -> None:
     assert {f"why.{reason}": words for reason, words in WHY.items()}.items() <= texts("en").items()
     assert {f"why.{reason}" for reason in WHY} <= texts("zh").keys()
