@@ -187,7 +187,7 @@ def _unified(facts: Facts, left: float) -> Choice:
     step = min(12_800 if gpu and long else 2_048, facts.events / 100)
     width = min(max(facts.length, 1.0), params["max_len"])
     params["batch"] = int(np.clip(step / width, 8, 256))
-    rate = 2e5 if gpu else 3.5e4  # events per second
+    rate = 2e5 if gpu else 2e4 if params["max_len"] > 50 else 3.5e4  # events per second
     validation = min(facts.users, 10_000) * facts.items * (1e-10 if gpu else 4e-8)
     epoch = 2 * facts.events / rate + validation  # twice: for the choice, and for good
     affordable = int(left / epoch) if epoch else 0
