@@ -27,6 +27,7 @@ WHY = {  # why a model was taken or not
     "visitors": "what to show to people without a history",
     "spans": "the log spans {days:,.0f} days",
     "brief": "the log spans {days:,.0f} days, too few to have a trend",
+    "no_days": "the log does not say on which days things happened",
     "attributes": "the items have attributes",
     "nothing_known": "nothing is known of the items",
     "ordered": "the log has an order",
@@ -153,7 +154,8 @@ def _candidates(facts: Facts) -> Iterator[Choice]:
         params = {"window_days": float(window)}
         yield choice("recent_popularity", params, True, "spans", 0, f"{window} d")
     if not windows:
-        yield choice("recent_popularity", {"window_days": 1.0}, False, "brief", 0)
+        reason = "brief" if facts.days else "no_days"
+        yield choice("recent_popularity", {"window_days": 1.0}, False, reason, 0)
     known = facts.attributes
     reason = "attributes" if known else "nothing_known"
     yield choice("content", {}, known, reason, 1e-6 * facts.items)

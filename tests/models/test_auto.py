@@ -62,7 +62,7 @@ def test_what_the_data_do_not_have_is_not_used():
     assert "no order" in why_not(unordered, "unified")
     assert "gfcf" in taken(unordered)
     assert "too few to have a trend" in why_not(replace(RETAIL, days=3), "recent_popularity")
-    assert "0 days, too few" in why_not(unordered, "recent_popularity")
+    assert "does not say on which days" in why_not(unordered, "recent_popularity")
     assert "900 events are too few" in why_not(replace(RETAIL, events=900), "unified")
 
 
