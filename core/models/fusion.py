@@ -59,9 +59,9 @@ class Fusion:
     (mix_weights.py). They are found on components fitted anew without the validation events, and
     then used for those given, which may know them. If even so the sum is worse on validation than
     the best component, that one has all the weight. Without validation events all weigh alike.
-    `ranks` is reciprocal rank fusion, 1 / (60 + rank) of each
-    added up (Cormack, Clarke, Büttcher, SIGIR 2009). `stages` has two components, the first of
-    which finds what the second orders (mix.py). The state holds the components: it is whole.
+    `ranks` is reciprocal rank fusion, 1 / (60 + rank) of each added up (Cormack, Clarke, Büttcher,
+    SIGIR 2009). `stages` has two components, the first of which finds what the second orders
+    (mix.py). The state holds the components: it is whole.
     """
 
     Config: ClassVar[type] = FusionConfig
