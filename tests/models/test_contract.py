@@ -277,8 +277,10 @@ def test_scoring_leaves_the_model_and_the_queries_as_they_were(name, world, quer
 @every_model
 def test_ranks_by_popularity_without_a_history(name, world):
     params = {"window_days": 0} if name == "recent_popularity" else {}
-    scores = fitted(name, world, **params).score(history())[0].numpy()
     log = world.interactions
+    if name == "auto":  # its trends would tell items of equal counts apart
+        world = replace(world, interactions=replace(log, times=None))
+    scores = fitted(name, world, **params).score(history())[0].numpy()
     counts = np.bincount(log.items, log.weights, minlength=log.n_items)
     for a in range(len(counts)):
         for b in range(len(counts)):
