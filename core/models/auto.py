@@ -139,7 +139,6 @@ def choose(facts: Facts, minutes: float) -> list[Choice]:
 def _candidates(facts: Facts) -> Iterator[Choice]:
     """All but the neural one; seconds as on two CPU cores or on a GPU of a data centre."""
     gpu, long = facts.device != "cpu", facts.length >= LONG
-
     about = {"days": facts.days, "items": facts.items, "gib": 16 * facts.items**2 / 2**30}
 
     def choice(
