@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core import config
-from core.config import code_version, model_class, model_config
+from core.config import model_class, model_config
 from core.data.store import Workspace, sha256_file, write_json_atomically
 from core.errors import BadInput, Corrupt, NotFound
+from core.identity import code_version
 from core.types import Array, Recommender, RunConfig, Vocab
 
 if TYPE_CHECKING:

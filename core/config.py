@@ -7,12 +7,10 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, asdict, fields
-from functools import cache
-from importlib import metadata
-from pathlib import Path
 from typing import Any, get_type_hints
 
 from core.errors import BadInput, NotFound
+from core.identity import runs_digest
 from core.types import Recommender, RunConfig
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -67,22 +65,8 @@ def plan(
 
 def run_id(config: RunConfig) -> str:
     """12 hex characters: equal configs on equal data with equal code give equal ids."""
-    spec = json.dumps([asdict(config), code_version()], sort_keys=True)
+    spec = json.dumps([asdict(config), runs_digest()], sort_keys=True)
     return hashlib.sha256(spec.encode()).hexdigest()[:12]
-
-
-@cache
-def code_version() -> str:
-    """The version of Recscope, and 12 hex characters of what decides a run: data and models."""
-    here = Path(__file__).resolve().parent
-    digest = hashlib.sha256()
-    for path in sorted([*here.glob("data/*.py"), *here.glob("models/*.py")]):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    try:
-        version = metadata.version("recscope")
-    except metadata.PackageNotFoundError:  # a checkout on the path, not installed
-        version = "0"
-    return f"{version}+{digest.hexdigest()[:12]}"
 
 
 def model_class(model: str) -> type[Recommender]:

@@ -13,9 +13,9 @@ from uuid import uuid4
 import psutil
 
 from core import artifact
-from core.config import code_version
 from core.data.store import Workspace, connect, sha256_file
 from core.errors import CoreError
+from core.identity import code_version
 
 GIB = 2**30
 

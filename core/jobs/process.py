@@ -21,9 +21,9 @@ from typing import Any
 
 import psutil
 
-from core.config import code_version
 from core.data.store import Workspace
 from core.errors import BadInput, Cancelled, CoreError, NotFound, TooLarge
+from core.identity import code_version
 from core.progress import (
     Report,
     Status,

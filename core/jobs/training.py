@@ -8,8 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from core import artifact
-from core.config import code_version, run_id
+from core.config import run_id
 from core.data.store import Workspace, write_json_atomically
+from core.identity import code_version
 from core.jobs.process import emptied, here, start_child
 from core.progress import Report, now
 from core.types import RunConfig

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.config import code_version
 from core.data.store import write_text_atomically
+from core.identity import code_version, explanations_digest
 from core.pipeline.answers import Ready
 from core.pipeline.names import Names
 from core.progress import now
@@ -104,14 +104,9 @@ def code() -> dict[str, str]:
     """The versions of what computes: Recscope's data and models, core.explain, and its tools."""
     import torch
 
-    from core import explain
-
-    digest = hashlib.sha256()
-    for path in sorted(Path(explain.__file__).parent.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return {
         "recscope": code_version(),
-        "explain": digest.hexdigest()[:12],
+        "explain": explanations_digest(),
         "numpy": np.__version__,
         "torch": torch.__version__,
         "python": platform.python_version(),

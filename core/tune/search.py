@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from core import artifact, jobs
-from core.config import code_version, parameters
+from core.config import parameters
 from core.data.store import Workspace, write_json_atomically
 from core.errors import BadInput
+from core.identity import code_version, runs_digest
 from core.progress import now, read_json
 from core.tune.space import INSTEAD, default_space, domain
 from core.types import RunConfig
@@ -36,7 +37,7 @@ class Search:
     @property
     def id(self) -> str:
         """12 hex characters: what is asked on which data by which code; not for how long."""
-        spec = json.dumps([asdict(self.config), dict(self.space), code_version()], sort_keys=True)
+        spec = json.dumps([asdict(self.config), dict(self.space), runs_digest()], sort_keys=True)
         return hashlib.sha256(spec.encode()).hexdigest()[:12]
 
     @classmethod
