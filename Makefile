@@ -25,7 +25,7 @@ smells: .venv/installed
 	$(BIN)/ruff check --select C901,PLR0912,PLR0915 --exit-zero
 
 map:
-	cd dashboard/components/point_map && npm ci --ignore-scripts --no-audit --no-fund && npm run build
+	cd dashboard/map/point_map && npm ci --ignore-scripts --no-audit --no-fund && npm run build
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -28,10 +28,10 @@ import torch
 from machine import forget_peak, machine, peak_mib
 from protocols import CUTS, Cut, cold_items
 
-from core.config import model_config
 from core.errors import CoreError
 from core.evaluate import compare, evaluate
 from core.models import MODELS
+from core.runs.config import model_config
 from core.types import Array, Holdout, Interactions, Queries, Recommender, Telling, TrainData
 
 SETTINGS = Path(__file__).with_name("settings.toml")

@@ -138,8 +138,8 @@ def trained(data: Path) -> Floats:
         return unit(np.stack([table[name] for name in names], axis=1))
     from protocols import leave_last_out
 
-    from core.config import model_config
     from core.models import MODELS
+    from core.runs.config import model_config
 
     train, _ = leave_last_out(data / "ml-1m", validation=True)
     config = model_config("unified", {"epochs": 8, "loss": "sampled", "refit": False})
@@ -245,7 +245,7 @@ def _index(name: str, x: Floats) -> None:
 
 def million(x: Floats, options: Any) -> None:
     from core.embed.layout import Map
-    from core.embed.quality import quality
+    from core.embed.map_quality import quality
 
     vectors = clumped(options.items or (QUICK if options.quick else MILLION))
     forget_peak("cpu")

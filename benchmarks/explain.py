@@ -31,16 +31,16 @@ from machine import machine, peak_mib
 from protocols import CUTS, learnt_from, movielens, plain_log
 from scipy.stats import spearmanr
 
-from core.config import model_config
 from core.data.split import split
 from core.explain import explain, refined, shapley
-from core.explain.baselines import baselines, falling
+from core.explain.checks.baselines import baselines, falling
+from core.explain.checks.faithfulness import MEASURES, faithfulness
 from core.explain.counterfactual import counterfactual
-from core.explain.faithfulness import MEASURES, faithfulness
 from core.explain.game import Game
 from core.explain.what_if import edited, moves
 from core.models import MODELS
-from core.recommend import recommend
+from core.recommend.top_k import recommend
+from core.runs.config import model_config
 from core.types import Array, LinearInHistory, Queries, Recommender, TrainData
 
 FILMS = "movielens-latest-small"

@@ -25,10 +25,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from core.config import model_config
-from core.models.course import Batches
-from core.models.training import optimise
+from core.models.neural.train_loop import optimise
+from core.models.neural.training_state import Batches
 from core.models.unified import Unified
+from core.runs.config import model_config
 
 PASSES = 13
 TOP = 10

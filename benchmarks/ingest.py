@@ -21,7 +21,7 @@ from statistics import median
 
 import duckdb
 
-from core.data.ingest import ingest
+from core.data.ingest.ingest import ingest
 from core.data.store import Workspace
 
 

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from scipy import sparse
 
 from core.models import MODELS
-from core.recommend import recommend
+from core.recommend.top_k import recommend
 from core.types import Interactions, TrainData
 
 K, NEIGHBOURS, ROUNDS, REPEATS = 20, 100, 3, 2

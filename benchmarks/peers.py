@@ -62,11 +62,11 @@ class Clock:
 
 def recscope(log: Any, with_: Settings) -> tuple[Lists, dict[str, float]]:
     """Ours: the steps of `fit`, pass after pass, until the time is over."""
-    from core.config import model_config
-    from core.models.course import Batches
-    from core.models.training import optimise
+    from core.models.neural.train_loop import optimise
+    from core.models.neural.training_state import Batches
     from core.models.unified import Unified
-    from core.recommend import recommend
+    from core.recommend.top_k import recommend
+    from core.runs.config import model_config
     from core.types import Interactions, TrainData
 
     shape = {name: with_[name] for name in ("dim", "layers", "heads", "max_len", "batch")}

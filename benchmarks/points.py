@@ -35,11 +35,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core import artifact, config
-from core.artifact import Run
 from core.data import dataset
-from core.data.ingest import ingest
+from core.data.ingest.ingest import ingest
 from core.data.store import Workspace
+from core.runs import artifact, config
+from core.runs.artifact import Run
 
 MUST = {1_000_000: (6.0, 1.0, 2.0), 100_000: (3.5, 1.0, 2.0)}  # ready, colour, profile: seconds
 COLOURS = ("Popularity", "price", "kind", "Popularity", "price", "kind", "Popularity")

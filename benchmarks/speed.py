@@ -33,11 +33,11 @@ from floor import floor
 from machine import Figures, apart, machine, peak_mib
 from protocols import CUTS, plain_log
 
-from core.config import model_config
 from core.errors import CoreError
 from core.evaluate import evaluate
 from core.models.unified import Unified
-from core.recommend import recommend
+from core.recommend.top_k import recommend
+from core.runs.config import model_config
 from core.types import Array, Holdout, TrainData
 
 QUICK = {"epochs": 1, "refit": False}

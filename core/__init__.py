@@ -13,3 +13,7 @@ import os
 # On an idle machine it costs nothing. Read by libgomp when torch is first imported.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent  # where core, dashboard and sample_data lie

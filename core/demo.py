@@ -14,15 +14,14 @@ import threading
 import time
 import urllib.request
 import webbrowser
-from pathlib import Path
 
-from core import jobs
-from core.config import plan
-from core.data.ingest import ingest
+from core import ROOT, jobs
+from core.data.ingest.ingest import ingest
 from core.data.store import DatasetInfo, Workspace
 from core.errors import CoreError
+from core.runs.config import plan
 
-SAMPLE_DATA = Path(__file__).resolve().parent.parent / "sample_data"
+SAMPLE_DATA = ROOT / "sample_data"
 AT_ONCE = ("popularity", "transitions")
 AS_JOBS = {
     "movielens": ("item_knn", "content", "recent_popularity", "user_knn"),
@@ -33,8 +32,7 @@ SLOW = (("online-retail", "ease"), ("movielens", "ease"))  # half a minute each 
 
 def prepare_in_background(workspace: Workspace, port: int) -> None:
     """Starts filling the workspace in a process of its own, which ends with the server's."""
-    root = str(Path(__file__).resolve().parent.parent)
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", "core.demo", str(workspace.path), str(port)]
     subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path})
 

@@ -12,10 +12,11 @@ from uuid import uuid4
 
 import psutil
 
-from core import artifact
-from core.data.store import Workspace, connect, sha256_file
+from core.data.durable import sha256_file
+from core.data.store import Workspace, connect
 from core.errors import CoreError
-from core.identity import code_version
+from core.runs import artifact
+from core.runs.identity import code_version
 
 GIB = 2**30
 

@@ -339,7 +339,7 @@ class RunConfig:
     split: str = "leave-last-out"
     seed: int = 0
     device: str = "cpu"
-    features: Mapping[str, str] = field(default_factory=dict)  # encoders: core/data/embeddings.py
+    features: Mapping[str, str] = field(default_factory=dict)  # encoders of texts and images
 
 
 OnEpoch = Callable[[Mapping[str, Any]], None]

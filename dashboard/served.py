@@ -22,7 +22,7 @@ from starlette.routing import Route
 MOST_BYTES = 512 << 20  # of published answers, the newest stay
 MOST_ROWS = 200  # described in one answer
 FOR_EVER = "private, max-age=31536000, immutable"
-MODULE = Path(__file__).parent / "components" / "point_map" / "map.bundle.js"
+MODULE = Path(__file__).parent / "map" / "point_map" / "map.bundle.js"
 
 Describe = Callable[[Sequence[int]], list[Mapping[str, Any]]]
 

@@ -34,7 +34,7 @@ def sample_data() -> Path:
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace with `movielens` and `online-retail` in it. Read only: others use it too."""
-    from core.data.ingest import ingest
+    from core.data.ingest.ingest import ingest
     from core.data.store import Workspace
 
     workspace = Workspace.open(tmp_path_factory.mktemp("workspace"))
@@ -59,7 +59,8 @@ def make_dataset(tmp_path: Path) -> MakeDataset:
         users: pd.DataFrame | None = None,
         **meta: Any,
     ) -> DatasetInfo:
-        from core.data.store import SCHEMA_VERSION, DatasetInfo, sha256_file
+        from core.data.durable import sha256_file
+        from core.data.store import SCHEMA_VERSION, DatasetInfo
 
         events = events.copy()
         if "source_row" not in events:

@@ -26,9 +26,11 @@ import pyarrow.parquet  # noqa: F401  (imported here, so that no fork has to)
 import safetensors.numpy  # noqa: F401
 import torch
 
-from core import artifact, cli, jobs, models, pipeline  # noqa: F401
-from core.data import dataset, ingest  # noqa: F401
-from core.data.store import Workspace, sha256_file
+from core import cli, jobs, pipeline
+from core.data import dataset
+from core.data.durable import sha256_file
+from core.data.store import Workspace
+from core.runs import artifact
 
 POINTS = 44  # at least
 WORKERS = 2

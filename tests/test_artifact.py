@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import artifact, config, pipeline
+from core import pipeline
 from core.data.store import Workspace
 from core.errors import BadInput, Corrupt, NotFound
-from core.models import MODELS, course
+from core.models import MODELS
+from core.models.neural import training_state as course
+from core.runs import artifact, config
 
 
 @pytest.fixture

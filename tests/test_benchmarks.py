@@ -13,10 +13,10 @@ from floor import Few, needs
 from protocols import CUTS, by_time, cold_items, leave_last_out
 from speed import quality
 
-from core.config import model_config
 from core.evaluate import evaluate
-from core.models.course import Batches
-from core.recommend import recommend
+from core.models.neural.training_state import Batches
+from core.recommend.top_k import recommend
+from core.runs.config import model_config
 
 USERS, ITEMS, LENGTH = 200, 60, 6
 

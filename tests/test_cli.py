@@ -9,8 +9,9 @@ import sys
 import pandas as pd
 import pytest
 
-from core import artifact, cli, jobs
+from core import cli, jobs
 from core.models import MODELS
+from core.runs import artifact
 
 LOG = "user,item,time\n" + "".join(
     f"{user},{(user * 7 + step * step) % 13 + 1},{1_600_000_000 + 1000 * step + user}\n"

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from core import artifact, evaluate, jobs, pipeline, recommend  # noqa: F401  (read at once)
+from core import jobs, pipeline
 from core.data import dataset
-from core.data.store import Workspace, sha256_file
+from core.data.durable import sha256_file
+from core.data.store import Workspace
+from core.runs import artifact
 
 SCRIPT = Path(__file__).parent / "crash_points.py"
 ROOT = SCRIPT.parent.parent

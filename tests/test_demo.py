@@ -10,8 +10,9 @@ import urllib.request
 import psutil
 import pytest
 
-from core import artifact, demo, jobs, pipeline
+from core import demo, jobs, pipeline
 from core.data.store import Workspace
+from core.runs import artifact
 
 SHOWS_WITHIN_S = 20.0
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from core import cli
-from core.data.clean import CLEANINGS
+from core.data.quality.cleaning import CLEANINGS
 from core.evaluate import METRICS
 from core.models import MODELS
-from core.rerank import METHODS
+from core.recommend.rerank import METHODS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

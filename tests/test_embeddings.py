@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core import artifact, cli, pipeline, tune
-from core.data.encoders import LIBRARIES, Library
+from core import cli, pipeline, tune
+from core.data.features.encoders import LIBRARIES, Library
 from core.errors import BadInput
-from core.progress import Report
+from core.jobs.progress import Report
+from core.runs import artifact
 from core.tune.conduct import conduct
 
 

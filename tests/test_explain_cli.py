@@ -16,11 +16,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import artifact, pipeline
-from core.commands import sentences
+from core import pipeline
+from core.cli.commands import explanation_text as sentences
 from core.models import MODELS
-from core.models.trained import Trained
-from core.pipeline.record import seal
+from core.models.neural.gradient_model import Trained
+from core.pipeline.explanation_record import seal
+from core.runs import artifact
 
 pytestmark = pytest.mark.usefixtures("shop_is_home")
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from core import identity
+from core.runs import identity
 
 SOURCE = '''
 """What it is for."""
 
 import numpy as np
 
-from core.models.blocks import setting
+from core.models.common.blocks import setting
 
 WIDTH = 3  # numbers
 
@@ -32,7 +32,7 @@ TEXT_ONLY = {
     "a docstring left out": ('        """Learns."""\n', ""),
     "a comment": ("# numbers", "# so many"),
     "other blanks": ("x * WIDTH", "(x*WIDTH)"),
-    "an import from elsewhere": ("core.models.blocks", "core.models.common.settings"),
+    "an import from elsewhere": ("core.models.common.blocks", "core.models.common.settings"),
     "the same inside a function": ("from core.data import", "from core.data.tables import"),
 }
 MEANING = {
@@ -71,7 +71,7 @@ def test_where_a_statement_stands_decides_nothing(tmp_path):
 
 
 def test_all_that_decides_is_hashed_however_deep_it_lies():
-    core = Path(identity.__file__).parent
+    core = identity.CORE
     hashed = {path.relative_to(core).as_posix() for path in identity.files(identity.DECIDE_RUNS)}
     here = {path.relative_to(core).as_posix() for path in core.rglob("*.py")}
     assert hashed == {f for f in here if f == "types.py" or f.startswith(("data/", "models/"))}

@@ -14,11 +14,13 @@ def imports_without(module: str, absent: list[str]) -> None:
 
 def test_models_import_on_a_bare_gpu_box():
     absent = ["duckdb", "pandas", "pyarrow", "plotly", "streamlit", "sklearn", "psutil"]
-    imports_without("core.models, core.recommend, core.rerank, core.evaluate", absent)
+    imports_without(
+        "core.models, core.recommend.top_k, core.recommend.rerank, core.evaluate", absent
+    )
 
 
 def test_data_imports_without_torch():
-    imports_without("core.data.store, core.artifact", ["torch", "streamlit"])
+    imports_without("core.data.store, core.runs.artifact", ["torch", "streamlit"])
 
 
 def test_embeddings_import_without_tables_and_load_nothing_heavy():

@@ -12,17 +12,19 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core import artifact, jobs, pipeline
-from core.config import plan, run_id
-from core.data.store import Workspace, write_json_atomically
+from core import jobs, pipeline
+from core.data.durable import write_json_atomically
+from core.data.store import Workspace
 from core.errors import BadInput, CoreError, NotFound
-from core.progress import KILLED
+from core.jobs.progress import KILLED
+from core.runs import artifact
+from core.runs.config import plan, run_id
 
 # A training that is one call into torch, far longer than any test waits for it.
 LONG_CALL = """
 import sys, torch
 from core import jobs
-from core.config import plan
+from core.runs.config import plan
 from core.data.store import Workspace
 workspace = Workspace.open(sys.argv[1])
 info = workspace.dataset("shop")

@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import artifact, pipeline
-from core.config import model_config, plan
+from core import pipeline
 from core.data import dataset
 from core.data.split import split
 from core.errors import BadInput, NotFound
 from core.evaluate import evaluate
 from core.models import MODELS
+from core.runs import artifact
+from core.runs.config import model_config, plan
 from core.types import TrainData
 
 
@@ -75,7 +76,7 @@ def test_a_short_catalogue_gives_short_lists(run, shop):
 
 def test_small_blocks_give_the_same(run, shop, monkeypatch):
     whole = pipeline.recommend(shop, run, k=3)
-    monkeypatch.setattr("core.pipeline.answers._BLOCK_ROWS", 7)
+    monkeypatch.setattr("core.pipeline.loaded_run._BLOCK_ROWS", 7)
     loaded = pipeline.ready(shop, run)
     people, queries = pipeline.whom(loaded)
     blocks = list(pipeline.recommendations(loaded, people, queries, k=3))

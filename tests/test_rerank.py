@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from core import rerank
-from core.attributes import taste, traits
 from core.data import dataset
 from core.data.split import split
 from core.errors import BadInput
 from core.evaluate import evaluate
 from core.evaluate.lists import Lists, calibration, diversity
 from core.models import MODELS
-from core.recommend import CANDIDATES, HIDDEN, recommend
-from core.rerank import METHODS, Rerank, Reranker
+from core.models.common.attributes import taste, traits
+from core.recommend import rerank
+from core.recommend.rerank import METHODS, Rerank, Reranker
+from core.recommend.top_k import CANDIDATES, HIDDEN, recommend
 from core.types import PAD, Block, Features, Holdout, Interactions, Queries, TrainData
 
 N_ITEMS, N_VALUES = 9, 4

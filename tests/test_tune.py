@@ -8,10 +8,11 @@ import time
 import optuna
 import pytest
 
-from core import artifact, cli, jobs, tune
-from core.config import model_config
+from core import cli, jobs, tune
 from core.errors import BadInput
 from core.models import MODELS
+from core.runs import artifact
+from core.runs.config import model_config
 from core.tune.conduct import _judge, conduct
 from core.tune.space import INSTEAD, SPACES, Range, domain
 from core.tune.trials import JOURNAL, Trials

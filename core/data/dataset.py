@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
-from core.data.features import features
+from core.data.features.encode import features
 from core.data.histories import histories
 from core.data.log import open_log
 from core.data.store import DatasetInfo

@@ -10,10 +10,10 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from core.data.files.sources import Source, csv_source
 from core.data.log import Connection, ask
-from core.data.sources import Source, csv_source
+from core.data.roles.times import guess_time, time_sql
 from core.data.store import connect, quoted
-from core.data.times import guess_time, time_sql
 from core.errors import BadInput, NotFound
 from core.types import Array, Queries, Vocab
 

@@ -6,7 +6,6 @@ a crash at any point, sees the whole version or nothing. Any number of processes
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -21,6 +20,7 @@ import duckdb
 import platformdirs
 import psutil
 
+from core.data.durable import sync_folder, write_json_atomically
 from core.errors import BadInput, Corrupt, NotFound
 
 SCHEMA_VERSION = 1
@@ -156,7 +156,7 @@ class Workspace:
         info = self.dataset(ref)
         with self.scratch() as scratch:
             info.folder.rename(scratch / info.id)
-            _sync_folder(self.datasets_folder)
+            sync_folder(self.datasets_folder)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -235,60 +235,3 @@ def views(con: duckdb.DuckDBPyConnection, info: DatasetInfo) -> list[str]:
             con.from_parquet(str(path)).create_view(table, replace=True)
             made.append(table)
     return made
-
-
-def write_text_atomically(path: Path, text: str) -> None:
-    """Replaces the file in one step: a reader sees the old text or the new, also after a crash."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid4().hex[:8]}")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def write_json_atomically(path: Path, obj: Any) -> None:
-    """Replaces the file by this object as JSON (indented, UTF-8; NaN is refused)."""
-    write_text_atomically(path, json.dumps(obj, ensure_ascii=False, indent=1, allow_nan=False))
-
-
-def publish(temporary: Path, final: Path) -> bool:
-    """Makes a finished folder visible under its final name, durably.
-
-    Returns:
-        False if the name is taken: another process published it first. Since the name is a content
-        hash, that folder holds the same, and `temporary` is left for the caller to remove.
-    """
-    for path in sorted(temporary.rglob("*"), reverse=True):
-        if path.is_dir():
-            _sync_folder(path)
-        else:
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-    _sync_folder(temporary)
-    try:
-        temporary.rename(final)
-    except OSError:
-        if not final.exists():
-            raise
-        return False
-    _sync_folder(final.parent)
-    return True
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def sha256_file(path: Path) -> str:
-    """The SHA-256 of a file, in hex; read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,8 +11,8 @@ import numpy as np
 from scipy import sparse
 from scipy.stats import hypergeom
 
-from core.attributes import categories
 from core.embed.neighbours import unit
+from core.models.common.attributes import categories
 from core.types import Array, Block, Features, Floats, Ints
 
 BATCHES_FROM = 50_000  # vectors, from where on k-means learns from parts

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from core.errors import BadInput
-from core.models.blocks import tensor
-from core.models.gram import chunks
+from core.models.common.blocks import tensor
+from core.models.common.gram import chunks
 from core.types import Array, Floats
 
 

@@ -14,7 +14,7 @@ from core.evaluate.lists import CATALOGUE, LISTS, Lists
 from core.evaluate.metrics import AT_K, UNREACHABLE, WHOLE, Values
 from core.evaluate.ranking import OnProgress, Ranking, rank
 from core.evaluate.ratings import RATINGS, rating_errors, rating_summary
-from core.recommend import Reorder
+from core.recommend.top_k import Reorder
 from core.types import Features, Holdout, Interactions, RatingPredictor, Recommender, Split
 
 METRICS = {**AT_K, **WHOLE, **LISTS, **CATALOGUE, **RATINGS}
@@ -57,7 +57,7 @@ def evaluate(
         train: What the model learnt from; says what is popular and how large the catalogue is.
         ks: Lengths of the lists, each at least 1.
         hide_seen: Leave the items of a query's history out of its ranking.
-        reorder: How the lists are re-ranked (core.rerank); not at all if not given.
+        reorder: How the lists are re-ranked (core.recommend.rerank); not at all if not given.
         item_features: For diversity and calibration.
         seed: Of the intervals' random draws.
         on_progress: Told the share of queries that are ranked, 0 … 1.

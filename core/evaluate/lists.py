@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-from core.attributes import TASTE_SMOOTHING, Attribute, categories, mix, taste, traits
 from core.evaluate.metrics import Values
+from core.models.common.attributes import TASTE_SMOOTHING, Attribute, categories, mix, taste, traits
 from core.types import PAD, Array, Features, Interactions, Ints, Queries
 
 BLOCK_VALUES = 2**24  # of a dense intermediate: 128 MiB

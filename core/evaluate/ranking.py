@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.errors import BadInput
 from core.evaluate.metrics import UNREACHABLE, Places
-from core.recommend import CANDIDATES, HIDDEN, Reorder, hide_seen_items, score_blocks, top_k
+from core.recommend.top_k import CANDIDATES, HIDDEN, Reorder, hide_seen_items, score_blocks, top_k
 from core.types import PAD, Array, Holdout, Ints, Recommender
 
 COUNTED = 64  # a query with more targets than this is sorted once instead of counted for each

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.attributes import attributes, categories
 from core.errors import NotFound
 from core.evaluate.evaluation import Evaluation, summarise
 from core.evaluate.metrics import AT_K, WHOLE, Places, Values
+from core.models.common.attributes import attributes, categories
 from core.types import PAD, Array, Block, Features, Holdout, Interactions
 
 ACTIVITY = (0, 1, 5, 10, 20, 50, 100)  # history lengths at which a new band begins

@@ -10,7 +10,7 @@ import numpy as np
 
 from core.errors import BadInput
 from core.explain.attribution import explain
-from core.explain.standing import Standing, Standings
+from core.explain.item_rank import Standing, Standings
 from core.types import Array, Ints, Queries, Recommender
 
 SMALL = 5  # events

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from core.errors import BadInput
-from core.models.blocks import free_memory
-from core.recommend import BLOCK_BYTES, CPU_BLOCK_BYTES, check_scores, score_blocks
+from core.models.common.blocks import free_memory
+from core.recommend.top_k import BLOCK_BYTES, CPU_BLOCK_BYTES, check_scores, score_blocks
 from core.types import Additive, Array, Ints, Queries, Recommender, ScoresSubsets
 
 EVENTS = 2**22  # of the coalitions that are put together at a time

@@ -8,7 +8,6 @@ from math import comb
 
 import numpy as np
 
-from core.attributes import attributes, categories
 from core.errors import BadInput
 from core.explain import shapley
 from core.explain.attribution import (
@@ -23,6 +22,7 @@ from core.explain.attribution import (
 )
 from core.explain.explanation import Explanation
 from core.explain.game import Game
+from core.models.common.attributes import attributes, categories
 from core.types import Array, Features, Ints, Queries, Recommender
 
 VISIT, EVENT, ITEM = "visit", "event", "item."  # item.genres: by the attribute genres

@@ -16,7 +16,7 @@ from core.errors import BadInput, CoreError
 from core.explain import shapley
 from core.explain.attribution import anonymous
 from core.explain.explanation import GAP
-from core.recommend import score_blocks
+from core.recommend.top_k import score_blocks
 from core.types import Array, Composed, Features, Part, Queries, Recommender
 
 REST = Part("rest", "")  # several small ones as one

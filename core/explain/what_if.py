@@ -12,7 +12,7 @@ from torch import Tensor
 
 from core.errors import BadInput
 from core.explain.attribution import anonymous
-from core.recommend import HIDDEN, hide_seen_items, score_blocks, top_k
+from core.recommend.top_k import HIDDEN, hide_seen_items, score_blocks, top_k
 from core.types import PAD, Ints, Queries, Recommender
 
 EVENT_PARTS = ("items", "weights", "times", "values", "events", "platforms", "now")

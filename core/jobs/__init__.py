@@ -11,8 +11,8 @@ from core.jobs.process import (
     start_child,
     stopped_by_ctrl_c,
 )
+from core.jobs.progress import RUN, SEARCH, Report, Status, active, epochs, log, status, statuses
 from core.jobs.training import start, working
-from core.progress import RUN, SEARCH, Report, Status, active, epochs, log, status, statuses
 
 __all__ = [
     "RUN",

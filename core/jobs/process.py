@@ -21,21 +21,22 @@ from typing import Any
 
 import psutil
 
+from core import ROOT
+from core.data.durable import read_json
 from core.data.store import Workspace
 from core.errors import BadInput, Cancelled, CoreError, NotFound, TooLarge
-from core.identity import code_version
-from core.progress import (
+from core.jobs.progress import (
     Report,
     Status,
     ahead,
     enqueue,
     folder_of,
-    read_json,
     read_spec,
     read_status,
     status,
     statuses,
 )
+from core.runs.identity import code_version
 
 PATIENCE_S = 8.0  # between asking a process to stop and stopping it
 _POLL_S = 0.2
@@ -145,8 +146,7 @@ def emptied(folder: Path) -> Path:
 def _spawn(workspace: Workspace, folder: Path, words: list[str]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "core.cli", *words]
     command += ["--data-dir", str(workspace.path), "--job", folder.name]
-    root = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     with (folder / "log.txt").open("ab") as log:
         child = subprocess.Popen(
             command,

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from core import artifact
-from core.config import run_id
-from core.data.store import Workspace, write_json_atomically
-from core.identity import code_version
+from core.data.durable import now, write_json_atomically
+from core.data.store import Workspace
 from core.jobs.process import emptied, here, start_child
-from core.progress import Report, now
+from core.jobs.progress import Report
+from core.runs import artifact
+from core.runs.config import run_id
+from core.runs.identity import code_version
 from core.types import RunConfig
 
 

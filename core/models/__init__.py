@@ -1,10 +1,10 @@
 """Arrays → scores. Needs numpy, scipy and torch, nothing else."""
 
 from core.models.als import ALS
-from core.models.auto import Auto
 from core.models.content import Content
 from core.models.ease import EASE
-from core.models.fusion import Fusion
+from core.models.ensemble.auto import Auto
+from core.models.ensemble.fusion import Fusion
 from core.models.gfcf import GFCF
 from core.models.lightgcn import LightGCN, SimGCL
 from core.models.mlp_rating import MLPRating

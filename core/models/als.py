@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.errors import NotFitted, TooLarge
-from core.models.blocks import Settings, free_memory, setting, strengths, tensor, tie_breaker
+from core.models.common.blocks import Settings, free_memory, setting, strengths, tensor, tie_breaker
 from core.types import Array, OnEpoch, Queries, TrainData
 
 STEPS = 1  # of conjugate gradients each time: more gain nothing, the other side moves on anyway

@@ -11,7 +11,7 @@ from scipy import sparse
 from torch import Tensor
 
 from core.errors import BadInput
-from core.models.blocks import (
+from core.models.common.blocks import (
     HistoryLinear,
     Settings,
     SparseRows,
@@ -23,7 +23,7 @@ from core.models.blocks import (
     unit_rows,
     whitened,
 )
-from core.models.parts import EMBEDDINGS, attributes
+from core.models.common.item_parts import EMBEDDINGS, attributes
 from core.types import Array, Features, Floats, Ints, OnEpoch, Part, Queries, TrainData
 
 BANDS = 10  # a number counts as its tenth of the catalogue

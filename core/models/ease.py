@@ -11,7 +11,7 @@ from scipy.linalg import lapack
 from torch import Tensor
 
 from core.errors import BadInput, TooLarge
-from core.models.blocks import (
+from core.models.common.blocks import (
     HistoryLinear,
     Settings,
     free_memory,
@@ -19,7 +19,7 @@ from core.models.blocks import (
     strengths,
     tie_breaker,
 )
-from core.models.gram import gram, mirror
+from core.models.common.gram import gram, mirror
 from core.types import OnEpoch, TrainData
 
 COPIES = {"cpu": 1.3, "cuda": 3.1}  # of the (I, I) matrix, held at the worst moment of the fit

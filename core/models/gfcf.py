@@ -13,7 +13,7 @@ from scipy import sparse
 from torch import Tensor
 
 from core.errors import TooLarge
-from core.models.blocks import (
+from core.models.common.blocks import (
     HistoryLinear,
     Settings,
     SparseRows,
@@ -26,8 +26,8 @@ from core.models.blocks import (
     tensor,
     tie_breaker,
 )
-from core.models.gram import products
-from core.models.similarity import PRODUCTS, largest
+from core.models.common.gram import products
+from core.models.common.similarity import PRODUCTS, largest
 from core.types import Array, Floats, OnEpoch, Queries, TrainData
 
 SPARE = 16  # columns beyond the rank, so that the last of it converge too

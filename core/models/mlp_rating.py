@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.models.blocks import setting, tensor
-from core.models.course import Batches
+from core.models.common.blocks import setting, tensor
+from core.models.common.rating_baselines import DAMPING, Ratings, required
 from core.models.neumf import HELD, Negatives
-from core.models.ratings import DAMPING, Ratings, required
-from core.models.trained import Task, Trained
-from core.models.training import TrainingSettings
+from core.models.neural.gradient_model import Task, Trained
+from core.models.neural.train_loop import TrainingSettings
+from core.models.neural.training_state import Batches
 from core.models.two_tower import Bags, Pairs
 from core.types import Array, Floats, Interactions, Queries, TrainData
 

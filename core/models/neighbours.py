@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 from torch import Tensor
 
-from core.models.blocks import (
+from core.models.common.blocks import (
     HistoryLinear,
     Settings,
     SparseRows,
@@ -21,9 +21,9 @@ from core.models.blocks import (
     tensor,
     tie_breaker,
 )
-from core.models.gram import chunks
-from core.models.ratings import PredictsRatings, RatingBaseline
-from core.models.similarity import (
+from core.models.common.gram import chunks
+from core.models.common.rating_baselines import PredictsRatings, RatingBaseline
+from core.models.common.similarity import (
     SIMILARITIES,
     Weighting,
     largest_of_dense,

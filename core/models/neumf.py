@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.models.blocks import setting, tensor
-from core.models.course import Batches
-from core.models.trained import Task, Trained
-from core.models.training import TrainingSettings
+from core.models.common.blocks import setting, tensor
+from core.models.neural.gradient_model import Task, Trained
+from core.models.neural.train_loop import TrainingSettings
+from core.models.neural.training_state import Batches
 from core.models.two_tower import Bags, Pairs
 from core.types import Interactions, Queries, TrainData
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from core.models.blocks import HistoryLinear, Settings, popularity, setting, tie_breaker
-from core.models.ratings import PredictsRatings, RatingBaseline
+from core.models.common.blocks import HistoryLinear, Settings, popularity, setting, tie_breaker
+from core.models.common.rating_baselines import PredictsRatings, RatingBaseline
 from core.types import Array, Floats, Interactions, OnEpoch, Queries, TrainData
 
 log = logging.getLogger(__name__)

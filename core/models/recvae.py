@@ -17,10 +17,10 @@ from torch.distributions import Normal
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from core.models.blocks import setting, tensor, unit_rows
-from core.models.course import Batches
-from core.models.trained import Task, Trained
-from core.models.training import TrainingSettings
+from core.models.common.blocks import setting, tensor, unit_rows
+from core.models.neural.gradient_model import Task, Trained
+from core.models.neural.train_loop import TrainingSettings
+from core.models.neural.training_state import Batches
 from core.types import Array, Interactions, Queries, TrainData
 
 LOGITS = 2**27  # histories × items held at once; beyond, they are made again on the way back

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy import sparse
 
-from core.models.blocks import (
+from core.models.common.blocks import (
     HistoryLinear,
     Settings,
     SparseRows,

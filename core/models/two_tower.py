@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.models.blocks import setting, tensor
-from core.models.course import Batches
-from core.models.losses import candidates, is_sampled, others
-from core.models.tower import ItemTower
-from core.models.towered import Towered, TowerNet
-from core.models.trained import Task
-from core.models.training import TrainingSettings
+from core.models.common.blocks import setting, tensor
+from core.models.neural.gradient_model import Task
+from core.models.neural.item_tower import ItemTower
+from core.models.neural.item_tower_model import Towered, TowerNet
+from core.models.neural.losses import candidates, is_sampled, others
+from core.models.neural.train_loop import TrainingSettings
+from core.models.neural.training_state import Batches
 from core.types import Interactions, Queries, TrainData
 
 

@@ -12,19 +12,19 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.errors import BadInput
-from core.models.beginnings import beginnings
-from core.models.blocks import setting, tensor
-from core.models.course import Batches
-from core.models.heads import kept_apart, label_codes, persons, worths
-from core.models.losses import is_sampled
-from core.models.ratings import Ratings, required
-from core.models.replayed import Replayed
-from core.models.tower import ItemTower
-from core.models.towered import Towered
-from core.models.trained import SCORED_AT_ONCE, Task
-from core.models.training import TrainingSettings
-from core.models.transformer import Network
-from core.models.windows import Windows, padded
+from core.models.common.blocks import setting, tensor
+from core.models.common.rating_baselines import Ratings, required
+from core.models.neural.cuda_graph import Replayed
+from core.models.neural.gradient_model import SCORED_AT_ONCE, Task
+from core.models.neural.item_tower import ItemTower
+from core.models.neural.item_tower_model import Towered
+from core.models.neural.losses import is_sampled
+from core.models.neural.train_loop import TrainingSettings
+from core.models.neural.training_state import Batches
+from core.models.sequence.heads import kept_apart, label_codes, persons, worths
+from core.models.sequence.prefix_tree import beginnings
+from core.models.sequence.transformer import Network
+from core.models.sequence.windows import Windows, padded
 from core.types import (
     PAD,
     Array,

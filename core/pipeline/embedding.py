@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.errors import BadInput, NotFound
-from core.pipeline.answers import Ready
 from core.pipeline.epochs import drift_of, drift_told, laid_out_from, vectors_after
 from core.pipeline.explaining import codes_of
-from core.pipeline.names import Names
+from core.pipeline.labels import Names
+from core.pipeline.loaded_run import Ready
 from core.pipeline.training import OnStage
 from core.types import PAD, Array, Block, Features
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from core.data.dataset import Dataset
     from core.embed import Drift, Exact, Index
-    from core.embed.alike import Overlap
+    from core.embed.item_similarity import Overlap
     from core.embed.neighbours import Neighbours
     from core.embed.vectors import Vectors
 
@@ -73,7 +73,7 @@ def embedding(
         diagnosis: [{key, severity, numbers, sentence}], drift: as drift_told or None, attributes:
         [{name, right, commonest, gain, things}], map: {axes, laid_out, trustworthiness, recall, k,
         points} or None, clusters: [{cluster, label, size}]}: kept as in Vectors, attributes told
-        from the ten nearest vectors of at most 2,000 things, see core.embed.quality.told.
+        from the ten nearest vectors of at most 2,000 things, see core.embed.map_quality.told.
     """
     import pandas as pd
 
@@ -148,9 +148,9 @@ def attributes_told(
     Of one with several values the most frequent of a thing's own counts; one with fewer than two
     values is left out.
     """
-    from core.attributes import attributes, categories
+    from core.embed.map_quality import SAMPLE, told
     from core.embed.neighbours import nearest
-    from core.embed.quality import SAMPLE, told
+    from core.models.common.attributes import attributes, categories
 
     described = categories(_features(loaded, of))
     if described is None:
@@ -171,7 +171,7 @@ def _mapped(
     vectors: Array, axes: int, seed: int, stage: OnStage, start: Array | None = None
 ) -> tuple[Array, dict[str, Any]]:
     from core.embed.layout import LANDMARKS, Map
-    from core.embed.quality import quality
+    from core.embed.map_quality import quality
 
     def on_step(share: float) -> None:
         stage("map", share)
@@ -281,7 +281,7 @@ class Near:
     @cached_property
     def _content(self) -> Overlap | str:
         """The items by what is known of them, or why not."""
-        from core.embed import alike
+        from core.embed import item_similarity as alike
 
         try:
             return alike.content(self._data.item_features, self._data.interactions)
@@ -293,7 +293,7 @@ class Near:
     @cached_property
     def _together(self) -> Overlap | str:
         """The items by who took them, or why not."""
-        from core.embed import alike
+        from core.embed import item_similarity as alike
 
         try:
             return alike.together(self._data.interactions)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core import artifact
 from core.errors import BadInput
-from core.pipeline.answers import Ready
+from core.pipeline.loaded_run import Ready
+from core.runs import artifact
 from core.types import Array, Floats
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.errors import BadInput, NotFound
-from core.pipeline.answers import Ready, whom
+from core.pipeline.loaded_run import Ready, whom
 from core.types import PAD, Array, Ints, Queries
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def codes_of(loaded: Ready, ids: Sequence[object]) -> Ints:
 
 def places(loaded: Ready, query: Queries) -> Ints:
     """The items that `recommend` gives this one history, best first: all but its own."""
-    from core.recommend import recommend
+    from core.recommend.top_k import recommend
 
     n_items = len(loaded.items)
     found: Ints = recommend(loaded.model, query, n_items, n_items=n_items).items[0]

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core import artifact
-from core.artifact import Run
-from core.config import model_class, model_config, run_id
+from core.data.durable import now, read_json
 from core.data.store import Workspace
 from core.errors import Corrupt
-from core.progress import now, read_json
+from core.runs import artifact
+from core.runs.artifact import Run
+from core.runs.config import model_class, model_config, run_id
 from core.types import (
     Array,
     Features,
@@ -134,7 +134,7 @@ def features_of(
     workspace: Workspace, data: Dataset, config: RunConfig, say: OnStage
 ) -> tuple[Features | None, Features | None, dict[str, Any]]:
     """Of items and users what this model reads, and what became of texts and images."""
-    from core.data.embeddings import embedded
+    from core.data.features.embeddings import embedded
 
     if not model_class(config.model).needs_features:
         return None, None, {}

@@ -10,14 +10,15 @@ import numpy as np
 import optuna
 import torch
 
-from core import artifact, pipeline
-from core.config import model_class, model_config, run_id
+from core import pipeline
 from core.data.store import Workspace
 from core.errors import BadInput
-from core.models.trained import SCORED_AT_ONCE
-from core.models.training import validation_score
+from core.jobs.progress import Report
+from core.models.neural.gradient_model import SCORED_AT_ONCE
+from core.models.neural.train_loop import validation_score
 from core.pipeline import OnStage
-from core.progress import Report
+from core.runs import artifact
+from core.runs.config import model_class, model_config, run_id
 from core.tune.search import Search, finish, with_params
 from core.tune.trials import Trials
 from core.types import Holdout, OnEpoch, TrainData

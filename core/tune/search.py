@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core import artifact, jobs
-from core.config import parameters
-from core.data.store import Workspace, write_json_atomically
+from core import jobs
+from core.data.durable import now, read_json, write_json_atomically
+from core.data.store import Workspace
 from core.errors import BadInput
-from core.identity import code_version, runs_digest
-from core.progress import now, read_json
+from core.runs import artifact
+from core.runs.config import parameters
+from core.runs.identity import code_version, runs_digest
 from core.tune.space import INSTEAD, default_space, domain
 from core.types import RunConfig
 

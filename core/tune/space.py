@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from core.config import model_config
 from core.errors import BadInput
+from core.runs.config import model_config
 
 NARROW = {"history_decay": "0.3..1"}
 LAYERED = NARROW | {"learning_rate": "0.001..0.01", "dropout": "0..0.5", "negatives": "1..16"}

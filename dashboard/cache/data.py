@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from core.data import quality, queries
+from core.data import queries
+from core.data.quality import report as quality
+from core.data.quality.verdict import Verdict
 from core.data.store import DatasetInfo
-from core.data.verdicts import Verdict
 from dashboard.cache.keeping import MEDIUM, SMALL, answers
 
 MOST_USERS = 500  # in a select box; any other id can be written into it

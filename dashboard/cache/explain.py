@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.artifact import Run
 from core.data.store import Workspace
+from core.runs.artifact import Run
 from core.types import Array, Queries
 from dashboard.background import Background, Report
 from dashboard.cache.keeping import MEDIUM, SMALL, answers, under_way
@@ -16,15 +16,15 @@ from dashboard.cache.runs import loaded
 if TYPE_CHECKING:
     from core.explain import Explanation
     from core.explain.counterfactual import Counterfactual
-    from core.explain.overview import Overview
     from core.explain.parts import Parts
+    from core.explain.survey.overview import Overview
     from core.explain.what_if import Move
 
 
 @answers(SMALL)
 def rank(workspace: Workspace, run: Run, query: Queries, item: int) -> int:
     """The place of this item, from 1, among itself and all that the history does not have."""
-    from core.explain.standing import Standings
+    from core.explain.item_rank import Standings
 
     ready = loaded(workspace, run)
     standing = Standings(ready.model, query, item, len(ready.items))
@@ -88,7 +88,7 @@ def parts(workspace: Workspace, run: Run, query: Queries, item: int) -> Parts | 
 @answers(SMALL)
 def known_by(workspace: Workspace, run: Run, item: int) -> str:
     """By what the run knows this item: "events", else its "content", or "nothing"."""
-    from core.pipeline.names import Names
+    from core.pipeline.labels import Names
 
     found = Names(loaded(workspace, run)).known_by(np.array([item]))
     return "events" if found is None else found[0]
@@ -118,8 +118,8 @@ def groups(
 
 @under_way(MEDIUM)
 def survey(workspace: Workspace, run: Run) -> Background[Overview]:
-    """What the run goes by over many users, under way; see core.explain.overview."""
-    from core.explain.overview import overview
+    """What the run goes by over many users, under way; see core.explain.survey.overview."""
+    from core.explain.survey.overview import overview
 
     ready = loaded(workspace, run)
     data = ready.dataset

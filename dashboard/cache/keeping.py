@@ -8,8 +8,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import streamlit as st
 
-from core.artifact import Run
 from core.data.store import DatasetInfo, Workspace
+from core.runs.artifact import Run
 from core.types import Queries
 from dashboard.background import Background
 
@@ -39,8 +39,8 @@ _BY_ID: dict[Any, Any] = {
     DatasetInfo: lambda info: info.id,
     Run: lambda run: (run.id, run.artifact_hash),
     Workspace: lambda workspace: str(workspace.path),
-    "dashboard.maps.Placed": lambda placed: placed.identity,
-    "dashboard.pairs.Pair": lambda pair: pair.identity,
+    "dashboard.map.placement.Placed": lambda placed: placed.identity,
+    "dashboard.map.pairs.Pair": lambda pair: pair.identity,
 }
 
 

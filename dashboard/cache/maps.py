@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.artifact import Run
 from core.data.store import Workspace
+from core.runs.artifact import Run
 from core.types import Array, Queries
 from dashboard.background import Background
 from dashboard.cache.keeping import MAPS, MEDIUM, answers, shared, under_way
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from core.embed import Drift, Finding, Step
     from core.embed.clusters import Term
     from core.embed.selection import Part
-    from dashboard.charts.points import Colouring
-    from dashboard.maps import Placed
-    from dashboard.pairs import Likeness, Moved, Pair
-    from dashboard.solid import Solid
+    from dashboard.map.axes import Solid
+    from dashboard.map.colouring import Colouring
+    from dashboard.map.pairs import Likeness, Moved, Pair
+    from dashboard.map.placement import Placed
 
 PERSONAL = ("score", "shap")  # colours of the map that are about one person
 
@@ -30,7 +30,7 @@ def placing(
     workspace: Workspace, run: Run, component: str, epoch: int | None = None
 ) -> Background[Placed]:
     """The run's items on their principal axes; begins to work it out on the first call."""
-    from dashboard.maps import place
+    from dashboard.map.placement import place
 
     return Background(lambda report: place(loaded(workspace, run), component, report, epoch))
 
@@ -38,7 +38,7 @@ def placing(
 @under_way(MAPS)
 def arranging(placed: Placed) -> Background[Placed]:
     """The same on the map that keeps neighbours."""
-    from dashboard.maps import arrange
+    from dashboard.map.placement import arrange
 
     return Background(lambda report: arrange(placed, report))
 
@@ -46,8 +46,8 @@ def arranging(placed: Placed) -> Background[Placed]:
 @answers(MEDIUM)
 def colouring(placed: Placed, by: str) -> Colouring:
     """The points coloured by one of `colourings`."""
-    from core.attributes import attributes, categories
-    from dashboard.charts.points import by_category, by_group, by_number
+    from core.models.common.attributes import attributes, categories
+    from dashboard.map.colouring import by_category, by_group, by_number
 
     features = placed.ready.dataset.item_features
     kind, _, name = by.partition(":")
@@ -67,7 +67,7 @@ def colouring(placed: Placed, by: str) -> Colouring:
 
 def colourings(placed: Placed) -> list[str]:
     """What the points can be coloured by, such as "cluster", "attribute:genres", "number:price"."""
-    from core.attributes import attributes, categories
+    from core.models.common.attributes import attributes, categories
 
     features = placed.ready.dataset.item_features
     block = categories(features)
@@ -82,8 +82,8 @@ def colourings(placed: Placed) -> list[str]:
 def scored(placed: Placed, user: str) -> Colouring:
     """The points coloured by their score for this person of the log; what they took is grey."""
     from core import pipeline
-    from core.recommend import score_blocks
-    from dashboard.charts.points import by_number
+    from core.recommend.top_k import score_blocks
+    from dashboard.map.colouring import by_number
 
     ready = placed.ready
     _, query = pipeline.whom(ready, users=[user])
@@ -121,7 +121,7 @@ def told(placed: Placed) -> list[dict[str, Any]]:
 def diagnosed(placed: Placed) -> list[Finding]:
     """Whether the vectors are sound, the gravest first."""
     from core.embed import diagnosis
-    from core.pipeline.names import Names
+    from core.pipeline.labels import Names
 
     found = list(diagnosis(placed.near.vectors.values, Names(placed.ready).taken))
     if (moved := drifted(placed)) and moved.finding:
@@ -165,7 +165,7 @@ def for_set(placed: Placed, rows: bytes, most: int, k: int) -> list[int]:
 
     They are heard as the history of somebody who took each once; `rows` as in selection_numbers.
     """
-    from core.recommend import recommend as best
+    from core.recommend.top_k import recommend as best
     from core.types import PAD
 
     codes = placed.codes[np.flatnonzero(_chosen(placed, rows))[:most][::-1]]
@@ -197,7 +197,7 @@ def selection_numbers(placed: Placed, rows: bytes) -> tuple[Part, Part]:
 @shared(MAPS)
 def solid(placed: Placed) -> Solid:
     """The items in three axes."""
-    from dashboard.solid import solid as found
+    from dashboard.map.axes import solid as found
 
     return found(placed)
 
@@ -205,7 +205,7 @@ def solid(placed: Placed) -> Solid:
 @shared(MAPS)
 def beside(first: Placed, second: Placed) -> Pair | None:
     """The second map laid on the first; None if they share too few items."""
-    from dashboard.pairs import laid
+    from dashboard.map.pairs import laid
 
     return laid(first, second)
 
@@ -213,7 +213,7 @@ def beside(first: Placed, second: Placed) -> Pair | None:
 @under_way(MAPS)
 def likeness(spaces: tuple[str, str], _pair: Pair) -> Background[Likeness]:
     """How far a pair's spaces agree; begins to work it out on the first call."""
-    from dashboard import pairs
+    from dashboard.map import pairs
 
     return Background(lambda report: pairs.likeness(_pair, report))
 
@@ -221,6 +221,6 @@ def likeness(spaces: tuple[str, str], _pair: Pair) -> Background[Likeness]:
 @answers(MEDIUM)
 def moved(pair: Pair, rows: bytes, _found: Likeness) -> Moved | None:
     """Where a selection went, by the pair's likeness; `rows` as in selection_numbers."""
-    from dashboard import pairs
+    from dashboard.map import pairs
 
     return pairs.moved(pair, _found, _chosen(pair.first, rows))

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from core import artifact, progress
-from core.artifact import Run
 from core.data.store import Workspace
 from core.errors import NotFound
+from core.jobs import progress
+from core.runs import artifact
+from core.runs.artifact import Run
 from core.types import Array, Queries
 from dashboard.cache.keeping import MEDIUM, RUNS, SMALL, answers, shared
 
 if TYPE_CHECKING:
     from core.evaluate.comparison import Comparison
     from core.pipeline import Ready
-    from core.rerank import Rerank
+    from core.recommend.rerank import Rerank
 
 
 def workspace() -> Workspace:
@@ -112,7 +113,7 @@ def past(workspace: Workspace, run: Run, user: str) -> Queries:
 @answers(SMALL)
 def first(workspace: Workspace, run: Run, query: Queries, k: int) -> Array:
     """The codes of the k best items for this history, at most, without its own."""
-    from core.recommend import recommend
+    from core.recommend.top_k import recommend
 
     ready = loaded(workspace, run)
     found: Array = recommend(ready.model, query, k, n_items=len(ready.items)).items[0]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from core.artifact import Run
+from core.runs.artifact import Run
 from dashboard import cache
 from dashboard.components.labels import run_label, text_or
 from dashboard.state import t

@@ -8,8 +8,8 @@ from typing import Protocol, TypeVar
 
 import streamlit as st
 
-from core.artifact import Run
 from core.data.store import DatasetInfo, Workspace
+from core.runs.artifact import Run
 from dashboard import cache, state
 from dashboard.components.jobs import job_chip
 from dashboard.components.labels import run_label

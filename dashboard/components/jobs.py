@@ -10,7 +10,7 @@ from core.data.store import Workspace
 from dashboard.charts.training import epochs
 from dashboard.components.labels import component_label, metric_label, model_label, seconds_label
 from dashboard.components.page import figure, link
-from dashboard.components.search import trial_curve
+from dashboard.components.train.search import trial_curve
 from dashboard.state import dark, t
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from core.artifact import Run
+from core.runs.artifact import Run
 from dashboard.state import t
 
 

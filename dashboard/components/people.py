@@ -9,8 +9,8 @@ from urllib.parse import quote, urlencode
 import pandas as pd
 import streamlit as st
 
-from core.artifact import Run
 from core.data.store import DatasetInfo
+from core.runs.artifact import Run
 from dashboard import cache, state
 from dashboard.components.labels import run_label
 from dashboard.components.page import ROW, table

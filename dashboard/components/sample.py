@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from core import jobs
-from core.data.ingest import ingest
-from core.data.roots import SAMPLES
+from core.data.features.roots import SAMPLES
+from core.data.ingest.ingest import ingest
 from core.data.store import Workspace
 from dashboard import state
 from dashboard.components.progress import progress_bar

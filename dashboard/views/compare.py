@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from core import jobs
-from core.artifact import Run
+from core.runs.artifact import Run
 from dashboard import state
 from dashboard.charts import compare as charts
 from dashboard.components import comparison

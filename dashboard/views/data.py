@@ -7,10 +7,10 @@ import streamlit as st
 from core.data.store import DatasetInfo
 from dashboard import cache
 from dashboard.components.context import Context, context
-from dashboard.components.importer import importer
-from dashboard.components.overview import columns_tab, overview_tab, rejected_tab
+from dashboard.components.data.importer import importer
+from dashboard.components.data.overview import columns_tab, overview_tab, rejected_tab
+from dashboard.components.data.quality import quality_tab
 from dashboard.components.page import heading, link
-from dashboard.components.quality import quality_tab
 from dashboard.components.sample import use_sample_data
 from dashboard.state import t
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.artifact import Run
-from dashboard import cache, maps, state
-from dashboard.components import map_epochs
+from core.runs.artifact import Run
+from dashboard import cache, state
 from dashboard.components.context import Context, context
 from dashboard.components.labels import run_label
-from dashboard.components.map_arithmetic import asked
-from dashboard.components.map_beside import (
+from dashboard.components.page import empty, first_step, heading, link
+from dashboard.components.people import escaped, person, user_box
+from dashboard.map import epochs as map_epochs
+from dashboard.map import placement as maps
+from dashboard.map.arithmetic import asked
+from dashboard.map.axes import Solid
+from dashboard.map.beside import (
     alike,
     beside_toggle,
     pair_with,
@@ -18,11 +22,13 @@ from dashboard.components.map_beside import (
     titles,
     where_to,
 )
-from dashboard.components.map_colours import of_person, ringed
-from dashboard.components.map_items import neighbour_tables, selection, sound, twin
-from dashboard.components.map_making import PATIENCE_S, arranged, wait_for
-from dashboard.components.map_solid import draw_solid
-from dashboard.components.map_view import (
+from dashboard.map.colours import of_person, ringed
+from dashboard.map.items import neighbour_tables, selection, sound, twin
+from dashboard.map.making import PATIENCE_S, arranged, wait_for
+from dashboard.map.pairs import Pair
+from dashboard.map.placement import Placed
+from dashboard.map.solid import draw_solid
+from dashboard.map.view import (
     Way,
     colour_box,
     draw,
@@ -33,11 +39,6 @@ from dashboard.components.map_view import (
     space_label,
     way_of,
 )
-from dashboard.components.page import empty, first_step, heading, link
-from dashboard.components.people import escaped, person, user_box
-from dashboard.maps import Placed
-from dashboard.pairs import Pair
-from dashboard.solid import Solid
 from dashboard.state import t
 
 

@@ -6,8 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from core import jobs
-from core.artifact import Run
 from core.data.store import DatasetInfo
+from core.runs.artifact import Run
 from dashboard import cache
 from dashboard.components.context import Context, context
 from dashboard.components.jobs import follow, live_jobs

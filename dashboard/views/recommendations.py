@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
-from core.artifact import Run
 from core.data.store import DatasetInfo
 from core.errors import BadInput
-from core.rerank import METHODS, Rerank
+from core.recommend.rerank import METHODS, Rerank
+from core.runs.artifact import Run
 from dashboard import cache, state
 from dashboard.components.context import Context, context, find
 from dashboard.components.labels import run_label

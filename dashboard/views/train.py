@@ -8,19 +8,19 @@ import pandas as pd
 import streamlit as st
 
 from core import jobs
-from core.artifact import Run
-from core.config import model_class
 from core.data.store import DatasetInfo
 from core.errors import BadInput
+from core.runs.artifact import Run
+from core.runs.config import model_class
 from dashboard import cache, state
 from dashboard.components.context import Context, context
-from dashboard.components.encoders_form import allowed, encoders_form
-from dashboard.components.findings import findings
 from dashboard.components.jobs import live_jobs, state_label
 from dashboard.components.labels import day, metric_label, model_label, seconds_label
-from dashboard.components.model_form import model_form
 from dashboard.components.page import empty, heading, link, section, table
-from dashboard.components.search import found, search_form
+from dashboard.components.train.encoders_form import allowed, encoders_form
+from dashboard.components.train.findings import findings
+from dashboard.components.train.model_form import model_form
+from dashboard.components.train.search import found, search_form
 from dashboard.state import t
 
 SPLITS = ("leave-last-out", "by-time", "none")

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.artifact import Run
 from core.data.store import Workspace
+from core.runs.artifact import Run
 
 ARGS = [
     *("--no-sandbox", "--disable-dev-shm-usage"),
@@ -149,7 +149,7 @@ def ready(page: Any) -> None:
 def furnished(served: str, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The served workspace with MovieLens and two evaluated runs in it."""
     from core import pipeline
-    from core.data.ingest import ingest
+    from core.data.ingest.ingest import ingest
 
     folder = next(path for path in tmp_path_factory.getbasetemp().glob("served*"))
     workspace = Workspace.open(folder)
@@ -165,7 +165,7 @@ def furnished(served: str, tmp_path_factory: pytest.TempPathFactory) -> Workspac
 def mapped(furnished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run on 900 made-up items of four kinds; people keep to a kind, so that it can be seen."""
     from core import pipeline
-    from core.data.ingest import ingest
+    from core.data.ingest.ingest import ingest
 
     rng = np.random.default_rng(11)
     users = np.repeat(np.arange(400), 40)

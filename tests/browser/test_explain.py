@@ -18,7 +18,7 @@ from tests.browser.test_journey import query
 @pytest.fixture
 def address(furnished: Workspace) -> str:
     """What names one person and the run of transitions."""
-    from core import artifact
+    from core.runs import artifact
 
     run = next(run for run in artifact.runs(furnished) if run.config.model == "transitions")
     return f"dataset={run.config.dataset}&run={run.id}&runs={run.id}&user=42"

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.artifact import Run
+from core.runs.artifact import Run
 from dashboard import served
-from dashboard.components.map_solid import _JS, CHART
-from dashboard.components.point_map import TEXTS, Shown
+from dashboard.map.point_map import TEXTS, Shown
+from dashboard.map.solid import _JS, CHART
 from dashboard.text import text
 from tests.browser.conftest import Visit, ready
 from tests.browser.test_pages import KNOWN

@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 
 from core import pipeline
-from core.artifact import Run
-from core.data.ingest import ingest
+from core.data.ingest.ingest import ingest
 from core.data.store import Workspace
+from core.runs.artifact import Run
 from core.types import PAD
-from dashboard import maps, pairs
-from dashboard.pairs import Pair
+from dashboard.map import pairs
+from dashboard.map import placement as maps
+from dashboard.map.pairs import Pair
 from dashboard.text import text
 from tests.browser.conftest import KINDS, N_ITEMS, Visit, ready
 from tests.browser.test_map import AXES, item, open_map, settled

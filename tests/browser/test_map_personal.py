@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlparse
 import pandas as pd
 import pytest
 
-from core.artifact import Run
+from core.runs.artifact import Run
 from dashboard.text import text
 from tests.browser.conftest import Visit
 from tests.browser.test_map import data, drawn, open_map, settled

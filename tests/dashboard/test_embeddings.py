@@ -22,22 +22,25 @@ from hypothesis import strategies as st
 from scipy import sparse
 from starlette.applications import Starlette
 
-from core import artifact, pipeline
+from core import pipeline
 from core.data import queries
 from core.data.store import Workspace
 from core.embed import components
 from core.embed.diagnosis import SENTENCES
 from core.errors import BadInput
-from dashboard import cache, maps, served
+from core.runs import artifact
+from dashboard import cache, served
 from dashboard.background import Background, Report
-from dashboard.charts import points, theme
-from dashboard.components import map_view
-from dashboard.components.point_map import Shown
+from dashboard.charts import theme
+from dashboard.map import colouring as points
+from dashboard.map import placement as maps
+from dashboard.map import view as map_view
+from dashboard.map.point_map import Shown
 from dashboard.text import text, texts
 from tests.dashboard.conftest import Open
 
 ROOT = Path(served.__file__).parents[1]
-COMPONENT = Path(served.__file__).parent / "components" / "point_map"
+COMPONENT = Path(served.__file__).parent / "map" / "point_map"
 
 
 @pytest.fixture

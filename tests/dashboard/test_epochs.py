@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 from scipy.linalg import orthogonal_procrustes
 
-from core import artifact, pipeline
-from core.artifact import Run
+from core import pipeline
 from core.data.store import Workspace
 from core.embed import aligned
 from core.errors import BadInput
-from dashboard import cache, maps
-from dashboard.charts import drift, points
+from core.runs import artifact
+from core.runs.artifact import Run
+from dashboard import cache
+from dashboard.charts import drift
+from dashboard.map import colouring as points
+from dashboard.map import placement as maps
 from dashboard.text import text
 from tests.dashboard.conftest import Open
 

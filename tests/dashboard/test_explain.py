@@ -15,16 +15,17 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import artifact, pipeline
-from core.artifact import Run
-from core.data.ingest import ingest
+from core import pipeline
+from core.data.ingest.ingest import ingest
 from core.data.queries import item_labels
 from core.data.store import Workspace
 from core.errors import BadInput
 from core.explain import Explanation, explain
 from core.explain.counterfactual import counterfactual
 from core.explain.what_if import edited
-from core.recommend import recommend
+from core.recommend.top_k import recommend
+from core.runs import artifact
+from core.runs.artifact import Run
 from core.types import Array, Queries
 from dashboard.background import Background, Report
 from dashboard.cache.keeping import under_way

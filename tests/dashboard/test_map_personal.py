@@ -16,10 +16,12 @@ from streamlit.testing.v1 import AppTest
 from core import pipeline
 from core.data.store import Workspace
 from core.explain import Explanation, refined
-from dashboard import cache, maps
+from dashboard import cache
 from dashboard.background import Background
-from dashboard.charts import arithmetic, points
-from dashboard.components.map_arithmetic import ANSWERS, MOST
+from dashboard.charts import arithmetic
+from dashboard.map import colouring as points
+from dashboard.map import placement as maps
+from dashboard.map.arithmetic import ANSWERS, MOST
 from dashboard.text import text
 from tests.dashboard.conftest import Open
 

@@ -9,16 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import artifact, pipeline
-from core.artifact import Run
+from core import pipeline
 from core.data.store import Workspace
+from core.runs import artifact
+from core.runs.artifact import Run
 from core.types import PAD
-from dashboard import maps, pairs, served
-from dashboard.charts import points
-from dashboard.components import map_view
-from dashboard.components.point_map import Shown, legend
-from dashboard.maps import Groups, Placed
-from dashboard.pairs import Pair
+from dashboard import served
+from dashboard.map import colouring as points
+from dashboard.map import pairs
+from dashboard.map import placement as maps
+from dashboard.map import view as map_view
+from dashboard.map.pairs import Pair
+from dashboard.map.placement import Groups, Placed
+from dashboard.map.point_map import Shown, legend
 from dashboard.text import text
 from tests.conftest import MakeDataset
 from tests.dashboard.conftest import Open

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import artifact, jobs, tune
-from core.data.ingest import ingest
+from core import jobs, tune
+from core.data.ingest.ingest import ingest
 from core.data.store import Workspace
 from core.errors import Cancelled
+from core.runs import artifact
 from dashboard.text import LANGUAGES, text
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_views import words

@@ -10,10 +10,10 @@ import pytest
 
 from core import pipeline
 from core.data.store import Workspace
-from dashboard import maps
-from dashboard.charts import points
-from dashboard.components import map_solid
-from dashboard.solid import solid
+from dashboard.map import colouring as points
+from dashboard.map import placement as maps
+from dashboard.map import solid as map_solid
+from dashboard.map.axes import solid
 from dashboard.text import text
 from tests.dashboard.conftest import Open
 

@@ -11,7 +11,7 @@ import pytest
 
 from core.data.store import Workspace
 from core.errors import BadInput
-from dashboard.components import upload
+from dashboard.components.data import upload
 
 
 class Blocks(io.BytesIO):

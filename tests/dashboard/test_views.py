@@ -12,12 +12,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Selectbox
 
-from core import artifact, jobs, pipeline
-from core.config import plan
-from core.data.encoders import LIBRARIES, Library
-from core.data.ingest import ingest
+from core import jobs, pipeline
+from core.data.features.encoders import LIBRARIES, Library
+from core.data.ingest.ingest import ingest
 from core.data.store import Workspace
-from core.rerank import METHODS
+from core.recommend.rerank import METHODS
+from core.runs import artifact
+from core.runs.config import plan
 from dashboard import state
 from dashboard.components import sample
 from dashboard.state import mark

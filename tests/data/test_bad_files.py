@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from core.data.ingest import ingest, preview
+from core.data.ingest.ingest import ingest, preview
 from core.data.store import Workspace
 from core.errors import BadInput
 

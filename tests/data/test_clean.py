@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.data.clean import CLEANINGS, clean, parse_steps
+from core.data.quality.cleaning import CLEANINGS, clean, parse_steps
 from core.data.store import Workspace
 from core.errors import BadInput
 
@@ -109,7 +109,7 @@ def test_bots_are_the_tireless(home, make_dataset):
     k=st.integers(2, 3),
 )
 def test_the_core_against_a_dumber_derivation(pairs, k):
-    from core.data.clean import _find_core
+    from core.data.quality.cleaning import _find_core
 
     left = set(pairs)
     while True:

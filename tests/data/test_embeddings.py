@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from core.data import embeddings
 from core.data.dataset import load
-from core.data.embeddings import embedded, settled
-from core.data.encoders import LIBRARIES, Library
+from core.data.features import embeddings
+from core.data.features.embeddings import embedded, settled
+from core.data.features.encoders import LIBRARIES, Library
 from core.data.store import Workspace
 from core.errors import BadInput, Corrupt
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.data import features as module
-from core.data.features import features, texts
+from core.data.features import encode as module
+from core.data.features.encode import features, texts
 
 N = 40
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.data import files
-from core.data.encodings import Plain, find_fault, guess_encoding, reencode
-from core.data.files import unpack
-from core.data.lines import filled_lines
-from core.data.malformed import create_tables
-from core.data.records import open_source
-from core.data.sources import csv_source, unique_names
+from core.data.files import archives as files
+from core.data.files.archives import unpack
+from core.data.files.encodings import Plain, find_fault, guess_encoding, reencode
+from core.data.files.lines import filled_lines
+from core.data.files.malformed import create_tables
+from core.data.files.records import open_source
+from core.data.files.sources import csv_source, unique_names
 from core.data.store import connect
 from core.errors import BadInput, NotFound, TooLarge
 

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from core.data import images
 from core.data.dataset import load
-from core.data.images import Images, places
+from core.data.features import images
+from core.data.features.images import Images, places
 from core.errors import BadInput
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)

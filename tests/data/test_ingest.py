@@ -17,8 +17,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.data.ingest import ingest, preview
-from core.data.store import DatasetInfo, Workspace, sha256_file
+from core.data.durable import sha256_file
+from core.data.ingest.ingest import ingest, preview
+from core.data.store import DatasetInfo, Workspace
 from core.errors import BadInput, NotFound
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
@@ -473,7 +474,8 @@ def test_preview_shows_what_ingest_will_do(tmp_path):
 
 def test_two_processes_ingest_the_same_file_at_once(workspace):
     code = (
-        "import sys; from core.data.store import Workspace; from core.data.ingest import ingest\n"
+        "import sys; from core.data.store import Workspace\n"
+        "from core.data.ingest.ingest import ingest\n"
         "print(ingest(Workspace.open(sys.argv[1]), sys.argv[2]).id)"
     )
     command = [sys.executable, "-c", code, str(workspace.path), str(MOVIELENS / "ratings.csv")]
@@ -486,7 +488,8 @@ def test_two_processes_ingest_the_same_file_at_once(workspace):
 
 def test_killed_at_any_moment_nothing_half_is_seen(workspace):
     code = (
-        "import sys; from core.data.store import Workspace; from core.data.ingest import ingest\n"
+        "import sys; from core.data.store import Workspace\n"
+        "from core.data.ingest.ingest import ingest\n"
         "w = Workspace.open(sys.argv[1]); print('ready', flush=True); ingest(w, sys.argv[2])"
     )
     command = [sys.executable, "-c", code, str(workspace.path), str(MOVIELENS / "ratings.csv")]

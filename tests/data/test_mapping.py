@@ -5,11 +5,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from core.data import mapping as roles
-from core.data.names import WEIGHTS, plain, weight_of
-from core.data.preview import preview
-from core.data.profiles import profiles
-from core.data.times import FORMATS, TimeFormat, guess_time, settle, time_sql, unix_unit
+from core.data.ingest.preview import preview
+from core.data.roles import mapping as roles
+from core.data.roles.names import WEIGHTS, plain, weight_of
+from core.data.roles.profiles import profiles
+from core.data.roles.times import FORMATS, TimeFormat, guess_time, settle, time_sql, unix_unit
 from core.errors import BadInput
 
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.data import behaviour, quality
-from core.data.clean import _find_core, clean, parse_steps
+from core.data.quality import behaviour
+from core.data.quality import report as quality
+from core.data.quality.cleaning import _find_core, clean, parse_steps
+from core.data.quality.verdict import SENTENCES, SEVERITIES
 from core.data.store import Workspace
-from core.data.verdicts import SENTENCES, SEVERITIES
 
 START = pd.Timestamp("2023-01-01")
 

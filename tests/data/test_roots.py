@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.data.roots import SAMPLES, check_host, server_path
+from core.data.features.roots import SAMPLES, check_host, server_path
 from core.errors import BadInput, NotFound
 
 

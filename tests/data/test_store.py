@@ -8,16 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from core.data.store import (
-    DatasetInfo,
-    Workspace,
-    connect,
-    publish,
-    quoted,
-    sha256_file,
-    views,
-    write_json_atomically,
-)
+from core.data.durable import publish, sha256_file, write_json_atomically
+from core.data.store import DatasetInfo, Workspace, connect, quoted, views
 from core.errors import BadInput, Corrupt, NotFound
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import artifact, pipeline
+from core import pipeline
 from core.embed import item_vectors, user_vectors
 from core.errors import BadInput
+from core.runs import artifact
 
 pytestmark = pytest.mark.usefixtures("shop_is_home")
 

@@ -10,9 +10,9 @@ from sklearn.manifold import trustworthiness
 
 from core.embed import layout
 from core.embed.layout import Graph, Map, _slope
+from core.embed.map_quality import quality, told
 from core.embed.neighbours import nearest, unit
 from core.embed.pca import PCA, aligned
-from core.embed.quality import quality, told
 from core.errors import BadInput
 
 

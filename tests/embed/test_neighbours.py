@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.embed import neighbours
-from core.embed.alike import content, together
 from core.embed.index import Index, recall, searcher
+from core.embed.item_similarity import content, together
 from core.embed.neighbours import Exact, Neighbours, nearest, unit
 from core.errors import BadInput
 from tests.explain.test_attribution import fitted

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from core.attributes import taste, traits
 from core.evaluate.lists import (
     CATALOGUE,
     LISTS,
@@ -22,6 +21,7 @@ from core.evaluate.lists import (
     novelty,
     popularity_bias,
 )
+from core.models.common.attributes import taste, traits
 from core.types import PAD, Block, Features, Interactions
 
 N_ITEMS, N_VALUES = 8, 4

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from core.errors import BadInput
 from core.explain.counterfactual import counterfactual
-from core.explain.standing import Standings
+from core.explain.item_rank import Standings
 from core.models import MODELS
 from core.models.transitions import Transitions
 from core.types import Interactions, Queries, TrainData

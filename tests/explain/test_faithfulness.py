@@ -14,9 +14,9 @@ from scipy import sparse
 
 from core.errors import BadInput
 from core.explain import explain
-from core.explain.baselines import baselines, clusters, cosines, falling, of_groups
-from core.explain.faithfulness import MEASURES, faithfulness
-from core.explain.standing import Standings
+from core.explain.checks.baselines import baselines, clusters, cosines, falling, of_groups
+from core.explain.checks.faithfulness import MEASURES, faithfulness
+from core.explain.item_rank import Standings
 from core.models import MODELS
 from core.types import Interactions, Queries, TrainData
 

@@ -11,10 +11,10 @@ from scipy import sparse, stats
 
 from core.errors import BadInput
 from core.explain import explain
-from core.explain.influence import Idle, idle
-from core.explain.overview import overview
 from core.explain.parts import explain_parts
-from core.explain.tables import OF_NOISE, Table
+from core.explain.survey.influence import Idle, idle
+from core.explain.survey.overview import overview
+from core.explain.survey.tables import OF_NOISE, Table
 from core.models import MODELS
 from core.types import Block, Features, Interactions, Queries, Recommender, TrainData
 from tests.explain.test_attribution import fitted

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.errors import BadInput
 from core.explain import Explanation, explain
-from core.explain.shared import causes, same_cause
+from core.explain.common_cause import causes, same_cause
 from core.explain.what_if import Move, edited, moves
 from core.models import MODELS
 from core.types import PAD, Interactions, Queries, TrainData

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from core.data.split import split
-from core.models import auto
-from core.models.auto import Auto, AutoConfig, Choice, Facts, choose
+from core.models.ensemble import auto
+from core.models.ensemble.auto import Auto, AutoConfig, Choice, Facts, choose
 from core.models.popularity import Popularity
 from core.models.unified import Unified
 from core.types import Features, Interactions, TrainData

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from core.models.beginnings import beginnings
+from core.models.sequence.prefix_tree import beginnings
 
 CPU = torch.device("cpu")
 

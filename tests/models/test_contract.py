@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from core.errors import BadInput, NotFitted
-from core.models import MODELS, auto, course
-from core.models.trained import Trained
+from core.models import MODELS
+from core.models.ensemble import auto
+from core.models.neural import training_state as course
+from core.models.neural.gradient_model import Trained
 from core.types import (
     Block,
     Features,

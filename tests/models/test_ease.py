@@ -8,7 +8,8 @@ import torch
 from scipy import sparse
 
 from core.errors import BadInput, TooLarge
-from core.models import blocks, ease, gram
+from core.models import ease
+from core.models.common import blocks, gram
 from core.models.ease import EASE, EASEConfig
 
 

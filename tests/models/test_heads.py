@@ -11,9 +11,9 @@ import torch
 from scipy import sparse
 
 from core.errors import BadInput
-from core.models.heads import class_loss, label_codes, square_loss, worths
+from core.models.common.rating_baselines import Ratings
 from core.models.popularity import Popularity
-from core.models.ratings import Ratings
+from core.models.sequence.heads import class_loss, label_codes, square_loss, worths
 from core.models.unified import Unified, UnifiedConfig
 from core.types import PAD, Block, Features, Interactions, Queries, TrainData
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from core.models import losses
-from core.models.losses import full_softmax, is_sampled, others, sampled_softmax
+from core.models.neural import losses
+from core.models.neural.losses import full_softmax, is_sampled, others, sampled_softmax
 
 
 def test_auto_samples_above_so_many_items():

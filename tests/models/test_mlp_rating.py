@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from core.errors import BadInput
+from core.models.common.rating_baselines import RatingBaseline
 from core.models.mlp_rating import MLPRating, MLPRatingConfig, person
 from core.models.popularity import Popularity
-from core.models.ratings import RatingBaseline
 from core.models.two_tower import Bags
 from core.types import Interactions, Queries, TrainData
 

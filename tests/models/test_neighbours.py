@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from core.models import similarity
+from core.models.common import similarity
 from core.models.neighbours import ItemKNN, ItemKNNConfig, UserKNN, UserKNNConfig
 
 SIMILARITIES = similarity.SIMILARITIES

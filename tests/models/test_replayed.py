@@ -11,9 +11,9 @@ import torch
 from scipy import sparse
 from torch import nn
 
-from core.models.course import Batches
-from core.models.replayed import Replayed
-from core.models.training import TrainingSettings, optimise
+from core.models.neural.cuda_graph import Replayed
+from core.models.neural.train_loop import TrainingSettings, optimise
+from core.models.neural.training_state import Batches
 from core.models.unified import Unified, UnifiedConfig
 from core.types import Block, Features, TrainData
 

@@ -11,9 +11,10 @@ import pytest
 import torch
 from scipy import sparse
 
-from core.models import MODELS, blocks
-from core.models.blocks import whitened
-from core.models.tower import ItemTower
+from core.models import MODELS
+from core.models.common import blocks
+from core.models.common.blocks import whitened
+from core.models.neural.item_tower import ItemTower
 from core.types import Block, Features, Interactions, Recommender, TrainData
 
 NAMES = ("x", "y", "z")

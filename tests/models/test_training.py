@@ -10,14 +10,15 @@ import torch
 from torch import nn
 
 from core.errors import BadInput, TooLarge
-from core.models import course, milestones
-from core.models.course import Average, Batches
-from core.models.training import (
+from core.models.neural import snapshots as milestones
+from core.models.neural import training_state as course
+from core.models.neural.train_loop import (
     TrainingSettings,
     optimise,
     seeded,
     validation_score,
 )
+from core.models.neural.training_state import Average, Batches
 from core.types import Holdout, Queries
 
 QUICK = TrainingSettings(learning_rate=0.1, averaging=0.0, patience=3)

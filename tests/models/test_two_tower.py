@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from core.models import losses
+from core.models.neural import losses
 from core.models.two_tower import Bags, Pairs, TwoTower, TwoTowerConfig
 from core.types import Block, Features, Interactions, Queries, TrainData
 

@@ -11,10 +11,11 @@ import pytest
 import torch
 from scipy import sparse
 
-from core.models import losses, unified
-from core.models.tower import ItemTower, content
+from core.models import unified
+from core.models.neural import losses
+from core.models.neural.item_tower import ItemTower, content
+from core.models.sequence.windows import Next, Windows
 from core.models.unified import Unified, UnifiedConfig
-from core.models.windows import Next, Windows
 from core.types import PAD, Block, Features, Holdout, Interactions, Queries, TrainData
 
 Weights = dict[str, np.ndarray]

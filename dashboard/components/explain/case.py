@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import numpy as np
 import streamlit as st
 
-from core.artifact import Run
 from core.data.store import DatasetInfo, Workspace
+from core.runs.artifact import Run
 from core.types import PAD, Array, Queries, Vocab
 from dashboard import cache, state
 from dashboard.components.labels import run_label

@@ -9,8 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import BadInput
-from core.explain.overview import Overview
-from core.explain.tables import Bar
+from core.explain.survey.overview import Overview
+from core.explain.survey.tables import Bar
 from dashboard import cache
 from dashboard.charts import compare as intervals
 from dashboard.charts import explain as charts

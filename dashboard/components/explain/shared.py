@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from core.explain import Explanation
-from core.explain.shared import causes, same_cause
+from core.explain.common_cause import causes, same_cause
 from dashboard.components.explain.case import Case
 from dashboard.components.explain.values import player_labels
 from dashboard.components.explain.words import listed

@@ -1,0 +1,53 @@
+"""What runs are worth, alone and against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.cli.commands.recommend import rerank
+from core.cli.terminal import Result, progress, table
+from core.data.store import Workspace
+from core.runs import artifact
+
+
+def evaluate(options: Any) -> Result:
+    from core import pipeline
+
+    workspace = Workspace.open(options.data_dir)
+    run = artifact.run(workspace, options.run)
+    result = pipeline.evaluate(
+        workspace,
+        run,
+        ks=options.k,
+        hide_seen=not options.keep_seen,
+        rerank=rerank(options),
+        on_stage=progress(),
+    )
+    return result, measures(result, run.metrics or {})
+
+
+def compare(options: Any) -> Result:
+    from core import pipeline
+
+    workspace = Workspace.open(options.data_dir)
+    runs = [artifact.run(workspace, ref) for ref in options.runs]
+    rows: list[Any] = pipeline.compare(workspace, runs, metrics=options.metrics).to_dict("records")
+    columns = ("run", "metric", "mean", "difference", "low", "high", "p_holm")
+    head = f"against {runs[0].name} ({runs[0].id}), user by user\n"
+    return {"baseline": runs[0].id, "comparisons": rows}, head + table(rows, columns)
+
+
+def measures(result: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> str:
+    """The figures; beside those of re-ranked lists the model's own, if measured the same way."""
+    hidden = "hidden" if result["hide_seen"] else "kept"
+    head = f"{result['users']} users, every item ranked, items already seen {hidden}"
+    rows = [{"metric": name, **figures} for name, figures in result["metrics"].items()]
+    columns = ["metric", "mean", "low", "high"]
+    if how := result.get("rerank"):
+        head += f", lists re-ranked: {how['method']} by {how['by']}, strength {how['strength']:g}"
+        if own and own["hide_seen"] == result["hide_seen"]:
+            columns.append("not re-ranked")
+            for row in rows:
+                row["not re-ranked"] = own["metrics"].get(row["metric"], {}).get("mean")
+    return head + "\n" + table(rows, columns)

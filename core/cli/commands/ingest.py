@@ -1,0 +1,48 @@
+"""Files → a dataset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.cli.terminal import Result, progress
+from core.data.store import DatasetInfo, Workspace
+
+_ABOUT = (
+    *("mapping", "evidence", "time_kind", "value_kind", "weights", "cleaning", "parent", "files"),
+    *("first_time", "last_time", "item_columns", "user_columns", "created"),
+)
+
+
+def ingest(options: Any) -> Result:
+    from core.data.ingest.ingest import ingest
+
+    workspace = Workspace.open(options.data_dir)
+    info = ingest(
+        workspace,
+        options.files,
+        items=options.items,
+        users=options.users,
+        mapping=options.map or None,
+        name=options.name,
+        weights=options.weights,
+        clean=options.clean or None,
+        progress=progress(),
+    )
+    result = {"dataset": info.id, "name": info.name, **info.counts, **about(info)}
+    return result, _ingested(info)
+
+
+def about(info: DatasetInfo) -> dict[str, Any]:
+    """What --json says of a dataset beside its id, name and counts."""
+    return {key: info.meta.get(key) for key in _ABOUT}
+
+
+def _ingested(info: DatasetInfo) -> str:
+    counts = info.counts
+    lines = [
+        f"{info.name} ({info.id}): {counts['rows_kept']} of {counts['rows_read']} rows, "
+        f"{counts['users']} users, {counts['items']} items"
+    ]
+    lines += [f"  rejected {n}: {reason}" for reason, n in counts["rejected"].items()]
+    lines += [f"  {role}: {sentence}" for role, sentence in info.meta["evidence"].items()]
+    return "\n".join(lines)

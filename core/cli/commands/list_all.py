@@ -1,0 +1,73 @@
+"""What there is: datasets, runs, models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core import jobs
+from core.cli.commands.ingest import about
+from core.cli.terminal import Result, table
+from core.data.store import Workspace
+from core.runs import artifact, config
+
+
+def datasets(options: Any) -> Result:
+    found = [
+        {"id": info.id, "name": info.name, **info.counts, **about(info)}
+        for info in Workspace.open(options.data_dir).datasets()
+    ]
+    columns = ("id", "name", "rows_kept", "users", "items", "created")
+    return {"datasets": found}, table(found, columns)
+
+
+def runs(options: Any) -> Result:
+    workspace = Workspace.open(options.data_dir)
+    finished = {run.id: run for run in artifact.runs(workspace)}
+    found = []
+    for status in jobs.statuses(workspace):
+        if status.kind != jobs.RUN:
+            continue
+        row: dict[str, Any] = {
+            "id": status.run_id,
+            "name": status.name,
+            "dataset": status.dataset,
+            "dataset_name": status.dataset_name,
+            "model": status.model,
+            "state": status.state,
+            "message": status.message,
+            "created": status.queued,
+            "seconds": status.seconds,
+        }
+        if run := finished.get(status.run_id):
+            measured = (run.metrics or {}).get("metrics", {})
+            row |= {key: run.meta[key] for key in ("config", "parameters", "artifact_hash")}
+            row |= {"metrics": measured, "ndcg@10": measured.get("ndcg@10", {}).get("mean")}
+        found.append(row)
+    columns = ("id", "name", "dataset_name", "model", "state", "seconds", "ndcg@10", "message")
+    return {"runs": found}, table(found, columns)
+
+
+def models(options: Any) -> Result:
+    from core.models import MODELS
+
+    found = [
+        {
+            "name": name,
+            "about": (kind.__doc__ or "").split("\n\n")[0].strip(),
+            "params": config.describe(name),
+        }
+        for name, kind in MODELS.items()
+    ]
+    lines = []
+    for model in found:
+        lines.append(f"{model['name']}: {' '.join(str(model['about']).split())}")
+        for param in config.describe(str(model["name"])):
+            lines.append(f"  {param['name']}={param['default']}  {param['help']}{_range(param)}")
+    return {"models": found}, "\n".join(lines)
+
+
+def _range(param: Mapping[str, Any]) -> str:
+    if "choices" in param:
+        return f" ({', '.join(map(str, param['choices']))})"
+    return f" ({param['min']} … {param['max']})" if "min" in param else ""

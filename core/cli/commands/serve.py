@@ -1,0 +1,57 @@
+"""The workbench itself, and whether it has all that it needs."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from core import ROOT
+from core.cli.terminal import Result
+from core.data.store import Workspace
+from core.errors import BadInput
+
+
+def doctor(options: Any) -> Result:
+    from core.doctor import examine
+
+    checks = examine(options.data_dir)
+    lines = [f"{'ok ' if c.ok else 'BAD'}  {c.name}: {c.found}" for c in checks]
+    lines += [f"{c.name}: {c.advice}" for c in checks if c.advice]
+    ok = all(c.ok for c in checks)
+    return {"ok": ok, "checks": [asdict(c) for c in checks]}, "\n".join(lines)
+
+
+def serve(options: Any) -> Result:
+    """Becomes the server, so that signals and the exit code are the server's own."""
+    workspace = Workspace.open(options.data_dir)
+    _check_free(options.port)
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
+    )
+    os.environ["RECSCOPE_HOME"] = str(workspace.path)
+    print(f"recscope: http://127.0.0.1:{options.port} (Ctrl-C stops it)", file=sys.stderr)
+    command = [sys.executable, "-m", "dashboard", "--port", str(options.port)]
+    sys.stderr.flush()
+    os.execv(sys.executable, [*command, "--data-dir", str(workspace.path)])
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise BadInput(
+                f"port {port} cannot be used ({error.strerror}): choose another with --port"
+            ) from None
+
+
+def demo(options: Any) -> Result:
+    from core.demo import prepare_in_background
+
+    _check_free(options.port)
+    prepare_in_background(Workspace.open(options.data_dir), options.port)
+    return serve(options)

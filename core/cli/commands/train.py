@@ -1,0 +1,144 @@
+"""A dataset → a run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from core import jobs
+from core.cli.commands.evaluate import measures
+from core.cli.terminal import Result, progress, table
+from core.data.store import Workspace
+from core.runs import artifact
+from core.types import RunConfig
+
+if TYPE_CHECKING:
+    from core import pipeline
+
+
+def train(options: Any) -> Result:
+    from core import pipeline
+
+    workspace = Workspace.open(options.data_dir)
+    if options.job:
+        with jobs.resumed(workspace, options.job) as (asked, report):
+            spec = RunConfig(**asked["config"])
+            return _fitted(workspace, spec, asked["name"], options.evaluate, report)
+    spec = artifact.plan(
+        workspace,
+        options.dataset,
+        options.model,
+        options.set,
+        split=options.split,
+        seed=options.seed,
+        device=options.device,
+        features=features(options),
+    )
+    stored = pipeline.stored(workspace, spec, options.name)
+    if stored and not (options.evaluate and stored.metrics is None and spec.split != "none"):
+        print("recscope: this run is already there", file=sys.stderr)
+        return _trained(stored, options.evaluate)
+    with (
+        jobs.working(workspace, spec, workspace.dataset(spec.dataset).name, options.name) as report,
+        jobs.stopped_by_ctrl_c(report),
+    ):
+        return _fitted(workspace, spec, options.name, options.evaluate, report)
+
+
+def features(options: Any) -> dict[str, str]:
+    """Which encoders are to read the items' texts and images."""
+    from core.data.features.embeddings import CHOICES
+
+    return {name: getattr(options, name) for name in CHOICES}
+
+
+def told_to(report: jobs.Report) -> pipeline.OnStage:
+    """Tells each stage to the job and in the terminal."""
+    show = progress()
+
+    def on_stage(stage: str, progress: float | None = None) -> None:
+        report.stage(stage, progress)
+        show(stage, progress)
+
+    return on_stage
+
+
+def _fitted(
+    workspace: Workspace, spec: RunConfig, name: str | None, evaluate: bool, report: jobs.Report
+) -> Result:
+    from core import pipeline
+
+    on_stage = told_to(report)
+    run = pipeline.fit(workspace, spec, name=name, on_stage=on_stage, on_epoch=report.epoch)
+    evaluate = evaluate and spec.split != "none"
+    if evaluate:
+        pipeline.evaluate(workspace, run, device=spec.device, on_stage=on_stage)
+    return _trained(run, evaluate)
+
+
+def _trained(run: artifact.Run, evaluate: bool) -> Result:
+    split = run.meta["split"]
+    result = {
+        "run": run.id,
+        "name": run.name,
+        "dataset": run.config.dataset,
+        "dataset_name": run.dataset_name,
+        "model": run.config.model,
+        "params": dict(run.config.params),
+        "features": dict(run.config.features),
+        "seed": run.config.seed,
+        "split": split["kind"],
+        "split_tie_rate": split["tie_rate"],
+        "split_fingerprint": split["fingerprint"],
+        "train_events": split["train_events"],
+        "test_users": split["test_users"],
+        "device": run.config.device,
+        **{key: run.meta[key] for key in ("seconds", "created", "machine", "parameters")},
+        "artifact_hash": run.artifact_hash,
+        "code_version": run.meta["code_version"],
+    }
+    text = f"{run.name} ({run.id}): {run.config.model} on {run.dataset_name}, {run.seconds:.1f} s"
+    if made := run.meta.get("embeddings"):
+        result["embeddings"] = made
+        text += "".join(f"\n{_embedded(kind, about)}" for kind, about in made.items())
+    if findings := run.meta.get("findings"):
+        result["findings"] = findings
+        text += _found(findings)
+    measured = run.metrics if evaluate else None
+    if measured:
+        result["metrics"] = measured["metrics"]
+        text += "\n" + measures(measured)
+    return result, text
+
+
+def _embedded(kind: str, about: Mapping[str, Any]) -> str:
+    """How many items have a text or an image, and what could not be read."""
+    text = f"{kind}: {about['items']:,} of {about['of']:,} items have one"
+    if about.get("unreadable"):
+        text += f", {about['unreadable']:,} cannot be read, such as {about['example']}"
+    return text
+
+
+def _found(findings: Mapping[str, Any]) -> str:
+    """What fit found out: a fusion's components, and why they were chosen."""
+    if "components" not in findings:
+        return ""
+    text = ""
+    for choice in findings.get("choices", ()):
+        how = f"{choice['took']:.1f} s" if choice["taken"] else "not taken"
+        text += f"\n{choice['name']}: {how}, {choice['why']}"
+    segments = [f"from {edge} events" for edge in findings["segments"]]
+    rows = [
+        {
+            "component": part["name"],
+            "model": part["model"],
+            "ndcg@10 alone": part["validation"],
+            **dict(zip(segments, part["weights"], strict=True)),
+        }
+        for part in findings["components"]
+    ]
+    fused = findings["validation"]
+    known = "" if fused is None else f" (ndcg@10 together, on validation: {fused:.4f})"
+    columns = ("component", "model", "ndcg@10 alone", *segments)
+    return f"{text}\nweights by length of the history{known}\n" + table(rows, columns)

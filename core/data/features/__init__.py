@@ -1,0 +1,1 @@
+"""Attributes, texts and images → numbers."""

@@ -1,0 +1,1 @@
+"""Records → an immutable version of a dataset."""

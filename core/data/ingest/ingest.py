@@ -1,0 +1,176 @@
+"""Files → an immutable, typed, checked dataset version, and a report of what was rejected."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from core.data.durable import publish, sha256_file, write_json_atomically
+from core.data.files.malformed import create_tables
+from core.data.ingest import version
+from core.data.ingest.inputs import Inputs, open_inputs
+from core.data.ingest.preview import Preview, preview
+from core.data.quality import cleaning
+from core.data.store import SCHEMA_VERSION, DatasetInfo, Workspace, connect
+from core.errors import BadInput, TooLarge
+
+MEMORY = "2500MB"  # what DuckDB may take; beyond it, it spills into the scratch
+__all__ = ["Preview", "ingest", "preview"]
+
+Files = Path | str | Sequence[Path | str] | None
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for, in one piece: the files and the options that make a version."""
+
+    paths: list[Path]
+    items: list[Path]
+    users: list[Path]
+    mapping: dict[str, str | None]
+    weights: dict[str, float]
+
+    @property
+    def files(self) -> list[Path]:
+        return [*self.paths, *self.items, *self.users]
+
+    def identity(self, hashes: Sequence[str]) -> str:
+        """12 hex digits: the same files and options give the same."""
+        n, m = len(self.paths), len(self.paths) + len(self.items)
+        content = [hashes[:n], hashes[n:m], hashes[m:], self.mapping, self.weights, SCHEMA_VERSION]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def ingest(
+    workspace: Workspace,
+    paths: Files,
+    *,
+    items: Files = None,
+    users: Files = None,
+    mapping: Mapping[str, str | None] | None = None,
+    name: str | None = None,
+    weights: Mapping[str, float] | None = None,
+    clean: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> DatasetInfo:
+    """The dataset version made of these files; the same files and options give the same one.
+
+    Args:
+        workspace: Where it is kept.
+        paths: The files: a log, or a log with files about items and users, which are recognised.
+        items: Files known to describe items.
+        users: Files known to describe users.
+        mapping: Role → column ("a+b" for several together), for roles that are not to be guessed;
+            None says that the log has none. "time_format" may say how times are written.
+        name: What a person calls it; the log's file name if not given.
+        weights: Event type → weight ≥ 0, over the defaults of `core.data.roles.names.WEIGHTS`.
+        clean: Cleaning steps; the result is then the cleaned version.
+        progress: Called with a stage and the share done, 0 to 1.
+
+    Raises:
+        BadInput: a file cannot be used; the sentence says why and what would be right.
+        TooLarge: it does not fit on the disk or into memory.
+    """
+    steps = cleaning.parse_steps(clean) if clean else []
+    asked = Request(
+        [*_listed(paths)],
+        [*_listed(items)],
+        [*_listed(users)],
+        {role: column or None for role, column in (mapping or {}).items()},
+        _checked(weights or {}),
+    )
+    try:
+        info = _ingest(workspace, asked, None if steps else name, progress or _silent)
+    except duckdb.OutOfMemoryException as error:
+        raise TooLarge(f"the log does not fit into {MEMORY} and the free disk: {error}") from None
+    if steps:
+        return cleaning.clean(workspace, info, clean or [], name=name, progress=progress)
+    return info
+
+
+def _silent(stage: str, share: float) -> None:
+    pass
+
+
+def _listed(paths: Files) -> list[Path]:
+    if paths is None:
+        return []
+    return [Path(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
+
+
+def _checked(weights: Mapping[str, float]) -> dict[str, float]:
+    for event, weight in weights.items():
+        if not 0 <= weight < float("inf"):
+            raise BadInput(f"the weight of {event!r} is {weight}; it must be 0 or more, and finite")
+    return {event: float(weight) for event, weight in weights.items()}
+
+
+def _ingest(
+    workspace: Workspace, asked: Request, name: str | None, progress: Progress
+) -> DatasetInfo:
+    with workspace.scratch() as scratch, ThreadPoolExecutor(1) as pool:
+        hashes = pool.submit(lambda: [sha256_file(path) for path in asked.files])
+        con = connect(memory_limit=MEMORY, temp_directory=scratch / "spill")
+        create_tables(con)
+        progress("reading", 0.0)
+        unpacked = scratch / "files"
+        unpacked.mkdir()
+        inputs = open_inputs(con, unpacked, asked.paths, asked.items, asked.users, asked.mapping)
+        if sum(path.stat().st_size for path in asked.files) < 64 << 20:  # well under a second
+            known = workspace.datasets_folder / asked.identity(hashes.result())
+            if known.exists():
+                return _renamed(workspace, known, name)
+        folder = scratch / "version"
+        folder.mkdir()
+        facts = version.write(con, inputs, asked.weights, folder, unpacked, progress)
+        final = workspace.datasets_folder / asked.identity(hashes.result())
+        meta = _meta(asked, inputs, facts, hashes, name or _stem(inputs.main.name), folder)
+        write_json_atomically(folder / "dataset.json", {"id": final.name, **meta})
+        con.close()
+        progress("done", 1.0)
+        if publish(folder, final):
+            return DatasetInfo.read(final)
+    return _renamed(workspace, final, name)
+
+
+def _renamed(workspace: Workspace, final: Path, name: str | None) -> DatasetInfo:
+    """The version that is already there, under the name that is wanted now."""
+    info = DatasetInfo.read(final)
+    return workspace.rename(info.id, name) if name and name != info.name else info
+
+
+def _stem(name: str) -> str:
+    return Path(name.removesuffix(".gz")).stem or name
+
+
+def _meta(
+    asked: Request,
+    inputs: Inputs,
+    facts: dict[str, Any],
+    hashes: Future[list[str]],
+    name: str,
+    folder: Path,
+) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "name": name,
+        "parent": None,
+        "created": datetime.now(UTC).isoformat(timespec="microseconds"),
+        "files": [
+            {"name": path.name, "sha256": sha256, "bytes": path.stat().st_size}
+            for path, sha256 in zip(asked.files, hashes.result(), strict=True)
+        ],
+        "parts": inputs.parts,
+        "cleaning": [],
+        **facts,
+        "sha256": {path.name: sha256_file(path) for path in sorted(folder.iterdir())},
+    }

@@ -1,0 +1,82 @@
+"""Why a row was rejected, where it stands in its file, and what it said."""
+
+from __future__ import annotations
+
+from duckdb import DuckDBPyConnection, DuckDBPyRelation
+
+from core.data.files.lines import locate
+from core.data.files.sources import Source
+from core.data.ingest.staging import K, Plan, missing_sql, value_sql
+from core.data.roles.mapping import parts
+from core.data.roles.times import FIRST, LAST, time_sql
+from core.data.store import literal, quoted
+
+
+def reject(con: DuckDBPyConnection, source: Source, plan: Plan, first: int, malformed: str) -> None:
+    """Adds to `rejected` the rows of one source that are not good, as they were written.
+
+    Args:
+        con: The connection with `bad`: the rowids (`place`) in `stage` of this source's bad rows.
+        source: Where the rows came from.
+        plan: How they were read.
+        first: The rowid in `stage` of the source's first record.
+        malformed: How malformed records are passed over when reading it again: "fail" or "skip".
+    """
+    named = con.table("malformed").filter(f"file = {literal(source.name)}")
+    if not con.table("bad").limit(1).fetchall() and not named.limit(1).fetchall():
+        return
+    bad = con.table("bad").project(f"place - {first} AS {K}")
+    cells = ", ".join(f"{literal(c)}: {quoted(c)}" for c in source.columns)
+    reason, detail = _reason(plan)
+    record = f"CAST(to_json({{{cells}}}) AS VARCHAR) AS record"
+    numbered = source.read(con, malformed).project(f"*, row_number() OVER () - 1 AS {K}")
+    numbered.join(bad, K, how="semi").project(
+        f"{K}, {reason} AS reason, {detail} AS detail, {record}"
+    ).to_table("bad_records")
+    insert(con, source, con.table("bad_records"), malformed)
+    con.execute("DROP TABLE bad_records")
+
+
+def insert(con: DuckDBPyConnection, source: Source, bad: DuckDBPyRelation, malformed: str) -> None:
+    """Adds these records (K, reason, detail, record) and the malformed ones to `rejected`."""
+    lines = locate(con, source, bad.project(K), malformed).set_alias("lines")
+    bad.set_alias("bad").join(lines, K, how="left").project(
+        f"{literal(source.name)}, line, reason, detail, record"
+    ).insert_into("rejected")
+    con.table("malformed").filter(f"file = {literal(source.name)}").project(
+        "file, line, 'malformed', detail, record"
+    ).insert_into("rejected")
+
+
+def _reason(plan: Plan) -> tuple[str, str]:
+    """SQL for the reason's code and for its detail; the first that applies."""
+    cases: list[tuple[str, str, str]] = []
+    for role, code in (("user_id", "no_user"), ("item_id", "no_item")):
+        column = str(plan.mapping[role])
+        pieces = parts(column, plan.columns)
+        missing = " AND ".join(f"({missing_sql(c)})" for c in pieces)
+        cases.append((missing, code, literal(f"{column} is empty")))
+    if plan.time:
+        column = str(plan.mapping["timestamp"])
+        said = f"CAST({quoted(column)} AS VARCHAR)"
+        way = literal(
+            f" in {column} is no time: it must be written as {plan.time.way}, {FIRST} to {LAST}"
+        )
+        cases.append((missing_sql(column), "no_time", literal(f"{column} is empty")))
+        unread = f"({time_sql(column, plan.time.way)}) IS NULL"
+        cases.append((unread, "bad_time", f"left({said}, 100) || {way}"))
+    if plan.mapping["value"]:
+        column = plan.mapping["value"]
+        said = f"left(CAST({quoted(column)} AS VARCHAR), 100)"
+        unread = f"isnan({value_sql(column, plan.decimal_comma)})"
+        number = literal(f" in {column} is no finite number")
+        cases.append((unread, "bad_value", f"{said} || {number}"))
+    event = plan.mapping["event"] or plan.columns[0]
+    said = f"coalesce(left(CAST({quoted(event)} AS VARCHAR), 100), 'nothing')"
+    ending = literal(f" in {event}: it must be 0 or 1")
+    whens = " ".join(f"WHEN {test} THEN {literal(code)}" for test, code, _ in cases)
+    details = " ".join(f"WHEN {test} THEN {text}" for test, _, text in cases)
+    return (
+        f"CASE {whens} ELSE 'bad_event' END",
+        f"CASE {details} ELSE {said} || {ending} END",
+    )

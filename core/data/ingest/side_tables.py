@@ -1,0 +1,212 @@
+"""What is known of each item and each user: from their own files, else from the log's columns.
+
+One row an id. A file's second row for the same id, or a row without an id, goes to `rejected`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection, DuckDBPyRelation
+
+from core.data.files.malformed import forget_malformed, store_malformed
+from core.data.files.sources import Source, unique_names
+from core.data.ingest.rejects import insert
+from core.data.ingest.staging import K, Plan, id_sql, settled
+from core.data.roles.profiles import unpivoted
+from core.data.store import literal, quoted
+
+LIKELY = 0.5  # how much better than chance a column must follow from the id, 0 … 1
+SAMPLE_CELLS = 5_000_000  # of the log, when looking for what follows from what
+# A basket or a session names one visit: it follows from the user, but says nothing about one.
+VISITS = re.compile(r"session|invoice|order|transaction|basket|receipt|cart|visit|trip|bill")
+FILES = {"item_id": "items.parquet", "user_id": "users.parquet"}
+
+
+@dataclass(frozen=True)
+class Side:
+    """A file beside the log: the column with the id, and the columns that describe it."""
+
+    source: Source
+    key: str
+    columns: tuple[str, ...]
+    many: bool = False  # many rows an id, whose texts are put together (tags, reviews)
+
+
+def write_attributes(
+    con: DuckDBPyConnection, sides: Mapping[str, Sequence[Side]], plan: Plan, folder: Path
+) -> dict[str, list[str]]:
+    """Writes items.parquet and users.parquet; the names of the attributes of "item_id", "user_id".
+
+    Args:
+        con: The connection with the table `rejected`.
+        sides: The files that describe "item_id" and "user_id".
+        plan: How the log was read; ids are read alike.
+        folder: Has events.parquet; the files are written here. A table without attributes is not.
+    """
+    log = con.from_parquet(str(folder / "events.parquet"))
+    follows = _following(log, [c for c in plan.context.values() if c in log.columns])
+    if plan.value_kind == "price":
+        follows["item_id"].append("value")
+    return {
+        role: _write(con, role, sides[role], plan, log, follows[role], folder / file)
+        for role, file in FILES.items()
+    }
+
+
+def _write(
+    con: DuckDBPyConnection,
+    role: str,
+    sides: Sequence[Side],
+    plan: Plan,
+    log: DuckDBPyRelation,
+    follows: Sequence[str],
+    path: Path,
+) -> list[str]:
+    tables = [_from_file(con, side, role, plan, n) for n, side in enumerate(sides)]
+    if all(side.many for side in sides) and follows:
+        tables.append(_from_log(log, role, plan, follows))
+    if not tables:
+        return []
+    joined, columns = tables[0], [c for c in tables[0].columns if c != role]
+    for table in tables[1:]:
+        old = [c for c in table.columns if c != role]
+        new = unique_names(old, [role, *columns])
+        cells = [f"{quoted(a)} AS {quoted(b)}" for a, b in zip(old, new, strict=True)]
+        joined = _outer(joined, table.project(", ".join([role, *cells])), role)
+        columns += new
+    cells = [role, *map(quoted, columns)]
+    joined.project(", ".join(cells)).order(role).write_parquet(str(path))
+    return columns
+
+
+def _outer(left: DuckDBPyRelation, right: DuckDBPyRelation, role: str) -> DuckDBPyRelation:
+    return left.set_alias("a").join(right.set_alias("b"), role, how="outer")
+
+
+def _from_file(
+    con: DuckDBPyConnection, side: Side, role: str, plan: Plan, n: int
+) -> DuckDBPyRelation:
+    """One row an id; rows without an id, malformed and second ones go to `rejected`."""
+    forget_malformed(con, side.source)
+    records = side.source.read(con, "store")
+    types = dict(zip(records.columns, map(str, records.types), strict=True))
+    kind = "text" if plan.kinds[role] == "text" else "decimal"  # the same ids in either form
+    key = id_sql(side.key, types[side.key], kind, "NULL")
+    names = unique_names(side.columns, [role])
+    cells = [f"{quoted(a)} AS {quoted(b)}" for a, b in zip(side.columns, names, strict=True)]
+    table = quoted(f" side {role} {n}")  # no column or file of the person's has such a name
+    said = f'CAST({quoted(side.key)} AS VARCHAR) AS " said"'
+    columns = [f"{key} AS {role}", f"row_number() OVER () - 1 AS {K}", said, *cells]
+    records.project(", ".join(columns)).to_table(table)
+    store_malformed(con, side.source)
+    rows = con.table(table)
+    again = f"({role} IS NOT NULL AND row_number() OVER (PARTITION BY {role} ORDER BY {K}) > 1)"
+    marked = rows.project(f'*, {"false" if side.many else again} AS " again"')
+    _set_aside(con, side, marked, role, names)
+    kept = marked.filter(f'NOT " again" AND {role} IS NOT NULL')
+    if side.many:
+        return _put_together(kept, role, names)
+    casts = settled(kept, names)
+    return kept.project(", ".join([role, *(f"{casts[c]} AS {quoted(c)}" for c in names)]))
+
+
+def _set_aside(
+    con: DuckDBPyConnection, side: Side, marked: DuckDBPyRelation, role: str, names: Sequence[str]
+) -> None:
+    noun = role.removesuffix("_id")
+    record = ", ".join(f"{literal(c)}: {quoted(c)}" for c in names)
+    record = f'{{{literal(side.key)}: " said"{", " * bool(names)}{record}}}'
+    key = literal(f"{side.key} ")
+    what = f"{key} || coalesce(\" said\", 'nothing') || "
+    marked.filter(f'" again" OR {role} IS NULL').project(
+        f"{K}, CASE WHEN \" again\" THEN 'duplicate_{noun}' ELSE 'no_{noun}' END AS reason,"
+        f" {what} CASE WHEN \" again\" THEN ' was there before'"
+        f" ELSE ' is no id of the kind that the log has' END AS detail,"
+        f" CAST(to_json({record}) AS VARCHAR) AS record"
+    ).to_table("side_bad")
+    insert(con, side.source, con.table("side_bad"), "skip")
+    con.execute("DROP TABLE side_bad")
+
+
+def _put_together(rows: DuckDBPyRelation, role: str, names: Sequence[str]) -> DuckDBPyRelation:
+    """The different texts of each id in one, in the order in which they first appear."""
+    found: DuckDBPyRelation | None = None
+    for name in names:
+        text = f"trim(CAST({quoted(name)} AS VARCHAR))"
+        first = rows.filter(f"{role} IS NOT NULL AND {text} <> ''").aggregate(
+            f"{role}, {text} AS text, min({K}) AS place", f"{role}, {text}"
+        )
+        texts = first.aggregate(
+            f"{role}, string_agg(text, ', ' ORDER BY place) AS {quoted(name)}", role
+        )
+        found = texts if found is None else _outer(found, texts, role)
+    return rows.project(role).distinct() if found is None else found
+
+
+def _following(log: DuckDBPyRelation, columns: Sequence[str]) -> dict[str, list[str]]:
+    """The columns of the log that follow from the item (brand) and from the user (country)."""
+    item, user = (_agreement(log, role, columns) for role in ("item_id", "user_id"))
+    return {
+        "item_id": [c for c in columns if item[c] >= max(LIKELY, user[c])],
+        "user_id": [
+            c
+            for c in columns
+            if user[c] >= LIKELY and user[c] > item[c] and not VISITS.search(c.lower())
+        ],
+    }
+
+
+def _agreement(log: DuckDBPyRelation, role: str, columns: Sequence[str]) -> dict[str, float]:
+    """How far two events of one id agree in each column beyond any two events: 1 is always.
+
+    The agreement within ids, averaged over them and corrected for chance as Cohen's kappa is.
+    """
+    if not columns:
+        return {}
+    pairs = (
+        unpivoted(log.limit(SAMPLE_CELLS // len(columns)), columns, f"{role},")
+        .project(f"{role} AS id, c, x")
+        .filter("x IS NOT NULL")
+        .aggregate("id, c, x, count(*) AS n", "id, c, x")
+    )
+    same = "sum(n * (n - 1)) / (sum(n) * (sum(n) - 1))"  # of pairs of one id's events
+    within = pairs.aggregate(f"id, c, {same} AS agreement, sum(n) AS total", "id, c")
+    means = within.filter("total > 1").aggregate("c, avg(agreement)", "c").fetchall()
+    by_value = pairs.aggregate("c, x, sum(n) AS n", "c, x")
+    chance = dict(by_value.aggregate("c, sum(n * n) / pow(sum(n), 2)", "c").fetchall())
+    found = dict.fromkeys(columns, 0.0)
+    for n, agreement in means:
+        if chance[n] < 1:
+            found[columns[n]] = (agreement - chance[n]) / (1 - chance[n])
+    return found
+
+
+def _from_log(
+    log: DuckDBPyRelation, role: str, plan: Plan, follows: Sequence[str]
+) -> DuckDBPyRelation:
+    """The latest number of each id (prices change), its most frequent text (some have errors)."""
+    titles = [str(plan.mapping["value"]) if c == "value" else c for c in follows]
+    names = dict(zip(follows, unique_names(titles, [role]), strict=True))
+    types = dict(zip(log.columns, map(str, log.types), strict=True))
+    moment = "{'t': timestamp, 's': source_row}" if plan.time else "source_row"
+    numbers = [c for c in follows if types[c] != "VARCHAR"]
+    latest = [f"arg_max({quoted(c)}, {moment}) AS {quoted(names[c])}" for c in numbers]
+    found = log.aggregate(", ".join([role, *latest]), role)
+    for c in follows:
+        if c not in numbers:
+            found = _outer(found, _most_frequent(log, role, c, moment, names[c]), role)
+    return found.project(", ".join([role, *(quoted(names[c]) for c in follows)]))
+
+
+def _most_frequent(
+    log: DuckDBPyRelation, role: str, column: str, moment: str, name: str
+) -> DuckDBPyRelation:
+    x = quoted(column)
+    filled = log.filter(f"{x} IS NOT NULL").project(f"{role}, {x} AS x, {moment} AS moment")
+    rank = "{'n': count(*), 'latest': max(moment)} AS rank"
+    counted = filled.aggregate(f"{role}, x, {rank}", f"{role}, x")
+    return counted.aggregate(f"{role}, arg_max(x, rank) AS {quoted(name)}", role)

@@ -1,0 +1,1 @@
+"""Is a log fit to train on, and what would clean it?"""

@@ -1,0 +1,203 @@
+"""A dataset version → a cleaner one, by steps that a person switches on; what goes is counted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from core.data.durable import publish, sha256_file, write_json_atomically
+from core.data.log import open_log
+from core.data.quality.cleaning_steps import CLEANINGS, Step, parse_steps
+from core.data.store import DatasetInfo, Workspace, quoted
+from core.errors import BadInput
+
+__all__ = ["CLEANINGS", "Step", "clean", "parse_steps"]
+
+
+def clean(
+    workspace: Workspace,
+    info: DatasetInfo,
+    steps: str | Iterable[str],
+    *,
+    name: str | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> DatasetInfo:
+    """A new version without the rows that the steps remove, in this order.
+
+    They go to rejected.parquet as `cleaned:<step>`, so rows read = kept + rejected still holds; the
+    line given there is the number of the record, since the events know no lines. The
+    tables of items and users come along. The same steps on the same version give the same id, and
+    are not done twice.
+
+    Args:
+        workspace: Where the version lies and the new one will.
+        info: The version to clean.
+        steps: As `parse_steps` reads them.
+        name: Of the new version; the old name with the steps if not given.
+        progress: Told the step and the share done, 0 … 1.
+
+    Raises:
+        BadInput: steps that cannot be read, do not fit this log, or leave nothing of it.
+    """
+    parsed = parse_steps(steps)
+    if not parsed:
+        raise BadInput(f"no cleaning was given: choose from {', '.join(CLEANINGS)}")
+    for step in parsed:
+        _check_fits(info, step)
+    texts = [str(step) for step in parsed]
+    identity = hashlib.sha256(json.dumps([info.id, texts]).encode()).hexdigest()[:12]
+    final = workspace.datasets_folder / identity
+    if final.exists():
+        return workspace.rename(identity, name) if name else DatasetInfo.read(final)
+    with workspace.scratch() as scratch:
+        folder = scratch / identity
+        folder.mkdir()
+        con = open_log(info, temp_directory=scratch / "spill")
+        removed = _remove(con, info, parsed, progress or (lambda _what, _share: None))
+        counts = _write(con, info, folder, removed)
+        con.close()
+        meta = {
+            **info.meta,
+            "id": identity,
+            "name": name or f"{info.name} ({', '.join(texts)})",
+            "parent": info.id,
+            "created": datetime.now(UTC).isoformat(timespec="microseconds"),
+            "cleaning": [*info.meta["cleaning"], *texts],
+            **counts,
+            "sha256": {path.name: sha256_file(path) for path in sorted(folder.iterdir())},
+        }
+        write_json_atomically(folder / "dataset.json", meta)
+        publish(folder, final)
+    return DatasetInfo.read(final)
+
+
+def _check_fits(info: DatasetInfo, step: Step) -> None:
+    needs = CLEANINGS[step.name].needs
+    if needs == "clock" and info.time_kind != "clock":
+        instead = ": use cap" if step.name == "drop_bots" else ""
+        raise BadInput(f"{step.name} needs times, and {info.name} has none{instead}")
+    if needs in ("value", "event") and needs not in open_log(info).table("events").columns:
+        raise BadInput(f"{step.name} needs a column of {needs}s, and {info.name} has none")
+
+
+def _remove(
+    con: duckdb.DuckDBPyConnection,
+    info: DatasetInfo,
+    steps: list[Step],
+    progress: Callable[[str, float], None],
+) -> dict[str, int]:
+    """Fills the table `removed` (row, reason, detail); rows gone by reason."""
+    con.execute(
+        """
+        CREATE TABLE kept AS
+        SELECT row, user_id, item_id, timestamp, time, event, value FROM log
+        """
+    )
+    con.execute("CREATE TABLE removed (row BIGINT, reason VARCHAR, detail VARCHAR)")
+    today = datetime.fromisoformat(info.created).timestamp()
+    counts: dict[str, int] = {}
+    for place, step in enumerate(steps):
+        progress(str(step), place / (len(steps) + 1))
+        if step.name == "k_core":
+            _find_core(con, step.number or 0)
+        question = CLEANINGS[step.name].gone
+        values = {"n": step.number, "today": today}
+        con.execute(
+            "CREATE OR REPLACE TABLE gone AS " + question,
+            {key: value for key, value in values.items() if f"${key}" in question},
+        )
+        reason = f"cleaned:{step.name}"
+        con.execute("INSERT INTO removed SELECT row, ?, ? FROM gone", [reason, str(step)])
+        con.execute("DELETE FROM kept WHERE row IN (SELECT row FROM gone)")
+        counts[reason] = counts.get(reason, 0) + _one(con, "SELECT count(*) FROM gone")
+        if not _one(con, "SELECT count(*) FROM kept"):
+            raise BadInput(
+                f"after {step} nothing is left of the {info.counts['rows_kept']:,} events of "
+                f"{info.name}: leave that step out or soften it"
+            )
+    progress("write", len(steps) / (len(steps) + 1))
+    return counts
+
+
+def _find_core(con: duckdb.DuckDBPyConnection, k: float) -> None:
+    """The table `core`: the (user, item) pairs of the k-core, where each has k of the other."""
+    con.execute("CREATE OR REPLACE TABLE core AS SELECT DISTINCT user_id, item_id FROM kept")
+    before = -1
+    while before != (before := _one(con, "SELECT count(*) FROM core")):
+        for side in ("user_id", "item_id"):
+            con.execute(
+                f"""
+                CREATE OR REPLACE TABLE core AS SELECT * FROM core WHERE {side} IN (
+                    SELECT {side} FROM core GROUP BY {side} HAVING count(*) >= $k)
+                """,  # noqa: S608 two constants
+                {"k": k},
+            )
+
+
+def _write(
+    con: duckdb.DuckDBPyConnection, info: DatasetInfo, folder: Path, removed: dict[str, int]
+) -> dict[str, Any]:
+    """The tables of the new version; what dataset.json says of them."""
+    con.sql(
+        """
+        SELECT * EXCLUDE (file_row_number) FROM numbered
+        ANTI JOIN removed ON numbered.file_row_number = removed.row ORDER BY file_row_number
+        """
+    ).write_parquet(str(folder / "events.parquet"), compression="zstd")
+    logs = [name for name, kind in info.meta.get("parts", {}).items() if kind == "events"]
+    file = logs[0] if len(logs) == 1 else None  # of several, the version does not know which
+    con.execute(
+        """
+        CREATE VIEW IF NOT EXISTS rejected AS
+        SELECT '' AS file, 0 AS line, '' AS reason, '' AS detail, '' AS record WHERE false
+        """
+    )
+    record = ", ".join(f"{quoted(c)} := numbered.{quoted(c)}" for c in con.table("events").columns)
+    if info.path("rejected") or any(removed.values()):
+        con.sql(
+            f"""
+            FROM rejected
+            UNION ALL BY NAME
+            SELECT $file::VARCHAR AS file, source_row AS line, reason, detail,
+                   to_json(struct_pack({record}))::VARCHAR AS record
+            FROM numbered JOIN removed ON numbered.file_row_number = removed.row
+            """,  # noqa: S608 names are quoted
+            params={"file": file},
+        ).write_parquet(str(folder / "rejected.parquet"), compression="zstd")
+    for table in ("items", "users"):
+        if path := info.path(table):
+            shutil.copyfile(path, folder / path.name)
+    kept, users, items, first, last = con.execute(
+        """
+        SELECT count(*), count(DISTINCT user_id), count(DISTINCT item_id),
+               min(timestamp), max(timestamp) FROM kept
+        """
+    ).fetchall()[0]
+    return {
+        "counts": {
+            **info.counts,
+            "rows_kept": kept,
+            "rows_rejected": info.counts["rows_rejected"] + sum(removed.values()),
+            "users": users,
+            "items": items,
+            "rejected": dict(Counter(info.counts["rejected"]) + Counter(removed)),
+        },
+        "first_time": _moment(first),
+        "last_time": _moment(last),
+    }
+
+
+def _moment(time: datetime | int | None) -> str | int | None:
+    return time.isoformat() if isinstance(time, datetime) else time
+
+
+def _one(con: duckdb.DuckDBPyConnection, question: str) -> int:
+    return int(con.execute(question).fetchall()[0][0])

@@ -1,0 +1,1 @@
+"""What a model goes by over many people."""

@@ -1,0 +1,248 @@
+"""What a model goes by: the explanations of many users' first items, added up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.errors import BadInput
+from core.explain.attribution import anonymous, explain
+from core.explain.groups import ITEM, OTHER
+from core.explain.parts import explain_parts, heard
+from core.explain.survey.influence import (
+    Idle,
+    Influence,
+    Recommended,
+    idle,
+    influences,
+    recommended,
+)
+from core.explain.survey.tables import Bar, Difference, Table
+from core.models.common.attributes import attributes, categories
+from core.recommend.top_k import recommend
+from core.types import PAD, Additive, Array, Block, Features, Ints, Part, Queries, Recommender
+
+USERS = 50
+PER_PLAYER = 10  # histories asked for per event: errors of single users mostly cancel out
+HISTORIES = 1_000  # of a user, at most, but for the fewest that give an error
+FEWEST = 4  # per event: two pairs of orders
+PLACES = {1: "1", 2: "2", 5: "3–5", 10: "6–10", 20: "11–20", 50: "21–50"}
+LATER = "51+"
+MOST_VALUES = 20  # of an attribute, the most frequent; the rest are one
+SUPPORT = 2  # users, for one item to be said to drive another
+
+OnProgress = Callable[[int, int], None]  # users explained so far, users in all
+
+
+@dataclass(frozen=True, eq=False)
+class Overview:
+    """Explanations of the first k items of U users. Each user counts alike.
+
+    `tables` by: recency (place from the end), event (kind), item.NAME (value of an attribute of
+    the history's items; an event of several values is shared out among them), component (of an
+    additive model, beyond its share of the base), part (of the recommended items, see parts.py),
+    and base: the base beside the history's Σ |φ|.
+
+    Mean |φ| of sampled values is too large by their errors, and by `noise` where φ is 0; mean φ is
+    not. Of more than 200 events the oldest are one player, and share its value.
+    """
+
+    rows: Ints  # (U,) positions in the queries, ascending
+    users: Ints  # (U,) their user codes
+    lengths: Ints  # (U,) events in their histories
+    k: int
+    seed: int
+    base_share: Array  # (U,) |base| / (|base| + Σ |φ|)
+    tables: Mapping[str, Table]
+    influences: tuple[Influence, ...]  # of two users or more, by falling total
+    recommended: tuple[Recommended, ...]  # by falling number of users
+    idle: tuple[Idle, ...]  # in five histories or more, those that surely matter least first
+
+    def bars(self, by: str) -> tuple[Bar, ...]:
+        """Mean |φ|, mean φ and share of each group, over all users."""
+        return self._table(by).bars()
+
+    def compare(self, cohort: Array, by: str, *, of: str = "share") -> tuple[Difference, ...]:
+        """The users marked in cohort (U,) against the others, with 95 % intervals.
+
+        By share of Σ |φ| unless `of` is size (mean |φ|) or value (mean φ): |φ| of one event falls
+        with the length of the history, its group's share need not.
+
+        Raises:
+            BadInput: there is no such table or quantity, or a cohort has fewer than two users.
+        """
+        return self._table(by).compared(cohort, of)
+
+    def _table(self, by: str) -> Table:
+        if by not in self.tables:
+            raise BadInput(
+                f"there is no overview by {by!r}: choose one of {', '.join(self.tables)}"
+            )
+        return self.tables[by]
+
+
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """What was found out about one user."""
+
+    query: Queries
+    items: Ints  # (T,)
+    values: Array  # (n, T) of the events
+    se: Array  # (n, T)
+    base: Array  # (T,)
+    components: Array  # (C, T)
+    parts: tuple[Mapping[Part, float], ...]  # of each item
+
+
+def overview(
+    model: Recommender,
+    queries: Queries,
+    *,
+    n_items: int,
+    k: int = 3,
+    users: int = USERS,
+    features: Features | None = None,
+    event_names: Sequence[str] = (),
+    seed: int = 0,
+    on_progress: OnProgress | None = None,
+) -> Overview:
+    """What the model goes by, from the first k items of a sample of users.
+
+    Args:
+        model: Fitted or loaded.
+        queries: Histories, of which those with events are drawn from.
+        n_items: Items in the catalogue.
+        k: Items of each user that are explained; those of the history are not recommended.
+        users: How many are drawn, all if there are no more.
+        features: Of the items: for categories, and for parts where the model hears any.
+        event_names: Of the kinds of events; their codes where it is silent.
+        seed: Decides who is drawn, and the random orders.
+        on_progress: Told after each user.
+
+    Raises:
+        BadInput: k or users below 1, nobody has both a history and a recommendation, or features
+            that are not the model's.
+    """
+    if k < 1 or users < 1:
+        raise BadInput(f"k and users must be at least 1, not {k} and {users}")
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.permutation(np.flatnonzero(queries.lengths))[:users])
+    chosen = anonymous(queries[rows])
+    lists = recommend(model, chosen, k, n_items=n_items).items
+    known = heard(model, features) if features is not None else ()
+    told: list[_Told] = []
+    for place in range(len(rows)):
+        items = lists[place][lists[place] != PAD]
+        described = features if len(known) > 1 else None
+        if len(items):
+            told.append(_told(model, chosen[place : place + 1], items, described, n_items, seed))
+        if on_progress is not None:
+            on_progress(place + 1, len(rows))
+    if not told:
+        raise BadInput("nobody here has both a history and an item to be recommended")
+    rows = rows[(lists != PAD).any(axis=1)]
+    tables = _tables(model, told, features, event_names, known)
+    taken, wanted = [one.query.items for one in told], [one.items for one in told]
+    values = [one.values for one in told]
+    pairs = influences(taken, wanted, values, n_items)
+    return Overview(
+        rows=rows,
+        users=queries.users[rows],
+        lengths=queries.lengths[rows],
+        k=k,
+        seed=seed,
+        base_share=tables["base"].share[:, 0],
+        tables=tables,
+        influences=tuple(pair for pair in pairs if pair.users >= SUPPORT),
+        recommended=recommended(wanted, pairs),
+        idle=idle(taken, values),
+    )
+
+
+def _told(
+    model: Recommender,
+    query: Queries,
+    items: Ints,
+    features: Features | None,
+    n_items: int,
+    seed: int,
+) -> _Told:
+    per_player = int(np.clip(HISTORIES // len(query.items), FEWEST, PER_PLAYER))
+    found = explain(model, query, items, n_items=n_items, seed=seed, per_player=per_player)
+    parts: list[Mapping[Part, float]] = []
+    for item in items.tolist() if features is not None else ():
+        one = explain_parts(model, query, item, features, n_items=n_items)
+        parts.append(dict(zip(one.parts, one.values.tolist(), strict=True)))
+    events = np.bincount(found.players)[found.players][:, None]  # that share the player
+    return _Told(
+        query=query,
+        items=items,
+        values=found.values[found.players] / events,
+        se=found.se[found.players] / events,
+        base=found.base,
+        components=found.component_values() if found.components else np.zeros((0, len(items))),
+        parts=tuple(parts),
+    )
+
+
+def _tables(
+    model: Recommender,
+    told: Sequence[_Told],
+    features: Features | None,
+    event_names: Sequence[str],
+    known: tuple[Part, ...],
+) -> dict[str, Table]:
+    values, errors = [one.values for one in told], [one.se for one in told]
+    found = {}
+    for by, names, belongs in _groupings(told, features, event_names):
+        found[by] = Table.of_events(names, belongs, values, errors)
+    if isinstance(model, Additive) and model.adding:
+        found["component"] = Table.of_amounts(model.adding, [one.components for one in told])
+    if told[0].parts:
+        parts = list(
+            dict.fromkeys([*known, *(p for one in told for own in one.parts for p in own)])
+        )
+        amounts = [
+            np.array([[own.get(part, np.nan) for own in one.parts] for part in parts])
+            for one in told
+        ]
+        names = [part.name or part.kind for part in parts]
+        found["part"] = Table.of_amounts(names, amounts)
+    both = [np.stack([one.base, np.abs(one.values).sum(axis=0)]) for one in told]
+    found["base"] = Table.of_amounts(("base", "history"), both)
+    return found
+
+
+def _groupings(
+    told: Sequence[_Told], features: Features | None, event_names: Sequence[str]
+) -> Iterator[tuple[str, Sequence[str], list[Array]]]:
+    """By what events are grouped: names (G,), and how each user's events belong to them (n, G)."""
+    ends = np.array(list(PLACES))
+    places = [np.searchsorted(ends, one.query.ages + 1) for one in told]
+    yield "recency", (*PLACES.values(), LATER), [np.eye(len(ends) + 1)[place] for place in places]
+    if told[0].query.events is not None:
+        kinds = [np.asarray(one.query.events) for one in told]
+        n = max(len(event_names), 1 + max(int(kind.max()) for kind in kinds))
+        names = (*event_names, *map(str, range(len(event_names), n)), OTHER)  # -1 is the last
+        yield "event", names, [np.eye(n + 1)[kind] for kind in kinds]
+    block = categories(features)
+    if block is not None:
+        for name, columns in attributes(block.names).items():
+            yield f"{ITEM}{name}", *_values(block, columns, told)
+
+
+def _values(block: Block, columns: Ints, told: Sequence[_Told]) -> tuple[list[str], list[Array]]:
+    """The commonest values of an attribute, and how much of each event is of each; OTHER last."""
+    matrix = block.matrix[:, columns]
+    taken = np.concatenate([one.query.items for one in told])
+    counts = np.asarray((matrix[taken] > 0).sum(axis=0)).ravel()
+    kept = np.sort(np.argsort(-counts, kind="stable")[:MOST_VALUES])
+    belongs = []
+    for one in told:
+        dense = (matrix[one.query.items] > 0).toarray().astype(float)
+        dense /= np.maximum(dense.sum(axis=1, keepdims=True), 1)
+        rest = 1 - dense[:, kept].sum(axis=1, keepdims=True)
+        belongs.append(np.hstack([dense[:, kept], np.where(rest > 1e-9, rest, 0)]))
+    return [*(block.names[columns[c]].partition("=")[2] for c in kept), OTHER], belongs

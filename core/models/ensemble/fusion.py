@@ -1,0 +1,331 @@
+"""Several fitted models as one: their scores on one scale, weighted, added up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.errors import BadInput, NotFitted
+from core.models.common.blocks import setting, tensor
+from core.models.ensemble.fusion_weights import EDGES, Pairs, best_weights, segment
+from core.models.ensemble.score_fusion import SEGMENTS, Mix, MixConfig
+from core.models.neural.train_loop import validation_score
+from core.types import (
+    Array,
+    Checkpoint,
+    Composed,
+    Features,
+    Holdout,
+    OnEpoch,
+    Part,
+    Queries,
+    Recommender,
+    Resumable,
+    TrainData,
+)
+
+SCALED_ON = 2_000  # histories, from which a frozen scale is taken
+NUMBERS_AT_ONCE = 2**24  # components × queries × items
+
+
+@dataclass(frozen=True)
+class FusionConfig(MixConfig):
+    """What is fused, and how."""
+
+    method: str = setting(
+        "scores",
+        "scores adds weighted scores; ranks adds reciprocal ranks, all alike; stages lets the "
+        "second run order what the first one finds",
+        choices=("scores", "ranks", "stages"),
+    )
+    components: str = setting("", "The runs to fuse, with commas between")
+    candidates: int = setting(
+        500, "Items that the first stage finds for the second", min=1, max=100_000, step=100
+    )
+
+
+class Fusion:
+    """S(q, i) = Σ_c w_c · z_c(q, i), z_c = (s_c - μ_c) / σ_c, w_c ≥ 0, Σ w_c = 1.
+
+    μ and σ are those of a component's scores over all items: of each history, or frozen, one pair
+    for all histories of a segment. The weights, a row per segment of history length, are those of
+    highest NDCG@10 on validation, where they are surely better than the best component alone
+    (mix_weights.py). They are found on components fitted anew without the validation events, and
+    then used for those given, which may know them. If even so the sum is worse on validation than
+    the best component, that one has all the weight. Without validation events all weigh alike.
+    `ranks` is reciprocal rank fusion, 1 / (60 + rank) of each added up (Cormack, Clarke, Büttcher,
+    SIGIR 2009). `stages` has two components, the first of which finds what the second orders
+    (mix.py). The state holds the components: it is whole.
+    """
+
+    Config: ClassVar[type] = FusionConfig
+    needs_validation: ClassVar[bool] = True
+    needs_features: ClassVar[bool] = True
+
+    def __init__(self, config: Any = None) -> None:
+        self.config = self.Config() if config is None else config
+        self._mix: Mix | None = None
+        self._checkpoint: Checkpoint | None = None
+        self._names: tuple[str, ...] = ()
+        self._figures = np.zeros(0)  # NDCG@10 on validation: of each component, then of the sum
+
+    def resume_at(self, checkpoint: Checkpoint) -> None:
+        """The next fit goes on from here, and leaves here how far its components are."""
+        self._checkpoint = checkpoint
+
+    def _resumed(self, model: Recommender, name: str) -> Recommender:
+        """The model, which goes on from its own part of the checkpoint."""
+        if self._checkpoint and isinstance(model, Resumable):
+            model.resume_at(self._checkpoint.part(name))
+        return model
+
+    def fit(
+        self,
+        train: TrainData,
+        *,
+        rng: np.random.Generator,
+        device: str = "cpu",
+        on_epoch: OnEpoch | None = None,
+    ) -> Self:
+        """Find how much each of train.components should count.
+
+        Raises:
+            BadInput: there are too few or too many components, or one is a fusion itself.
+        """
+        models = tuple(train.components.values())
+        stages = self.config.method == "stages"
+        if len(models) < 2 or (stages and len(models) > 2):
+            raise BadInput(
+                f"a fusion {'in stages ' * stages}needs two runs{' or more' * (not stages)}, not "
+                f"{len(models)}: name them as components=RUN,RUN"
+            )
+        if nested := [name for name, one in train.components.items() if isinstance(one, Fusion)]:
+            raise BadInput(f"{nested[0]} is a fusion itself: name its components instead")
+        probes = self._fit_anew(train, rng, device, on_epoch) if asked(train) else None
+        self._fuse(tuple(train.components), models, probes, train, rng, device)
+        return self
+
+    def _fit_anew(
+        self, train: TrainData, rng: np.random.Generator, device: str, on_epoch: OnEpoch | None
+    ) -> list[Recommender]:
+        """Models of the components' kinds and settings, without the validation events."""
+        found, n = [], len(train.components)
+        for place, (name, model) in enumerate(train.components.items()):
+            config = model.config
+            if getattr(config, "refit", False):
+                config = replace(config, refit=False)
+            told = part_of(on_epoch, name, place / n, (place + 1) / n)
+            fresh = self._resumed(type(model)(config), name)
+            found.append(fresh.fit(without_known(train), rng=rng, device=device, on_epoch=told))
+        return found
+
+    def _fuse(
+        self,
+        names: tuple[str, ...],
+        models: Sequence[Recommender],
+        probes: Sequence[Recommender] | None,
+        train: TrainData,
+        rng: np.random.Generator,
+        device: str,
+    ) -> None:
+        """Weighs the models as is best for the probes, which know nothing of the validation."""
+        held_out, log = train.validation, train.interactions
+        sample = log.queries(np.sort(rng.permutation(log.n_users)[:SCALED_ON]))
+        mix = Mix.alike(self.config, models, sample, device)
+        self._names, self._figures = names, np.zeros(0)
+        if probes is not None and held_out is not None:
+            judged = Mix.alike(self.config, probes, sample, device)
+            weights, self._figures = _weigh(judged, held_out, log.n_items, rng)
+            mix = replace(mix, weights=weights)
+        self._mix = mix
+
+    def _drop_weightless(self) -> None:
+        mix = self._fitted()
+        kept = np.flatnonzero(mix.weights.any(dim=0).cpu().numpy()).tolist()
+        self._mix = replace(
+            mix,
+            models=tuple(mix.models[c] for c in kept),
+            weights=mix.weights[:, kept],
+            scale=mix.scale[:, kept],
+        )
+        self._names = tuple(self._names[c] for c in kept)
+        if len(self._figures):
+            self._figures = self._figures[[*kept, -1]]
+
+    def _fitted(self) -> Mix:
+        if self._mix is None:
+            raise NotFitted(f"this {type(self).__name__} model is not fitted yet: fit or load it")
+        return self._mix
+
+    def score(self, queries: Queries) -> Tensor:
+        """Scores (B, n_items), float32, on the model's device."""
+        return self._fitted().score(queries)
+
+    def contributions(self, queries: Queries) -> Tensor:
+        """What each component adds to each score, (C, B, n_items).
+
+        Raises:
+            BadInput: stages do not add up.
+        """
+        mix = self._fitted()
+        if self.config.method == "stages":
+            raise BadInput("in stages nothing is added up: the order is the second component's")
+        weights = mix.weights[tensor(segment(queries), mix.weights.device)]
+        return mix.parts(queries) * weights.T[:, :, None]
+
+    @property
+    def adding(self) -> tuple[str, ...]:
+        """The components whose parts add up to the score; none in stages."""
+        return () if self.config.method == "stages" else self._names
+
+    def parts(self, features: Features | None) -> tuple[Part, ...]:
+        """What the components' items are made of, each part once; none in stages.
+
+        A component that knows items as wholes (ease, als, …) gives what it gives whatever parts
+        are left; of only such there are none.
+        """
+        if self.config.method == "stages":
+            return ()
+        models = [model for model in self._fitted().models if isinstance(model, Composed)]
+        return tuple(dict.fromkeys(part for model in models for part in model.parts(features)))
+
+    def score_of_parts(
+        self, query: Queries, item: int, features: Features | None, keep: Array
+    ) -> Array:
+        """The weighted sum (M,) of what the components give an item of only some parts.
+
+        Their scales stay those of the whole catalogue and of this history, in which the item has
+        all its parts; so do the scores that a rank is counted among.
+        """
+        mix, all_parts, keep = self._fitted(), self.parts(features), np.asarray(keep, bool)
+        weights = mix.weights[int(segment(query)[0])].tolist()
+        total = np.zeros(len(keep))
+        for c, (model, weight) in enumerate(zip(mix.models, weights, strict=True)):
+            if not weight:
+                continue
+            with torch.no_grad():
+                scores = model.score(query)
+            whole = float(scores[0, item])
+            values = np.full(len(keep), whole)
+            if isinstance(model, Composed) and (own := model.parts(features)):
+                kept = keep[:, [all_parts.index(part) for part in own]]
+                values = model.score_of_parts(query, item, features, kept)
+                values[kept.all(axis=1)] = whole  # to the last bit: ranks hang on it
+            total += weight * mix.rescaled(c, query, scores, values, item)
+        return total
+
+    @property
+    def components(self) -> dict[str, Recommender]:
+        """The fitted components by name."""
+        return dict(zip(self._names, self._fitted().models, strict=True))
+
+    def findings(self) -> dict[str, Any]:
+        """Each component's weight by segment of history length, and what it is worth alone."""
+        mix = self._fitted()
+        weights, alone = mix.weights.T.tolist(), [*self._figures[:-1].tolist()]
+        return {
+            "segments": [0, *EDGES],
+            "components": [
+                {
+                    "name": name,
+                    "model": _name_of(model),
+                    "weights": [round(weight, 4) for weight in weights[c]],
+                    "validation": alone[c] if alone else None,
+                }
+                for c, (name, model) in enumerate(zip(self._names, mix.models, strict=True))
+            ],
+            "validation": float(self._figures[-1]) if alone else None,
+            "candidates": self.config.candidates if self.config.method == "stages" else None,
+        }
+
+    def state(self) -> dict[str, Array]:
+        """Weights (segments, C), scale (segments, C, 2), and each component's state as c.name."""
+        mix = self._fitted()
+        about = [
+            {"name": name, "model": _name_of(model), "params": asdict(model.config)}
+            for name, model in zip(self._names, mix.models, strict=True)
+        ]
+        state: dict[str, Array] = {
+            "weights": mix.weights.cpu().numpy(),
+            "scale": mix.scale.cpu().numpy(),
+            "figures": self._figures,
+            "components": np.frombuffer(json.dumps(about).encode(), np.uint8),
+        }
+        for c, model in enumerate(mix.models):
+            state |= {f"{c}.{key}": value for key, value in model.state().items()}
+        return state
+
+    def load(self, state: Mapping[str, Array], *, device: str = "cpu") -> Self:
+        """Take up what an earlier fit learnt."""
+        from core.models import MODELS
+
+        about = json.loads(bytes(state["components"]))
+        models = []
+        for c, one in enumerate(about):
+            kind, start = MODELS[one["model"]], f"{c}."
+            own = {key[len(start) :]: v for key, v in state.items() if key.startswith(start)}
+            models.append(kind(kind.Config(**one["params"])).load(own, device=device))
+        weights, scale = (tensor(state[name], device) for name in ("weights", "scale"))
+        self._mix = Mix(self.config, tuple(models), weights, scale)
+        self._names = tuple(one["name"] for one in about)
+        self._figures = np.array(state["figures"])
+        return self
+
+
+def _name_of(model: Recommender) -> str:
+    from core.models import MODELS
+
+    return next(name for name, kind in MODELS.items() if kind is type(model))
+
+
+def asked(train: TrainData) -> bool:
+    """Whether there is anything to choose by."""
+    return train.validation is not None and len(train.validation.targets) > 0
+
+
+def without_known(train: TrainData) -> TrainData:
+    """What is learnt from before the choice."""
+    return replace(train, known=None, components={})
+
+
+def part_of(on_epoch: OnEpoch | None, name: str, begin: float, end: float) -> OnEpoch:
+    """Tells of a component's epochs, from one share of the whole to another; once at its start."""
+
+    def tell(figures: Mapping[str, Any]) -> None:
+        if on_epoch is not None:
+            share = figures.get("done", figures["epoch"] / figures["epochs"])
+            on_epoch({**figures, "component": name, "done": begin + share * (end - begin)})
+
+    tell({"epoch": 0, "epochs": 1})
+    return tell
+
+
+def _weigh(
+    mix: Mix, held_out: Holdout, n_items: int, rng: np.random.Generator
+) -> tuple[Tensor, Array]:
+    """The best weights, and the NDCG@10 of each component and of the sum, over all items."""
+    n = len(mix.models)
+    block = max(1, NUMBERS_AT_ONCE // (n * n_items))
+    fused = mix.weights.cpu().numpy()
+    if mix.config.method == "scores":
+        fused = best_weights(Pairs.of(mix.parts, held_out, rng, block))
+    choices = [*(np.tile(row, (SEGMENTS, 1)) for row in np.eye(n)), fused]
+    tensors = [tensor(choice.astype(np.float32), mix.weights.device) for choice in choices]
+    scores = [*(model.score for model in mix.models), replace(mix, weights=tensors[-1]).score]
+    seed = int(rng.integers(2**63))  # the same queries for each
+    figures = np.array(
+        [
+            validation_score(score, held_out, np.random.default_rng(seed), block)()
+            for score in scores
+        ]
+    )
+    free = mix.config.method == "scores"  # to let one component have all the weight
+    best = int(figures.argmax()) if free and figures[-1] < figures.max() else -1
+    figures[-1] = figures[best]
+    return tensors[best], figures

@@ -1,0 +1,237 @@
+"""What an item is: a vector from its id and its content, so that a new item has one too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Self
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.errors import BadInput
+from core.models.common.blocks import spread, tensor, unit_rows, whitened
+from core.models.common.item_parts import EMBEDDINGS, ID, attributes
+from core.types import Array, Features, Floats, Ints, Part
+
+EMBEDDING_DROPOUT = 0.2
+
+
+def content(
+    features: Features | None, n_items: int
+) -> tuple[sparse.csr_matrix, Floats, dict[str, Array]]:
+    """What the item features say: tags (I, F) of kinds and words, numbers (I, N), embeddings.
+
+    Rows of tags have unit length per kind of attribute. A number becomes its z-score, clipped to
+    ±5, and a second column says where it is missing. Embeddings are whitened, (I, D) each.
+    """
+    tags = [sparse.csr_matrix((n_items, 0), dtype=np.float32)]
+    numbers = [np.zeros((n_items, 0), np.float32)]
+    embeddings = {}
+    for part, block in features.blocks() if features else ():
+        if part in EMBEDDINGS:
+            if (vectors := whitened(block.matrix)).shape[1]:  # 0 if all are alike
+                embeddings[part] = vectors
+        elif part == "numeric":
+            numbers.append(_standard(np.asarray(block.matrix, np.float64)))
+        else:
+            tags.append(unit_rows(sparse.csr_matrix(block.matrix, dtype=np.float32)))
+    stacked = sparse.hstack(tags, format="csr", dtype=np.float32)
+    return stacked, np.hstack(numbers).astype(np.float32), embeddings
+
+
+def _standard(values: Array) -> Array:
+    missing = np.isnan(values)
+    known = np.ma.masked_array(values, missing)
+    spread = np.maximum(known.std(axis=0).filled(0), 1e-9)
+    z = ((known - known.mean(axis=0)) / spread).filled(0)
+    both: Array = np.hstack([np.clip(z, -5, 5), missing])
+    return both
+
+
+class Embedded(nn.Module):
+    """σ(gate) · W x_i of each item's frozen embedding x, (I, dim).
+
+    An item that has none, a row of NaN, gets a learnt vector in place of W x_i: to have no picture
+    says something.
+    """
+
+    vectors: Tensor
+    there: Tensor
+
+    def __init__(self, dim: int, vectors: Array) -> None:
+        super().__init__()
+        there = np.asarray(np.isfinite(vectors).all(axis=1))
+        self.register_buffer("vectors", torch.from_numpy(np.where(there[:, None], vectors, 0)))
+        self.register_buffer("there", torch.from_numpy(there))
+        self.project = nn.Linear(vectors.shape[1], dim)
+        self.missing = nn.Parameter(torch.randn(dim) * 0.02)
+        self.gate = nn.Parameter(torch.zeros(()))
+        self.drop = nn.Dropout(EMBEDDING_DROPOUT)
+        nn.init.normal_(self.project.weight, std=0.02 / vectors.shape[1] ** 0.5)  # small, like ids
+        nn.init.zeros_(self.project.bias)
+
+    def forward(self, rows: slice | Tensor) -> Tensor:
+        """What it adds to each of these items, (I, dim)."""
+        there = self.there[rows][:, None]
+        seen = torch.where(there, self.project(self.vectors[rows]), self.missing)
+        dropped: Tensor = self.drop(seen)
+        return torch.sigmoid(self.gate) * dropped
+
+
+class ItemTower(nn.Module):
+    """e_i = LN(m_i · id_i + Σ tags + numbers + Σ embedded), (I, dim).
+
+    m_i is 0 for an item that was never seen in training, whose content must speak for it, and for
+    a share of the seen ones while training, so that content learns to.
+    """
+
+    known: Tensor
+    values: Tensor
+    places: Tensor
+    starts: Tensor
+    numbers: Tensor
+
+    def __init__(
+        self,
+        dim: int,
+        tags: sparse.csr_matrix,
+        numbers: Floats,
+        embeddings: Mapping[str, Array] | None = None,
+    ) -> None:
+        super().__init__()
+        n_items = len(numbers)
+        self.register_buffer("known", torch.ones(n_items, dtype=torch.bool))
+        self.register_buffer("values", torch.from_numpy(tags.data))
+        self.register_buffer("places", torch.from_numpy(tags.indices.astype(np.int64)))
+        self.register_buffer("starts", torch.from_numpy(tags.indptr.astype(np.int64)))
+        self.register_buffer("numbers", torch.from_numpy(numbers))
+        self.id = nn.Embedding(n_items, dim)
+        self.tag = nn.Embedding(tags.shape[1], dim) if tags.shape[1] else None
+        self.number = nn.Linear(numbers.shape[1], dim) if numbers.shape[1] else None
+        self.embedded = nn.ModuleDict(
+            {part: Embedded(dim, vectors) for part, vectors in (embeddings or {}).items()}
+        )
+        self.norm = nn.LayerNorm(dim)
+        for table in filter(None, (self.id, self.tag)):
+            nn.init.normal_(table.weight, std=0.02)
+
+    @classmethod
+    def of_state(cls, dim: int, state: Mapping[str, Tensor]) -> Self:
+        """A tower of the shape that these weights of a whole network need."""
+        arrays = [state[f"tower.{name}"].numpy() for name in ("values", "places", "starts")]
+        shape = (len(state["tower.known"]), len(state.get("tower.tag.weight", ())))
+        tags = sparse.csr_matrix(tuple(arrays), shape=shape)
+        embeddings = {
+            part: state[key].numpy()
+            for part in EMBEDDINGS
+            if (key := f"tower.embedded.{part}.vectors") in state
+        }
+        return cls(dim, tags, state["tower.numbers"].numpy(), embeddings)
+
+    def forward(self, id_dropout: float = 0.0, items: Tensor | None = None) -> Tensor:
+        """The vectors (I, dim) of these items (I,), or of all; ids are dropped at this rate."""
+        rows = slice(None) if items is None else items
+        keep = self.known[rows]
+        if id_dropout:
+            keep = keep & (torch.rand(len(keep), device=keep.device) >= id_dropout)
+        total = self.id.weight[rows] * keep[:, None]
+        for term in self._content(items).values():
+            total = total + term
+        vectors: Tensor = self.norm(total)
+        return vectors
+
+    def _content(self, items: Tensor | None = None) -> dict[str, Tensor]:
+        """What the content of these items, or of all, adds to the sum, by kind, (I, dim) each."""
+        rows, terms = slice(None) if items is None else items, {}
+        if self.tag is not None:
+            places, starts, values = self._tags(items)
+            terms["tags"] = functional.embedding_bag(
+                places,
+                self.tag.weight,
+                starts,
+                mode="sum",
+                per_sample_weights=values,
+                include_last_offset=True,
+            )
+        if self.number is not None:
+            terms["numbers"] = self.number(self.numbers[rows])
+        return terms | {kind: embedded(rows) for kind, embedded in self.embedded.items()}
+
+    def terms(self) -> dict[str, Tensor]:
+        """The sum's terms "id" and "content", then what is embedded, (I, dim) each; 0 if absent."""
+        with torch.no_grad():
+            ids = self.id.weight * self.known[:, None]
+            parts = self._content()
+            content = sum(parts.values(), start=torch.zeros_like(ids))
+        return {"id": ids, "content": content} | {k: parts[k] for k in self.embedded}
+
+    def _tags(self, items: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """The tags of these items, one item after another: places, where each starts, values."""
+        if items is None:
+            return self.places, self.starts, self.values
+        lengths = self.starts[items + 1] - self.starts[items]
+        take = spread(self.starts[items], lengths)
+        return self.places[take], functional.pad(lengths.cumsum(0), (1, 0)), self.values[take]
+
+    def parts(self, features: Features | None) -> dict[Part, Ints]:
+        """The parts of an item, and the columns of tags or of numbers where each one stands.
+
+        Raises:
+            BadInput: the tower learnt from other features than these.
+        """
+        n_tags, n_numbers = 0 if self.tag is None else len(self.tag.weight), self._n_numbers
+        found = {ID: np.zeros(0, np.int64)}
+        tags = numbers = 0  # columns so far, in the order of `content`
+        for kind, block in features.blocks() if features and n_tags + n_numbers else ():
+            if kind == "numeric":
+                found |= attributes(kind, block)
+                numbers += len(block.names)
+            elif kind not in EMBEDDINGS:
+                found |= {part: tags + own for part, own in attributes(kind, block).items()}
+                tags += len(block.names)
+        if (tags, numbers) != (n_tags, n_numbers):
+            raise BadInput(
+                f"the model learnt from {n_tags} tags and {n_numbers} numbers of the items, and "
+                f"these features have {tags} and {numbers}: give it those it was trained with"
+            )
+        return found | {Part(kind, ""): found[ID] for kind in self.embedded}
+
+    @property
+    def _n_numbers(self) -> int:
+        return self.numbers.shape[1] // 2  # each has a second column: whether it is missing
+
+    def of_parts(self, item: int, features: Features | None, keep: Array) -> Tensor:
+        """The vectors of an item of only the parts in each row of keep (M, P), (M, dim).
+
+        The parts that are left out are left out of the sum. The layer of numbers has a constant,
+        which is no number's own, and stays.
+        """
+        terms = [self._term(item, part, own) for part, own in self.parts(features).items()]
+        kept = tensor(np.asarray(keep, np.float32), self.numbers.device)
+        total = kept @ torch.stack(terms)
+        if self.number is not None:
+            total = total + self.number.bias
+        vectors: Tensor = self.norm(total)
+        return vectors
+
+    def _term(self, item: int, part: Part, columns: Ints) -> Tensor:
+        """What this part of the item adds to the sum, (dim,)."""
+        at = tensor(columns, self.numbers.device)
+        if part == ID:
+            term = self.id.weight[item] * self.known[item]
+        elif part.kind in self.embedded:
+            term = self.embedded[part.kind](slice(item, item + 1))[0]
+        elif part.kind == "numeric":
+            assert self.number is not None, "it has numbers"
+            both = torch.cat([at, at + self._n_numbers])
+            term = self.number.weight[:, both] @ self.numbers[item, both]
+        else:
+            assert self.tag is not None, "it has tags"
+            places, _, values = self._tags(torch.tensor([item], device=at.device))
+            own = torch.isin(places, at)
+            term = values[own] @ self.tag.weight[places[own]]
+        found: Tensor = term
+        return found

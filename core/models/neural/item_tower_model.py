@@ -1,0 +1,104 @@
+"""What models share whose items are vectors from a tower, held against a history's vector."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.models.common.blocks import tensor
+from core.models.neural.gradient_model import Trained
+from core.models.neural.item_tower import ItemTower, content
+from core.types import Array, Features, Interactions, Part, Queries, TrainData
+
+
+class TowerNet(nn.Module, ABC):
+    """A network with a tower of the items."""
+
+    tower: ItemTower
+
+    @abstractmethod
+    def items(self, table: Tensor) -> Tensor:
+        """Unit vectors (n, dim) of rows of the tower, to be held against a history's."""
+
+
+Net = TypeVar("Net", bound=TowerNet)
+
+
+class Towered(Trained[Net]):
+    """A model whose score is the inner product of what a history says and an item's vector."""
+
+    needs_features: ClassVar[bool] = True
+
+    def __init__(self, config: Any = None) -> None:
+        super().__init__(config)
+        self._table = self._vectors = torch.zeros(0, 0)  # of the items, as inputs and as answers
+
+    @abstractmethod
+    def encode(self, queries: Queries) -> Tensor:
+        """What each history says, (B, dim)."""
+
+    def _encode_subsets(self, query: Queries, keep: Array) -> Tensor:
+        """What some of the events of one history say, keep (M, E), (M, dim)."""
+        return self.encode(query.subsets(keep))
+
+    def _match(self, net: Net, units: Tensor, vectors: Tensor) -> Tensor:
+        """Scores (B, n) that histories' vectors (B, dim) give items with vectors (n, dim)."""
+        return units @ vectors.T
+
+    def _tower(self, train: TrainData, log: Interactions) -> ItemTower:
+        """A tower with fresh weights for the items, told what the config lets it be told."""
+        features = train.item_features if self.config.content else None
+        tower = ItemTower(self.config.dim, *content(features, log.n_items))
+        tower.known.copy_(torch.from_numpy(np.bincount(log.items, minlength=log.n_items) > 0))
+        return tower
+
+    def _refresh(self, net: Net) -> None:
+        with torch.no_grad():
+            self._table = net.tower()
+            self._vectors = net.items(self._table)
+
+    def _scores(self, net: Net, queries: Queries) -> Tensor:
+        return self._match(net, self.encode(queries), self._vectors)
+
+    def encode_items(self) -> Tensor:
+        """The items as unit vectors (I, dim)."""
+        self._fitted()
+        return self._vectors
+
+    def item_terms(self) -> dict[str, Tensor]:
+        """What the item tower sums up: id, content and what is embedded, (I, dim) each."""
+        return self._fitted().tower.terms()
+
+    def score_subsets(self, query: Queries, keep: Array, items: Array) -> Tensor:
+        """What `score` gives these items (T,) for some of the events of one history, (M, T)."""
+        net, keep = self._fitted(), np.asarray(keep, bool)
+        chosen = tensor(np.asarray(items, np.int64), self._popularity.device)
+        with torch.no_grad():
+            units = self._encode_subsets(query, keep)
+            scores = self._match(net, units, self._vectors[chosen])
+        empty = tensor(keep.sum(axis=1) == 0, scores.device)
+        return torch.where(empty[:, None], self._popularity[chosen], scores)
+
+    def parts(self, features: Features | None) -> tuple[Part, ...]:
+        """What the items are made of: the id, and the attributes that the model learnt from."""
+        return tuple(self._fitted().tower.parts(features))
+
+    def score_of_parts(
+        self, query: Queries, item: int, features: Features | None, keep: Array
+    ) -> Array:
+        """Scores (M,) of an item of only some parts: those left out miss in the tower's sum.
+
+        An empty history gets popularity, whatever the parts.
+        """
+        net = self._fitted()
+        if not len(query.items):
+            return np.full(len(keep), float(self._popularity[item]))
+        with torch.no_grad():
+            vectors = net.items(net.tower.of_parts(item, features, keep))
+            scores = self._match(net, self.encode(query), vectors)
+        found: Array = scores[0].double().cpu().numpy()
+        return found

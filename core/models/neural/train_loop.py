@@ -1,0 +1,248 @@
+"""The one loop that trains models by gradients: step, validate, keep the best, stop early."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.errors import BadInput, TooLarge
+from core.models.common.blocks import PLACES, Settings, ideal, setting, tensor
+from core.models.neural.cuda_graph import Replayed
+from core.models.neural.snapshots import Milestones
+from core.models.neural.training_state import Average, Batches, Course
+from core.types import Checkpoint, Holdout, Ints, OnEpoch, Queries
+
+logger = logging.getLogger(__name__)
+
+VALIDATION_QUERIES = 10_000  # at most; a drawn part of them decides as well, and sooner
+
+
+@dataclass(frozen=True)
+class TrainingSettings(Settings):
+    """How long and how boldly to train."""
+
+    epochs: int = setting(100, "Passes over the log, at most", min=1, max=1000, step=10)
+    patience: int = setting(
+        10, "Passes without progress on validation before it stops", min=1, max=1000, step=1
+    )
+    batch: int = setting(128, "Histories per step", min=1, max=65536, step=64)
+    learning_rate: float = setting(1e-3, "Size of a step", min=1e-6, max=1.0, step=1e-4)
+    weight_decay: float = setting(
+        0.01, "Pulls the weights of layers towards 0", min=0.0, max=10.0, step=0.01
+    )
+    averaging: float = setting(
+        0.999,
+        "Weights are averaged over about 1 / (1 - this) steps",
+        min=0.0,
+        max=0.9999,
+        step=0.001,
+    )
+    refit: bool = setting(
+        True, "After stopping, train anew for as long, with the validation events"
+    )
+
+
+@contextmanager
+def seeded(rng: np.random.Generator, device: str) -> Iterator[torch.Generator]:
+    """Inside, torch draws from `rng`'s seed; outside, its own state is as it was before."""
+    kind = torch.device(device)
+    devices = [torch.cuda.current_device()] if kind.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(int(rng.integers(2**63)))
+        yield torch.Generator().manual_seed(int(rng.integers(2**63)))
+
+
+def optimise(
+    module: nn.Module,
+    batches: Batches,
+    loss: Callable[[Tensor], Tensor],
+    *,
+    config: Any,
+    epochs: int,
+    validate: Callable[[], float] | None = None,
+    on_epoch: OnEpoch | None = None,
+    checkpoint: Checkpoint | None = None,
+    milestones: Milestones | None = None,
+) -> int:
+    """Trains in place and leaves the best epoch's averaged weights; AdamW, short warm-up.
+
+    What is judged and kept is the exponential average of the weights (Polyak averaging; the
+    average reaches as far back as `averaging` says only when there have been as many steps).
+
+    Args:
+        module: What learns.
+        batches: The rows.
+        loss: The mean loss of the rows of one batch, (b,) int64 on the CPU.
+        config: TrainingSettings.
+        epochs: Passes, at most.
+        validate: A figure to be raised (validation_score); without it the last pass is the best.
+        on_epoch: Is told epoch, epochs, loss, validation, rows per second, bytes, seconds left.
+        checkpoint: Where to go on from, and to leave how far it is; on a CPU an interrupted
+            training so ends with the very weights of one that was not.
+        milestones: Is given what the items are after each epoch, and keeps some of it.
+
+    Returns:
+        The best epoch, from 1.
+
+    Raises:
+        TooLarge: even a batch of one row does not fit into the device's memory.
+        BadInput: the loss is no longer a finite number.
+    """
+    device = next(module.parameters()).device
+    optimiser = torch.optim.AdamW(_groups(module, config), fused=device.type == "cuda")
+    warmup = min(200, max(1, epochs * len(batches) // batches.size // 25))
+    course = Course(module, optimiser, Average(module, config.averaging), batches, milestones)
+    if checkpoint:
+        course.resume(checkpoint)
+        for figures in course.told:
+            (on_epoch or _silent)(figures)
+    began = time.perf_counter() - course.seconds
+    while course.epoch < epochs and course.epoch - course.best_epoch < config.patience:
+        epoch, start = course.epoch + 1, time.perf_counter()
+        module.train()
+        total = torch.zeros((), device=device)
+        for rows in batches:
+            share = min(1.0, (course.average.steps + 1) / warmup)
+            for group in optimiser.param_groups:
+                group["lr"] = config.learning_rate * share
+            total += _step(loss, rows, optimiser, batches) * len(rows)
+            course.average.add()
+        mean = float(total) / max(1, len(batches))
+        if not np.isfinite(mean):
+            raise BadInput(
+                f"the loss became {mean} in epoch {epoch}: lower learning_rate "
+                f"(now {config.learning_rate:g})"
+            )
+        speed = len(batches) / (time.perf_counter() - start)
+        module.eval()
+        figure = course.judge(epoch, epochs, validate)
+        course.seconds = time.perf_counter() - began
+        course.told.append(
+            {
+                "epoch": epoch,
+                "epochs": epochs,
+                "loss": mean,
+                "validation": figure,
+                "best_epoch": course.best_epoch,
+                "rows_per_second": speed,
+                **_gpu(device),
+                "seconds_left": course.seconds / epoch * (epochs - epoch),
+            }
+        )
+        (on_epoch or _silent)(course.told[-1])
+        if checkpoint:
+            course.leave(checkpoint)
+    if validate:
+        module.load_state_dict(course.kept)
+    else:
+        course.average.keep()
+    return course.best_epoch
+
+
+def _gpu(device: torch.device) -> dict[str, Any]:
+    """What is told of the GPU: its name, the bytes taken at most so far, the bytes it has."""
+    if device.type != "cuda":
+        return {"gpu": None, "memory": None, "memory_of": None}
+    about = torch.cuda.get_device_properties(device)
+    taken = torch.cuda.max_memory_allocated(device)
+    return {"gpu": about.name, "memory": taken, "memory_of": about.total_memory}
+
+
+def _silent(figures: Mapping[str, Any]) -> None:
+    """Nobody listens."""
+
+
+def _groups(module: nn.Module, config: Any) -> list[dict[str, Any]]:
+    """Only matrices of layers decay: an embedding's rows are rarely touched, a bias never."""
+    decayed = [m.weight for m in module.modules() if isinstance(m, nn.Linear)]
+    held = {id(parameter) for parameter in decayed}
+    free = [parameter for parameter in module.parameters() if id(parameter) not in held]
+    rate = config.learning_rate
+    return [
+        {"params": free, "lr": rate, "weight_decay": 0.0},
+        {"params": decayed, "lr": rate, "weight_decay": config.weight_decay},
+    ]
+
+
+def _step(
+    loss: Callable[[Tensor], Tensor],
+    rows: Tensor,
+    optimiser: torch.optim.Optimizer,
+    batches: Batches,
+) -> Tensor:
+    """One step, or two of half the rows where memory is short; the mean loss."""
+    held = loss.size if isinstance(loss, Replayed) else len(rows)
+    try:
+        if isinstance(loss, Replayed):
+            value = loss.learn(rows)
+        else:
+            value = loss(rows)
+            optimiser.zero_grad()
+            value.backward()  # type: ignore[no-untyped-call]
+    except torch.OutOfMemoryError as error:
+        if held == 1:
+            raise TooLarge(
+                "not even one history fits into the GPU's memory: lower max_len or dim, or train "
+                "on the CPU"
+            ) from error
+        half = (held + 1) // 2
+    else:
+        optimiser.step()
+        return value.detach()
+    if not isinstance(loss, Replayed):
+        optimiser.zero_grad()  # outside of except, whose traceback holds the tensors
+    torch.cuda.empty_cache()
+    if batches.size > half:
+        batches.size = half
+        logger.warning("The GPU's memory is short: from here on a step takes %d histories.", half)
+    parts = [_step(loss, part, optimiser, batches) * len(part) for part in torch.split(rows, half)]
+    return torch.stack(parts).sum() / len(rows)
+
+
+def validation_score(
+    score: Callable[[Queries], Tensor], holdout: Holdout, rng: np.random.Generator, block: int
+) -> Callable[[], float]:
+    """A function that measures a model on held-out events by its mean NDCG@10.
+
+    All items are ranked; those of the history are hidden unless they are targets; ties count
+    against a target. More than 10,000 queries: a drawn part.
+
+    Args:
+        score: (B, n_items) for queries.
+        holdout: What came next.
+        rng: Draws the part.
+        block: Queries scored at once.
+    """
+    n = len(holdout)
+    if n > VALIDATION_QUERIES:
+        holdout = holdout[np.sort(rng.choice(n, VALIDATION_QUERIES, replace=False))]
+    queries, targets, starts = holdout.queries, holdout.targets, holdout.offsets
+    counts: Ints = np.diff(starts)
+
+    def measure() -> float:
+        gain = 0.0
+        for low in range(0, len(queries), block):
+            high = min(low + block, len(queries))
+            part = queries[low:high]
+            with torch.no_grad():
+                scores = score(part)
+            owners = tensor(np.repeat(np.arange(high - low), counts[low:high]), scores.device)
+            wanted = tensor(targets[starts[low] : starts[high]], scores.device)
+            hit = scores[owners, wanted]
+            seen = (tensor(part.rows, scores.device), tensor(part.items, scores.device))
+            scores = scores.index_put(seen, scores.new_tensor(-np.inf))
+            scores[owners, wanted] = hit
+            ranks = (scores[owners] >= hit[:, None]).sum(dim=1)
+            gains = torch.where(ranks <= PLACES, 1 / torch.log2(1 + ranks.double()), 0.0)
+            gain += float((gains / ideal(tensor(counts[low:high], scores.device)[owners])).sum())
+        return gain / max(1, int((counts > 0).sum()))
+
+    return measure

@@ -1,0 +1,146 @@
+"""A run → what it is worth, alone and against others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from core.data.store import Workspace
+from core.errors import BadInput, Corrupt
+from core.pipeline.loaded_run import ready
+from core.pipeline.training import OnStage, silent, split_as
+from core.runs import artifact
+from core.runs.artifact import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from core.recommend.rerank import Rerank
+
+
+def evaluate(
+    workspace: Workspace,
+    run: Run,
+    *,
+    ks: Sequence[int] = (5, 10, 20),
+    hide_seen: bool = True,
+    rerank: Rerank | None = None,
+    device: str = "auto",
+    on_stage: OnStage | None = None,
+) -> dict[str, Any]:
+    """What the run is worth on the events that its split held out; stored beside the run too.
+
+    With re-ranking nothing is stored: the figures that runs are compared by are the models' own.
+
+    Returns:
+        {run, dataset, model, split, hide_seen, rerank: {method, strength, by} or None, users,
+        metrics: {"ndcg@10": {mean, low, high}}, …}
+
+    Raises:
+        BadInput: nothing was held out, or the data do not have what the re-ranking goes by.
+    """
+    import pandas as pd
+
+    from core.evaluate import evaluate as measure
+    from core.evaluate import slices
+
+    say = on_stage or silent
+    if run.config.split == "none":
+        raise BadInput(
+            f"run {run.id} learnt from everything (--split none), so nothing is left to test it "
+            "on: train with leave-last-out or by-time"
+        )
+    say("load", None)
+    loaded = ready(workspace, run, device=device)
+    data = loaded.dataset
+    parts = split_as(data, run.config)
+    if parts.fingerprint != run.meta["split"]["fingerprint"] or parts.test is None:
+        raise Corrupt(f"run {run.id} was split by another version of Recscope: train it again")
+    reranker = loaded.reranker(rerank, parts.train.items) if rerank else None
+    say("evaluate", None)
+    found = measure(
+        loaded.model,
+        parts.test,
+        train=parts.train,
+        ks=tuple(ks),
+        hide_seen=hide_seen,
+        reorder=reranker if rerank and rerank.strength else None,  # 0: ties as the model left them
+        item_features=data.item_features,
+        on_progress=lambda done: say("evaluate", done),
+    )
+    result = {
+        "run": run.id,
+        "name": run.name,
+        "dataset": run.config.dataset,
+        "model": run.config.model,
+        "split": run.config.split,
+        "split_tie_rate": parts.tie_rate,
+        "hide_seen": hide_seen,
+        "rerank": reranker.told() if reranker else None,
+        "users": found.users,
+        "users_without_targets": found.users_without_targets,
+        "taste_attribute": found.taste_attribute,
+        "metrics": found.summary,
+        "target_hidden_share": found.target_hidden_share,
+        "score_tie_rate": found.score_tie_rate,
+        "seconds": round(found.seconds, 3),
+    }
+    say("slices", None)
+    parted = slices(
+        found,
+        parts.test,
+        parts.train,
+        item_features=data.item_features,
+        user_features=data.user_features,
+    )
+    result["slices"] = [asdict(part) for part in parted]
+    if rerank:
+        return result
+    asked = parts.test.queries.users[found.ranking.queries]
+    user_ids = data.users.decode(asked)
+    per_user = pd.DataFrame({"user_id": user_ids, **found.per_user})
+    artifact.save_metrics(workspace, run, result, per_user)
+    return result
+
+
+def compare(
+    workspace: Workspace, runs: Sequence[Run], *, metrics: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Each run against the first, user by user, in these metrics (ndcg@10 and recall@10).
+
+    Returns:
+        run, metric, users, baseline_mean, mean, difference, low, high (95 % of the difference),
+        p, and p_holm: p corrected for all rows.
+
+    Raises:
+        BadInput: runs that were not evaluated on the same people in the same way.
+    """
+    import pandas as pd
+
+    from core.evaluate import compare as paired
+
+    tables = [_per_user(run) for run in runs]
+    for run, table in zip(runs[1:], tables[1:], strict=True):
+        if _conditions(run) != _conditions(runs[0]) or not table.index.equals(tables[0].index):
+            raise BadInput(
+                f"runs {runs[0].id} and {run.id} were not evaluated on the same events in the "
+                "same way: compare runs of one dataset and split, seen items hidden in both or none"
+            )
+    values = {
+        run.id: {str(name): table[name].to_numpy() for name in table}
+        for run, table in zip(runs, tables, strict=True)
+    }
+    rows = paired(values, runs[0].id, metrics=metrics or ("ndcg@10", "recall@10"))
+    return pd.DataFrame([asdict(row) for row in rows])
+
+
+def _per_user(run: Run) -> pd.DataFrame:
+    table = run.per_user()
+    if table is None:
+        raise BadInput(f"run {run.id} is not evaluated yet: recscope evaluate {run.id}")
+    return table.set_index("user_id")
+
+
+def _conditions(run: Run) -> tuple[str, bool]:
+    return run.meta["split"]["fingerprint"], (run.metrics or {})["hide_seen"]

@@ -1,0 +1,90 @@
+"""What people call the items and events of a run, and by what the run knows an item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.errors import NotFound
+from core.pipeline.loaded_run import Ready
+from core.pipeline.training import split_as
+from core.types import Array, Ints, Recommender
+
+if TYPE_CHECKING:
+    from core.data.store import DatasetInfo
+
+
+@dataclass(frozen=True, eq=False)
+class Names:
+    """What people call the items and events of a run; without its dataset only the ids are left."""
+
+    loaded: Ready
+
+    @cached_property
+    def info(self) -> DatasetInfo | None:
+        """The run's dataset, or None where it is gone."""
+        with suppress(NotFound):
+            return self.loaded.workspace.dataset(self.loaded.run.config.dataset)
+        return None
+
+    @cached_property
+    def kinds(self) -> tuple[list[str], list[str]]:
+        """The names of event types and of platforms, by code."""
+        from core.data.dataset import kinds
+
+        return kinds(self.info) if self.info else ([], [])
+
+    def labels(self, codes: Array) -> dict[int, str]:
+        """What each of these items is called, by code; its id where nothing is known."""
+        from core.data.queries import item_labels
+
+        codes = np.unique(codes)
+        ids = self.loaded.items.decode(codes)
+        said: Iterable[Any] = item_labels(self.info, ids) if self.info else ids
+        return dict(zip(codes.tolist(), map(str, said), strict=True))
+
+    def time(self, time: int) -> str | int:
+        """A time as people write it, UTC; an order number as it is."""
+        if self.info is None or self.info.time_kind != "clock":
+            return time
+        try:
+            return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        except (ValueError, OverflowError):  # no year of ours
+            return time
+
+    def known_by(self, items: Array) -> list[str] | None:
+        """By what the model knows each item: "events", else "content", or "nothing".
+
+        None without the dataset.
+        """
+        counts = self.taken
+        if counts is None:
+            return None
+        data, model = self.loaded.dataset, self.loaded.model
+        described = data.item_features is not None and _reads_content(model)
+        unseen = "content" if described else "nothing"
+        return ["events" if counts[item] else unseen for item in items]
+
+    @cached_property
+    def taken(self) -> Ints | None:
+        """How many events of each item the model learnt from, (I,); None without the dataset."""
+        if self.info is None:
+            return None
+        log = split_as(self.loaded.dataset, self.loaded.run.config)
+        refit = getattr(self.loaded.model.config, "refit", True)
+        learnt = (log.known if refit else log.train).items
+        return np.bincount(learnt, minlength=len(self.loaded.items))
+
+
+def _reads_content(model: Recommender) -> bool:
+    """Whether it, or a component of it, learns from what is known of the items."""
+    parts = getattr(model, "components", {})
+    if parts:
+        return any(map(_reads_content, parts.values()))
+    return model.needs_features and bool(getattr(model.config, "content", True))

@@ -1,0 +1,1 @@
+"""Scores → lists: the k best, re-ranked if asked, as a file."""

@@ -1,0 +1,1 @@
+"""What was trained: asked for, found, kept and read again."""

@@ -1,0 +1,176 @@
+"""Names and numbers that a person gave → a checked RunConfig and the id of its run."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, asdict, fields
+from typing import Any, get_type_hints
+
+from core.errors import BadInput, NotFound
+from core.runs.identity import runs_digest
+from core.types import Recommender, RunConfig
+
+DEVICES = ("auto", "cpu", "cuda")
+
+_SWITCH = {"true": True, "yes": True, "on": True, "1": True}
+_SWITCH |= {"false": False, "no": False, "off": False, "0": False}
+_NAMES = {int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def plan(
+    dataset: str,
+    model: str,
+    params: Mapping[str, Any] | Iterable[str] = (),
+    *,
+    split: str = "leave-last-out",
+    seed: int = 0,
+    device: str = "auto",
+    features: Mapping[str, str] | None = None,
+) -> RunConfig:
+    """The whole, checked config of a run: every parameter named, the device settled.
+
+    Args:
+        dataset: The id of a dataset.
+        model: A name in MODELS.
+        params: What differs from the model's defaults, as a mapping or as "key=value" texts.
+        split: "leave-last-out", "by-time" or "none".
+        seed: 0 … 2⁶³ - 1.
+        device: "auto" takes the GPU where there is one.
+        features: Encoders of texts and images, as core.data.features.embeddings.settled gives them.
+
+    Raises:
+        BadInput: an unknown name or a value out of range, and what would be right.
+    """
+    from core.data.split import KINDS
+
+    if split not in KINDS:
+        raise BadInput(f"there is no split {split!r}: choose one of {', '.join(KINDS)}")
+    if not 0 <= seed < 2**63:
+        raise BadInput(f"the seed must lie in 0 … {2**63 - 1}, not at {seed}")
+    if features and not model_class(model).needs_features:
+        raise BadInput(f"{model} reads no texts or images: leave {', '.join(features)} out")
+    return RunConfig(
+        dataset=dataset,
+        model=model,
+        params=asdict(model_config(model, params)),
+        split=split,
+        seed=seed,
+        device=settle_device(device),
+        features=features or {},
+    )
+
+
+def run_id(config: RunConfig) -> str:
+    """12 hex characters: equal configs on equal data with equal code give equal ids."""
+    spec = json.dumps([asdict(config), runs_digest()], sort_keys=True)
+    return hashlib.sha256(spec.encode()).hexdigest()[:12]
+
+
+def model_class(model: str) -> type[Recommender]:
+    """The class of this name in MODELS."""
+    from core.models import MODELS
+
+    if model not in MODELS:
+        near = difflib.get_close_matches(model, MODELS, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise NotFound(f"there is no model {model!r}: {hint}choose one of {', '.join(MODELS)}")
+    found: type[Recommender] = MODELS[model]
+    return found
+
+
+def settle_device(device: str) -> str:
+    """Either "cpu" or "cuda"; "auto" is the GPU where there is one."""
+    if device not in DEVICES:
+        raise BadInput(f"there is no device {device!r}: choose one of {', '.join(DEVICES)}")
+    if device == "cpu":
+        return device
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if device == "cuda":
+        raise BadInput(
+            f"device 'cuda' is not there: torch {torch.__version__} sees no GPU; choose cpu or auto"
+        )
+    return "cpu"
+
+
+def model_config(model: str, params: Mapping[str, Any] | Iterable[str]) -> Any:
+    """The model's Config with these parameters; the rest are its defaults."""
+    config = model_class(model).Config
+    known = {field.name: field for field in fields(config)}
+    hints = get_type_hints(config)
+    values = {}
+    for name, given in parameters(params).items():
+        if name not in known:
+            raise BadInput(
+                f"{model} has no parameter {name!r}: "
+                + (f"it has {', '.join(known)}" if known else "it has none")
+            )
+        values[name] = _typed(model, known[name], hints[name], given)
+    return config(**values)
+
+
+def describe(model: str) -> list[dict[str, Any]]:
+    """The parameters of a model: name, type, default, help, and min, max, step, choices if any."""
+    config = model_class(model).Config
+    hints = get_type_hints(config)
+    return [
+        {
+            "name": field.name,
+            "type": hints[field.name].__name__,
+            "default": field.default,
+            **field.metadata,
+        }
+        for field in fields(config)
+    ]
+
+
+def parameters(params: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
+    """Parameters by name, from a mapping or from "key=value" texts.
+
+    >>> parameters(["l2=5", "decay=0.6"])
+    {'l2': '5', 'decay': '0.6'}
+    """
+    if isinstance(params, Mapping):
+        return dict(params)
+    pairs: dict[str, Any] = {}
+    for text in params:
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip():
+            raise BadInput(f"a parameter is given as key=value, not as {text!r}")
+        if name.strip() in pairs:
+            raise BadInput(f"{name.strip()} is set twice: once is right")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _typed(model: str, field: Field[Any], hint: Any, given: Any) -> Any:
+    """The given value in the type of the field; whether it lies in range is the Config's to say."""
+    try:
+        if hint is bool:
+            return given if isinstance(given, bool) else _SWITCH[str(given).lower()]
+        if isinstance(given, bool):
+            raise TypeError
+        if hint is int:
+            number = float(given)
+            if number != int(number):
+                raise ValueError
+            return int(number)
+        return hint(given)
+    except (TypeError, ValueError, KeyError, OverflowError):
+        raise BadInput(
+            f"{field.name} of {model} must be {_wanted(field, hint)}, not {given!r}"
+        ) from None
+
+
+def _wanted(field: Field[Any], hint: Any) -> str:
+    """What would be right, in words: "a whole number from 1 to 500"."""
+    limits = field.metadata
+    if "choices" in limits:
+        return "one of " + ", ".join(map(str, limits["choices"]))
+    between = f" from {limits['min']} to {limits['max']}" if "min" in limits else ""
+    return _NAMES.get(hint, "a text") + between

@@ -1,0 +1,176 @@
+"""Files → a dataset: chosen, previewed, their columns understood, imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from core.data.features.roots import roots, server_path
+from core.data.ingest.ingest import ingest
+from core.data.ingest.preview import Preview, preview
+from core.data.store import DatasetInfo, Workspace
+from core.errors import BadInput, CoreError
+from dashboard import state
+from dashboard.components.data.mapping_form import (
+    NEEDED,
+    file_roles,
+    mapping_form,
+    weights_form,
+)
+from dashboard.components.data.upload import forget, forget_old, spool
+from dashboard.components.errors import show_error
+from dashboard.components.page import empty, section, table
+from dashboard.components.progress import progress_bar
+from dashboard.state import mark, t
+
+MAX_UPLOAD_MB = 2000
+MOST_PREVIEWS = 8
+
+
+def importer(workspace: Workspace) -> None:
+    """The whole way from a file to a dataset; a file that cannot be read gets its one sentence."""
+    paths = _choose(workspace)
+    if not paths:
+        return
+    try:
+        _understand(workspace, paths)
+    except CoreError as error:  # the boxes above it stay, so that another file can be chosen
+        show_error(error)
+
+
+def _choose(workspace: Workspace) -> list[Path]:
+    source = st.segmented_control(
+        t("data.source"),
+        ("upload", "path"),
+        default="upload",
+        required=True,
+        format_func=lambda kind: t(f"data.source.{kind}"),
+        key="source",
+    )
+    if source == "path":
+        written = st.text_area(
+            t("data.path"),
+            key="path",
+            height=80,
+            help=t("data.path.help", roots=", ".join(map(str, roots()))),
+        )
+        return [server_path(line) for line in written.splitlines() if line.strip()]
+    forget_old(workspace)
+    uploads = st.file_uploader(
+        t("data.files"),
+        accept_multiple_files=True,
+        key=f"files_{st.session_state.get('imports', 0)}",
+        help=t("data.files.help"),
+        max_upload_size=MAX_UPLOAD_MB,
+    )
+    return [spool(workspace, upload.file_id, upload.name, upload) for upload in uploads]
+
+
+def _understand(workspace: Workspace, paths: list[Path]) -> None:
+    told = _told(paths)
+    try:
+        first = _preview(workspace, {"events": paths}, told)
+    except BadInput as error:
+        show_error(error)
+        if "--map" in str(error):  # readable, but nothing in it looks like a user or an item
+            _ask_columns(paths)
+        return
+    chosen = file_roles(first, paths)
+    if not chosen["events"]:
+        empty(t("data.no_log.what"), t("data.no_log.why"))
+        return
+    seen = _preview(workspace, chosen, told) if len(paths) > 1 else first
+    section("data.preview")
+    rows = pd.DataFrame(seen.rows)
+    table(rows, alt=t("data.preview.alt", n=len(rows)), key="preview", own_names=True)
+    section("data.mapping")
+    st.caption(t("data.mapping.lead"))
+    mapping = {**told, **mapping_form(seen)}
+    corrected = _preview(workspace, chosen, mapping)  # other columns may hold other events
+    weights = weights_form(corrected.event_types)
+    name = st.text_input(
+        t("data.name"),
+        value=chosen["events"][0].name.split(".")[0],
+        key=f"name_{chosen['events'][0].name}",
+        max_chars=100,
+        help=t("data.name.help"),
+    )
+    icon = ":material/download_done:"
+    if st.button(t("action.import"), type="primary", key="import", icon=icon):
+        _import(workspace, chosen, mapping, weights, name)
+
+
+def _told(paths: list[Path]) -> dict[str, str | None]:
+    """The user and item columns that a person wrote where none could be guessed."""
+    written = {role: st.session_state.get(key, "").strip() for role, key in _boxes(paths).items()}
+    return {role: column for role, column in written.items() if column}
+
+
+def _ask_columns(paths: list[Path]) -> None:
+    for role, key in _boxes(paths).items():
+        st.text_input(
+            t(f"role.{role}"),
+            key=key,
+            help=t(f"role.{role}.help"),
+            persist_state="page",  # these boxes go once they have helped
+        )
+
+
+def _boxes(paths: list[Path]) -> dict[str, str]:
+    return {role: f"told_{role}_{mark([path.name for path in paths])}" for role in NEEDED}
+
+
+def _preview(
+    workspace: Workspace, chosen: Mapping[str, list[Path]], mapping: Mapping[str, str | None]
+) -> Preview:
+    """What the first rows say; read once for the same question, since every click asks again."""
+    asked = (str(dict(chosen)), tuple(sorted(mapping.items(), key=str)))
+    known: dict[object, Preview] = st.session_state.setdefault("previews", {})
+    if asked not in known:
+        with st.spinner(t("data.reading")):
+            found = preview(
+                chosen["events"],
+                items=chosen.get("items"),
+                users=chosen.get("users"),
+                mapping=mapping,
+                workspace=workspace,
+            )
+        if len(known) >= MOST_PREVIEWS:
+            known.pop(next(iter(known)))
+        known[asked] = found
+    return known[asked]
+
+
+def _import(
+    workspace: Workspace,
+    chosen: Mapping[str, list[Path]],
+    mapping: Mapping[str, str | None],
+    weights: Mapping[str, float],
+    name: str,
+) -> None:
+    info = ingest(
+        workspace,
+        chosen["events"],
+        items=chosen["items"] or None,
+        users=chosen["users"] or None,
+        mapping=mapping,
+        weights=weights,
+        name=name.strip() or None,
+        progress=progress_bar("data.importing"),
+    )
+    forget(workspace, [path for paths in chosen.values() for path in paths])
+    st.session_state["imports"] = st.session_state.get("imports", 0) + 1  # an empty uploader
+    st.session_state["previews"] = {}
+    st.session_state["imported"] = _result(info)
+    state.choose_dataset(info.id)
+    st.rerun()
+
+
+def _result(info: DatasetInfo) -> str:
+    counts = info.counts
+    said = t("data.imported", name=info.name, kept=counts["rows_kept"], read=counts["rows_read"])
+    n = counts["rows_rejected"]
+    return said + " " + (t("data.imported.rejected", n=n) if n else t("data.imported.all"))

@@ -1,0 +1,90 @@
+"""A model's settings as widgets, made from its Config: a new model needs no page of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from core.runs.artifact import Run
+from core.runs.config import describe
+from dashboard.components.labels import model_label, run_label, text_or
+from dashboard.state import t
+
+
+def model_form(model: str, runs: Sequence[Run]) -> dict[str, Any]:
+    """The settings that a person chose for this model, by name; `runs` are those it could fuse."""
+    settings = describe(model)
+    with st.expander(t("train.settings", model=model_label(model)), icon=":material/tune:"):
+        st.markdown(text_or(f"model.{model}.help", model))
+        if not settings:
+            st.caption(t("train.no_settings"))
+        return {
+            setting["name"]: _components(model, runs)
+            if setting["name"] == "components"
+            else _widget(model, setting)
+            for setting in settings
+        }
+
+
+def _components(model: str, runs: Sequence[Run]) -> str:
+    """The ids of the runs to fuse; to begin with, the newest run of each model."""
+    known = {run.id: run for run in runs if "components" not in run.config.params}
+    newest = {run.config.model: run.id for run in reversed(known.values())}
+    chosen = st.multiselect(
+        t("param.components"),
+        list(known),
+        default=list(newest.values()),
+        format_func=lambda ident: run_label(known[ident]),
+        key=f"param_{model}_components",
+        help=t("param.components.help"),
+        placeholder=t("param.components.placeholder"),
+    )
+    return ",".join(chosen)
+
+
+def _widget(model: str, setting: Mapping[str, Any]) -> Any:
+    name, default = setting["name"], setting["default"]
+    label = text_or(f"param.{name}", name.replace("_", " "))
+    said = text_or(f"param.{name}.help", str(setting.get("help", "")))
+    shared: dict[str, Any] = {
+        "key": f"param_{model}_{name}",
+        "help": text_or(f"param.{model}.{name}.help", said) or None,
+    }
+    if choices := setting.get("choices"):
+        options = list(choices)
+        return st.selectbox(
+            label,
+            options,
+            index=options.index(default),
+            format_func=lambda choice: text_or(f"choice.{choice}", choice),
+            **shared,
+        )
+    if isinstance(default, bool):
+        return st.toggle(label, value=default, **shared)
+    if isinstance(default, int | float):
+        return _number(label, setting, shared)
+    written = "" if default is None else ",".join(map(str, _several(default)))
+    return st.text_input(label, value=written, **shared)
+
+
+def _several(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, tuple | list) else [value]
+
+
+def _number(label: str, setting: Mapping[str, Any], shared: Mapping[str, Any]) -> int | float:
+    """A number box whose value, limits and step are all of the default's type."""
+    default = setting["default"]
+    kind = type(default)
+    limits = {f"{side}_value": kind(setting[side]) for side in ("min", "max") if side in setting}
+    step = kind(setting.get("step", 1))
+    chosen: int | float = st.number_input(
+        label,
+        value=default,
+        step=step or None,
+        format=None if kind is int else "%g",
+        **limits,
+        **shared,
+    )
+    return chosen

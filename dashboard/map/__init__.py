@@ -1,0 +1,1 @@
+"""The map of points, and all that belongs to it alone."""

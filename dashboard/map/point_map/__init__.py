@@ -1,0 +1,132 @@
+"""A map of up to a few million points, drawn by WebGL: the component's Python side.
+
+The points, their colours and their sizes are addresses (dashboard/served.py) that the browser
+fetches as raw bytes; what travels with each rerun is a page of JSON. Source in source/, built into
+map.bundle.js by `make map`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from dashboard import served
+from dashboard.map.colouring import SHOWN, Colouring
+from dashboard.state import t
+
+_HERE = Path(__file__).resolve().parent
+_SHIM = """
+export default function (component) {
+  const url = new URL(component.data.module, document.baseURI).href;
+  const loaded = import(url).then((module) => module.default(component));
+  return () => loaded.then((stop) => stop?.());
+}
+"""
+TEXTS = (
+    *(
+        "pan",
+        "lasso",
+        "box",
+        "in",
+        "out",
+        "fit",
+        "names",
+        "clear",
+        "picture",
+        "table",
+        "mode",
+        "keys",
+    ),
+    *("loading", "failed", "no_webgl", "toggle", "selected"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What a map shows."""
+
+    points: str  # address of int32 n | float32 x[n] | float32 y[n]
+    values: str  # of uint8[n], the places in the palette
+    sizes: str | None  # of uint8[n], 0 … 15
+    cards: str  # of what is written about rows: {"name": …, "lines": […]}
+    title: str  # what the colours are
+    legend: Mapping[str, Any]
+    palette: Mapping[str, tuple[str, ...]]  # "light" and "dark"
+    regions: tuple[Mapping[str, Any], ...] = ()  # {x, y, text}: names of places
+    trail: tuple[int, ...] = ()  # rows joined by a line, the oldest first
+    marks: tuple[int, ...] = ()  # rows with a number each, from 1
+    ring: int = -1  # the row with a ring around it
+    fly: str = ""  # whenever this changes, the map moves to the ring
+    twin: str = ""  # the key of the table that says the same
+    alt: str = ""
+    height: int = 560
+    link: Mapping[str, str] | None = None  # to another map of the page: source/link.js
+
+
+def point_map(
+    shown: Shown, *, key: str, on_click: Callable[[], None] = lambda: None
+) -> Mapping[str, Any] | None:
+    """Draws the map; {points, values, polygon, count, rows, hidden} of what is selected, or None.
+
+    Args:
+        shown: What it shows.
+        key: The widget's key.
+        on_click: Called before the page is drawn again; `clicked(key)` is then the row.
+    """
+    data = {"module": served.module(), **vars(shown), "texts": {n: t(f"map.{n}") for n in TEXTS}}
+    result = _component()(
+        data=data,
+        key=key,
+        default={"selected": None},
+        on_selected_change=lambda: None,
+        on_clicked_change=on_click,
+    )
+    selected: Mapping[str, Any] | None = result.selected
+    return selected
+
+
+def clicked(key: str) -> int | None:
+    """The row that was clicked just now, inside on_click."""
+    found = st.session_state[key].get("clicked")
+    row = found.get("row") if isinstance(found, Mapping) else None
+    return row if isinstance(row, int) else None
+
+
+def legend(colouring: Colouring) -> dict[str, Any]:
+    """What the colours mean, for the browser."""
+    if colouring.scaled:
+        none = t(f"map.{colouring.rest}") if colouring.any_unknown else ""
+        return {"kind": "sequence", "low": _short(colouring.low), "high": _short(colouring.high),
+                "none": none}  # fmt: skip
+    names = value_names(colouring)
+    entries = [
+        {"value": value, "text": names[value], "n": f"{n:,}"}
+        for value, n in sorted(colouring.counts.items())
+    ]
+    return {"kind": "category", "entries": entries}
+
+
+def value_names(colouring: Colouring) -> list[str]:
+    """What each value of a category or group is called."""
+    names = [*colouring.names]
+    if colouring.kind == "group":
+        return names
+    return names + [""] * (SHOWN - len(names)) + [t("map.other"), t("map.unknown")]
+
+
+def _short(number: float) -> str:
+    return f"{number:,.0f}" if float(number).is_integer() else f"{number:,.4g}"
+
+
+def _component() -> Any:
+    """The component, declared on first use: a test without a server declares it again."""
+    return st.components.v2.component(
+        "recscope.map",
+        html='<div class="map"></div>',
+        css=(_HERE / "map.css").read_text("utf-8"),
+        js=_SHIM,
+    )
