@@ -32,7 +32,15 @@ from core.errors import CoreError
 from core.evaluate import compare, evaluate
 from core.models import MODELS
 from core.runs.config import model_config
-from core.types import Array, Holdout, Interactions, Queries, Recommender, Telling, TrainData
+from core.types import (
+    Array,
+    Holdout,
+    Interactions,
+    Queries,
+    Recommender,
+    ReportsFindings,
+    TrainData,
+)
 
 SETTINGS = Path(__file__).with_name("settings.toml")
 KS = (5, 10, 20)
@@ -145,8 +153,8 @@ def of_one(
         on_epoch=(lambda figures: print(figures, flush=True)) if chosen.epochs else None,
     )
     seconds = time.perf_counter() - start
-    found = judged(model, train.known or train.interactions, test, cold)
-    told = model.findings() if isinstance(model, Telling) else {}
+    found = judged(model, train.train_and_validation or train.interactions, test, cold)
+    told = model.findings() if isinstance(model, ReportsFindings) else {}
     found |= {"seconds": seconds, "mib": peak_mib(chosen.device), "told": told}
     return found | {"users": test.queries.users}
 

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from core.data.split import split
+from core.data.split import split_log
 from core.evaluate import evaluate
 from core.models import MODELS
 from core.types import Holdout, Interactions, Recommender, TrainData
@@ -83,7 +83,7 @@ def main() -> None:
     if len(sys.argv) != 2:
         sys.exit("usage: python benchmarks/evaluate.py DATA_FOLDER")
     log = read(Path(sys.argv[1]))
-    parts = split(log, "leave-last-out", validation=False)
+    parts = split_log(log, "leave-last-out", validation=False)
     test, train = parts.test, parts.train
     assert test is not None
     model = MODELS["ease"](MODELS["ease"].Config())

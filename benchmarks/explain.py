@@ -31,8 +31,8 @@ from machine import machine, peak_mib
 from protocols import CUTS, learnt_from, movielens, plain_log
 from scipy.stats import spearmanr
 
-from core.data.split import split
-from core.explain import explain, refined, shapley
+from core.data.split import split_log
+from core.explain import explain, refine, shapley
 from core.explain.checks.baselines import baselines, falling
 from core.explain.checks.faithfulness import MEASURES, faithfulness
 from core.explain.counterfactual import counterfactual
@@ -72,10 +72,10 @@ class World:
             folder = self.folder / data
             if data == FILMS:  # as the workbench cuts it
                 log, features = movielens(folder)
-                train = learnt_from(split(log, "leave-last-out", validation=True), features)
+                train = learnt_from(split_log(log, "leave-last-out", validation=True), features)
             else:
                 train, _ = CUTS[data](folder, validation=True)
-            self._cuts[data] = train, (train.known or train.interactions).queries()
+            self._cuts[data] = train, (train.train_and_validation or train.interactions).queries()
         train, queries = self._cuts[data]
         return train, queries
 
@@ -92,7 +92,7 @@ class World:
                     train.item_features,
                     None,
                     train.validation,
-                    train.known,
+                    train.train_and_validation,
                     parts,
                 )
             config = model_config(name, params)
@@ -292,7 +292,7 @@ def speed(world: World) -> None:
         query = query.latest(200)
         items, start = world.top(model, query, data="ml-1m"), time.perf_counter()
         seen = [
-            (time.perf_counter() - start, f) for f in refined(model, query, items, n_items=n_items)
+            (time.perf_counter() - start, f) for f in refine(model, query, items, n_items=n_items)
         ]
         times.append([seen[0][0], seen[-1][0], seen[-1][1].evaluations])
     first, last, evaluations = np.median(times[1:], axis=0)

@@ -25,7 +25,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from core.models.neural.train_loop import optimise
+from core.models.neural.train_loop import train_loop
 from core.models.neural.training_state import Batches
 from core.models.unified import Unified
 from core.runs.config import model_config
@@ -114,10 +114,10 @@ def takes(
     def tell(figures: Mapping[str, Any]) -> None:
         speeds.append(figures["rows_per_second"])
 
-    optimise(net, steps, loss, config=config, epochs=3, on_epoch=tell)  # the first warms up
+    train_loop(net, steps, loss, config=config, epochs=3, on_epoch=tell)  # the first warms up
     kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device == "cuda" else [])]
     with profile(activities=kinds) as profiled:
-        optimise(net, steps, loss, config=config, epochs=1)
+        train_loop(net, steps, loss, config=config, epochs=1)
     key = "self_device_time_total" if device == "cuda" else "self_cpu_time_total"
     operators = sorted(profiled.key_averages(), key=lambda one: -getattr(one, key))
     total = sum(getattr(one, key) for one in operators)

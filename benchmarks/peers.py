@@ -62,7 +62,7 @@ class Clock:
 
 def recscope(log: Any, with_: Settings) -> tuple[Lists, dict[str, float]]:
     """Ours: the steps of `fit`, pass after pass, until the time is over."""
-    from core.models.neural.train_loop import optimise
+    from core.models.neural.train_loop import train_loop
     from core.models.neural.training_state import Batches
     from core.models.unified import Unified
     from core.recommend.top_k import recommend
@@ -95,7 +95,7 @@ def recscope(log: Any, with_: Settings) -> tuple[Lists, dict[str, float]]:
                     if clock.step(len(rows) * targets):  # after the step
                         return
 
-    optimise(net, Timed(), task[1], config=model.config, epochs=1)
+    train_loop(net, Timed(), task[1], config=model.config, epochs=1)
     model._refresh(net.eval())
     return recommend(model, data.queries(), K, n_items=n_items).items, clock.figures()
 

@@ -106,8 +106,8 @@ def made_up(workspace: Workspace, n: int) -> Run:
         "base": np.zeros(len(own), np.float32),
         "decay": np.zeros(1),
     }
-    plan = config.plan(info.id, "als", {"dim": DIM}, device="cpu")
-    return artifact.save(
+    plan = config.checked_config(info.id, "als", {"dim": DIM}, device="cpu")
+    return artifact.save_run(
         workspace,
         config.run_id(plan),
         plan,
@@ -270,7 +270,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         workspace = Workspace.open(chosen.keep or Path(scratch))
-        runs = artifact.runs(workspace)
+        runs = artifact.list_runs(workspace)
         run = runs[0] if runs else made_up(workspace, chosen.items)
         print(f"{chosen.items:,} items, Chromium with software WebGL")
         with served(workspace.path) as (address, pid):

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from core.data.split import split
-from core.types import Array, Block, Features, Holdout, Interactions, Split, TrainData
+from core.data.split import split_log
+from core.types import Array, FeatureBlock, Features, Holdout, Interactions, Split, TrainData
 
 PERIOD = 0.1  # share of all ratings that are asked for where the time decides
 COLD_SHARE = 0.1  # of the items nothing is learnt, where cold items are asked for
@@ -37,7 +37,7 @@ def columns(file: Path) -> dict[str, Array]:
 def leave_last_out(folder: Path, *, validation: bool, seed: int = 0) -> Cut:
     """All but each user's last event, which is the target; for validation the one before."""
     log, ids = ordered_log(folder)
-    cut = split(log, "leave-last-out", validation=validation)
+    cut = split_log(log, "leave-last-out", validation=validation)
     assert cut.test is not None
     return learnt_from(cut, item_features(folder, ids)), cut.test
 
@@ -53,7 +53,9 @@ def cold_items(folder: Path, *, validation: bool, seed: int = 0) -> Cut:
     wanted = log.items[last]  # one of each user
     users = np.flatnonzero(cold[wanted] & (np.diff(warm.offsets) > 0))
     test = Holdout(warm.queries(users), wanted[users], np.arange(len(users) + 1))
-    return learnt_from(split(warm, "none", validation=validation), item_features(folder, ids)), test
+    return learnt_from(
+        split_log(warm, "none", validation=validation), item_features(folder, ids)
+    ), test
 
 
 def given_split(folder: Path, *, validation: bool, seed: int = 0) -> Cut:
@@ -88,7 +90,7 @@ def by_time(folder: Path, *, validation: bool, seed: int = 0, end: float = 1.0) 
     log, features = movielens(folder)
     assert log.times is not None
     log = log.where(log.times <= np.quantile(log.times, end, method="lower"))
-    cut = split(log, "by-time", validation=validation, test_share=PERIOD / end)
+    cut = split_log(log, "by-time", validation=validation, test_share=PERIOD / end)
     assert cut.test is not None
     return learnt_from(cut, features), cut.test
 
@@ -119,7 +121,7 @@ CUTS: dict[str, Callable[..., Cut]] = {
 
 
 def learnt_from(cut: Split, features: Features) -> TrainData:
-    return TrainData(cut.train, features, None, cut.validation, cut.known)
+    return TrainData(cut.train, features, None, cut.validation, cut.train_and_validation)
 
 
 def ordered_log(folder: Path) -> tuple[Interactions, Array]:
@@ -160,7 +162,7 @@ def multi_hot(ids: Array, pairs: list[tuple[int, str]]) -> Features:
     cells = np.array([(row, column[name]) for row, name in pairs]).T
     ones = np.ones(cells.shape[1], np.float32)
     matrix = sparse.csr_matrix((ones, tuple(cells)), shape=(len(ids), len(names)))
-    return Features(multi_hot=Block(tuple(names), matrix))
+    return Features(multi_hot=FeatureBlock(tuple(names), matrix))
 
 
 def main() -> None:

@@ -99,8 +99,8 @@ def target(folder: Path, row: Figures) -> Figures:
     model = Unified(model_config("unified", row["params"]))
     model.fit(train, rng=np.random.default_rng(0), device=row["device"])
     seconds = time.perf_counter() - start
-    assert train.known is not None
-    found = evaluate(model, test, train=train.known, ks=(10,))
+    assert train.train_and_validation is not None
+    found = evaluate(model, test, train=train.train_and_validation, ks=(10,))
     means = {name: figures["mean"] for name, figures in found.summary.items()}
     return {
         **{name: means[name] for name in row["reach"]},

@@ -19,7 +19,7 @@ from core import ROOT, jobs
 from core.data.ingest.ingest import ingest
 from core.data.store import DatasetInfo, Workspace
 from core.errors import CoreError
-from core.runs.config import plan
+from core.runs.config import checked_config
 
 SAMPLE_DATA = ROOT / "sample_data"
 AT_ONCE = ("popularity", "transitions")
@@ -52,7 +52,7 @@ def prepare(workspace: Workspace) -> None:
 
 def _start(workspace: Workspace, info: DatasetInfo, models: tuple[str, ...]) -> None:
     for model in models:
-        jobs.start(workspace, info.id, model)
+        jobs.start_training(workspace, info.id, model)
 
 
 def _movielens(workspace: Workspace) -> DatasetInfo:
@@ -70,11 +70,11 @@ def _train_here(workspace: Workspace, info: DatasetInfo, model: str) -> None:
     """Trains in this process: a job's own process would load torch anew."""
     from core import pipeline
 
-    config = plan(info.id, model)
-    found = pipeline.stored(workspace, config, None)
+    config = checked_config(info.id, model)
+    found = pipeline.finished_run(workspace, config, None)
     if found and found.metrics:
         return
-    with jobs.working(workspace, config, info.name) as report:
+    with jobs.train_inline(workspace, config, info.name) as report:
         run = pipeline.fit(workspace, config, on_stage=report.stage, on_epoch=report.epoch)
         pipeline.evaluate(workspace, run, on_stage=report.stage)
 

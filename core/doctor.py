@@ -95,7 +95,7 @@ def _whole(workspace: Workspace) -> Check:
                 file = info.folder / name
                 if not file.exists() or sha256_file(file) != expected:
                     broken.append(f"dataset {info.name} ({info.id}): {name}")
-    runs = artifact.runs(workspace)
+    runs = artifact.list_runs(workspace)
     for run in runs:
         try:
             artifact.verify(run)

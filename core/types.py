@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PAD = -1
+DEVICES = ("auto", "cpu", "cuda")  # where a model may compute; auto: on a GPU where there is one
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -242,7 +243,7 @@ class Interactions:
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class FeatureBlock:
     """One kind of attribute, a column per feature, a row per user or item.
 
     `matrix` is (n, F): CSR of 0/1 for categories, CSR of TF-IDF for text, dense float32 for numbers
@@ -258,14 +259,14 @@ class Block:
 class Features:
     """What is known of the items, or of the users, beside behaviour; absent parts are None."""
 
-    categorical: Block | None = None
-    multi_hot: Block | None = None
-    numeric: Block | None = None
-    text: Block | None = None  # the words
-    text_embedding: Block | None = None  # what an encoder made of the texts
-    image_embedding: Block | None = None
+    categorical: FeatureBlock | None = None
+    multi_hot: FeatureBlock | None = None
+    numeric: FeatureBlock | None = None
+    text: FeatureBlock | None = None  # the words
+    text_embedding: FeatureBlock | None = None  # what an encoder made of the texts
+    image_embedding: FeatureBlock | None = None
 
-    def blocks(self) -> Iterator[tuple[str, Block]]:
+    def blocks(self) -> Iterator[tuple[str, FeatureBlock]]:
         """The parts that are there, with their names."""
         for part in fields(self):
             block = getattr(self, part.name)
@@ -302,7 +303,9 @@ class Split:
     kind: str  # "leave-last-out", "by-time" or "none"
     train: Interactions
     validation: Holdout | None
-    known: Interactions  # all but the test targets: train, and the events that validation asks for
+    train_and_validation: (
+        Interactions  # all but the test targets: train, and the events that validation asks for
+    )
     test: Holdout | None
     tie_rate: float  # share of test queries whose first target is tied in time with its history
     fingerprint: str  # hash of the log and of which events are asked for
@@ -316,7 +319,7 @@ class TrainData:
     item_features: Features | None = None
     user_features: Features | None = None
     validation: Holdout | None = None
-    known: Interactions | None = None  # interactions with validation's events, for a last refit
+    train_and_validation: Interactions | None = None  # for a last refit: with validation's events
     components: Mapping[str, Recommender] = field(default_factory=dict)  # fitted, to be fused
 
 
@@ -406,7 +409,7 @@ class Resumable(Protocol):
 
 
 @runtime_checkable
-class Telling(Protocol):
+class ReportsFindings(Protocol):
     """Optional power: fit found out something worth telling beside the scores."""
 
     def findings(self) -> dict[str, Any]:
@@ -445,7 +448,7 @@ class Additive(Protocol):
         ...
 
 
-class Part(NamedTuple):
+class ItemPart(NamedTuple):
     """One thing that an item is made of, as a model hears it."""
 
     kind: str  # "id", or the field of Features that it stands in
@@ -461,7 +464,7 @@ class Composed(Protocol):
     be missing there, since the model keeps its own.
     """
 
-    def parts(self, features: Features | None) -> tuple[Part, ...]:
+    def parts(self, features: Features | None) -> tuple[ItemPart, ...]:
         """What the items are made of, P parts; none if the model knows items as wholes after all.
 
         Raises:
@@ -502,11 +505,11 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
-class Remembering(Protocol):
+class KeepsSnapshots(Protocol):
     """Optional power of an Encoder: a fit keeps what the items were after a few of its epochs."""
 
     best_epoch: int  # the model is as it was after this one
-    milestones: Mapping[int, Floats]  # the items' vectors (I, D) by epoch, rising; none after load
+    snapshots: Mapping[int, Floats]  # the items' vectors (I, D) by epoch, rising; none after load
 
 
 @runtime_checkable

@@ -130,7 +130,7 @@ def apart(names: Mapping[str, str]) -> dict[str, str]:
     return {o: name if times[name] == 1 else f"{name} · {o}" for o, name in names.items()}
 
 
-def known(name: str, options: Sequence[str], otherwise: str) -> str | None:
+def one_of(name: str, options: Sequence[str], otherwise: str) -> str | None:
     """The URL's value if it is one of the options, else this one, else the first."""
     asked = get(name)
     if asked in options:

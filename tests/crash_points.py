@@ -26,6 +26,8 @@ import pyarrow.parquet  # noqa: F401  (imported here, so that no fork has to)
 import safetensors.numpy  # noqa: F401
 import torch
 
+import core.cli.commands.ingest
+import core.cli.commands.train  # noqa: F401  (so that no fork has to)
 from core import cli, jobs, pipeline
 from core.data import dataset
 from core.data.durable import sha256_file
@@ -117,7 +119,7 @@ def made(home: Path) -> dict[str, str]:
     """Everything that can be seen: datasets by what they hold, runs by their weights."""
     workspace = Workspace.open(home)
     seen = {f"dataset {info.name}": info.id for info in workspace.datasets()}
-    return seen | {f"run {run.name}": run.artifact_hash for run in artifact.runs(workspace)}
+    return seen | {f"run {run.name}": run.artifact_hash for run in artifact.list_runs(workspace)}
 
 
 def crash(arguments: list[str], home: Path, point: int | float) -> None:
@@ -151,7 +153,7 @@ def whole(workspace: Workspace) -> None:
         for name, expected in info.meta["sha256"].items():
             assert sha256_file(info.folder / name) == expected, (info.name, name)
         assert len(dataset.load(info).interactions) == info.counts["rows_kept"]
-    for found in artifact.runs(workspace):
+    for found in artifact.list_runs(workspace):
         assert len(pipeline.recommend(workspace, found, users=[1], k=2)) == 2
         if found.metrics:
             assert found.per_user() is not None

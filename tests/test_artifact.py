@@ -66,7 +66,7 @@ def test_a_training_that_is_started_again_goes_on_where_it_was(shop, tmp_path, m
     assert again.folder == left
     files[0].parent.mkdir()
     files[0].write_bytes(b"not what was written")
-    artifact.delete(shop, again.id)
+    artifact.delete_run(shop, again.id)
     assert train(shop).artifact_hash == again.artifact_hash
 
 
@@ -94,21 +94,21 @@ def test_epochs_are_kept_beside_the_weights_also_after_a_crash(shop, tmp_path, m
         whole.meta["epochs"],
         whole.meta["sha256"],
     )
-    kept = artifact.milestones(again)
+    kept = artifact.load_snapshots(again)
     assert tuple(kept) == again.epochs
-    own = pipeline.ready(shop, again, device="cpu").model.encode_items().numpy()
+    own = pipeline.load_run(shop, again, device="cpu").model.encode_items().numpy()
     np.testing.assert_array_equal(kept[again.own_epoch], own)
 
 
 def test_a_run_without_epochs_goes_on_working(run, shop):
-    assert (run.epochs, run.own_epoch, artifact.milestones(run)) == ((), None, {})
+    assert (run.epochs, run.own_epoch, artifact.load_snapshots(run)) == ((), None, {})
     path = run.folder / "run.json"
     meta = json.loads(path.read_text())
     del meta["epochs"]  # as earlier versions wrote it
     path.write_text(json.dumps(meta))
-    old = artifact.run(shop, run.id)
-    assert (old.epochs, old.own_epoch, artifact.milestones(old)) == ((), None, {})
-    pipeline.ready(shop, old)
+    old = artifact.find_run(shop, run.id)
+    assert (old.epochs, old.own_epoch, artifact.load_snapshots(old)) == ((), None, {})
+    pipeline.load_run(shop, old)
 
 
 def test_other_data_give_other_weights(shop, make_dataset):
@@ -122,12 +122,12 @@ def test_other_data_give_other_weights(shop, make_dataset):
 @pytest.mark.parametrize("model", MODELS)
 def test_what_is_loaded_scores_like_what_was_fitted(model, shop):
     run = trained(model, shop)
-    once, _ = artifact.load(run)
-    twice, items = artifact.load(artifact.run(shop, run.id))
-    queries = pipeline.ready(shop, run).dataset.interactions.queries()
+    once, _ = artifact.load_model(run)
+    twice, items = artifact.load_model(artifact.find_run(shop, run.id))
+    queries = pipeline.load_run(shop, run).load_dataset().interactions.queries()
     assert once.state().keys() == twice.state().keys()
     np.testing.assert_array_equal(once.score(queries), twice.score(queries))
-    assert items.ids.tolist() == pipeline.ready(shop, run).dataset.items.ids.tolist()
+    assert items.ids.tolist() == pipeline.load_run(shop, run).load_dataset().items.ids.tolist()
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "vocab.parquet"])
@@ -137,26 +137,26 @@ def test_one_changed_bit_is_noticed(name, run):
     content[-1] ^= 1
     path.write_bytes(content)
     with pytest.raises(Corrupt, match="not what was written"):
-        artifact.load(run)
+        artifact.load_model(run)
 
 
 def test_a_damaged_run_is_trained_again(run, shop):
     (run.folder / "weights.safetensors").write_bytes(b"")
     again = pipeline.train(shop, "shop", "transitions", device="cpu")
     assert again.artifact_hash == run.artifact_hash
-    artifact.load(again)
+    artifact.load_model(again)
 
 
 def test_a_lost_file_is_noticed(run):
     (run.folder / "vocab.parquet").unlink()
     with pytest.raises(Corrupt, match=r"lost its vocab\.parquet"):
-        artifact.load(run)
+        artifact.load_model(run)
 
 
 def test_a_format_of_the_future_is_refused(run):
     newer = artifact.Run(run.id, run.folder, {**run.meta, "schema_version": 99})
     with pytest.raises(BadInput, match="newer Recscope"):
-        artifact.load(newer)
+        artifact.load_model(newer)
 
 
 def test_run_json_says_all_that_made_the_run(run, shop):
@@ -186,53 +186,54 @@ def test_a_half_run_is_not_listed(run, shop):
     spec = {key: run.meta[key] for key in ("id", "name", "created", "config", "dataset_name")}
     (half / "run.json").write_text(json.dumps(spec))
     (shop.runs_folder / "not-a-run").mkdir()
-    assert [r.id for r in artifact.runs(shop)] == [run.id]
+    assert [r.id for r in artifact.list_runs(shop)] == [run.id]
     with pytest.raises(NotFound):
-        artifact.run(shop, "0123456789ab")
+        artifact.find_run(shop, "0123456789ab")
 
 
 def test_a_run_is_named_by_id_prefix_or_name(run, shop):
     for ref in (run.id, run.id[:5], "first"):
-        assert artifact.run(shop, ref).id == run.id
+        assert artifact.find_run(shop, ref).id == run.id
     with pytest.raises(NotFound, match=r"no finished run 'x'.*first"):
-        artifact.run(shop, "x")
+        artifact.find_run(shop, "x")
     with pytest.raises(NotFound):
-        artifact.run(shop, "")
+        artifact.find_run(shop, "")
     with pytest.raises(NotFound):
-        artifact.run(shop, "../" + run.id)
+        artifact.find_run(shop, "../" + run.id)
 
 
 def test_the_newest_run_bears_the_name(run, shop):
     newer = pipeline.train(shop, "shop", "transitions", ["gap=2"], name="first")
     assert newer.id != run.id
-    assert artifact.run(shop, "first").id == newer.id
-    assert [r.id for r in artifact.runs(shop)] == [newer.id, run.id]
+    assert artifact.find_run(shop, "first").id == newer.id
+    assert [r.id for r in artifact.list_runs(shop)] == [newer.id, run.id]
 
 
 def test_an_unclear_prefix_is_refused(shop):
     ids = [pipeline.train(shop, "shop", "popularity", seed=seed).id for seed in range(17)]
     first = next(i[0] for n, i in enumerate(ids) if i[0] in {j[0] for j in ids[:n]})
     with pytest.raises(BadInput, match=" or "):
-        artifact.run(shop, first)
+        artifact.find_run(shop, first)
 
 
 def test_rename_and_delete(run, shop):
-    assert artifact.rename(shop, run.id, " best ").name == "best"
-    assert artifact.run(shop, "best").id == run.id
-    artifact.load(artifact.run(shop, "best"))
+    assert artifact.rename_run(shop, run.id, " best ").name == "best"
+    assert artifact.find_run(shop, "best").id == run.id
+    artifact.load_model(artifact.find_run(shop, "best"))
     for bad in ("", "  ", "a\nb", "x" * 101):
         with pytest.raises(BadInput, match="printable"):
-            artifact.rename(shop, run.id, bad)
-    artifact.delete(shop, run.id)
+            artifact.rename_run(shop, run.id, bad)
+    artifact.delete_run(shop, run.id)
     assert not run.folder.exists()
-    assert artifact.runs(shop) == []
+    assert artifact.list_runs(shop) == []
 
 
 def test_listing_runs_does_not_load_torch(run, shop):
     code = (
-        "import sys; from core import artifact, jobs; from core.data.store import Workspace;"
+        "import sys; from core import jobs; from core.runs import artifact;"
+        "from core.data.store import Workspace;"
         f"w = Workspace.open({str(shop.path)!r});"
-        f"assert artifact.runs(w)[0].id == {run.id!r}; assert jobs.statuses(w);"
+        f"assert artifact.list_runs(w)[0].id == {run.id!r}; assert jobs.statuses(w);"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

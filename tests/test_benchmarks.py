@@ -55,19 +55,22 @@ def test_a_random_ranking_gets_what_chance_gives():
 def test_nothing_is_learnt_of_cold_items_and_only_they_are_asked(folder):
     whole, last = leave_last_out(folder, validation=False)
     train, test = cold_items(folder, validation=True, seed=3)
-    seen = np.bincount(train.known.items, minlength=ITEMS)
+    seen = np.bincount(train.train_and_validation.items, minlength=ITEMS)
     cold = np.flatnonzero(seen == 0)
     assert len(cold) == ITEMS // 10
     assert np.isin(test.targets, cold).all()
     assert len(test) == np.isin(last.targets, cold).sum() > 0  # everyone whose last item is cold
     np.testing.assert_array_equal(test.targets, last.targets[test.queries.users])
     np.testing.assert_array_equal(
-        train.known.items, whole.interactions.items[~np.isin(whole.interactions.items, cold)]
+        train.train_and_validation.items,
+        whole.interactions.items[~np.isin(whole.interactions.items, cold)],
     )
     assert len(train.validation.targets) > 0
     assert not np.isin(train.validation.targets, cold).any()
     other, _ = cold_items(folder, validation=True, seed=4)
-    assert set(np.flatnonzero(np.bincount(other.known.items, minlength=ITEMS) == 0)) != set(cold)
+    assert set(
+        np.flatnonzero(np.bincount(other.train_and_validation.items, minlength=ITEMS) == 0)
+    ) != set(cold)
 
 
 def test_cold_items_are_ranked_among_themselves_in_multiples_of_chance(folder):
@@ -86,7 +89,9 @@ def test_what_comes_after_the_end_of_a_period_is_not_known_in_it(sample_data):
     train, test = by_time(folder, validation=True, end=0.9)
     asked = len(last.targets)
     assert len(test.targets) == pytest.approx(asked, rel=0.01)
-    assert len(train.known) == pytest.approx(len(whole.interactions) - asked, rel=0.01)
+    assert len(train.train_and_validation) == pytest.approx(
+        len(whole.interactions) - asked, rel=0.01
+    )
     assert len(train.validation.targets) == pytest.approx(asked, rel=0.01)
 
 

@@ -9,7 +9,8 @@ import sys
 import pandas as pd
 import pytest
 
-from core import cli, jobs
+from core import jobs
+from core.cli.parser import build_parser
 from core.models import MODELS
 from core.runs import artifact
 
@@ -63,7 +64,7 @@ explain RUN --replay FILE
 
 @pytest.mark.parametrize("line", CONTRACT.strip().splitlines())
 def test_the_names_are_those_promised(line):
-    options = cli._parser().parse_args([*line.split(), "--data-dir", "x"])
+    options = build_parser().parse_args([*line.split(), "--data-dir", "x"])
     assert str(options.data_dir) == "x"
 
 
@@ -140,7 +141,7 @@ def test_lists_are_json_objects(trained, recscope):
 def test_doctor_finds_what_is_broken(trained, recscope):
     code, found, _ = recscope("doctor", "--json")
     assert (code, found["ok"]) == (0, True)
-    weights = artifact.run(trained, "first").folder / "weights.safetensors"
+    weights = artifact.find_run(trained, "first").folder / "weights.safetensors"
     weights.write_bytes(weights.read_bytes() + b"x")
     code, text, _ = recscope("doctor")
     assert code == 1
@@ -154,7 +155,7 @@ def test_train_again_is_at_once(trained, recscope):
     assert again["metrics"]["ndcg@10"]
     code, _, err = recscope("train", "shop", "--model", "item_knn", "--evaluate", "--name", "other")
     assert "already there" in err
-    assert artifact.run(trained, "other").id == first["run"]
+    assert artifact.find_run(trained, "other").id == first["run"]
     assert jobs.status(trained, first["run"]).state == "done"
 
 
@@ -195,7 +196,9 @@ def test_re_ranked_lists_are_measured_beside_the_models_own(trained, recscope):
     _, text, _ = recscope(*ask, *how)
     row = next(line.split() for line in text.splitlines() if line.startswith(name))
     assert float(row[-1]) == pytest.approx(own["metrics"][name]["mean"], rel=1e-3)
-    assert artifact.run(trained, "first").metrics == own  # runs are compared by the models' own
+    assert (
+        artifact.find_run(trained, "first").metrics == own
+    )  # runs are compared by the models' own
     _, zero, _ = recscope(*ask, "--rerank", "mmr", "--strength", 0, "--json")
     assert zero["metrics"] == own["metrics"]
     assert "not re-ranked" not in recscope(*ask, *how, "--keep-seen")[1]  # measured otherwise
@@ -263,7 +266,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(words, part, trained, recscop
 
 
 def test_damage_is_exit_code_1(trained, recscope):
-    weights = artifact.run(trained, "first").folder / "weights.safetensors"
+    weights = artifact.find_run(trained, "first").folder / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     code, out, err = recscope("recommend", "first", "--json")
     assert (code, out) == (1, "")

@@ -83,7 +83,7 @@ def test_one_process_reads_while_another_writes(tmp_path):
 
 def read_newest(workspace: Workspace) -> tuple[int, int]:
     """How many datasets and runs there are; the newest are whole and can be used."""
-    infos, runs = workspace.datasets(), artifact.runs(workspace)
+    infos, runs = workspace.datasets(), artifact.list_runs(workspace)
     for info in infos[:2]:
         assert len(dataset.load(info).interactions) == 240
         assert sha256_file(info.folder / "events.parquet") == info.meta["sha256"]["events.parquet"]

@@ -42,11 +42,11 @@ def test_the_demo_shows_real_content_soon(tmp_path):
     with (tmp_path / "log").open("w") as log:
         server = subprocess.Popen(command, env=env, stdout=log, stderr=log)
         try:
-            while not (answers(port) and artifact.runs(workspace)):
+            while not (answers(port) and artifact.list_runs(workspace)):
                 assert server.poll() is None, (tmp_path / "log").read_text()
                 assert time.monotonic() - began < 5 * SHOWS_WITHIN_S  # a busy machine is slower
                 time.sleep(0.1)
-            run = artifact.runs(workspace)[-1]
+            run = artifact.list_runs(workspace)[-1]
             assert run.dataset_name == "movielens"
             assert len(pipeline.recommend(workspace, run, users=[1], k=5)) == 5
             while not any(s.model not in demo.AT_ONCE for s in jobs.active(workspace)):
@@ -82,7 +82,7 @@ def test_a_second_start_does_nothing_new(tmp_path, monkeypatch):
     while jobs.active(workspace):
         time.sleep(0.1)
     assert {info.name for info in workspace.datasets()} == {"movielens", "online-retail"}
-    runs = artifact.runs(workspace)
+    runs = artifact.list_runs(workspace)
     assert {run.config.model for run in runs} == {"popularity", "transitions", "recent_popularity"}
     assert all(run.metrics for run in runs)
     before = times(workspace)

@@ -13,7 +13,7 @@ from core.data.features.encoders import LIBRARIES, Library
 from core.errors import BadInput
 from core.jobs.progress import Report
 from core.runs import artifact
-from core.tune.conduct import conduct
+from core.tune.conduct import run_search
 
 
 def colours(images):
@@ -101,7 +101,7 @@ def test_embeddings_change_what_is_scored_and_survive_the_disk(shop, images):
     run, seen = scores(features=images)
     _, blind = scores()
     assert not np.allclose(seen, blind)
-    model, _ = artifact.load(run, device="cpu")
+    model, _ = artifact.load_model(run, device="cpu")
     assert model.state()["embeddings"].shape == (25, 2)  # nothing is blue
 
 
@@ -122,13 +122,13 @@ def test_a_fusion_reads_what_its_components_read(shop, images):
 
 def test_a_search_reads_them_in_each_trial(shop, images, tmp_path):
     space = {"image_embedding_weight": "1..3"}
-    search = tune.plan(shop, "shop", "content", space=space, trials=2, features=images)
-    tune.prepare(shop, search)
+    search = tune.plan_search(shop, "shop", "content", space=space, trials=2, features=images)
+    tune.prepare_search(shop, search)
     stages = []
     report = Report(shop.searches_folder / search.id)
-    found = conduct(shop, search, report, lambda stage, share: stages.append(stage))
+    found = run_search(shop, search, report, lambda stage, share: stages.append(stage))
     assert stages.index("embed") < stages.index("tune")
-    run = artifact.run(shop, found["run"])
+    run = artifact.find_run(shop, found["run"])
     assert run.config.features == search.config.features
     assert run.meta["embeddings"]["image"]["items"] == 11
     assert len({trial["validation"] for trial in found["history"]}) == 2

@@ -19,14 +19,14 @@ import pytest
 from core import pipeline
 from core.cli.commands import explanation_text as sentences
 from core.models import MODELS
-from core.models.neural.gradient_model import Trained
+from core.models.neural.gradient_model import GradientModel
 from core.pipeline.explanation_record import seal
 from core.runs import artifact
 
 pytestmark = pytest.mark.usefixtures("shop_is_home")
 
 NEEDS_VALUES = {"mlp_rating"}  # the shop's log has none
-QUICK = {name: ["epochs=2"] for name, kind in MODELS.items() if issubclass(kind, Trained)}
+QUICK = {name: ["epochs=2"] for name, kind in MODELS.items() if issubclass(kind, GradientModel)}
 FITTING = [name for name in MODELS if name not in NEEDS_VALUES]
 
 
@@ -405,15 +405,15 @@ def test_an_export_holds_where_arithmetic_is_done_otherwise(name, shop, exported
 
 def test_a_drawing_is_made_again_as_far_as_it_had_come(shop, fitted, tmp_path):
     """Not as far as it would go: what was exported before the last step holds as well."""
-    from core.explain import refined
+    from core.explain import refine
 
-    loaded = pipeline.ready(shop, fitted("als"), device="cpu")
-    _, query = pipeline.whom(loaded, histories=busy(tmp_path, 20))
-    first, second, *_ = refined(loaded.model, query, [3, 4], n_items=25, per_player=100)
+    loaded = pipeline.load_run(shop, fitted("als"), device="cpu")
+    _, query = pipeline.queries_for(loaded, histories=busy(tmp_path, 20))
+    first, second, *_ = refine(loaded.model, query, [3, 4], n_items=25, per_player=100)
     assert first.evaluations < second.evaluations
     for found in (first, second):
         out = tmp_path / "why.json"
-        pipeline.export(out, pipeline.document(loaded, query, found, per_player=100))
+        pipeline.export(out, pipeline.explanation_document(loaded, query, found, per_player=100))
         assert pipeline.replay(shop, out)["largest_difference"] == 0
 
 
@@ -489,7 +489,7 @@ def test_another_run_is_asked_if_named(exported, fitted, recscope):
 
 def test_a_run_that_is_not_here(exported, recscope, shop):
     run, out = exported("ease")
-    artifact.delete(shop, run.id)
+    artifact.delete_run(shop, run.id)
     refused(recscope("explain", "--replay", out), f"run {run.id}, which is not here")
 
 

@@ -25,7 +25,7 @@ def test_data_imports_without_torch():
 
 def test_embeddings_import_without_tables_and_load_nothing_heavy():
     absent = ["duckdb", "pandas", "pyarrow", "plotly", "streamlit", "sklearn.cluster", "faiss"]
-    modules = ("layout", "clusters", "diagnosis", "index", "alike", "quality")
+    modules = ("layout", "clusters", "diagnosis", "index", "item_similarity", "map_quality")
     imports_without(", ".join(f"core.embed.{name}" for name in modules), absent)
 
 

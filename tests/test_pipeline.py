@@ -6,12 +6,12 @@ import pytest
 
 from core import pipeline
 from core.data import dataset
-from core.data.split import split
+from core.data.split import split_log
 from core.errors import BadInput, NotFound
 from core.evaluate import evaluate
 from core.models import MODELS
 from core.runs import artifact
-from core.runs.config import model_config, plan
+from core.runs.config import checked_config, model_config
 from core.types import TrainData
 
 
@@ -22,7 +22,7 @@ def run(shop):
 
 def by_hand(shop):
     data = dataset.load(shop.dataset("shop"))
-    parts = split(data.interactions, "leave-last-out", validation=False)
+    parts = split_log(data.interactions, "leave-last-out", validation=False)
     kind = MODELS["ease"]
     model = kind(kind.Config(l2=20.0)).fit(
         TrainData(parts.train), rng=np.random.default_rng(0), device="cpu"
@@ -62,7 +62,7 @@ def test_seen_items_are_hidden_unless_kept(run, shop):
 
 def test_everybody_comes_in_the_order_of_the_vocabulary(run, shop):
     found = pipeline.recommend(shop, run, k=3)
-    users = pipeline.ready(shop, run).dataset.users.ids.tolist()
+    users = pipeline.load_run(shop, run).load_dataset().users.ids.tolist()
     assert list(dict.fromkeys(found["user_id"])) == users
 
 
@@ -77,8 +77,8 @@ def test_a_short_catalogue_gives_short_lists(run, shop):
 def test_small_blocks_give_the_same(run, shop, monkeypatch):
     whole = pipeline.recommend(shop, run, k=3)
     monkeypatch.setattr("core.pipeline.loaded_run._BLOCK_ROWS", 7)
-    loaded = pipeline.ready(shop, run)
-    people, queries = pipeline.whom(loaded)
+    loaded = pipeline.load_run(shop, run)
+    people, queries = pipeline.queries_for(loaded)
     blocks = list(pipeline.recommendations(loaded, people, queries, k=3))
     assert len(blocks) == 20
     pd.testing.assert_frame_equal(pd.concat(blocks, ignore_index=True), whole)
@@ -133,10 +133,10 @@ def test_nothing_to_evaluate_on(shop):
 
 def test_the_split_none_learns_from_everything(shop):
     everything = pipeline.train(shop, "shop", "popularity", split="none")
-    model = pipeline.ready(shop, everything)
+    model = pipeline.load_run(shop, everything)
     events = pd.read_parquet(shop.dataset("shop").folder / "events.parquet")
     counts = events["item_id"].value_counts().reindex(model.items.ids)
-    scores = model.model.score(model.dataset.interactions.queries(np.array([0])))
+    scores = model.model.score(model.load_dataset().interactions.queries(np.array([0])))
     assert scores[0].tolist() == counts.tolist()
 
 
@@ -166,7 +166,7 @@ def test_a_fusion_of_two_runs_holds_them(run, shop):
     before = pipeline.recommend(shop, fused, users=["u7"], k=4)
     again = pipeline.train(shop, "shop", "fusion", {"components": f"{other.id},{run.id}"})
     assert again.id == fused.id
-    artifact.delete(shop, other.id)
+    artifact.delete_run(shop, other.id)
     pd.testing.assert_frame_equal(pipeline.recommend(shop, fused, users=["u7"], k=4), before)
 
 
@@ -227,4 +227,4 @@ def test_unknown_names_are_answered_with_the_known():
         ({"model": "ease", "seed": -1}, "seed must lie in 0"),
     ):
         with pytest.raises(BadInput, match=sentence):
-            plan("x", **config)
+            checked_config("x", **config)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from core.data import dataset
-from core.data.split import split
+from core.data.split import split_log
 from core.errors import BadInput
 from core.evaluate import evaluate
 from core.evaluate.lists import Lists, calibration, diversity
@@ -21,7 +21,7 @@ from core.models.common.attributes import taste, traits
 from core.recommend import rerank
 from core.recommend.rerank import METHODS, Rerank, Reranker
 from core.recommend.top_k import CANDIDATES, HIDDEN, recommend
-from core.types import PAD, Block, Features, Holdout, Interactions, Queries, TrainData
+from core.types import PAD, FeatureBlock, Features, Holdout, Interactions, Queries, TrainData
 
 N_ITEMS, N_VALUES = 9, 4
 STRENGTHS = (0.0, 0.1, 0.3, 0.5, 0.8, 1.0)
@@ -59,7 +59,7 @@ def queries_of(histories):
 
 def genres(has):
     names = tuple(f"genre={g}" for g in range(len(has[0])))
-    return Features(multi_hot=Block(names, sparse.csr_matrix(np.array(has) * 1.0)))
+    return Features(multi_hot=FeatureBlock(names, sparse.csr_matrix(np.array(has) * 1.0)))
 
 
 def reranker(method, strength, model, features, histories):
@@ -129,7 +129,7 @@ def by_loops(method, strength, scores, history, has, consumed, k):
     order = [i for _, i in sorted((-s, i) for i, s in enumerate(scores)) if i not in history]
     worth = {item: 1 - np.log(n + 1) / np.log(200) for n, item in enumerate(order)}
     seen = queries_of([list(set(history))]).matrix(N_ITEMS)
-    own = taste(Block(features.multi_hot.names, features.multi_hot.matrix), consumed)
+    own = taste(FeatureBlock(features.multi_hot.names, features.multi_hot.matrix), consumed)
     chosen = []
     while len(chosen) < k and len(chosen) < len(order):
         cost = {}
@@ -259,7 +259,7 @@ def test_item_vectors_stand_in_for_attributes():
 
 
 def test_what_it_went_by_is_told():
-    text = Features(text=Block(("title=a",), sparse.csr_matrix(np.ones((2, 1)))))
+    text = Features(text=FeatureBlock(("title=a",), sparse.csr_matrix(np.ones((2, 1)))))
     model = Vectors(np.ones((1, 2)), np.eye(2))
     told = {"method": "mmr", "strength": 0.4}
     assert reranker("mmr", 0.4, model, FILMS, [[0]]).told() == {**told, "by": "attributes"}
@@ -269,7 +269,7 @@ def test_what_it_went_by_is_told():
 
 
 def test_nothing_to_go_by_is_one_sentence():
-    text = Features(text=Block(("title=a",), sparse.csr_matrix(np.ones((2, 1)))))
+    text = Features(text=FeatureBlock(("title=a",), sparse.csr_matrix(np.ones((2, 1)))))
     one_value = genres([[1], [1]])
     with pytest.raises(BadInput, match=r"needs attributes of the items .* or a model with vectors"):
         reranker("mmr", 0.4, Table([[1.0]]), None, [[0]])
@@ -347,7 +347,7 @@ def test_ties_below_the_list_still_count_against_a_target(method, level):
 @pytest.fixture(scope="module")
 def films(workspace):
     data = dataset.load(workspace.dataset("movielens"))
-    parts = split(data.interactions, "leave-last-out", validation=False)
+    parts = split_log(data.interactions, "leave-last-out", validation=False)
     model = MODELS["item_knn"](MODELS["item_knn"].Config())
     model.fit(TrainData(parts.train), rng=np.random.default_rng(0), device="cpu")
 

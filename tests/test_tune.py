@@ -13,7 +13,7 @@ from core.errors import BadInput
 from core.models import MODELS
 from core.runs import artifact
 from core.runs.config import model_config
-from core.tune.conduct import _judge, conduct
+from core.tune.conduct import _judge, run_search
 from core.tune.space import INSTEAD, SPACES, Range, domain
 from core.tune.trials import JOURNAL, Trials
 
@@ -21,12 +21,14 @@ from core.tune.trials import JOURNAL, Trials
 def searched(workspace, search):
     """The search made here, as `recscope tune` makes it."""
     folder = workspace.searches_folder / search.id
-    with jobs.here(workspace, folder, lambda: tune.prepare(workspace, search)) as report:
-        return conduct(workspace, search, report, report.stage)
+    with jobs.run_inline(
+        workspace, folder, lambda: tune.prepare_search(workspace, search)
+    ) as report:
+        return run_search(workspace, search, report, report.stage)
 
 
 def plan(workspace, model="ease", **asked):
-    return tune.plan(workspace, "shop", model, device="cpu", **asked)
+    return tune.plan_search(workspace, "shop", model, device="cpu", **asked)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -52,11 +54,11 @@ def test_the_best_is_kept_as_a_run_and_the_defaults_come_first(shop):
     assert result["default_validation"] == history[0]["validation"]
     best = max(history, key=lambda told: told["validation"])
     assert result["best"]["params"] == best["params"]
-    run = artifact.run(shop, "best")
+    run = artifact.find_run(shop, "best")
     assert run.id == result["run"]
     assert best["params"].items() <= run.config.params.items()
     assert sum(result["importance"].values()) == pytest.approx(1, abs=0.01)
-    assert tune.results(shop, shop.dataset("shop").id)[0]["best"] == result["best"]
+    assert tune.finished_searches(shop, shop.dataset("shop").id)[0]["best"] == result["best"]
 
 
 def test_a_search_that_was_interrupted_makes_the_same_trials(shop, tmp_path):
@@ -117,7 +119,7 @@ def test_a_mistake_gets_one_sentence(shop, model, asked, sentence):
 
 def test_a_job_that_is_stopped_goes_on_in_another_process(shop):
     search = plan(shop, "item_knn", trials=400)
-    ident = tune.start(shop, search)
+    ident = tune.start_search(shop, search)
     deadline = time.monotonic() + 90
     while len(jobs.epochs(shop, ident)) < 2:
         assert time.monotonic() < deadline, jobs.log(shop, ident)
@@ -125,12 +127,12 @@ def test_a_job_that_is_stopped_goes_on_in_another_process(shop):
     assert jobs.cancel(shop, ident).state == "cancelled"
     made = len(Trials(search, shop.searches_folder / ident).made())
     assert 2 <= made < 400
-    assert tune.start(shop, plan(shop, "item_knn", trials=made + 1)) == ident
+    assert tune.start_search(shop, plan(shop, "item_knn", trials=made + 1)) == ident
     while jobs.status(shop, ident).active:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert jobs.status(shop, ident).state == "done", jobs.log(shop, ident)
-    assert tune.results(shop, search.config.dataset)[0]["trials"] == made + 1
+    assert tune.finished_searches(shop, search.config.dataset)[0]["trials"] == made + 1
 
 
 def test_the_command_answers_in_json(shop, capsys):

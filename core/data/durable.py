@@ -77,6 +77,6 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return content
 
 
-def now() -> str:
+def utc_now() -> str:
     """ISO 8601, UTC."""
     return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from core.data.files.sources import Source, csv_source
-from core.data.log import Connection, ask
+from core.data.log import Connection, query_row
 from core.data.roles.times import guess_time, time_sql
 from core.data.store import connect, quoted
 from core.errors import BadInput, NotFound
@@ -74,7 +74,9 @@ def histories(
     ).fetchnumpy()
     ids = con.sql("SELECT user_id FROM people ORDER BY person").df()["user_id"]
     counts = np.bincount(rows["person"], minlength=len(ids))
-    unknown = ask(con, "SELECT count(*) AS n FROM given ANTI JOIN known ON item_id = item")["n"]
+    unknown = query_row(con, "SELECT count(*) AS n FROM given ANTI JOIN known ON item_id = item")[
+        "n"
+    ]
     queries = Queries(
         users=np.full(len(ids), -1),
         offsets=np.concatenate([[0], np.cumsum(counts)]),

@@ -40,14 +40,14 @@ def open_log(info: DatasetInfo, *, temp_directory: Path | None = None) -> Connec
     return con
 
 
-def ask(con: Connection, question: str) -> dict[str, Any]:
+def query_row(con: Connection, question: str) -> dict[str, Any]:
     """The one row of an answer, by name."""
     cursor = con.execute(question)
     names = [column[0] for column in cursor.description or ()]
     return dict(zip(names, cursor.fetchall()[0], strict=True))
 
 
-def ask_table(con: Connection, question: str, **values: Any) -> pd.DataFrame:
+def query_table(con: Connection, question: str, **values: Any) -> pd.DataFrame:
     """All rows of an answer; the values are bound by name."""
     found: pd.DataFrame = con.execute(question, values).df()
     return found

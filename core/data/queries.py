@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from core.data.log import Connection, ask, ask_table, make_labels, open_log
+from core.data.log import Connection, make_labels, open_log, query_row, query_table
 from core.data.store import DatasetInfo, quoted
 from core.errors import NotFound
 
@@ -15,7 +15,7 @@ from core.errors import NotFound
 def overview(info: DatasetInfo) -> dict[str, Any]:
     """The first numbers: events, users, items, density, events per user, first and last time."""
     con = open_log(info)
-    return ask(
+    return query_row(
         con,
         """
         SELECT sum(n)::BIGINT AS events, count(*) AS users,
@@ -31,12 +31,12 @@ def overview(info: DatasetInfo) -> dict[str, Any]:
 
 def events_sample(info: DatasetInfo, n: int = 5) -> pd.DataFrame:
     """The first rows of the events, all columns."""
-    return ask_table(open_log(info), "FROM events LIMIT $n", n=n)
+    return query_table(open_log(info), "FROM events LIMIT $n", n=n)
 
 
 def event_types(info: DatasetInfo) -> pd.DataFrame:
     """event, events, users, weight: a row per event type, the most frequent first."""
-    frame = ask_table(
+    frame = query_table(
         open_log(info),
         """
         SELECT event, count(*) AS events, count(DISTINCT user_id) AS users
@@ -49,7 +49,7 @@ def event_types(info: DatasetInfo) -> pd.DataFrame:
 
 def values(info: DatasetInfo, bins: int = 20) -> pd.DataFrame:
     """value, events: how often each value occurs; ranges of equal width where they are many."""
-    return ask_table(
+    return query_table(
         open_log(info),
         """
         WITH span AS (
@@ -69,7 +69,7 @@ def values(info: DatasetInfo, bins: int = 20) -> pd.DataFrame:
 def top_items(info: DatasetInfo, n: int = 20) -> pd.DataFrame:
     """item_id, label, events, users: the most popular items."""
     con = open_log(info)
-    frame = ask_table(
+    frame = query_table(
         con,
         """
         SELECT item_id, count(*) AS events, count(DISTINCT user_id) AS users
@@ -82,7 +82,7 @@ def top_items(info: DatasetInfo, n: int = 20) -> pd.DataFrame:
 
 def top_users(info: DatasetInfo, n: int = 20) -> pd.DataFrame:
     """user_id, events, items, first, last: the busiest users."""
-    return ask_table(
+    return query_table(
         open_log(info),
         """
         SELECT user_id, count(*) AS events, count(DISTINCT item_id) AS items,
@@ -101,7 +101,7 @@ def activity(info: DatasetInfo, bins: int = 300) -> pd.DataFrame:
     """
     con = open_log(info)
     if info.time_kind != "clock":
-        return ask_table(
+        return query_table(
             con,
             """
             WITH span AS (SELECT min(time) AS low, max(time) - min(time) + 1 AS width FROM log)
@@ -112,7 +112,7 @@ def activity(info: DatasetInfo, bins: int = 300) -> pd.DataFrame:
             """,
             bins=bins,
         )
-    return ask_table(
+    return query_table(
         con,
         """
         WITH span AS (SELECT date_diff('hour', min(timestamp), max(timestamp)) AS hours FROM log),
@@ -134,7 +134,7 @@ def long_tail(info: DatasetInfo, points: int = 200) -> pd.DataFrame:
     """rank, events, share: items from the most popular down (rank from 1), and the share of all
     events that the items up to that rank take, 0 … 1; about so many ranks, dense at the head.
     """
-    return ask_table(
+    return query_table(
         open_log(info),
         """
         WITH counts AS (SELECT count(*) AS events FROM log GROUP BY item_id),
@@ -169,7 +169,7 @@ def column_profile(info: DatasetInfo, table: str = "events") -> pd.DataFrame:
             for c in map(quoted, columns)
         )
     ).fetchall()[0]
-    summary = ask_table(con, _SUMMARIES[table]).set_index("column_name").loc[columns]
+    summary = query_table(con, _SUMMARIES[table]).set_index("column_name").loc[columns]
     return pd.DataFrame(
         {
             "column": columns,
@@ -209,7 +209,7 @@ def user_history(info: DatasetInfo, user_id: Any, n: int | None = None) -> pd.Da
         NotFound: no such user.
     """
     con = open_log(info)
-    frame = ask_table(
+    frame = query_table(
         con,
         """
         SELECT timestamp, item_id, event, value, platform FROM log WHERE user_id = $user
@@ -226,7 +226,7 @@ def user_history(info: DatasetInfo, user_id: Any, n: int | None = None) -> pd.Da
 
 def search_users(info: DatasetInfo, text: str = "", n: int = 20) -> pd.DataFrame:
     """user_id, events: the users whose id begins with this text, the exact one first."""
-    return ask_table(
+    return query_table(
         open_log(info),
         """
         SELECT user_id, count(*) AS events FROM log
@@ -242,7 +242,7 @@ def search_items(info: DatasetInfo, text: str = "", n: int = 20) -> pd.DataFrame
     """item_id, label, events: the items with this text in their label or as their id."""
     con = open_log(info)
     make_labels(con)
-    return ask_table(
+    return query_table(
         con,
         """
         SELECT item_id, coalesce(label, item_id::VARCHAR) AS label, events
@@ -268,7 +268,7 @@ def rejected_sample(info: DatasetInfo, reason: str | None = None, n: int = 50) -
     """file, line, reason, detail, record: some of the rejected rows, of one reason or of all."""
     if info.path("rejected") is None:
         return pd.DataFrame(columns=["file", "line", "reason", "detail", "record"])
-    return ask_table(
+    return query_table(
         open_log(info),
         "FROM rejected WHERE $reason IS NULL OR reason = $reason ORDER BY line LIMIT $n",
         reason=reason,
@@ -281,7 +281,7 @@ def _with_labels(con: Connection, frame: pd.DataFrame) -> pd.DataFrame:
     make_labels(con)
     asked = frame[["item_id"]].drop_duplicates()
     con.register("asked", asked)
-    found = ask_table(con, "SELECT item_id, label FROM labels SEMI JOIN asked USING (item_id)")
+    found = query_table(con, "SELECT item_id, label FROM labels SEMI JOIN asked USING (item_id)")
     labels = frame["item_id"].map(found.set_index("item_id")["label"])
     labels = labels.where(labels.notna(), frame["item_id"].astype(str))
     place = list(frame.columns).index("item_id") + 1

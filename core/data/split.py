@@ -14,7 +14,7 @@ KINDS = ("leave-last-out", "by-time", "none")
 _TRAIN, _VALIDATION, _TEST = np.uint8(0), np.uint8(1), np.uint8(2)
 
 
-def split(
+def split_log(
     interactions: Interactions, kind: str, *, validation: bool, test_share: float = 0.1
 ) -> Split:
     """The log cut in three; each event goes to exactly one part.
@@ -56,7 +56,7 @@ def split(
         validation=(
             _holdout(interactions, part == _TRAIN, part == _VALIDATION) if validation else None
         ),
-        known=interactions.where(part < _TEST),
+        train_and_validation=interactions.where(part < _TEST),
         test=test,
         tie_rate=_tie_rate(interactions, part) if test else 0.0,
         fingerprint=_fingerprint(interactions, kind, part),

@@ -13,7 +13,7 @@ from scipy.stats import hypergeom
 
 from core.embed.neighbours import unit
 from core.models.common.attributes import categories
-from core.types import Array, Block, Features, Floats, Ints
+from core.types import Array, FeatureBlock, Features, Floats, Ints
 
 BATCHES_FROM = 50_000  # vectors, from where on k-means learns from parts
 LEVEL = 0.01  # of the chance that any term of any cluster is named without reason
@@ -69,24 +69,24 @@ def clusters(vectors: Array, n: int | None = None, *, seed: int = 0) -> Clusters
     return Clusters(np.argsort(order)[codes].astype(np.int64), centres)
 
 
-def words(features: Features | None) -> Block | None:
+def words(features: Features | None) -> FeatureBlock | None:
     """What a thing can be called by: its categories, the words of its texts, decades; or None.
 
     Words of one or two Latin letters or digits say nothing: "of", "la". A decade, "1990s", is there
     beside its years where two or more of them occur, and of whole numbers that are all years.
     """
     known = [block for block in (categories(features), _long(features)) if block is not None]
-    known = [Block(tuple(map(_plain, b.names)), sparse.csr_matrix(b.matrix)) for b in known]
+    known = [FeatureBlock(tuple(map(_plain, b.names)), sparse.csr_matrix(b.matrix)) for b in known]
     known += _decades(known, features.numeric if features else None)
     if not known:
         return None
     matrix = sparse.hstack([block.matrix for block in known], format="csr")
     matrix.eliminate_zeros()
     matrix.data = np.ones_like(matrix.data)
-    return Block(tuple(name for block in known for name in block.names), matrix)
+    return FeatureBlock(tuple(name for block in known for name in block.names), matrix)
 
 
-def _decades(known: Sequence[Block], numeric: Block | None) -> list[Block]:
+def _decades(known: Sequence[FeatureBlock], numeric: FeatureBlock | None) -> list[FeatureBlock]:
     """One block of decades, or none."""
     things, years = [], []
     for block in known:
@@ -113,7 +113,7 @@ def _decades(known: Sequence[Block], numeric: Block | None) -> list[Block]:
     n = len(numeric.matrix) if numeric else known[0].matrix.shape[0]
     places = np.searchsorted(decades, said[kept] // 10)
     matrix = sparse.csr_matrix((np.ones(len(places)), (rows[kept], places)), (n, len(decades)))
-    return [Block(tuple(f"{decade}0s" for decade in decades), matrix)]
+    return [FeatureBlock(tuple(f"{decade}0s" for decade in decades), matrix)]
 
 
 def _family(name: str) -> str:
@@ -125,7 +125,7 @@ def _family(name: str) -> str:
     return f"{name[:3]}0s" if _YEAR.fullmatch(name) else name.casefold()
 
 
-def _long(features: Features | None) -> Block | None:
+def _long(features: Features | None) -> FeatureBlock | None:
     """The words of the texts that are not too short to say something."""
     if features is None or features.text is None:
         return None
@@ -133,7 +133,7 @@ def _long(features: Features | None) -> Block | None:
     words = [_plain(name) for name in names]
     kept = [place for place, word in enumerate(words) if len(word) > 2 or not word.isascii()]
     matrix = sparse.csr_matrix(features.text.matrix)[:, kept]
-    return Block(tuple(names[place] for place in kept), matrix) if kept else None
+    return FeatureBlock(tuple(names[place] for place in kept), matrix) if kept else None
 
 
 def _plain(name: str) -> str:
@@ -156,7 +156,7 @@ class Term:
     overall: int
 
 
-def over_represented(chosen: Array, among: Block, tested: int = 1) -> list[Term]:
+def over_represented(chosen: Array, among: FeatureBlock, tested: int = 1) -> list[Term]:
     """What the things marked in chosen (N,) have more of than all N, the most telling first.
 
     A term counts if it is at least 1.5 times as common, in two things or more, and so often inside
@@ -189,7 +189,7 @@ def over_represented(chosen: Array, among: Block, tested: int = 1) -> list[Term]
     return list(found.values())
 
 
-def names_of(groups: Clusters, among: Block | None, else_named: Sequence[str]) -> list[str]:
+def names_of(groups: Clusters, among: FeatureBlock | None, else_named: Sequence[str]) -> list[str]:
     """A name for each group, no two alike: its three most telling terms.
 
     Args:

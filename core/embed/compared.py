@@ -14,7 +14,7 @@ from core.types import Array, Ints
 
 
 @dataclass(frozen=True, eq=False)
-class Compared:
+class SpaceComparison:
     """The K nearest of n of N things in two spaces; PAD where there are no more."""
 
     asked: Ints  # (n,) rows of the N
@@ -36,7 +36,7 @@ class Compared:
         return _share(self.first[rows], chosen), _share(self.second[rows], chosen)
 
 
-def compared(first: Array, second: Array, asked: Array, k: int) -> Compared:
+def compare_spaces(first: Array, second: Array, asked: Array, k: int) -> SpaceComparison:
     """Whose neighbours some of N things have in two spaces, by cosine; O(n · N · D).
 
     Args:
@@ -54,7 +54,7 @@ def compared(first: Array, second: Array, asked: Array, k: int) -> Compared:
         )
     asked = np.asarray(asked, np.int64)
     near = [nearest(x, np.asarray(x)[asked], k, asked).items for x in (first, second)]
-    return Compared(asked, *near)
+    return SpaceComparison(asked, *near)
 
 
 def _share(near: Ints, chosen: Array) -> float:

@@ -60,7 +60,7 @@ def _distances(table: Array, rows: Ints) -> Array:
 
 
 @dataclass(frozen=True)
-class Told:
+class NeighbourAccuracy:
     """How often neighbours tell what an attribute's value is, and how often guessing does."""
 
     right: float  # by the vote of the k nearest
@@ -73,7 +73,9 @@ class Told:
         return (self.right - self.commonest) / (1 - self.commonest) if self.commonest < 1 else 0.0
 
 
-def told(neighbours: Array, values: Array, asked: Array | None = None) -> Told:
+def neighbour_accuracy(
+    neighbours: Array, values: Array, asked: Array | None = None
+) -> NeighbourAccuracy:
     """How much of an attribute is known from neighbours.
 
     Each of those that have a value is told by the vote of its neighbours that have one; of equal
@@ -88,11 +90,13 @@ def told(neighbours: Array, values: Array, asked: Array | None = None) -> Told:
     asked = np.arange(len(values)) if asked is None else np.asarray(asked, np.int64)
     known = np.flatnonzero(values[asked] >= 0)
     if not len(known):
-        return Told(0.0, 0.0, 0)
+        return NeighbourAccuracy(0.0, 0.0, 0)
     truth, near = values[asked[known]], np.asarray(neighbours)[known]
     common = int(np.bincount(values[values >= 0]).argmax())
     votes = np.where(near >= 0, values[near], PAD)
     same = (votes[:, :, None] == votes[:, None, :]).sum(axis=2) * (votes >= 0)
     best = np.take_along_axis(votes, same.argmax(axis=1)[:, None], axis=1)[:, 0]
     said = np.where(same.max(axis=1) > 0, best, common)
-    return Told(float((said == truth).mean()), float((truth == common).mean()), len(known))
+    return NeighbourAccuracy(
+        float((said == truth).mean()), float((truth == common).mean()), len(known)
+    )

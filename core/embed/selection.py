@@ -10,7 +10,7 @@ from core.types import Array, Interactions
 
 
 @dataclass(frozen=True)
-class Part:
+class SelectionNumbers:
     """What the events of some items are; of no items 0 and NaN."""
 
     items: int  # that were taken
@@ -20,7 +20,9 @@ class Part:
     mean_value: float  # NaN where no value is known
 
 
-def held_against_rest(log: Interactions, chosen: Array) -> tuple[Part, Part]:
+def held_against_rest(
+    log: Interactions, chosen: Array
+) -> tuple[SelectionNumbers, SelectionNumbers]:
     """The items marked in chosen (I,), and the rest; counted in O(events)."""
     counts = np.bincount(log.items, minlength=log.n_items)
     own = chosen[log.items]  # (E,)
@@ -33,10 +35,10 @@ def held_against_rest(log: Interactions, chosen: Array) -> tuple[Part, Part]:
     )
 
 
-def _part(counts: Array, users: int, value: float) -> Part:
+def _part(counts: Array, users: int, value: float) -> SelectionNumbers:
     taken = counts[counts > 0]
     median = float(np.median(taken)) if len(taken) else np.nan
-    return Part(len(taken), int(taken.sum()), users, median, value)
+    return SelectionNumbers(len(taken), int(taken.sum()), users, median, value)
 
 
 def _mean(log: Interactions, events: Array) -> float:

@@ -17,7 +17,7 @@ NOTHING = 1e-6  # length of a direction, of unit vectors, below which float32 ha
 
 
 @dataclass(frozen=True, eq=False)
-class Toward:
+class CombinedNeighbours:
     """The K items nearest to a direction, the nearest first, and why they are."""
 
     items: Ints  # (K,)
@@ -25,7 +25,7 @@ class Toward:
     parts: Array  # (K, M) float64, what each of the M named items adds to it: Σ = cosine
 
 
-def toward(
+def combined_neighbours(
     search: Exact | Index,
     like: Sequence[int],
     less: Sequence[int] = (),
@@ -33,7 +33,7 @@ def toward(
     k: int = 10,
     weight: float = WEIGHT,
     called: Callable[[int], object] = int,
-) -> Toward:
+) -> CombinedNeighbours:
     """The k items nearest to d = mean of û over `like` - weight · mean of û over `less`.
 
     û is an item's unit vector. What is named is no answer. Since cos(x, d) = x̂ · d / |d| is a sum
@@ -72,7 +72,7 @@ def toward(
     there = (near.items[0] >= 0) & ~np.isin(near.items[0], codes)
     items = near.items[0][there][:k]
     parts = unit64(search.vectors[items]) @ own.T * signed / length
-    return Toward(items, near.cosines[0][there][:k], parts)
+    return CombinedNeighbours(items, near.cosines[0][there][:k], parts)
 
 
 def _check(

@@ -11,7 +11,7 @@ from core.errors import NotFound
 from core.evaluate.evaluation import Evaluation, summarise
 from core.evaluate.metrics import AT_K, WHOLE, Places, Values
 from core.models.common.attributes import attributes, categories
-from core.types import PAD, Array, Block, Features, Holdout, Interactions
+from core.types import PAD, Array, FeatureBlock, Features, Holdout, Interactions
 
 ACTIVITY = (0, 1, 5, 10, 20, 50, 100)  # history lengths at which a new band begins
 HEAD, TAIL = 0.2, 0.8  # cumulative shares of the training events
@@ -148,7 +148,7 @@ def _attribute_parts(what: str, features: Features | None, codes: Array) -> Part
         yield from _number_parts(what, features.numeric, rows, known)
 
 
-def _category_parts(what: str, block: Block, rows: Array, known: Array) -> Parts:
+def _category_parts(what: str, block: FeatureBlock, rows: Array, known: Array) -> Parts:
     """The most frequent categories of each attribute, by its number of these (n,)."""
     has = block.matrix[rows].multiply(known[:, None]).tocsc()
     has.eliminate_zeros()
@@ -160,7 +160,7 @@ def _category_parts(what: str, block: Block, rows: Array, known: Array) -> Parts
             yield f"{what}: {name}", block.names[column].partition("=")[2], mask
 
 
-def _number_parts(what: str, block: Block, rows: Array, known: Array) -> Parts:
+def _number_parts(what: str, block: FeatureBlock, rows: Array, known: Array) -> Parts:
     """Lower, middle and upper third of each number, by its values among these (n,)."""
     for column, name in enumerate(block.names):
         values = np.asarray(block.matrix)[rows, column].astype(np.float64)

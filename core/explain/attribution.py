@@ -49,13 +49,13 @@ def explain(
         BadInput: no such item, or not one history.
         CoreError: the values do not add up.
     """
-    *_, last = refined(
+    *_, last = refine(
         model, query, items, n_items=n_items, against=against, seed=seed, per_player=per_player
     )
     return last
 
 
-def refined(
+def refine(
     model: Recommender,
     query: Queries,
     items: Array,

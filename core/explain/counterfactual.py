@@ -10,7 +10,7 @@ import numpy as np
 
 from core.errors import BadInput
 from core.explain.attribution import explain
-from core.explain.item_rank import Standing, Standings
+from core.explain.item_rank import ItemRank, ItemRanks
 from core.types import Array, Ints, Queries, Recommender
 
 SMALL = 5  # events
@@ -81,7 +81,7 @@ def counterfactual(
     Raises:
         BadInput: the item is not in the top k, or not above `below`, in the first place.
     """
-    found = Standings(model, query, item, n_items, k=k, below=below)
+    found = ItemRanks(model, query, item, n_items, k=k, below=below)
     before, listed = found.alone(np.ones(found.n, bool))
     _check(found, before)
     search = _Search(found, order)
@@ -114,7 +114,7 @@ def counterfactual(
     )
 
 
-def _check(found: Standings, before: Standing) -> None:
+def _check(found: ItemRanks, before: ItemRank) -> None:
     if not before.gone[0]:
         return
     if found.below is not None:
@@ -131,7 +131,7 @@ def _check(found: Standings, before: Standing) -> None:
 class _Search:
     """Asks for shortened histories until a small one without the item is known."""
 
-    def __init__(self, found: Standings, order: Array | None) -> None:
+    def __init__(self, found: ItemRanks, order: Array | None) -> None:
         self.found, self.n, self.order = found, found.n, None
         self.effects = np.full(self.n, np.inf)  # the margin without each event alone, if asked
         self.tried = 0  # all sets of up to so many events were tried
@@ -169,7 +169,7 @@ class _Search:
             self.beginnings()
             self.prune()
 
-    def without(self, removed: Array) -> Standing:
+    def without(self, removed: Array) -> ItemRank:
         """The standing without the events of each row of removed (M, m)."""
         keep = np.ones((len(removed), self.n), bool)
         keep[np.arange(len(removed))[:, None], removed] = False
@@ -212,7 +212,7 @@ class _Search:
             between = np.arange(sizes[at - 1] + 1 if at else 1, sizes[at])
             self._first(self.explained(), between)
 
-    def _first(self, order: Ints, sizes: Ints, gone: Array | None = None) -> Standing:
+    def _first(self, order: Ints, sizes: Ints, gone: Array | None = None) -> ItemRank:
         """Without the first so many of the order, and without those gone (n,) anyway."""
         places = np.empty(self.n, np.int64)
         places.fill(self.n)

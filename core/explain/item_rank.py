@@ -17,7 +17,7 @@ EVENTS_AT_ONCE = 1_000_000  # of all the shortened histories that are put togeth
 
 
 @dataclass(frozen=True, eq=False)
-class Standing:
+class ItemRank:
     """How an item fares with each of M histories."""
 
     scores: Array  # (M,) float64
@@ -27,7 +27,7 @@ class Standing:
     gone: Array  # (M,) bool: it is not in the top k, or does not score above `below`
 
 
-class Standings:
+class ItemRanks:
     """One item's standing for any of a history's events alone, remembered.
 
     The candidates are always those of the whole history: all items but its own, which stay out
@@ -70,11 +70,11 @@ class Standings:
         return len(self.asked) + self._alone
 
     @property
-    def known(self) -> Standing:
+    def known(self) -> ItemRank:
         """With each of `asked`."""
         return self._standing(self._found)
 
-    def __call__(self, keep: Array) -> Standing:
+    def __call__(self, keep: Array) -> ItemRank:
         """With only the events that each row of keep (M, n) marks; asks at once for what is new."""
         keep = np.asarray(keep, bool).reshape(len(keep), self.n)
         keys = [row.tobytes() for row in np.packbits(keep, axis=1)]
@@ -90,7 +90,7 @@ class Standings:
             self._found = np.concatenate([self._found, found], axis=1)
         return self._standing(self._found[:, [self._places[key] for key in keys]])
 
-    def alone(self, keep: Array) -> tuple[Standing, list[int]]:
+    def alone(self, keep: Array) -> tuple[ItemRank, list[int]]:
         """The standing with these events (n,), asked anew and alone; and the top k then.
 
         It replaces what is remembered, which a batch may have rounded differently.
@@ -140,7 +140,7 @@ class Standings:
         out[self.item] = True
         return scores.masked_fill(out.to(scores.device), HIDDEN)
 
-    def _standing(self, found: Array) -> Standing:
+    def _standing(self, found: Array) -> ItemRank:
         scores, ranks, margins, shares = found
         gone = ranks > self.k if self.below is None else margins <= 0
-        return Standing(scores, ranks.astype(np.int64), margins, shares, gone)
+        return ItemRank(scores, ranks.astype(np.int64), margins, shares, gone)

@@ -17,9 +17,9 @@ from core.explain import shapley
 from core.explain.attribution import anonymous
 from core.explain.explanation import GAP
 from core.recommend.top_k import score_blocks
-from core.types import Array, Composed, Features, Part, Queries, Recommender
+from core.types import Array, Composed, Features, ItemPart, Queries, Recommender
 
-REST = Part("rest", "")  # several small ones as one
+REST = ItemPart("rest", "")  # several small ones as one
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +35,12 @@ class Parts:
     """
 
     item: int
-    parts: tuple[Part, ...]  # P; of more than 12 the smallest are one, REST
+    parts: tuple[ItemPart, ...]  # P; of more than 12 the smallest are one, REST
     values: Array  # (P,) float64
     base: float
     score: float  # the model's own
     evaluations: int  # items of some parts that the model was asked for
-    rest: tuple[Part, ...] = ()  # what REST stands for
+    rest: tuple[ItemPart, ...] = ()  # what REST stands for
 
     def __post_init__(self) -> None:
         if not self.gap <= GAP * max(1, abs(self.score)):
@@ -55,7 +55,7 @@ class Parts:
         return float(abs(self.base + self.values.sum() - self.score))
 
 
-def heard(model: Recommender, features: Features | None) -> tuple[Part, ...]:
+def readable_parts(model: Recommender, features: Features | None) -> tuple[ItemPart, ...]:
     """The parts that this model's items are made of; none if it knows items as wholes.
 
     Raises:
@@ -87,7 +87,7 @@ def explain_parts(
         raise BadInput(f"one history is explained at a time, not {len(query)}")
     if not 0 <= item < n_items:
         raise BadInput(f"item must be a code in 0 … {n_items - 1}, not {item}")
-    parts = heard(model, features)
+    parts = readable_parts(model, features)
     if not parts or not isinstance(model, Composed):
         raise BadInput(
             f"a {type(model).__name__} model knows items by who took them, not by what they are "
@@ -117,7 +117,9 @@ def explain_parts(
     )
 
 
-def _few(v: Callable[[Array], Array], parts: tuple[Part, ...]) -> tuple[list[int], list[int], int]:
+def _few(
+    v: Callable[[Array], Array], parts: tuple[ItemPart, ...]
+) -> tuple[list[int], list[int], int]:
     """Places of at most 11 parts, of the others, in order; and how many coalitions were asked.
 
     A part's size is what it adds when it comes first and when it comes last, each as a distance.

@@ -4,15 +4,15 @@ It is a training, or a search for settings (tune/). How a job is doing: progress
 """
 
 from core.jobs.process import (
+    adopt,
     cancel,
-    emptied,
-    here,
-    resumed,
+    reset_folder,
+    run_inline,
     start_child,
     stopped_by_ctrl_c,
 )
 from core.jobs.progress import RUN, SEARCH, Report, Status, active, epochs, log, status, statuses
-from core.jobs.training import start, working
+from core.jobs.training import start_training, train_inline
 
 __all__ = [
     "RUN",
@@ -20,16 +20,16 @@ __all__ = [
     "Report",
     "Status",
     "active",
+    "adopt",
     "cancel",
-    "emptied",
     "epochs",
-    "here",
     "log",
-    "resumed",
-    "start",
+    "reset_folder",
+    "run_inline",
     "start_child",
+    "start_training",
     "status",
     "statuses",
     "stopped_by_ctrl_c",
-    "working",
+    "train_inline",
 ]

@@ -60,7 +60,9 @@ def start_child(
 
 
 @contextmanager
-def here(workspace: Workspace, folder: Path, prepare: Callable[[], object]) -> Iterator[Report]:
+def run_inline(
+    workspace: Workspace, folder: Path, prepare: Callable[[], object]
+) -> Iterator[Report]:
     """A job in this very process; waits for the device. `prepare`: see start_child.
 
     Raises:
@@ -105,7 +107,7 @@ def stopped_by_ctrl_c(report: Report) -> Iterator[None]:
 
 
 @contextmanager
-def resumed(workspace: Workspace, ident: str) -> Iterator[tuple[dict[str, Any], Report]]:
+def adopt(workspace: Workspace, ident: str) -> Iterator[tuple[dict[str, Any], Report]]:
     """In the child of `start_child`: what it is to do, and its report."""
     folder = folder_of(workspace, ident)
     deadline = time.monotonic() + 10
@@ -135,7 +137,7 @@ def _starting(workspace: Workspace) -> Iterator[None]:
         yield
 
 
-def emptied(folder: Path) -> Path:
+def reset_folder(folder: Path) -> Path:
     """The job's folder, without what the last try said."""
     folder.mkdir(exist_ok=True)
     for stale in ("log.txt", "cancel"):

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from core.data.durable import now, read_json, write_json_atomically
+from core.data.durable import read_json, utc_now, write_json_atomically
 from core.data.store import Workspace
 from core.errors import NotFound
 
@@ -132,7 +132,7 @@ def enqueue(folder: Path, pid: int, *, group: bool) -> None:
         "stage": "",
         "progress": None,
         "message": "",
-        "queued": now(),
+        "queued": utc_now(),
         "started": None,
         "seconds": 0.0,
         "pid": pid,
@@ -153,7 +153,7 @@ class Report:
     def began(self) -> None:
         """The device is ours."""
         self._began = time.monotonic()
-        self._write(state="running", started=now())
+        self._write(state="running", started=utc_now())
 
     def stage(self, name: str, progress: float | None = None) -> None:
         """What is being done, and how much of it is (0 … 1) if that is known."""

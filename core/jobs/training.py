@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from core.data.durable import now, write_json_atomically
+from core.data.durable import utc_now, write_json_atomically
 from core.data.store import Workspace
-from core.jobs.process import emptied, here, start_child
+from core.jobs.process import reset_folder, run_inline, start_child
 from core.jobs.progress import Report
 from core.runs import artifact
 from core.runs.config import run_id
@@ -17,7 +17,7 @@ from core.runs.identity import code_version
 from core.types import RunConfig
 
 
-def start(
+def start_training(
     workspace: Workspace,
     dataset_ref: str,
     model: str,
@@ -58,34 +58,36 @@ def start(
             lambda: _prepare(workspace, config, info.name, name),
         )
     elif name is not None:
-        artifact.rename(workspace, ident, name)
+        artifact.rename_run(workspace, ident, name)
     return ident
 
 
 @contextmanager
-def working(
+def train_inline(
     workspace: Workspace, config: RunConfig, dataset_name: str, name: str | None = None
 ) -> Iterator[Report]:
     """A training in this very process, seen by others like any job; see `here`."""
     folder = workspace.runs_folder / run_id(config)
-    with here(workspace, folder, lambda: _prepare(workspace, config, dataset_name, name)) as report:
+    with run_inline(
+        workspace, folder, lambda: _prepare(workspace, config, dataset_name, name)
+    ) as report:
         yield report
 
 
 def _prepare(workspace: Workspace, config: RunConfig, dataset_name: str, name: str | None) -> None:
     """Makes the folder of the run ready for another try."""
     name = None if name is None else artifact.checked_name(name)
-    folder = emptied(workspace.runs_folder / run_id(config))
+    folder = reset_folder(workspace.runs_folder / run_id(config))
     if artifact.open_run(workspace, folder.name) is None:
         spec = {
             "schema_version": artifact.SCHEMA_VERSION,
             "id": folder.name,
             "name": name or config.model,
             "dataset_name": dataset_name,
-            "created": now(),
+            "created": utc_now(),
             "config": asdict(config),
             "code_version": code_version(),
         }
         write_json_atomically(folder / "run.json", spec)
     elif name:
-        artifact.rename(workspace, folder.name, name)
+        artifact.rename_run(workspace, folder.name, name)

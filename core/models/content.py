@@ -24,7 +24,7 @@ from core.models.common.blocks import (
     whitened,
 )
 from core.models.common.item_parts import EMBEDDINGS, attributes
-from core.types import Array, Features, Floats, Ints, OnEpoch, Part, Queries, TrainData
+from core.types import Array, Features, Floats, Ints, ItemPart, OnEpoch, Queries, TrainData
 
 BANDS = 10  # a number counts as its tenth of the catalogue
 
@@ -109,14 +109,14 @@ class Content(HistoryLinear):
         found: Array = np.asarray(queries.weights, np.float64)[:, None] * alike
         return found
 
-    def parts(self, features: Features | None) -> tuple[Part, ...]:
+    def parts(self, features: Features | None) -> tuple[ItemPart, ...]:
         """What the items are made of: the attributes of a weight above 0; ids are not known."""
         return tuple(self._parts(features))
 
-    def _parts(self, features: Features | None) -> dict[Part, Ints]:
+    def _parts(self, features: Features | None) -> dict[ItemPart, Ints]:
         """Each part's columns of the items' vectors, words (F) and embeddings (D) side by side."""
         self._fitted()
-        found: dict[Part, Ints] = {}
+        found: dict[ItemPart, Ints] = {}
         told = 0
         for kind, block in features.blocks() if features else ():
             if kind in EMBEDDINGS or not _weight(self.config, kind):
@@ -132,7 +132,7 @@ class Content(HistoryLinear):
             )
         for kind, width in zip(EMBEDDINGS, self._widths.tolist(), strict=True):
             if width:
-                found[Part(kind, "")] = told + np.arange(width)
+                found[ItemPart(kind, "")] = told + np.arange(width)
                 told += width
         return found
 

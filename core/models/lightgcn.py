@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.models.common.blocks import setting, strengths, tensor
-from core.models.neural.gradient_model import Task, Trained
+from core.models.neural.gradient_model import GradientModel, Task
 from core.models.neural.losses import NEVER, sampled_softmax
 from core.models.neural.train_loop import TrainingSettings
 from core.models.neural.training_state import Batches
@@ -50,7 +50,7 @@ class LightGCNConfig(TrainingSettings):
     )
 
 
-class LightGCN(Trained["Network"]):
+class LightGCN(GradientModel["Network"]):
     """Vectors of items, smoothed over the graph; a person is the sum of what they took.
 
     score_i = x̂·v̂_i / τ, of unit length; v = Σ_k (AᵀA)^k e / (K + 1), k = 0 … K = layers, with e

@@ -15,7 +15,7 @@ from torch.nn import functional
 from core.models.common.blocks import setting, tensor
 from core.models.common.rating_baselines import DAMPING, Ratings, required
 from core.models.neumf import HELD, Negatives
-from core.models.neural.gradient_model import Task, Trained
+from core.models.neural.gradient_model import GradientModel, Task
 from core.models.neural.train_loop import TrainingSettings
 from core.models.neural.training_state import Batches
 from core.models.two_tower import Bags, Pairs
@@ -43,7 +43,7 @@ class MLPRatingConfig(TrainingSettings):
     negatives: int = setting(4, "Items not taken, drawn per event", min=1, max=1024, step=1)
 
 
-class MLPRating(Trained["Network"]):
+class MLPRating(GradientModel["Network"]):
     """MLP([mean of e_j ; mean of z_j e_j ; e_i]): how strongly i is taken, and how it is rated.
 
     e are embeddings; means over the history are weighted by log2(1 + weight). The first fades by

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.models.common.blocks import setting, tensor
-from core.models.neural.gradient_model import Task, Trained
+from core.models.neural.gradient_model import GradientModel, Task
 from core.models.neural.train_loop import TrainingSettings
 from core.models.neural.training_state import Batches
 from core.models.two_tower import Bags, Pairs
@@ -40,7 +40,7 @@ class NeuMFConfig(TrainingSettings):
     negatives: int = setting(4, "Items not taken, drawn per event", min=1, max=1024, step=1)
 
 
-class NeuMF(Trained["Network"]):
+class NeuMF(GradientModel["Network"]):
     """score(u, i) = h · [p_u ⊙ q_i ; MLP(p'_u, q'_i)]: generalised factorisation beside a network.
 
     He et al., "Neural Collaborative Filtering", WWW 2017, arXiv:1708.05031, eq. 12: q and q' are

@@ -18,7 +18,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from core.models.common.blocks import setting, tensor, unit_rows
-from core.models.neural.gradient_model import Task, Trained
+from core.models.neural.gradient_model import GradientModel, Task
 from core.models.neural.train_loop import TrainingSettings
 from core.models.neural.training_state import Batches
 from core.types import Array, Interactions, Queries, TrainData
@@ -49,7 +49,7 @@ class RecVAEConfig(TrainingSettings):
     )
 
 
-class RecVAE(Trained["Network"]):
+class RecVAE(GradientModel["Network"]):
     """Sums a history up in a few numbers, and tells from them what else belongs to it.
 
     score = W μ(x) + b. Shenbin et al., "RecVAE", WSDM 2020, arXiv:1912.11160: the history x, of

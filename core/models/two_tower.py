@@ -14,7 +14,7 @@ from torch.nn import functional
 from core.models.common.blocks import setting, tensor
 from core.models.neural.gradient_model import Task
 from core.models.neural.item_tower import ItemTower
-from core.models.neural.item_tower_model import Towered, TowerNet
+from core.models.neural.item_tower_model import ItemTowerModel, TowerNet
 from core.models.neural.losses import candidates, is_sampled, others
 from core.models.neural.train_loop import TrainingSettings
 from core.models.neural.training_state import Batches
@@ -43,7 +43,7 @@ class TwoTowerConfig(TrainingSettings):
     content: bool = setting(True, "Learn from the items' attributes and text")
 
 
-class TwoTower(Towered["Towers"]):
+class TwoTower(ItemTowerModel["Towers"]):
     """A tower makes a vector of a history, another one of an item; the score is how they agree.
 
     score_i = Σ_j w_j x_j y_ij / τ: y_i = e_i + MLP(e_i), e from the item tower (tower.py), and

@@ -14,15 +14,15 @@ from torch.nn import functional
 from core.errors import BadInput
 from core.models.common.blocks import setting, tensor
 from core.models.common.rating_baselines import Ratings, required
-from core.models.neural.cuda_graph import Replayed
+from core.models.neural.cuda_graph import CudaGraph
 from core.models.neural.gradient_model import SCORED_AT_ONCE, Task
 from core.models.neural.item_tower import ItemTower
-from core.models.neural.item_tower_model import Towered
+from core.models.neural.item_tower_model import ItemTowerModel
 from core.models.neural.losses import is_sampled
 from core.models.neural.train_loop import TrainingSettings
 from core.models.neural.training_state import Batches
 from core.models.sequence.heads import kept_apart, label_codes, persons, worths
-from core.models.sequence.prefix_tree import beginnings
+from core.models.sequence.prefix_tree import prefix_tree
 from core.models.sequence.transformer import Network
 from core.models.sequence.windows import Windows, padded
 from core.types import (
@@ -105,7 +105,7 @@ class UnifiedConfig(TrainingSettings):
     label_weight: float = setting(0.1, "Weight of telling the label", min=0.0, max=10.0, step=0.1)
 
 
-class Unified(Towered[Network]):
+class Unified(ItemTowerModel[Network]):
     """A causal transformer whose items carry both an id and their content.
 
     score_i = cos(u, e_i) / τ: e_i from the item tower (tower.py), u the last output of gated
@@ -204,7 +204,7 @@ class Unified(Towered[Network]):
 
         batches = Batches(windows.lengths, config.batch, generator)
         if device.type == "cuda" and not sampled:  # a drawn sample has no fixed shape
-            return batches, Replayed(loss, net.parameters(), batches)
+            return batches, CudaGraph(loss, net.parameters(), batches)
         return batches, loss
 
     def _states(self, queries: Queries) -> Tensor:
@@ -250,7 +250,7 @@ class Unified(Towered[Network]):
         newest = keep & (keep[:, ::-1].cumsum(axis=1)[:, ::-1] <= self.config.max_len)
         states = torch.zeros((len(keep), self.config.dim), device=device)
         most = self._cells() // max(keep.shape[1], 8 * self.config.dim)
-        chunks = list(beginnings(newest, max(1, most), device))
+        chunks = list(prefix_tree(newest, max(1, most), device))
         history = padded(query, self._heard(), device)
         with torch.no_grad():
             found = net.of_parts(self._table, history, chunks)
@@ -332,7 +332,7 @@ class Unified(Towered[Network]):
 
     def _judged(self, train: TrainData) -> dict[str, Any]:
         """How often the label is told rightly for people kept apart, and by the commonest kind."""
-        log = train.known or train.interactions
+        log = train.train_and_validation or train.interactions
         codes, kinds = label_codes(train.user_features, self.config.label, log.n_users)
         assert self._labels is not None, "fitted with a label"
         apart = np.flatnonzero((codes >= 0) & (self._labels < 0))

@@ -1,45 +1,45 @@
 """The only place where the stages are wired together: load → split → fit → save, and back."""
 
-from core.pipeline.embedding import Near, embedding, laid_on, neighbours, vectors_of
-from core.pipeline.epochs import drift_of, laid_out_from, vectors_after
+from core.pipeline.embedding import Neighbourhood, align_map, embedding, neighbours, vectors_of
+from core.pipeline.epochs import continue_map, drift_of, vectors_after
 from core.pipeline.evaluation import compare, evaluate
-from core.pipeline.explaining import codes_of, explained, history_of, places
+from core.pipeline.explaining import explain_items, history_of, item_codes, ranked_items
 from core.pipeline.explanation_json import attributes, told
-from core.pipeline.explanation_record import document, export
-from core.pipeline.loaded_run import Ready, ready, recommend, recommendations, whom
+from core.pipeline.explanation_record import explanation_document, export
+from core.pipeline.loaded_run import LoadedRun, load_run, queries_for, recommend, recommendations
 from core.pipeline.replay import replay
-from core.pipeline.training import OnStage, features_of, fit, stored, train
-from core.pipeline.vector_arithmetic import toward
+from core.pipeline.training import OnStage, features_of, finished_run, fit, train
+from core.pipeline.vector_arithmetic import combined_neighbours
 
 __all__ = [
-    "Near",
+    "LoadedRun",
+    "Neighbourhood",
     "OnStage",
-    "Ready",
+    "align_map",
     "attributes",
-    "codes_of",
+    "combined_neighbours",
     "compare",
-    "document",
+    "continue_map",
     "drift_of",
     "embedding",
     "evaluate",
-    "explained",
+    "explain_items",
+    "explanation_document",
     "export",
     "features_of",
+    "finished_run",
     "fit",
     "history_of",
-    "laid_on",
-    "laid_out_from",
+    "item_codes",
+    "load_run",
     "neighbours",
-    "places",
-    "ready",
+    "queries_for",
+    "ranked_items",
     "recommend",
     "recommendations",
     "replay",
-    "stored",
     "told",
-    "toward",
     "train",
     "vectors_after",
     "vectors_of",
-    "whom",
 ]

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.errors import BadInput, NotFound
-from core.pipeline.epochs import drift_of, drift_told, laid_out_from, vectors_after
-from core.pipeline.explaining import codes_of
-from core.pipeline.labels import Names
-from core.pipeline.loaded_run import Ready
+from core.pipeline.epochs import continue_map, drift_of, drift_told, vectors_after
+from core.pipeline.explaining import item_codes
+from core.pipeline.labels import Labels
+from core.pipeline.loaded_run import LoadedRun
 from core.pipeline.training import OnStage
-from core.types import PAD, Array, Block, Features
+from core.types import PAD, Array, FeatureBlock, Features
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,9 @@ AXES = ("x", "y", "z")
 TOLD_BY = 10  # neighbours that vote for what an attribute is
 
 
-def vectors_of(loaded: Ready, of: str = "items", component: str = "", *, seed: int = 0) -> Vectors:
+def vectors_of(
+    loaded: LoadedRun, of: str = "items", component: str = "", *, seed: int = 0
+) -> Vectors:
     """The run's items, or the dataset's users by their whole histories, in code order.
 
     Raises:
@@ -42,12 +44,12 @@ def vectors_of(loaded: Ready, of: str = "items", component: str = "", *, seed: i
         raise BadInput(f"vectors are of items or of users, not of {of!r}")
     if of == "items":
         return item_vectors(loaded.model, component, seed=seed)
-    everyone = loaded.dataset.interactions.queries()
+    everyone = loaded.load_dataset().interactions.queries()
     return user_vectors(loaded.model, everyone, component, seed=seed)
 
 
 def embedding(
-    loaded: Ready,
+    loaded: LoadedRun,
     *,
     of: str = "items",
     component: str = "",
@@ -113,21 +115,21 @@ def embedding(
     return pd.DataFrame(columns), about
 
 
-def _called(loaded: Ready, of: str) -> tuple[Array, list[str]]:
+def _called(loaded: LoadedRun, of: str) -> tuple[Array, list[str]]:
     """The ids of all items or users in code order, and what they are called."""
     if of == "users":
-        ids = loaded.dataset.users.ids
+        ids = loaded.load_dataset().users.ids
         return ids, list(map(str, ids))
-    labels = Names(loaded).labels(np.arange(len(loaded.items)))
+    labels = Labels(loaded).labels(np.arange(len(loaded.items)))
     return loaded.items.ids, [labels[code] for code in range(len(loaded.items))]
 
 
 def _diagnosed(
-    loaded: Ready, vectors: Array, of: str, seed: int, drift: Drift | None
+    loaded: LoadedRun, vectors: Array, of: str, seed: int, drift: Drift | None
 ) -> list[dict[str, Any]]:
     from core.embed.diagnosis import diagnosis
 
-    taken = Names(loaded).taken if of == "items" else None
+    taken = Labels(loaded).taken if of == "items" else None
     moved = [drift.finding] if drift and drift.finding else []
     return [
         {
@@ -141,14 +143,14 @@ def _diagnosed(
 
 
 def attributes_told(
-    loaded: Ready, vectors: Array, of: str = "items", *, seed: int = 0
+    loaded: LoadedRun, vectors: Array, of: str = "items", *, seed: int = 0
 ) -> list[dict[str, Any]]:
     """How well each categorical attribute is told from neighbours, the best told first.
 
     Of one with several values the most frequent of a thing's own counts; one with fewer than two
     values is left out.
     """
-    from core.embed.map_quality import SAMPLE, told
+    from core.embed.map_quality import SAMPLE, neighbour_accuracy
     from core.embed.neighbours import nearest
     from core.models.common.attributes import attributes, categories
 
@@ -161,7 +163,7 @@ def attributes_told(
     for name, columns in attributes(described.names).items():
         own = described.matrix[:, columns].toarray() > 0
         values = np.where(own.any(axis=1), (own * own.sum(axis=0)).argmax(axis=1), PAD)
-        judged = told(near, values, asked)
+        judged = neighbour_accuracy(near, values, asked)
         if len(columns) > 1 and judged.things:
             found.append({"name": name, **asdict(judged), "gain": judged.gain})
     return sorted(found, key=lambda one: -one["gain"])
@@ -179,14 +181,14 @@ def _mapped(
     if start is None:
         points = Map.fit(vectors, axes, seed=seed, on_step=on_step).points
     else:
-        points = laid_out_from(start, vectors, seed=seed, on_step=on_step)
+        points = continue_map(start, vectors, seed=seed, on_step=on_step)
     stage("quality", None)
     judged = asdict(quality(vectors, points, seed=seed))
     return points, {"axes": axes, "laid_out": min(len(points), LANDMARKS), **judged}
 
 
 def _clustered(
-    loaded: Ready, vectors: Array, of: str, labels: list[str], seed: int
+    loaded: LoadedRun, vectors: Array, of: str, labels: list[str], seed: int
 ) -> tuple[Array, list[dict[str, Any]]]:
     from core.embed.clusters import clusters, names_of, words
 
@@ -199,14 +201,18 @@ def _clustered(
     ]
 
 
-def _features(loaded: Ready, of: str) -> Features | None:
+def _features(loaded: LoadedRun, of: str) -> Features | None:
     """What is known of the items or users; None if nothing, or if the dataset is gone."""
-    if Names(loaded).info is None:
+    if Labels(loaded).info is None:
         return None
-    return loaded.dataset.item_features if of == "items" else loaded.dataset.user_features
+    return (
+        loaded.load_dataset().item_features
+        if of == "items"
+        else loaded.load_dataset().user_features
+    )
 
 
-def laid_on(frame: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, float]:
+def align_map(frame: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, float]:
     """A table of `embedding` whose map is turned, mirrored and stretched onto another one's.
 
     By the things that both have: two runs', epochs' or components' maps. With it the gap that is
@@ -233,20 +239,20 @@ def laid_on(frame: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, flo
 
 
 def neighbours(
-    loaded: Ready, item: object, *, k: int = 10, component: str = "", seed: int = 0
+    loaded: LoadedRun, item: object, *, k: int = 10, component: str = "", seed: int = 0
 ) -> dict[str, Any]:
     """What is near one item; see Near, which is to be kept where more are asked."""
-    return Near(loaded, component, seed=seed).of(item, k)
+    return Neighbourhood(loaded, component, seed=seed).of(item, k)
 
 
 @dataclass(frozen=True, eq=False)
-class Near:
+class Neighbourhood:
     """What is near items: to the model, by what is known of them, by who took them.
 
     Made once, asked often: what a list needs is made when it is first asked for.
     """
 
-    loaded: Ready
+    loaded: LoadedRun
     component: str = ""
     epoch: int | None = None  # of the kept ones: as the items were after it
     many: bool = False  # will be asked often: above 200,000 items worth an index
@@ -272,7 +278,7 @@ class Near:
         return searcher(values, seed=self.seed) if self.many else Exact(values)
 
     @cached_property
-    def known(self) -> Block | None:
+    def known(self) -> FeatureBlock | None:
         """The categories and words of each item, (I, F) of 0 and 1; None where nothing is known."""
         from core.embed import words
 
@@ -302,7 +308,7 @@ class Near:
 
     @property
     def _data(self) -> Dataset:
-        return self.loaded.dataset
+        return self.loaded.load_dataset()
 
     def of(self, item: object, k: int = 10) -> dict[str, Any]:
         """What is near an item.
@@ -317,7 +323,7 @@ class Near:
             NotFound: an id that the run does not know.
             BadInput: the model has no vectors, or no such component.
         """
-        code, found = int(codes_of(self.loaded, [item])[0]), self.vectors
+        code, found = int(item_codes(self.loaded, [item])[0]), self.vectors
         own, lists, why = np.array([code]), dict[str, list[dict[str, Any]]](), dict[str, str]()
         lists["vectors"] = []
         if found.values[code].any():
@@ -333,7 +339,7 @@ class Near:
             if not lists[name]:
                 why[name] = by if isinstance(by, str) else nothing
         self._count_both(code, lists["together"])
-        label = Names(self.loaded).labels(own)[code]
+        label = Labels(self.loaded).labels(own)[code]
         return {
             "run": self.loaded.run.id,
             "model": self.loaded.run.config.model,
@@ -355,11 +361,11 @@ class Near:
                 one["both"] = people
 
 
-def _told(loaded: Ready, near: Neighbours) -> list[dict[str, Any]]:
+def _told(loaded: LoadedRun, near: Neighbours) -> list[dict[str, Any]]:
     """The neighbours of one item as JSON."""
     there = near.items[0] >= 0
     codes, cosines = near.items[0][there], near.cosines[0][there]
-    labels = Names(loaded).labels(codes) if len(codes) else {}
+    labels = Labels(loaded).labels(codes) if len(codes) else {}
     ids = loaded.items.ids[codes].tolist()
     told = zip(ids, codes.tolist(), cosines.tolist(), strict=True)
     return [{"item": ident, "label": labels[code], "cosine": cos} for ident, code, cos in told]

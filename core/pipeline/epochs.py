@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.errors import BadInput
-from core.pipeline.loaded_run import Ready
+from core.pipeline.loaded_run import LoadedRun
 from core.runs import artifact
 from core.types import Array, Floats
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from core.embed.vectors import Vectors
 
 
-def vectors_after(loaded: Ready, epoch: int, component: str = "") -> Vectors:
+def vectors_after(loaded: LoadedRun, epoch: int, component: str = "") -> Vectors:
     """The items' vectors after this epoch, turned and mirrored to lie on the run's own.
 
     Raises:
@@ -39,12 +39,12 @@ def vectors_after(loaded: Ready, epoch: int, component: str = "") -> Vectors:
     usual, own = components(loaded.model)[0], item_vectors(loaded.model).values
     if component not in ("", usual):
         raise BadInput(f"epochs are kept of the component {usual} alone, not of {component!r}")
-    then = artifact.milestones(run)[epoch]
+    then = artifact.load_snapshots(run)[epoch]
     turn = align(unit(then), unit(own))
     return Vectors(np.asarray(then @ turn, np.float32), usual)
 
 
-def drift_of(loaded: Ready, component: str = "", *, seed: int = 0) -> Drift | None:
+def drift_of(loaded: LoadedRun, component: str = "", *, seed: int = 0) -> Drift | None:
     """How the items moved while the run learnt; None where no two epochs of this were kept."""
     from core.embed import components, drift
 
@@ -52,7 +52,7 @@ def drift_of(loaded: Ready, component: str = "", *, seed: int = 0) -> Drift | No
     if len(run.epochs) < 2 or component not in ("", components(loaded.model)[0]):
         return None
     assert run.own_epoch is not None, "it has epochs"
-    return drift(artifact.milestones(run), run.own_epoch, seed=seed)
+    return drift(artifact.load_snapshots(run), run.own_epoch, seed=seed)
 
 
 def drift_told(drift: Drift, ids: Array, labels: Sequence[str]) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def drift_told(drift: Drift, ids: Array, labels: Sequence[str]) -> dict[str, Any
     return {"steps": steps, "moved": moved}
 
 
-def laid_out_from(
+def continue_map(
     start: Array, vectors: Array, *, seed: int = 0, on_step: OnStep | None = None
 ) -> Floats:
     """A map (N, d) of these vectors (N, D) begun from another one of the same things.

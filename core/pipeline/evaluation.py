@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.data.store import Workspace
 from core.errors import BadInput, Corrupt
-from core.pipeline.loaded_run import ready
+from core.pipeline.loaded_run import load_run
 from core.pipeline.training import OnStage, silent, split_as
 from core.runs import artifact
 from core.runs.artifact import Run
@@ -52,8 +52,8 @@ def evaluate(
             "on: train with leave-last-out or by-time"
         )
     say("load", None)
-    loaded = ready(workspace, run, device=device)
-    data = loaded.dataset
+    loaded = load_run(workspace, run, device=device)
+    data = loaded.load_dataset()
     parts = split_as(data, run.config)
     if parts.fingerprint != run.meta["split"]["fingerprint"] or parts.test is None:
         raise Corrupt(f"run {run.id} was split by another version of Recscope: train it again")

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.errors import BadInput, NotFound
-from core.pipeline.loaded_run import Ready, whom
+from core.pipeline.loaded_run import LoadedRun, queries_for
 from core.types import PAD, Array, Ints, Queries
 
 if TYPE_CHECKING:
     from core.explain import Explanation
 
 
-def history_of(loaded: Ready, user: object) -> Queries:
+def history_of(loaded: LoadedRun, user: object) -> Queries:
     """What a person of the dataset did, as a stranger's (users = -1): what is explained.
 
     Raises:
@@ -23,10 +23,10 @@ def history_of(loaded: Ready, user: object) -> Queries:
     """
     from core.explain.attribution import anonymous
 
-    return anonymous(whom(loaded, users=[user])[1])
+    return anonymous(queries_for(loaded, users=[user])[1])
 
 
-def codes_of(loaded: Ready, ids: Sequence[object]) -> Ints:
+def item_codes(loaded: LoadedRun, ids: Sequence[object]) -> Ints:
     """The codes (T,) of these items.
 
     Raises:
@@ -43,7 +43,7 @@ def codes_of(loaded: Ready, ids: Sequence[object]) -> Ints:
     return codes
 
 
-def places(loaded: Ready, query: Queries) -> Ints:
+def ranked_items(loaded: LoadedRun, query: Queries) -> Ints:
     """The items that `recommend` gives this one history, best first: all but its own."""
     from core.recommend.top_k import recommend
 
@@ -52,8 +52,8 @@ def places(loaded: Ready, query: Queries) -> Ints:
     return np.extract(found != PAD, found)
 
 
-def explained(
-    loaded: Ready, query: Queries, items: Array, *, against: int | None = None, seed: int = 0
+def explain_items(
+    loaded: LoadedRun, query: Queries, items: Array, *, against: int | None = None, seed: int = 0
 ) -> Explanation:
     """Why these items (codes) get their scores for this one history; see core.explain.explain.
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.pipeline.explaining import places
-from core.pipeline.labels import Names
-from core.pipeline.loaded_run import Ready
+from core.pipeline.explaining import ranked_items
+from core.pipeline.labels import Labels
+from core.pipeline.loaded_run import LoadedRun
 from core.types import PAD, Queries
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def told(
-    loaded: Ready, query: Queries, found: Explanation, *, user: object = None
+    loaded: LoadedRun, query: Queries, found: Explanation, *, user: object = None
 ) -> list[dict[str, Any]]:
     """Each item's explanation as JSON.
 
@@ -32,10 +32,10 @@ def told(
         no item_id. Of a contrast score, base and values are those of the item less those of
         `against`.
     """
-    names = Names(loaded)
+    names = Labels(loaded)
     extra = [] if found.against is None else [found.against]
     labels = names.labels(np.concatenate([query.items, found.items, extra]).astype(np.int64))
-    ranks = {code: rank for rank, code in enumerate(places(loaded, query).tolist(), 1)}
+    ranks = {code: rank for rank, code in enumerate(ranked_items(loaded, query).tolist(), 1)}
     known_by = names.known_by(found.items)
     events = _events(names, query, found, labels)
     return [
@@ -63,19 +63,19 @@ def told(
     ]
 
 
-def attributes(loaded: Ready, query: Queries, item: int) -> dict[str, Any] | None:
+def attributes(loaded: LoadedRun, query: Queries, item: int) -> dict[str, Any] | None:
     """What its id and each of its attributes are worth to one item: base + Σ values = score.
 
     Returns:
         {base, parts: [{kind, name, value}], gap, evaluations}, see core.explain.parts; None where
         the model knows items as wholes, or what is known of them went with the dataset.
     """
-    from core.explain.parts import explain_parts, heard
+    from core.explain.parts import explain_parts, readable_parts
 
-    if Names(loaded).info is None:
+    if Labels(loaded).info is None:
         return None
-    features = loaded.dataset.item_features
-    if not heard(loaded.model, features):
+    features = loaded.load_dataset().item_features
+    if not readable_parts(loaded.model, features):
         return None
     found = explain_parts(loaded.model, query, item, features, n_items=len(loaded.items))
     pairs = zip(found.parts, found.values.tolist(), strict=True)
@@ -88,19 +88,19 @@ def attributes(loaded: Ready, query: Queries, item: int) -> dict[str, Any] | Non
     }
 
 
-def _rank_without(loaded: Ready, query: Queries, item: int) -> int:
-    from core.explain.item_rank import Standings
+def _rank_without(loaded: LoadedRun, query: Queries, item: int) -> int:
+    from core.explain.item_rank import ItemRanks
 
     nothing = np.zeros((1, len(query.items)), bool)
-    return int(Standings(loaded.model, query, item, len(loaded.items))(nothing).ranks[0])
+    return int(ItemRanks(loaded.model, query, item, len(loaded.items))(nothing).ranks[0])
 
 
-def _item(loaded: Ready, labels: dict[int, str], code: int) -> dict[str, Any]:
+def _item(loaded: LoadedRun, labels: dict[int, str], code: int) -> dict[str, Any]:
     return {"item": loaded.items.ids[[code]].tolist()[0], "label": labels[code]}
 
 
 def _events(
-    names: Names, query: Queries, found: Explanation, labels: dict[int, str]
+    names: Labels, query: Queries, found: Explanation, labels: dict[int, str]
 ) -> list[dict[str, Any]]:
     """What is known of each player: an event of the history, or the oldest of very many."""
     ids = names.loaded.items.decode(query.items).tolist()
@@ -137,7 +137,7 @@ def _players(events: list[dict[str, Any]], one: Explanation) -> list[dict[str, A
     return players
 
 
-def _components(loaded: Ready, found: Explanation, place: int) -> list[dict[str, Any]]:
+def _components(loaded: LoadedRun, found: Explanation, place: int) -> list[dict[str, Any]]:
     """What each component of a fusion adds, by the history (value) and without any (base)."""
     from core.models import MODELS
 

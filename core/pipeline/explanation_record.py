@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.data.durable import now, write_text_atomically
-from core.pipeline.labels import Names
-from core.pipeline.loaded_run import Ready
+from core.data.durable import utc_now, write_text_atomically
+from core.pipeline.labels import Labels
+from core.pipeline.loaded_run import LoadedRun
 from core.runs.identity import code_version, explanations_digest
 from core.types import PAD, Array, Queries
 
@@ -25,8 +25,8 @@ FORMAT, VERSION = "recscope explanation", 1
 COLUMNS = {"time": "times", "value": "values", "event": "events", "platform": "platforms"}
 
 
-def document(
-    loaded: Ready,
+def explanation_document(
+    loaded: LoadedRun,
     query: Queries,
     found: Explanation,
     *,
@@ -51,16 +51,16 @@ def document(
     """
     from core.explain.attribution import PER_PLAYER
 
-    names = Names(loaded)
+    names = Labels(loaded)
     labels = names.labels(np.concatenate([query.items, found.items]).astype(np.int64))
     content = {
         "format": FORMAT,
         "format_version": VERSION,
-        "created": now(),
+        "created": utc_now(),
         "replay": "recscope explain --replay FILE",
         "run": _run(loaded),
         "dataset": _dataset(names),
-        "code": code(),
+        "code": code_versions(),
         "device": device_of(loaded),
         "user": _user(user, hash_user),
         "history": _history(loaded, query, labels),
@@ -85,21 +85,21 @@ def export(path: Path, document: Mapping[str, Any]) -> None:
     write_text_atomically(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
-def _run(loaded: Ready) -> dict[str, Any]:
+def _run(loaded: LoadedRun) -> dict[str, Any]:
     run = loaded.run
     kept = ("artifact_hash", "sha256", "code_version", "split", "machine")
     about = {"id": run.id, "name": run.name, "model": run.config.model, "seed": run.config.seed}
     return about | {key: run.meta[key] for key in kept}
 
 
-def _dataset(names: Names) -> dict[str, Any]:
+def _dataset(names: Labels) -> dict[str, Any]:
     run, info = names.loaded.run, names.info
     about = {"id": run.config.dataset, "name": run.dataset_name}
     return about | ({key: info.meta[key] for key in ("sha256", "files")} if info else {})
 
 
 @cache
-def code() -> dict[str, str]:
+def code_versions() -> dict[str, str]:
     """The versions of what computes: Recscope's data and models, core.explain, and its tools."""
     import torch
 
@@ -112,7 +112,7 @@ def code() -> dict[str, str]:
     }
 
 
-def device_of(loaded: Ready) -> str:
+def device_of(loaded: LoadedRun) -> str:
     """Where the run's model computes: "cpu" or "cuda"."""
     import torch
 
@@ -130,7 +130,7 @@ def _user(user: object, hashed: bool) -> dict[str, Any] | None:
     return {"sha256": sha256} if hashed else {"id": str(user), "sha256": sha256}
 
 
-def _history(loaded: Ready, query: Queries, labels: Mapping[int, str]) -> dict[str, Any]:
+def _history(loaded: LoadedRun, query: Queries, labels: Mapping[int, str]) -> dict[str, Any]:
     """The columns of the history, oldest event first; codes of events and platforms."""
     return {
         "item_id": loaded.items.decode(query.items).tolist(),

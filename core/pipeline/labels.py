@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.errors import NotFound
-from core.pipeline.loaded_run import Ready
+from core.pipeline.loaded_run import LoadedRun
 from core.pipeline.training import split_as
 from core.types import Array, Ints, Recommender
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Names:
+class Labels:
     """What people call the items and events of a run; without its dataset only the ids are left."""
 
-    loaded: Ready
+    loaded: LoadedRun
 
     @cached_property
     def info(self) -> DatasetInfo | None:
@@ -66,7 +66,7 @@ class Names:
         counts = self.taken
         if counts is None:
             return None
-        data, model = self.loaded.dataset, self.loaded.model
+        data, model = self.loaded.load_dataset(), self.loaded.model
         described = data.item_features is not None and _reads_content(model)
         unseen = "content" if described else "nothing"
         return ["events" if counts[item] else unseen for item in items]
@@ -76,9 +76,9 @@ class Names:
         """How many events of each item the model learnt from, (I,); None without the dataset."""
         if self.info is None:
             return None
-        log = split_as(self.loaded.dataset, self.loaded.run.config)
+        log = split_as(self.loaded.load_dataset(), self.loaded.run.config)
         refit = getattr(self.loaded.model.config, "refit", True)
-        learnt = (log.known if refit else log.train).items
+        learnt = (log.train_and_validation if refit else log.train).items
         return np.bincount(learnt, minlength=len(self.loaded.items))
 
 

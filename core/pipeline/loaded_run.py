@@ -31,7 +31,7 @@ _BLOCK_ROWS = 1_000_000  # recommendations made before some are written
 
 
 @dataclass(frozen=True, eq=False)
-class Ready:
+class LoadedRun:
     """A run that is loaded and can answer: the model, its catalogue, its dataset."""
 
     workspace: Workspace
@@ -39,9 +39,12 @@ class Ready:
     model: Recommender
     items: Vocab
 
+    def load_dataset(self) -> Dataset:
+        """The dataset that the run learnt from, read once; its items are the run's."""
+        return self._dataset
+
     @cached_property
-    def dataset(self) -> Dataset:
-        """The dataset that the run learnt from; its items are the run's."""
+    def _dataset(self) -> Dataset:
         from core.data import dataset
 
         data = dataset.load(self.workspace.dataset(self.run.config.dataset))
@@ -59,15 +62,15 @@ class Ready:
         """
         from core.recommend.rerank import Reranker
 
-        data = self.dataset
+        data = self.load_dataset()
         events = data.interactions.items if consumed is None else consumed
         return Reranker.of(how, self.model, data.item_features, events)
 
 
-def ready(workspace: Workspace, run: Run, *, device: str = "auto") -> Ready:
+def load_run(workspace: Workspace, run: Run, *, device: str = "auto") -> LoadedRun:
     """The run, loaded and checked, to be asked as often as one likes."""
-    model, items = artifact.load(run, device=settle_device(device))
-    return Ready(workspace, run, model, items)
+    model, items = artifact.load_model(run, device=settle_device(device))
+    return LoadedRun(workspace, run, model, items)
 
 
 def recommend(
@@ -84,15 +87,15 @@ def recommend(
     """user_id, item_id, rank (from 1), score: the k best for each person; see recommendations."""
     import pandas as pd
 
-    loaded = ready(workspace, run, device=device)
-    people, queries = whom(loaded, users=users, histories=histories)
+    loaded = load_run(workspace, run, device=device)
+    people, queries = queries_for(loaded, users=users, histories=histories)
     reranker = loaded.reranker(rerank) if rerank else None
     blocks = recommendations(loaded, people, queries, k=k, hide_seen=hide_seen, reranker=reranker)
     return pd.concat(list(blocks), ignore_index=True)
 
 
-def whom(
-    loaded: Ready, *, users: Sequence[object] | None = None, histories: Path | None = None
+def queries_for(
+    loaded: LoadedRun, *, users: Sequence[object] | None = None, histories: Path | None = None
 ) -> tuple[Any, Queries]:
     """The ids (B,) of those to recommend for, and what each did, as queries.
 
@@ -107,9 +110,9 @@ def whom(
     """
     if histories is not None:
         return _strangers(loaded, histories)
-    known = loaded.dataset.users
+    known = loaded.load_dataset().users
     if users is None:
-        return known.ids, loaded.dataset.interactions.queries()
+        return known.ids, loaded.load_dataset().interactions.queries()
     asked = list(dict.fromkeys(map(str, users)))
     codes = known.encode(asked)
     unknown = [name for name, code in zip(asked, codes, strict=True) if code == PAD]
@@ -120,10 +123,10 @@ def whom(
             f"{some}; it has ids such as {', '.join(map(str, known.ids[:3]))}, and people whom it "
             "does not know come with --histories"
         )
-    return known.decode(codes), loaded.dataset.interactions.queries(codes)
+    return known.decode(codes), loaded.load_dataset().interactions.queries(codes)
 
 
-def _strangers(loaded: Ready, path: Path) -> tuple[Any, Queries]:
+def _strangers(loaded: LoadedRun, path: Path) -> tuple[Any, Queries]:
     from core.data.dataset import histories, kinds
 
     weights: dict[str, float] = {}
@@ -141,7 +144,7 @@ def _strangers(loaded: Ready, path: Path) -> tuple[Any, Queries]:
 
 
 def recommendations(
-    loaded: Ready,
+    loaded: LoadedRun,
     people: Any,
     queries: Queries,
     *,

@@ -13,8 +13,8 @@ import numpy as np
 from core.data.durable import sha256_file
 from core.data.store import Workspace
 from core.errors import BadInput, Corrupt, NotFound
-from core.pipeline.explanation_record import COLUMNS, FORMAT, VERSION, code, seal
-from core.pipeline.loaded_run import Ready, ready
+from core.pipeline.explanation_record import COLUMNS, FORMAT, VERSION, code_versions, seal
+from core.pipeline.loaded_run import LoadedRun, load_run
 from core.runs import artifact
 from core.runs.artifact import Run
 from core.runs.config import settle_device
@@ -56,7 +56,7 @@ def replay(workspace: Workspace, path: Path, *, run: Run | None = None) -> dict[
     differs = [*record.changes(run)]
     result = {"ok": False, "run": run.id, "largest_difference": None, "moved": None}
     try:
-        loaded = ready(workspace, run, device=record.device)
+        loaded = load_run(workspace, run, device=record.device)
     except Corrupt:
         return {**result, "differs": [*differs, *_damaged(run)]}
     unknown = record.unknown(loaded.items)
@@ -87,15 +87,15 @@ def _damaged(run: Run) -> Iterator[Change]:
             yield {"what": name, "then": then, "now": now}
 
 
-def _again(loaded: Ready, record: Record) -> Explanation:
+def _again(loaded: LoadedRun, record: Record) -> Explanation:
     """The explanation after as many evaluations as it had, or the last if there were never so many.
 
     When a sampled one is good enough can hang on the last digit of another machine.
     """
-    from core.explain import refined
+    from core.explain import refine
 
     against = None if record.against is None else int(loaded.items.encode([record.against])[0])
-    steps = refined(
+    steps = refine(
         loaded.model,
         record.query(loaded.items),
         loaded.items.encode(record.items),
@@ -220,7 +220,7 @@ class Record:
         for name, now in run.meta["sha256"].items():
             pairs[name] = (then["run"]["sha256"].get(name), now)
         pairs["code_version"] = (then["run"]["code_version"], run.meta["code_version"])
-        pairs |= {name: (then["code"].get(name), now) for name, now in code().items()}
+        pairs |= {name: (then["code"].get(name), now) for name, now in code_versions().items()}
         pairs["device"] = (then["device"], self.device)
         for what, (old, new) in pairs.items():
             if old != new:

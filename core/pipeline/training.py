@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.data.durable import now, read_json
+from core.data.durable import read_json, utc_now
 from core.data.store import Workspace
 from core.errors import Corrupt
 from core.runs import artifact
@@ -18,12 +18,12 @@ from core.runs.config import model_class, model_config, run_id
 from core.types import (
     Array,
     Features,
+    KeepsSnapshots,
     OnEpoch,
-    Remembering,
+    ReportsFindings,
     Resumable,
     RunConfig,
     Split,
-    Telling,
     TrainData,
 )
 
@@ -79,7 +79,7 @@ def fit(
 
     say = on_stage or silent
     name = None if name is None else artifact.checked_name(name)
-    if found := stored(workspace, config, name):
+    if found := finished_run(workspace, config, name):
         return found
     began = time.perf_counter()
     info = workspace.dataset(config.dataset)
@@ -89,29 +89,31 @@ def fit(
     say("split", None)
     parts = split_as(data, config)
     items, users, embeddings = features_of(workspace, data, config, say)
-    components = artifact.components(workspace, config, data.items)
+    components = artifact.load_components(workspace, config, data.items)
     say("fit", None)
     model = kind(model_config(config.model, config.params))
     if isinstance(model, Resumable):
         model.resume_at(artifact.Checkpoints(workspace, run_id(config)))
     model.fit(
-        TrainData(parts.train, items, users, parts.validation, parts.known, components),
+        TrainData(
+            parts.train, items, users, parts.validation, parts.train_and_validation, components
+        ),
         rng=np.random.default_rng(config.seed),
         device=config.device,
         on_epoch=on_epoch,
     )
     state = model.state()
-    milestones, epochs = dict[int, Array](), dict[str, Any]()
-    if isinstance(model, Remembering) and (milestones := dict(model.milestones)):
-        epochs = {"kept": [*milestones], "own": model.best_epoch}
+    snapshots, epochs = dict[int, Array](), dict[str, Any]()
+    if isinstance(model, KeepsSnapshots) and (snapshots := dict(model.snapshots)):
+        epochs = {"kept": [*snapshots], "own": model.best_epoch}
     say("save", None)
-    return artifact.save(
+    return artifact.save_run(
         workspace,
         run_id(config),
         config,
         state,
         data.items,
-        milestones,
+        snapshots,
         name=name or config.model,
         dataset_name=info.name,
         created=_created(workspace, config),
@@ -125,7 +127,7 @@ def fit(
         },
         embeddings=embeddings,
         machine=_machine(config.device),
-        findings=model.findings() if isinstance(model, Telling) else {},
+        findings=model.findings() if isinstance(model, ReportsFindings) else {},
         epochs=epochs,
     )
 
@@ -134,13 +136,13 @@ def features_of(
     workspace: Workspace, data: Dataset, config: RunConfig, say: OnStage
 ) -> tuple[Features | None, Features | None, dict[str, Any]]:
     """Of items and users what this model reads, and what became of texts and images."""
-    from core.data.features.embeddings import embedded
+    from core.data.features.embeddings import embed_items
 
     if not model_class(config.model).needs_features:
         return None, None, {}
     if config.features:
         say("embed", None)
-    items, told = embedded(
+    items, told = embed_items(
         workspace, data, config.features, config.device, lambda share: say("embed", share)
     )
     return items, data.user_features, told
@@ -150,7 +152,7 @@ def silent(stage: str, progress: float | None = None) -> None:
     """Nobody listens."""
 
 
-def stored(workspace: Workspace, config: RunConfig, name: str | None) -> Run | None:
+def finished_run(workspace: Workspace, config: RunConfig, name: str | None) -> Run | None:
     """The finished run of this config, under the name asked for; None if damaged or not there."""
     found = artifact.open_run(workspace, run_id(config))
     if found is None:
@@ -159,21 +161,21 @@ def stored(workspace: Workspace, config: RunConfig, name: str | None) -> Run | N
         artifact.verify(found)
     except Corrupt:
         return None
-    return artifact.rename(workspace, found.id, name) if name else found
+    return artifact.rename_run(workspace, found.id, name) if name else found
 
 
 def split_as(data: Dataset, config: RunConfig) -> Split:
     """The split of this run, the same every time."""
-    from core.data.split import split
+    from core.data.split import split_log
 
     validation = model_class(config.model).needs_validation
-    return split(data.interactions, config.split, validation=validation)
+    return split_log(data.interactions, config.split, validation=validation)
 
 
 def _created(workspace: Workspace, config: RunConfig) -> str:
     """When a job asked for this run, or now."""
     spec = read_json(workspace.runs_folder / run_id(config) / "run.json") or {}
-    return str(spec.get("created") or now())
+    return str(spec.get("created") or utc_now())
 
 
 def _machine(device: str) -> dict[str, str]:

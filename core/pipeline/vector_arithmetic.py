@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from core.pipeline.embedding import Near
-from core.pipeline.explaining import codes_of
-from core.pipeline.labels import Names
+from core.pipeline.embedding import Neighbourhood
+from core.pipeline.explaining import item_codes
+from core.pipeline.labels import Labels
 from core.types import Array, Ints
 
 PROFILED, OF = 50, 20  # nearest that are looked at for what stands out; at most every 20th item
 
 
-def toward(
-    near: Near,
+def combined_neighbours(
+    near: Neighbourhood,
     like: Sequence[object],
     less: Sequence[object] = (),
     *,
@@ -45,17 +45,17 @@ def toward(
         NotFound: an id that the run does not know.
         BadInput: the model has no vectors, or as core.embed.toward.
     """
-    from core.embed import toward as find
+    from core.embed import combined_neighbours as find
     from core.embed.vector_arithmetic import WEIGHT
 
     loaded, weight = near.loaded, WEIGHT if weight is None else weight
-    sides = [list(dict.fromkeys(codes_of(loaded, ids).tolist())) for ids in (like, less)]
+    sides = [list(dict.fromkeys(item_codes(loaded, ids).tolist())) for ids in (like, less)]
     profiled = max(k, min(PROFILED, len(loaded.items) // OF))
     found = find(
         near.search, *sides, k=profiled, weight=weight, called=loaded.items.ids.__getitem__
     )
     named, best = [*sides[0], *sides[1]], found.items[:k].tolist()
-    labels = Names(loaded).labels(np.array([*named, *best]))
+    labels = Labels(loaded).labels(np.array([*named, *best]))
     ids = dict(zip(labels, loaded.items.ids[list(labels)].tolist(), strict=True))
     told = {code: {"item": ids[code], "label": label} for code, label in labels.items()}
     answers = [
@@ -83,7 +83,7 @@ def toward(
     }
 
 
-def _terms(near: Near, items: Ints) -> list[dict[str, Any]]:
+def _terms(near: Neighbourhood, items: Ints) -> list[dict[str, Any]]:
     """What these have more of than all items."""
     from core.embed import over_represented
 

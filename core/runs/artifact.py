@@ -54,17 +54,17 @@ def plan(
     Raises:
         BadInput: an unknown name or a value out of range, or components of other data.
     """
-    from core.data.features.embeddings import settled
+    from core.data.features.embeddings import resolve_encoders
 
     info = workspace.dataset(dataset_ref)
-    chosen = settled(features or {}, info.meta["item_columns"])
-    made = config.plan(
+    chosen = resolve_encoders(features or {}, info.meta["item_columns"])
+    made = config.checked_config(
         info.id, model, params, split=split, seed=seed, device=device, features=chosen
     )
     if "components" not in made.params:
         return made
     refs = [ref.strip() for ref in made.params["components"].split(",") if ref.strip()]
-    parts = {part.id: part for part in (run(workspace, ref) for ref in refs)}
+    parts = {part.id: part for part in (find_run(workspace, ref) for ref in refs)}
     for part in parts.values():
         if (part.config.dataset, part.config.split) != (info.id, split):
             raise BadInput(
@@ -100,11 +100,11 @@ def _told(features: Mapping[str, str]) -> str:
     return ", ".join(said) or "no encoder"
 
 
-def components(workspace: Workspace, made: RunConfig, items: Vocab) -> dict[str, Recommender]:
+def load_components(workspace: Workspace, made: RunConfig, items: Vocab) -> dict[str, Recommender]:
     """The fitted models of the runs that a fusion of this config consists of, by run id."""
     found = {}
     for ident in filter(None, made.params.get("components", "").split(",")):
-        found[ident], own = load(run(workspace, ident), device=made.device)
+        found[ident], own = load_model(find_run(workspace, ident), device=made.device)
         if not np.array_equal(own.ids, items.ids):
             raise Corrupt(f"run {ident} knows other items than its dataset has: train it again")
     return found
@@ -171,13 +171,13 @@ class Run:
         return pd.read_parquet(path) if path.exists() else None
 
 
-def save(
+def save_run(
     workspace: Workspace,
     run_id: str,
     config: RunConfig,
     state: Mapping[str, Array],
     items: Vocab,
-    milestones: Mapping[int, Array] | None = None,
+    snapshots: Mapping[int, Array] | None = None,
     **facts: Any,
 ) -> Run:
     """Writes what a model learnt; the run exists from the moment this returns, and not before.
@@ -188,7 +188,7 @@ def save(
         config: What was trained.
         state: The model's whole state.
         items: The catalogue: item ids in code order.
-        milestones: The items' vectors (I, D) after a few epochs, by epoch.
+        snapshots: The items' vectors (I, D) after a few epochs, by epoch.
         facts: What else run.json says: name, dataset_name, created, seconds, tie rate, …
     """
     import pyarrow as pa
@@ -206,9 +206,9 @@ def save(
     with _written_whole(workspace, folder / VOCAB) as path:
         pq.write_table(pa.table({"item_id": ids}), path)
     written = [WEIGHTS, VOCAB]
-    if milestones:
+    if snapshots:
         with _written_whole(workspace, folder / EPOCHS) as path:
-            save_file({str(at): np.asarray(v, order="C") for at, v in milestones.items()}, path)
+            save_file({str(at): np.asarray(v, order="C") for at, v in snapshots.items()}, path)
         written.append(EPOCHS)
     hashes = {name: sha256_file(folder / name) for name in written}
     meta = {
@@ -277,7 +277,7 @@ def save_metrics(
     write_json_atomically(run.folder / METRICS, dict(metrics))
 
 
-def load(run: Run, *, device: str = "cpu") -> tuple[Recommender, Vocab]:
+def load_model(run: Run, *, device: str = "cpu") -> tuple[Recommender, Vocab]:
     """The model as it was after fit, and the item ids in code order; every file is checked first.
 
     Raises:
@@ -300,7 +300,7 @@ def load(run: Run, *, device: str = "cpu") -> tuple[Recommender, Vocab]:
     return model, Vocab(ids)
 
 
-def milestones(run: Run) -> dict[int, Array]:
+def load_snapshots(run: Run) -> dict[int, Array]:
     """The items' vectors (I, D) after each of the run's epochs that were kept, rising; or none."""
     from safetensors.numpy import load_file
 
@@ -324,7 +324,7 @@ def verify(run: Run) -> None:
             )
 
 
-def runs(workspace: Workspace) -> list[Run]:
+def list_runs(workspace: Workspace) -> list[Run]:
     """All finished runs, newest first."""
     found = (open_run(workspace, folder.name) for folder in workspace.runs_folder.glob("[!.]*"))
     return sorted((r for r in found if r), key=lambda r: (r.created, r.id), reverse=True)
@@ -337,14 +337,14 @@ def open_run(workspace: Workspace, run_id: str) -> Run | None:
     return Run(run_id, folder, meta) if meta and "artifact_hash" in meta else None
 
 
-def run(workspace: Workspace, ref: str) -> Run:
+def find_run(workspace: Workspace, ref: str) -> Run:
     """The run of this id, name (the newest that bears it) or unique beginning of an id.
 
     Raises:
         NotFound: there is none; the sentence names what there is.
         BadInput: several ids begin so.
     """
-    known = runs(workspace)
+    known = list_runs(workspace)
     for found in known:
         if found.id == ref:
             return found
@@ -365,9 +365,9 @@ def run(workspace: Workspace, ref: str) -> Run:
     return matches[0]
 
 
-def rename(workspace: Workspace, run_id: str, name: str) -> Run:
+def rename_run(workspace: Workspace, run_id: str, name: str) -> Run:
     """The run under another name."""
-    found = run(workspace, run_id)
+    found = find_run(workspace, run_id)
     meta = {**found.meta, "name": checked_name(name)}
     write_json_atomically(found.folder / "run.json", meta)
     return Run(found.id, found.folder, meta)
@@ -381,9 +381,9 @@ def checked_name(name: str) -> str:
     return name
 
 
-def delete(workspace: Workspace, run_id: str) -> None:
+def delete_run(workspace: Workspace, run_id: str) -> None:
     """Removes a run; it is out of sight before the first of its files goes."""
-    folder = run(workspace, run_id).folder
+    folder = find_run(workspace, run_id).folder
     with workspace.scratch() as scratch:
         folder.rename(scratch / folder.name)
 

@@ -11,16 +11,14 @@ from typing import Any, get_type_hints
 
 from core.errors import BadInput, NotFound
 from core.runs.identity import runs_digest
-from core.types import Recommender, RunConfig
-
-DEVICES = ("auto", "cpu", "cuda")
+from core.types import DEVICES, Recommender, RunConfig
 
 _SWITCH = {"true": True, "yes": True, "on": True, "1": True}
 _SWITCH |= {"false": False, "no": False, "off": False, "0": False}
 _NAMES = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
-def plan(
+def checked_config(
     dataset: str,
     model: str,
     params: Mapping[str, Any] | Iterable[str] = (),
@@ -104,7 +102,7 @@ def model_config(model: str, params: Mapping[str, Any] | Iterable[str]) -> Any:
     known = {field.name: field for field in fields(config)}
     hints = get_type_hints(config)
     values = {}
-    for name, given in parameters(params).items():
+    for name, given in parse_params(params).items():
         if name not in known:
             raise BadInput(
                 f"{model} has no parameter {name!r}: "
@@ -114,7 +112,7 @@ def model_config(model: str, params: Mapping[str, Any] | Iterable[str]) -> Any:
     return config(**values)
 
 
-def describe(model: str) -> list[dict[str, Any]]:
+def describe_settings(model: str) -> list[dict[str, Any]]:
     """The parameters of a model: name, type, default, help, and min, max, step, choices if any."""
     config = model_class(model).Config
     hints = get_type_hints(config)
@@ -129,7 +127,7 @@ def describe(model: str) -> list[dict[str, Any]]:
     ]
 
 
-def parameters(params: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
+def parse_params(params: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
     """Parameters by name, from a mapping or from "key=value" texts.
 
     >>> parameters(["l2=5", "decay=0.6"])

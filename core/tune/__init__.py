@@ -4,7 +4,15 @@ A search is a job like a training (jobs/). It lies in `searches/<id>/` of the wo
 where it was when it is started again, and ends with a run of the best settings.
 """
 
-from core.tune.search import Search, plan, prepare, results, start
+from core.tune.search import Search, finished_searches, plan_search, prepare_search, start_search
 from core.tune.space import INSTEAD, SPACES
 
-__all__ = ["INSTEAD", "SPACES", "Search", "plan", "prepare", "results", "start"]
+__all__ = [
+    "INSTEAD",
+    "SPACES",
+    "Search",
+    "finished_searches",
+    "plan_search",
+    "prepare_search",
+    "start_search",
+]

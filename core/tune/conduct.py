@@ -24,7 +24,7 @@ from core.tune.trials import Trials
 from core.types import Holdout, OnEpoch, TrainData
 
 
-def conduct(
+def run_search(
     workspace: Workspace, search: Search, report: Report, on_stage: OnStage
 ) -> dict[str, Any]:
     """Makes the trials that are still to be made, keeps the best, and says what was found.
@@ -71,14 +71,14 @@ class _Bench:
     def _data(self) -> tuple[TrainData, Holdout]:
         """What a trial learns from, and what it is asked; nothing of it is a test event."""
         from core.data import dataset
-        from core.data.split import split
+        from core.data.split import split_log
 
         config = self._search.config
         kind = model_class(config.model)
         self._say("load", None)
         data = dataset.load(self._workspace.dataset(config.dataset))
         self._say("split", None)
-        parts = split(data.interactions, config.split, validation=True)
+        parts = split_log(data.interactions, config.split, validation=True)
         assert parts.validation is not None, "it was asked for"
         items, users, _ = pipeline.features_of(self._workspace, data, config, self._say)
         stop = parts.validation if kind.needs_validation else None

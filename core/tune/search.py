@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from core import jobs
-from core.data.durable import now, read_json, write_json_atomically
+from core.data.durable import read_json, utc_now, write_json_atomically
 from core.data.store import Workspace
 from core.errors import BadInput
 from core.runs import artifact
-from core.runs.config import parameters
+from core.runs.config import parse_params
 from core.runs.identity import code_version, runs_digest
 from core.tune.space import INSTEAD, default_space, domain
 from core.types import RunConfig
@@ -48,7 +48,7 @@ class Search:
         return cls(RunConfig(**spec["config"]), name=spec["run_name"], **asked)
 
 
-def plan(
+def plan_search(
     workspace: Workspace,
     dataset_ref: str,
     model: str,
@@ -86,7 +86,7 @@ def plan(
     """
     if model in INSTEAD:
         raise BadInput(INSTEAD[model])
-    params = parameters(params)
+    params = parse_params(params)
     config = artifact.plan(
         workspace,
         dataset_ref,
@@ -114,9 +114,9 @@ def plan(
     return Search(config, dict(chosen), trials, minutes, name, evaluate)
 
 
-def prepare(workspace: Workspace, search: Search) -> None:
+def prepare_search(workspace: Workspace, search: Search) -> None:
     """Makes the search's folder ready; trials that it has stay."""
-    folder = jobs.emptied(workspace.searches_folder / search.id)
+    folder = jobs.reset_folder(workspace.searches_folder / search.id)
     (folder / "epochs.jsonl").unlink(missing_ok=True)
     info = workspace.dataset(search.config.dataset)
     spec = {
@@ -124,7 +124,7 @@ def prepare(workspace: Workspace, search: Search) -> None:
         "id": search.id,
         "name": search.config.model,
         "dataset_name": info.name,
-        "created": now(),
+        "created": utc_now(),
         "code_version": code_version(),
         "run_name": search.name,
         **{k: v for k, v in asdict(search).items() if k != "name"},
@@ -132,11 +132,11 @@ def prepare(workspace: Workspace, search: Search) -> None:
     write_json_atomically(folder / "search.json", spec)
 
 
-def start(workspace: Workspace, search: Search) -> str:
+def start_search(workspace: Workspace, search: Search) -> str:
     """Starts the search in a process of its own, or carries it on; returns its id at once."""
     words = ["tune", search.config.dataset, "--model", search.config.model]
     folder = workspace.searches_folder / search.id
-    jobs.start_child(workspace, folder, words, lambda: prepare(workspace, search))
+    jobs.start_child(workspace, folder, words, lambda: prepare_search(workspace, search))
     return search.id
 
 
@@ -146,7 +146,7 @@ def finish(folder: Path, result: Mapping[str, Any]) -> None:
     write_json_atomically(folder / "search.json", {**spec, "result": dict(result)})
 
 
-def results(workspace: Workspace, dataset: str) -> list[dict[str, Any]]:
+def finished_searches(workspace: Workspace, dataset: str) -> list[dict[str, Any]]:
     """What each finished search on the dataset of this id found, newest first."""
     specs = [read_json(path) or {} for path in workspace.searches_folder.glob("*/search.json")]
     found = [

@@ -10,7 +10,7 @@ from core.data.store import Workspace
 from core.runs.artifact import Run
 from core.types import Array, Queries
 from dashboard.background import Background, Report
-from dashboard.cache.keeping import MEDIUM, SMALL, answers, under_way
+from dashboard.cache.keeping import MEDIUM, SMALL, cached_background, cached_copy
 from dashboard.cache.runs import loaded
 
 if TYPE_CHECKING:
@@ -21,30 +21,30 @@ if TYPE_CHECKING:
     from core.explain.what_if import Move
 
 
-@answers(SMALL)
+@cached_copy(SMALL)
 def rank(workspace: Workspace, run: Run, query: Queries, item: int) -> int:
     """The place of this item, from 1, among itself and all that the history does not have."""
-    from core.explain.item_rank import Standings
+    from core.explain.item_rank import ItemRanks
 
     ready = loaded(workspace, run)
-    standing = Standings(ready.model, query, item, len(ready.items))
+    standing = ItemRanks(ready.model, query, item, len(ready.items))
     return int(standing(np.ones((1, len(query.items)), bool)).ranks[0])
 
 
-@under_way(SMALL)
+@cached_background(SMALL)
 def refining(
     workspace: Workspace, run: Run, query: Queries, items: tuple[int, ...], against: int | None
 ) -> Background[Explanation]:
     """Why these items, for this history, under way; with `against` why rather than that one."""
-    from core.explain import refined
+    from core.explain import refine
 
     ready = loaded(workspace, run)
     codes = np.array(items, np.int64)
-    steps = refined(ready.model, query, codes, n_items=len(ready.items), against=against)
+    steps = refine(ready.model, query, codes, n_items=len(ready.items), against=against)
     return Background(lambda report: next(steps, None), final=lambda found: found.exact)
 
 
-@answers(SMALL)
+@cached_copy(SMALL)
 def counterfactual(
     workspace: Workspace, run: Run, query: Queries, item: int, k: int, _order: Array
 ) -> Counterfactual:
@@ -55,7 +55,7 @@ def counterfactual(
     return search(ready.model, query, item, n_items=len(ready.items), k=k, order=_order)
 
 
-@answers(SMALL)
+@cached_copy(SMALL)
 def moves(
     workspace: Workspace,
     run: Run,
@@ -73,36 +73,36 @@ def moves(
     return what_if.moves(ready.model, query, after, n_items=len(ready.items), k=k)
 
 
-@answers(SMALL)
+@cached_copy(SMALL)
 def parts(workspace: Workspace, run: Run, query: Queries, item: int) -> Parts | None:
     """Why this item, by what it is made of; None where the model knows items as wholes."""
-    from core.explain.parts import explain_parts, heard
+    from core.explain.parts import explain_parts, readable_parts
 
     ready = loaded(workspace, run)
-    features = ready.dataset.item_features
-    if not heard(ready.model, features):
+    features = ready.load_dataset().item_features
+    if not readable_parts(ready.model, features):
         return None
     return explain_parts(ready.model, query, item, features, n_items=len(ready.items))
 
 
-@answers(SMALL)
+@cached_copy(SMALL)
 def known_by(workspace: Workspace, run: Run, item: int) -> str:
     """By what the run knows this item: "events", else its "content", or "nothing"."""
-    from core.pipeline.labels import Names
+    from core.pipeline.labels import Labels
 
-    found = Names(loaded(workspace, run)).known_by(np.array([item]))
+    found = Labels(loaded(workspace, run)).known_by(np.array([item]))
     return "events" if found is None else found[0]
 
 
-@answers(SMALL)
+@cached_copy(SMALL)
 def ways(workspace: Workspace, run: Run, query: Queries) -> tuple[str, ...]:
     """How this history's events can be grouped; see core.explain.groups."""
     from core.explain import groups
 
-    return groups.ways(query, loaded(workspace, run).dataset.item_features)
+    return groups.ways(query, loaded(workspace, run).load_dataset().item_features)
 
 
-@answers(SMALL)
+@cached_copy(SMALL)
 def groups(
     workspace: Workspace, run: Run, query: Queries, item: int, how: str
 ) -> tuple[tuple[str, ...], Array, Array]:
@@ -110,19 +110,19 @@ def groups(
     from core.explain.groups import explain_groups, group_labels
 
     ready = loaded(workspace, run)
-    data = ready.dataset
+    data = ready.load_dataset()
     labels, names = group_labels(query, how, data.item_features, event_names=data.event_names)
     found = explain_groups(ready.model, query, np.array([item]), labels, n_items=len(ready.items))
     return names, np.bincount(labels, minlength=len(names)), found.values[:, 0]
 
 
-@under_way(MEDIUM)
+@cached_background(MEDIUM)
 def survey(workspace: Workspace, run: Run) -> Background[Overview]:
     """What the run goes by over many users, under way; see core.explain.survey.overview."""
     from core.explain.survey.overview import overview
 
     ready = loaded(workspace, run)
-    data = ready.dataset
+    data = ready.load_dataset()
 
     def ask(report: Report) -> Overview:
         return overview(

@@ -39,22 +39,22 @@ _BY_ID: dict[Any, Any] = {
     DatasetInfo: lambda info: info.id,
     Run: lambda run: (run.id, run.artifact_hash),
     Workspace: lambda workspace: str(workspace.path),
-    "dashboard.map.placement.Placed": lambda placed: placed.identity,
+    "dashboard.map.placement.PlacedItems": lambda placed: placed.identity,
     "dashboard.map.pairs.Pair": lambda pair: pair.identity,
 }
 
 
-def answers(most: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
+def cached_copy(most: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Keeps so many answers; each who asks gets a copy."""
     return st.cache_data(max_entries=most, show_spinner=False, hash_funcs=_BY_ID)
 
 
-def shared(most: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
+def cached_shared(most: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Keeps so many things that all share, and only read."""
     return st.cache_resource(max_entries=most, show_spinner=False, hash_funcs=_BY_ID)
 
 
-def under_way(
+def cached_background(
     most: int,
 ) -> Callable[[Callable[P, Background[T]]], Callable[P, Background[T]]]:
     """Keeps so many answers that are under way or there; what went wrong is tried again."""

@@ -10,46 +10,46 @@ from core.data.store import Workspace
 from core.runs.artifact import Run
 from core.types import Array, Queries
 from dashboard.background import Background
-from dashboard.cache.keeping import MAPS, MEDIUM, answers, shared, under_way
+from dashboard.cache.keeping import MAPS, MEDIUM, cached_background, cached_copy, cached_shared
 from dashboard.cache.runs import loaded
 
 if TYPE_CHECKING:
     from core.embed import Drift, Finding, Step
     from core.embed.clusters import Term
-    from core.embed.selection import Part
-    from dashboard.map.axes import Solid
+    from core.embed.selection import SelectionNumbers
+    from dashboard.map.axes import ThreeAxes
     from dashboard.map.colouring import Colouring
     from dashboard.map.pairs import Likeness, Moved, Pair
-    from dashboard.map.placement import Placed
+    from dashboard.map.placement import PlacedItems
 
 PERSONAL = ("score", "shap")  # colours of the map that are about one person
 
 
-@under_way(MAPS)
+@cached_background(MAPS)
 def placing(
     workspace: Workspace, run: Run, component: str, epoch: int | None = None
-) -> Background[Placed]:
+) -> Background[PlacedItems]:
     """The run's items on their principal axes; begins to work it out on the first call."""
     from dashboard.map.placement import place
 
     return Background(lambda report: place(loaded(workspace, run), component, report, epoch))
 
 
-@under_way(MAPS)
-def arranging(placed: Placed) -> Background[Placed]:
+@cached_background(MAPS)
+def arranging(placed: PlacedItems) -> Background[PlacedItems]:
     """The same on the map that keeps neighbours."""
     from dashboard.map.placement import arrange
 
     return Background(lambda report: arrange(placed, report))
 
 
-@answers(MEDIUM)
-def colouring(placed: Placed, by: str) -> Colouring:
+@cached_copy(MEDIUM)
+def colouring(placed: PlacedItems, by: str) -> Colouring:
     """The points coloured by one of `colourings`."""
     from core.models.common.attributes import attributes, categories
     from dashboard.map.colouring import by_category, by_group, by_number
 
-    features = placed.ready.dataset.item_features
+    features = placed.ready.load_dataset().item_features
     kind, _, name = by.partition(":")
     if kind == "cluster" and placed.groups:
         return by_group(placed.groups.codes, placed.groups.names)
@@ -65,11 +65,11 @@ def colouring(placed: Placed, by: str) -> Colouring:
     return by_number(placed.events, log=True)
 
 
-def colourings(placed: Placed) -> list[str]:
+def colourings(placed: PlacedItems) -> list[str]:
     """What the points can be coloured by, such as "cluster", "attribute:genres", "number:price"."""
     from core.models.common.attributes import attributes, categories
 
-    features = placed.ready.dataset.item_features
+    features = placed.ready.load_dataset().item_features
     block = categories(features)
     named = [f"attribute:{name}" for name in (attributes(block.names) if block else ())]
     if features and features.numeric:
@@ -78,58 +78,58 @@ def colourings(placed: Placed) -> list[str]:
     return [*(["cluster"] if placed.groups else []), *named, "popularity", *moved, *PERSONAL]
 
 
-@answers(MAPS)
-def scored(placed: Placed, user: str) -> Colouring:
+@cached_copy(MAPS)
+def scored(placed: PlacedItems, user: str) -> Colouring:
     """The points coloured by their score for this person of the log; what they took is grey."""
     from core import pipeline
     from core.recommend.top_k import score_blocks
     from dashboard.map.colouring import by_number
 
     ready = placed.ready
-    _, query = pipeline.whom(ready, users=[user])
+    _, query = pipeline.queries_for(ready, users=[user])
     ((_, scores),) = score_blocks(ready.model, query, len(ready.items))
     numbers = scores[0].double().cpu().numpy()
     numbers[query.items] = np.nan
     return by_number(numbers[placed.codes], rest="taken")
 
 
-@answers(MEDIUM)
-def toward(
-    placed: Placed, like: tuple[str, ...], less: tuple[str, ...], weight: float, k: int
+@cached_copy(MEDIUM)
+def combined_neighbours(
+    placed: PlacedItems, like: tuple[str, ...], less: tuple[str, ...], weight: float, k: int
 ) -> dict[str, Any]:
     """The k items most like some and least like others; see core.pipeline.toward."""
     from core import pipeline
 
-    return pipeline.toward(placed.near, like, less, k=k, weight=weight)
+    return pipeline.combined_neighbours(placed.near, like, less, k=k, weight=weight)
 
 
-@answers(MEDIUM)
-def neighbours(placed: Placed, item_id: str, k: int) -> dict[str, Any]:
+@cached_copy(MEDIUM)
+def neighbours(placed: PlacedItems, item_id: str, k: int) -> dict[str, Any]:
     """What is near this item: core.pipeline.Near."""
     return placed.near.of(item_id, k)
 
 
-@answers(MEDIUM)
-def told(placed: Placed) -> list[dict[str, Any]]:
+@cached_copy(MEDIUM)
+def neighbour_accuracy(placed: PlacedItems) -> list[dict[str, Any]]:
     """How well each attribute is told from neighbours."""
     from core.pipeline.embedding import attributes_told
 
     return attributes_told(placed.ready, placed.near.vectors.values)
 
 
-@answers(MEDIUM)
-def diagnosed(placed: Placed) -> list[Finding]:
+@cached_copy(MEDIUM)
+def diagnosed(placed: PlacedItems) -> list[Finding]:
     """Whether the vectors are sound, the gravest first."""
     from core.embed import diagnosis
-    from core.pipeline.labels import Names
+    from core.pipeline.labels import Labels
 
-    found = list(diagnosis(placed.near.vectors.values, Names(placed.ready).taken))
+    found = list(diagnosis(placed.near.vectors.values, Labels(placed.ready).taken))
     if (moved := drifted(placed)) and moved.finding:
         found.append(moved.finding)
     return sorted(found, key=lambda one: -("ok", "warn", "bad").index(one.severity))
 
 
-def drifted(placed: Placed) -> Drift | None:
+def drifted(placed: PlacedItems) -> Drift | None:
     """How the items moved while the run learnt, whichever epoch is shown."""
     ready, near = placed.ready, placed.near
     return (
@@ -137,21 +137,21 @@ def drifted(placed: Placed) -> Drift | None:
     )
 
 
-@answers(MEDIUM)
+@cached_copy(MEDIUM)
 def _drifted(workspace: Workspace, run: Run, component: str) -> Drift | None:
     from core.pipeline import drift_of
 
     return drift_of(loaded(workspace, run), component)
 
 
-def last_step(placed: Placed) -> Step | None:
+def last_step(placed: PlacedItems) -> Step | None:
     """From the kept epoch before to the one that is shown."""
     found, shown = drifted(placed), placed.near.epoch or placed.ready.run.own_epoch
     return next((step for step in found.steps if step.after == shown), None) if found else None
 
 
-@answers(MEDIUM)
-def standing_out(placed: Placed, rows: bytes) -> list[Term]:
+@cached_copy(MEDIUM)
+def standing_out(placed: PlacedItems, rows: bytes) -> list[Term]:
     """What the selected items have more of than all; `rows` as in selection_numbers."""
     from core.embed import over_represented
 
@@ -159,8 +159,8 @@ def standing_out(placed: Placed, rows: bytes) -> list[Term]:
     return [] if known is None else over_represented(_chosen(placed, rows), known)
 
 
-@answers(MEDIUM)
-def for_set(placed: Placed, rows: bytes, most: int, k: int) -> list[int]:
+@cached_copy(MEDIUM)
+def for_set(placed: PlacedItems, rows: bytes, most: int, k: int) -> list[int]:
     """The rows of what goes best with the most popular of the selected, at most so many of them.
 
     They are heard as the history of somebody who took each once; `rows` as in selection_numbers.
@@ -179,38 +179,40 @@ def for_set(placed: Placed, rows: bytes, most: int, k: int) -> list[int]:
     return [int(placed.rows[code]) for code in found if code != PAD]
 
 
-def _chosen(placed: Placed, rows: bytes) -> Array:
+def _chosen(placed: PlacedItems, rows: bytes) -> Array:
     """The mask (N,) that these bits are."""
     return np.unpackbits(np.frombuffer(rows, np.uint8), count=len(placed.codes)).astype(bool)
 
 
-@answers(MEDIUM)
-def selection_numbers(placed: Placed, rows: bytes) -> tuple[Part, Part]:
+@cached_copy(MEDIUM)
+def selection_numbers(
+    placed: PlacedItems, rows: bytes
+) -> tuple[SelectionNumbers, SelectionNumbers]:
     """The selected items' events and users, and the rest's; `rows` is a mask, a bit a row."""
     from core.embed import held_against_rest
 
     chosen = np.zeros(len(placed.codes), bool)
     chosen[placed.codes] = _chosen(placed, rows)
-    return held_against_rest(placed.ready.dataset.interactions, chosen)
+    return held_against_rest(placed.ready.load_dataset().interactions, chosen)
 
 
-@shared(MAPS)
-def solid(placed: Placed) -> Solid:
+@cached_shared(MAPS)
+def solid(placed: PlacedItems) -> ThreeAxes:
     """The items in three axes."""
-    from dashboard.map.axes import solid as found
+    from dashboard.map.axes import three_axes as found
 
     return found(placed)
 
 
-@shared(MAPS)
-def beside(first: Placed, second: Placed) -> Pair | None:
+@cached_shared(MAPS)
+def beside(first: PlacedItems, second: PlacedItems) -> Pair | None:
     """The second map laid on the first; None if they share too few items."""
-    from dashboard.map.pairs import laid
+    from dashboard.map.pairs import lay_on
 
-    return laid(first, second)
+    return lay_on(first, second)
 
 
-@under_way(MAPS)
+@cached_background(MAPS)
 def likeness(spaces: tuple[str, str], _pair: Pair) -> Background[Likeness]:
     """How far a pair's spaces agree; begins to work it out on the first call."""
     from dashboard.map import pairs
@@ -218,9 +220,9 @@ def likeness(spaces: tuple[str, str], _pair: Pair) -> Background[Likeness]:
     return Background(lambda report: pairs.likeness(_pair, report))
 
 
-@answers(MEDIUM)
+@cached_copy(MEDIUM)
 def moved(pair: Pair, rows: bytes, _found: Likeness) -> Moved | None:
     """Where a selection went, by the pair's likeness; `rows` as in selection_numbers."""
     from dashboard.map import pairs
 
-    return pairs.moved(pair, _found, _chosen(pair.first, rows))
+    return pairs.moved_together(pair, _found, _chosen(pair.first, rows))

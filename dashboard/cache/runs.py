@@ -12,11 +12,11 @@ from core.jobs import progress
 from core.runs import artifact
 from core.runs.artifact import Run
 from core.types import Array, Queries
-from dashboard.cache.keeping import MEDIUM, RUNS, SMALL, answers, shared
+from dashboard.cache.keeping import MEDIUM, RUNS, SMALL, cached_copy, cached_shared
 
 if TYPE_CHECKING:
     from core.evaluate.comparison import Comparison
-    from core.pipeline import Ready
+    from core.pipeline import LoadedRun
     from core.recommend.rerank import Rerank
 
 
@@ -27,7 +27,7 @@ def workspace() -> Workspace:
 
 def finished_runs(workspace: Workspace) -> list[Run]:
     """All finished runs, newest first; read afresh, since jobs add to them."""
-    return artifact.runs(workspace)
+    return artifact.list_runs(workspace)
 
 
 def job(workspace: Workspace, run_id: str | None) -> progress.Status | None:
@@ -47,15 +47,15 @@ def model_names() -> list[str]:
     return list(MODELS)
 
 
-@shared(RUNS)
-def loaded(workspace: Workspace, run: Run) -> Ready:
+@cached_shared(RUNS)
+def loaded(workspace: Workspace, run: Run) -> LoadedRun:
     """A run ready to be asked; shared by all sessions, only read."""
     from core import pipeline
 
-    return pipeline.ready(workspace, run)
+    return pipeline.load_run(workspace, run)
 
 
-@answers(SMALL)
+@cached_copy(SMALL)
 def recommendations(
     workspace: Workspace,
     run: Run,
@@ -71,7 +71,7 @@ def recommendations(
     from core import pipeline
 
     ready = loaded(workspace, run)
-    people, asked = pipeline.whom(ready, users=[user])
+    people, asked = pipeline.queries_for(ready, users=[user])
     reranker = ready.reranker(rerank) if rerank else None
     blocks = pipeline.recommendations(
         ready, people, asked, k=k, hide_seen=hide_seen, reranker=reranker
@@ -79,7 +79,7 @@ def recommendations(
     return pd.concat(list(blocks), ignore_index=True).drop(columns="user_id")
 
 
-@answers(MEDIUM)
+@cached_copy(MEDIUM)
 def paired(
     _runs: list[Run], key: tuple[str, ...], baseline: str, metrics: tuple[str, ...]
 ) -> list[Comparison]:
@@ -102,16 +102,16 @@ def paired(
     return compare(per_user, baseline, metrics=shared) if shared else []
 
 
-@answers(SMALL)
-def past(workspace: Workspace, run: Run, user: str) -> Queries:
+@cached_copy(SMALL)
+def history_query(workspace: Workspace, run: Run, user: str) -> Queries:
     """What this user of the log did, as a stranger's history: what explanations are of."""
     from core import pipeline
 
     return pipeline.history_of(loaded(workspace, run), user)
 
 
-@answers(SMALL)
-def first(workspace: Workspace, run: Run, query: Queries, k: int) -> Array:
+@cached_copy(SMALL)
+def first_items(workspace: Workspace, run: Run, query: Queries, k: int) -> Array:
     """The codes of the k best items for this history, at most, without its own."""
     from core.recommend.top_k import recommend
 

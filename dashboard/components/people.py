@@ -48,7 +48,7 @@ def user_box(dataset: DatasetInfo, user: str) -> None:
 
 def length(lengths: Sequence[int]) -> int:
     """The k of the URL, if it is one of these."""
-    return int(state.known("k", [str(n) for n in lengths], "10") or 10)
+    return int(state.one_of("k", [str(n) for n in lengths], "10") or 10)
 
 
 def hides_seen() -> bool:

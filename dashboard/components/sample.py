@@ -29,6 +29,6 @@ def use_sample_data(workspace: Workspace) -> None:
             progress=progress_bar("data.importing"),
         )
         for model in FIRST_MODELS:
-            jobs.start(workspace, info.id, model)
+            jobs.start_training(workspace, info.id, model)
         state.choose_dataset(info.id)
         st.rerun()

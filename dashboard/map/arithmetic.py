@@ -19,7 +19,7 @@ from dashboard.components.explain.words import listed
 from dashboard.components.page import figure, section
 from dashboard.components.people import escaped
 from dashboard.map.items import recommended
-from dashboard.map.placement import Placed
+from dashboard.map.placement import PlacedItems
 from dashboard.state import dark, t
 
 ANSWERS = 10
@@ -33,7 +33,7 @@ TERMS = 6  # told of what stands out
 class Sum:
     """What the URL asks for, and the answer."""
 
-    placed: Placed
+    placed: PlacedItems
     like: tuple[str, ...]
     less: tuple[str, ...]
     weight: float
@@ -69,7 +69,7 @@ class Sum:
             _answer(self.placed, self.found, self.marks, marked=marked)
 
 
-def asked(placed: Placed) -> Sum:
+def asked(placed: PlacedItems) -> Sum:
     """What the URL asks for; ids that the run does not know are taken out of it, and told."""
     sides = []
     for side in ("like", "less"):
@@ -84,7 +84,7 @@ def asked(placed: Placed) -> Sum:
     weight, found, wrong = _weighed(), None, _wrong(placed, like, less)
     if like and not wrong:
         try:
-            found = cache.toward(placed, like, less, weight, ANSWERS)
+            found = cache.combined_neighbours(placed, like, less, weight, ANSWERS)
         except BadInput:  # the rest has been looked at
             wrong = t("embeddings.sum.cancel")
     return Sum(placed, like, less, weight, found, wrong)
@@ -99,7 +99,7 @@ def _weighed() -> float:
     return weight if math.isfinite(weight) and 0 <= weight <= HEAVIEST else WEIGHT
 
 
-def _wrong(placed: Placed, like: Sequence[str], less: Sequence[str]) -> str | None:
+def _wrong(placed: PlacedItems, like: Sequence[str], less: Sequence[str]) -> str | None:
     """Why there can be no answer to this, None if there can be one."""
     if not like and not less:
         return None
@@ -115,13 +115,13 @@ def _wrong(placed: Placed, like: Sequence[str], less: Sequence[str]) -> str | No
     return None
 
 
-def _name(placed: Placed, ident: str) -> str:
+def _name(placed: PlacedItems, ident: str) -> str:
     return escaped(placed.names([placed.row(ident)])[0])
 
 
-def _box(placed: Placed, side: str, chosen: Sequence[str]) -> None:
+def _box(placed: PlacedItems, side: str, chosen: Sequence[str]) -> None:
     """A box of the most popular items, of which several can be taken, and any other be found."""
-    info = placed.ready.dataset.info
+    info = placed.ready.load_dataset().info
     names = {
         ident: name for ident, name in cache.popular_items(info).items() if placed.row(ident) >= 0
     }
@@ -172,7 +172,9 @@ def _weight(weight: float) -> None:
     )
 
 
-def _answer(placed: Placed, found: dict[str, Any], rows: Sequence[int], *, marked: bool) -> None:
+def _answer(
+    placed: PlacedItems, found: dict[str, Any], rows: Sequence[int], *, marked: bool
+) -> None:
     like, less = found["like"], found["less"]
     answers = found["vectors"]
     if not answers:

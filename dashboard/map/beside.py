@@ -20,7 +20,7 @@ from dashboard.components.people import escaped
 from dashboard.map import placement as maps
 from dashboard.map.making import PATIENCE_S, arranged, wait_for
 from dashboard.map.pairs import Likeness, Pair
-from dashboard.map.placement import Placed
+from dashboard.map.placement import PlacedItems
 from dashboard.map.view import go_to, layout_box, layout_label, space_box, space_label
 from dashboard.state import t
 
@@ -63,7 +63,7 @@ def beside_toggle(first: Run, second: Run | None, able: Sequence[Run]) -> None:
     st.toggle(t("embeddings.beside"), key=key, on_change=changed)
 
 
-def pair_with(run: Run, shown: Placed, now: Context, able: Sequence[Run]) -> Pair | None:
+def pair_with(run: Run, shown: PlacedItems, now: Context, able: Sequence[Run]) -> Pair | None:
     """The second map laid on the first, as chosen; None while it is not there, and a sentence.
 
     Args:
@@ -90,17 +90,17 @@ def pair_with(run: Run, shown: Placed, now: Context, able: Sequence[Run]) -> Pai
 
 
 def _laid(
-    placed: Placed,
-    shown: Placed,
+    placed: PlacedItems,
+    shown: PlacedItems,
     now: Context,
     space: st.delta_generator.DeltaGenerator,
     layout: st.delta_generator.DeltaGenerator,
 ) -> Pair | None:
     """With its space and kind of map chosen."""
     same = _title(placed) == _title(shown)
-    asked = state.known("layout", maps.LAYOUTS, maps.LAYOUTS[0]) or maps.LAYOUTS[0]
+    asked = state.one_of("layout", maps.LAYOUTS, maps.LAYOUTS[0]) or maps.LAYOUTS[0]
     other = next(name for name in maps.LAYOUTS if name != asked) if same else asked
-    kind = state.known("beside_layout", maps.LAYOUTS, other) or other
+    kind = state.one_of("beside_layout", maps.LAYOUTS, other) or other
     with space:
         title = t("embeddings.beside.space")
         space_box(placed, space_label(now), name="beside_space", title=title)
@@ -116,11 +116,11 @@ def _laid(
     return pair
 
 
-def _title(placed: Placed) -> tuple[str, str]:
+def _title(placed: PlacedItems) -> tuple[str, str]:
     return placed.ready.run.id, placed.near.vectors.component
 
 
-def _other_space(shown: Placed) -> str:
+def _other_space(shown: PlacedItems) -> str:
     """Of the same run another space, if it has one."""
     from core.embed import components
 
@@ -155,7 +155,7 @@ def _run_box(run: Run, now: Context, able: Sequence[Run]) -> None:
 def titles(pair: Pair, now: Context) -> tuple[str, str]:
     """What both maps are called: their runs, and the space and kind of map where they differ."""
 
-    def parts(placed: Placed) -> tuple[str, str, str]:
+    def parts(placed: PlacedItems) -> tuple[str, str, str]:
         name, space = run_label(placed.ready.run), space_label(now)(placed.near.vectors.component)
         return name, space, layout_label(placed.layout)
 

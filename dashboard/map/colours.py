@@ -16,7 +16,7 @@ from dashboard.components.explain.words import Reasons, sentence
 from dashboard.components.page import link
 from dashboard.components.people import escaped, length, person, user_box
 from dashboard.map.colouring import Colouring, by_share
-from dashboard.map.placement import Placed
+from dashboard.map.placement import PlacedItems
 from dashboard.state import t
 
 POLL = "500ms"
@@ -30,7 +30,7 @@ def colour_label(by: str) -> str:
     return about or t(f"embeddings.colour.{by}")
 
 
-def colouring_of(placed: Placed, by: str) -> Colouring:
+def colouring_of(placed: PlacedItems, by: str) -> Colouring:
     """The points in these colours, as far as they are known by now; `by` as from `of_person`."""
     kind, _, about = by.partition(":")
     if kind == "score":
@@ -40,7 +40,7 @@ def colouring_of(placed: Placed, by: str) -> Colouring:
     return cache.colouring(placed, by)
 
 
-def of_person(placed: Placed, by: str, *, boxed: bool) -> str:
+def of_person(placed: PlacedItems, by: str, *, boxed: bool) -> str:
     """`by` with whom and what it is about, where it is about a person; says what is shown.
 
     Args:
@@ -50,7 +50,7 @@ def of_person(placed: Placed, by: str, *, boxed: bool) -> str:
     """
     if by not in cache.PERSONAL:
         return by
-    info = placed.ready.dataset.info
+    info = placed.ready.load_dataset().info
     user = person(info)
     box, said = (None, st.container()) if boxed else st.columns([3, 8], vertical_alignment="center")
     if box is not None:
@@ -60,13 +60,13 @@ def of_person(placed: Placed, by: str, *, boxed: bool) -> str:
         return _score(placed, user) if by == "score" else _shap(placed, user)
 
 
-def ringed(placed: Placed, by: str, row: int) -> int:
+def ringed(placed: PlacedItems, by: str, row: int) -> int:
     """The row to be ringed: the chosen one, else that of the item that the colours are about."""
     kind, _, about = by.partition(":")
     return placed.row(json.loads(about)[1]) if row < 0 and kind == "shap" else row
 
 
-def _score(placed: Placed, user: str) -> str:
+def _score(placed: PlacedItems, user: str) -> str:
     numbers = cache.scored(placed, user).numbers
     assert numbers is not None, "it is coloured by numbers"
     left = numbers[np.isfinite(numbers)]
@@ -80,9 +80,9 @@ def _score(placed: Placed, user: str) -> str:
     return f"score:{user}"
 
 
-def _shap(placed: Placed, user: str) -> str:
+def _shap(placed: PlacedItems, user: str) -> str:
     ready = placed.ready
-    case = case_of(ready.workspace, ready.dataset.info, ready.run, user)
+    case = case_of(ready.workspace, ready.load_dataset().info, ready.run, user)
     if case is None:
         st.caption(t("embeddings.score.nothing", user=escaped(user)))
         return f"shap:{json.dumps([user, None])}"
@@ -120,7 +120,7 @@ def _refine(under_way: Background[Explanation], drawn: Explanation | None, item:
     st.progress(min(1.0, far / most), text=f"{t('explain.refining')} {said}")
 
 
-def _shares(placed: Placed, user: str, item: str | None) -> Colouring:
+def _shares(placed: PlacedItems, user: str, item: str | None) -> Colouring:
     """What each item of a history adds to another one's score, by what is known of it by now.
 
     The same explanation that the Explain page shows, which explains the first k together.
@@ -128,9 +128,9 @@ def _shares(placed: Placed, user: str, item: str | None) -> Colouring:
     numbers = np.full(len(placed.codes), np.nan)
     if item is not None:
         ready = placed.ready
-        query = cache.past(ready.workspace, ready.run, user)
+        query = cache.history_query(ready.workspace, ready.run, user)
         code = int(ready.items.encode([item])[0])
-        best = tuple(cache.first(ready.workspace, ready.run, query, length(LENGTHS)).tolist())
+        best = tuple(cache.first_items(ready.workspace, ready.run, query, length(LENGTHS)).tolist())
         explained = best if code in best else (code,)
         found = cache.refining(ready.workspace, ready.run, query, explained, None).last
         if found is not None:

@@ -9,7 +9,7 @@ from core.runs.artifact import Run
 from dashboard import cache, state
 from dashboard.charts.drift import by_epoch
 from dashboard.components.page import figure, section, table
-from dashboard.map.placement import Placed
+from dashboard.map.placement import PlacedItems
 from dashboard.state import dark, t
 
 PARTS = ("", "fused", "vectors")  # the spaces that epochs are kept of
@@ -22,7 +22,7 @@ def chosen(run: Run) -> int | None:
     return int(asked) if known and (state.get("space") or "") in PARTS else None
 
 
-def epoch_box(placed: Placed) -> None:
+def epoch_box(placed: PlacedItems) -> None:
     """Chooses which of the run's epochs is shown, where there are several of this space."""
     run = placed.ready.run
     if len(run.epochs) < 2 or placed.near.vectors.component not in PARTS:
@@ -36,14 +36,14 @@ def epoch_box(placed: Placed) -> None:
     state.pick("epoch", options, named, current=current, title=t("embeddings.epoch"))
 
 
-def looking_back(placed: Placed) -> None:
+def looking_back(placed: PlacedItems) -> None:
     """What is to be known of a map that shows an earlier or later epoch."""
     if placed.near.epoch is not None:
         own = placed.ready.run.own_epoch
         st.caption(t(f"embeddings.epoch.{placed.layout}", epoch=placed.near.epoch, own=own))
 
 
-def drift(placed: Placed) -> None:
+def drift(placed: PlacedItems) -> None:
     """How far the items moved from epoch to epoch, and which moved most."""
     found = cache.drifted(placed)
     if found is None or found.half is None:

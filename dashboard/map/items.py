@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.embed.clusters import Term
-from core.embed.selection import Part
+from core.embed.selection import SelectionNumbers
 from core.types import Array, Floats
 from dashboard import cache
 from dashboard.components.data.quality import COLOURS, ICONS
@@ -17,7 +17,7 @@ from dashboard.components.page import section, table
 from dashboard.components.people import escaped
 from dashboard.map.colouring import Colouring
 from dashboard.map.colours import colour_label, colouring_of
-from dashboard.map.placement import Placed
+from dashboard.map.placement import PlacedItems
 from dashboard.map.point_map import value_names
 from dashboard.map.view import TWIN, named, term_label
 from dashboard.state import t
@@ -29,7 +29,9 @@ MOST_VALUES = 12
 MOST_HEARD = 50  # items of a selection that are heard as a history
 
 
-def neighbour_tables(placed: Placed, row: int, run: str, other: Placed | None = None) -> None:
+def neighbour_tables(
+    placed: PlacedItems, row: int, run: str, other: PlacedItems | None = None
+) -> None:
     """The items most like one, by the model, by what is known of them, and by who took both.
 
     Args:
@@ -72,7 +74,7 @@ def _neighbours(found: list[dict[str, Any]], marked: set[Any], alt: str) -> None
     st.table(pd.DataFrame(shown), border="horizontal", hide_index=True, alt=alt)
 
 
-def selection(placed: Placed, chosen: Array) -> None:
+def selection(placed: PlacedItems, chosen: Array) -> None:
     """What is selected: its numbers beside the rest's, what stands out in it, its items."""
     rows = np.flatnonzero(chosen)
     section("embeddings.selection", n=len(rows))
@@ -103,7 +105,7 @@ def selection(placed: Placed, chosen: Array) -> None:
         )
 
 
-def recommended(placed: Placed, bits: bytes, n: int, *, key: str) -> None:
+def recommended(placed: PlacedItems, bits: bytes, n: int, *, key: str) -> None:
     """What the model would give somebody who took these."""
     if not st.toggle(t("embeddings.for_set"), key=key):
         return
@@ -115,7 +117,7 @@ def recommended(placed: Placed, bits: bytes, n: int, *, key: str) -> None:
     st.caption(said)
 
 
-def _numbers(own: Part, rest: Part) -> None:
+def _numbers(own: SelectionNumbers, rest: SelectionNumbers) -> None:
     if not own.events:
         return
     share = own.events / (own.events + rest.events)
@@ -163,7 +165,7 @@ def _profile(terms: list[Term], chosen: Array) -> None:
     )
 
 
-def sound(placed: Placed, *, at_once: bool) -> None:
+def sound(placed: PlacedItems, *, at_once: bool) -> None:
     """What a trainer looks at first: whether the vectors are sound, the gravest first.
 
     Args:
@@ -183,7 +185,7 @@ def sound(placed: Placed, *, at_once: bool) -> None:
         said.markdown(t(f"embeddings.sound.{one.key}", **one.numbers))
 
 
-def twin(placed: Placed, by: str, places: Floats | None = None) -> None:
+def twin(placed: PlacedItems, by: str, places: Floats | None = None) -> None:
     """The map as a table, for those who do not see it or want its numbers.
 
     Args:
@@ -225,7 +227,7 @@ def twin(placed: Placed, by: str, places: Floats | None = None) -> None:
     )
 
 
-def _items(placed: Placed, rows: Array) -> pd.DataFrame:
+def _items(placed: PlacedItems, rows: Array) -> pd.DataFrame:
     columns = {"item_id": placed.ids(rows), "label": placed.names(rows)}
     return pd.DataFrame({**columns, "events": placed.events[rows]})
 

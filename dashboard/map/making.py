@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import cache
 from dashboard.background import Background
 from dashboard.map import placement as maps
-from dashboard.map.placement import Placed
+from dashboard.map.placement import PlacedItems
 from dashboard.state import t
 
 PATIENCE_S = 2.0  # after which a map that is not there yet says how far it is
@@ -28,7 +28,7 @@ def wait_for(making: Background[Any]) -> None:
         st.rerun()
 
 
-def arranged(placed: Placed, *, key: str = "arrange") -> Placed:
+def arranged(placed: PlacedItems, *, key: str = "arrange") -> PlacedItems:
     """The map that keeps neighbours if it is there, else the axes, and how far it is.
 
     Args:

@@ -11,10 +11,10 @@ import numpy as np
 from core.types import PAD, Array, Floats, Ints
 from dashboard.background import Report
 from dashboard.map.colouring import STEPS, Colouring
-from dashboard.map.placement import Placed
+from dashboard.map.placement import PlacedItems
 
 if TYPE_CHECKING:
-    from core.embed import Compared
+    from core.embed import SpaceComparison
 
 K = 15  # neighbours that are held against each other
 FEWEST = 3  # items that both must know
@@ -27,8 +27,8 @@ SEED = 0
 class Pair:
     """A map of N items, and one of M items that is turned, mirrored and scaled to lie on it."""
 
-    first: Placed
-    second: Placed
+    first: PlacedItems
+    second: PlacedItems
     to_first: Array  # (M,) int32: the row of the first for each of the second, or PAD
     to_second: Array  # (N,) the other way round
     gap: float  # between the two, as in core.embed.aligned; 0 … 1
@@ -59,7 +59,7 @@ class Pair:
         return rows[there], own[there], other[there]
 
 
-def laid(first: Placed, second: Placed) -> Pair | None:
+def lay_on(first: PlacedItems, second: PlacedItems) -> Pair | None:
     """The second map on the first, by the items that both know; None if those are too few.
 
     It is as large as the first: the scale of least squares makes small what fits badly.
@@ -81,7 +81,7 @@ def laid(first: Placed, second: Placed) -> Pair | None:
     return Pair(first, placed, to_first, to_second, gap)
 
 
-def _rows(first: Placed, second: Placed) -> Array:
+def _rows(first: PlacedItems, second: PlacedItems) -> Array:
     """The row of the first for each item of the second, (M,) int32, PAD where there is none."""
     own, other = first.ready.items, second.ready.items
     if np.array_equal(own.ids, other.ids):
@@ -99,7 +99,7 @@ class Likeness:
     """How far a pair's spaces agree on who is near whom."""
 
     rows: Ints  # (L,) of the first map: what both have learnt something of
-    near: Compared  # of n of those, by their places in rows
+    near: SpaceComparison  # of n of those, by their places in rows
 
     @property
     def whole(self) -> bool:
@@ -136,14 +136,14 @@ class Likeness:
 
 def likeness(pair: Pair, report: Report) -> Likeness:
     """By all items that both have learnt something of, or a sample of them if they are many."""
-    from core.embed import compared
+    from core.embed import compare_spaces
 
     report("compare", None)
     rows, first, second = pair.learnt
     asked = np.arange(len(rows))
     if len(rows) > ALL_UP_TO:
         asked = np.sort(np.random.default_rng(SEED).permutation(len(rows))[:SAMPLE])
-    return Likeness(rows, compared(first, second, asked, K))
+    return Likeness(rows, compare_spaces(first, second, asked, K))
 
 
 @dataclass(frozen=True)
@@ -156,16 +156,16 @@ class Moved:
     together: tuple[float, float]  # of their K nearest on either, the share that is selected too
 
 
-def moved(pair: Pair, found: Likeness, chosen: Array) -> Moved | None:
+def moved_together(pair: Pair, found: Likeness, chosen: Array) -> Moved | None:
     """Where the chosen items (N,) of the first map lie on the second; None if it knows none."""
-    from core.embed import compared
+    from core.embed import compare_spaces
 
     near, inside = found.near, chosen[found.rows]
     places = np.flatnonzero(inside)
     known = len(places)
     if not found.whole:
         some = np.random.default_rng(SEED).permutation(places)[:OF_SELECTION]
-        near = compared(*pair.learnt[1:], np.sort(some), K)
+        near = compare_spaces(*pair.learnt[1:], np.sort(some), K)
         places = np.arange(len(near.asked))
     if not known:
         return None

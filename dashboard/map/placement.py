@@ -21,12 +21,12 @@ import numpy as np
 from core.data import queries
 from core.errors import BadInput
 from core.runs.artifact import Run
-from core.types import Array, Block, Floats, Ints
+from core.types import Array, FeatureBlock, Floats, Ints
 from dashboard.background import Report
 
 if TYPE_CHECKING:
     from core.embed import Quality
-    from core.pipeline import Near, Ready
+    from core.pipeline import LoadedRun, Neighbourhood
 
 WIDE, HIGH = 1.7, 0.95  # how far the outermost points lie from the middle, in half heights
 MOST_CORNERS = 500
@@ -47,11 +47,11 @@ class Groups:
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
+class PlacedItems:
     """A run's N items in one space of its vectors and on a map, the most popular first."""
 
-    ready: Ready
-    near: Near  # the space, and what is near in it
+    ready: LoadedRun
+    near: Neighbourhood  # the space, and what is near in it
     codes: Ints  # (N,) the item's code
     x: Floats  # (N,)
     y: Floats  # (N,) both scaled alike, 0 in the middle
@@ -74,7 +74,7 @@ class Placed:
     @cached_property
     def events(self) -> Ints:
         """How often each item was taken, (N,), falling."""
-        log = self.ready.dataset.interactions
+        log = self.ready.load_dataset().interactions
         return np.bincount(log.items, minlength=log.n_items)[self.codes]
 
     @cached_property
@@ -91,16 +91,16 @@ class Placed:
         return b"".join(part.tobytes() for part in parts)
 
     @cached_property
-    def known(self) -> Block | None:
+    def known(self) -> FeatureBlock | None:
         """The categories and words of each item, (N, F); None where nothing is known."""
         found = self.near.known
-        return found and Block(found.names, found.matrix[self.codes])
+        return found and FeatureBlock(found.names, found.matrix[self.codes])
 
     @cached_property
     def _names(self) -> Any:
         """What all items are called, some 30 bytes each."""
         ids = self.ready.items.decode(self.codes)
-        return queries.item_labels(self.ready.dataset.info, ids.tolist()).array
+        return queries.item_labels(self.ready.load_dataset().info, ids.tolist()).array
 
     def ids(self, rows: Array) -> list[Any]:
         """The items' own ids."""
@@ -136,7 +136,9 @@ def has_vectors(run: Run, runs: Sequence[Run]) -> bool:
     return issubclass(model, HistoryLinear) and run.config.model not in WITHOUT
 
 
-def place(ready: Ready, component: str, report: Report, epoch: int | None = None) -> Placed:
+def place(
+    ready: LoadedRun, component: str, report: Report, epoch: int | None = None
+) -> PlacedItems:
     """The items of a run on the first two principal axes of their vectors.
 
     As they were after an epoch: on the axes of the run's own, so that only what moved has moved.
@@ -146,14 +148,14 @@ def place(ready: Ready, component: str, report: Report, epoch: int | None = None
             are too few items for a map.
     """
     from core.embed import PCA
-    from core.pipeline import Near
+    from core.pipeline import Neighbourhood
 
     report("items", None)
-    log = ready.dataset.interactions
-    _ = ready.dataset.item_features  # read here and not by the page, which would stand still
+    log = ready.load_dataset().interactions
+    _ = ready.load_dataset().item_features  # read here and not by the page, which would stand still
     report("vectors", None)
     codes = np.argsort(-np.bincount(log.items, minlength=log.n_items), kind="stable")
-    near = Near(ready, component, epoch, seed=SEED)
+    near = Neighbourhood(ready, component, epoch, seed=SEED)
     vectors = near.vectors.values
     own = vectors if epoch is None else replace(near, epoch=None).vectors.values
     if len(vectors) < 3:
@@ -166,10 +168,10 @@ def place(ready: Ready, component: str, report: Report, epoch: int | None = None
     whole = float(vectors.var(axis=0, dtype=np.float64).sum())
     share = float(flat.var(axis=0, dtype=np.float64).sum()) / whole if whole else 1.0
     nowhere = np.zeros(0, np.float32)
-    return _scaled(Placed(ready, near, codes, nowhere, nowhere, share), flat, like)
+    return _scaled(PlacedItems(ready, near, codes, nowhere, nowhere, share), flat, like)
 
 
-def arrange(placed: Placed, report: Report) -> Placed:
+def arrange(placed: PlacedItems, report: Report) -> PlacedItems:
     """The same items on the map that keeps neighbours, with clusters, as kept on disk or made.
 
     As they were after an epoch: on a map that is begun from the run's own and laid on it.
@@ -178,12 +180,12 @@ def arrange(placed: Placed, report: Report) -> Placed:
     return _restored(placed, kept, _kept(_own(placed), report)["points"])
 
 
-def _own(placed: Placed) -> Placed:
+def _own(placed: PlacedItems) -> PlacedItems:
     """The same items as they are in the end."""
     return replace(placed, near=replace(placed.near, epoch=None)) if placed.near.epoch else placed
 
 
-def _kept(placed: Placed, report: Report) -> dict[str, Array]:
+def _kept(placed: PlacedItems, report: Report) -> dict[str, Array]:
     path = _path(placed)
     kept = _read(path, len(placed.codes))
     if kept is None:
@@ -196,12 +198,12 @@ def _kept(placed: Placed, report: Report) -> dict[str, Array]:
     return kept
 
 
-def is_arranged(placed: Placed) -> bool:
+def is_arranged(placed: PlacedItems) -> bool:
     """Whether the map that keeps neighbours has been made before."""
     return _path(placed).exists()
 
 
-def _path(placed: Placed) -> Path:
+def _path(placed: PlacedItems) -> Path:
     run = placed.ready.run
     what = f"1 {run.artifact_hash} {placed.near.vectors.component} {SEED}"
     if placed.near.epoch:
@@ -209,9 +211,9 @@ def _path(placed: Placed) -> Path:
     return run.folder / "maps" / f"{hashlib.sha256(what.encode()).hexdigest()[:24]}.npz"
 
 
-def _arranged(placed: Placed, report: Report) -> dict[str, Array]:
+def _arranged(placed: PlacedItems, report: Report) -> dict[str, Array]:
     from core.embed import Map, clusters, names_of, quality, words
-    from core.pipeline import laid_out_from
+    from core.pipeline import continue_map
 
     def on_step(share: float) -> None:
         report("map", share)
@@ -219,7 +221,7 @@ def _arranged(placed: Placed, report: Report) -> dict[str, Array]:
     vectors = placed.near.vectors.values
     if placed.near.epoch:
         start = _kept(_own(placed), report)["points"]
-        points = laid_out_from(start, vectors, seed=SEED, on_step=on_step)
+        points = continue_map(start, vectors, seed=SEED, on_step=on_step)
     else:
         points = Map.fit(vectors, 2, seed=SEED, on_step=on_step).points
     report("quality", None)
@@ -227,7 +229,7 @@ def _arranged(placed: Placed, report: Report) -> dict[str, Array]:
     report("clusters", None)
     groups = clusters(vectors, seed=SEED)
     typical = placed.names(placed.rows[groups.typical(vectors)])
-    names = names_of(groups, words(placed.ready.dataset.item_features), typical)
+    names = names_of(groups, words(placed.ready.load_dataset().item_features), typical)
     return {
         "points": points,
         "groups": groups.codes,
@@ -236,7 +238,7 @@ def _arranged(placed: Placed, report: Report) -> dict[str, Array]:
     }
 
 
-def _restored(placed: Placed, kept: dict[str, Array], like: Floats) -> Placed:
+def _restored(placed: PlacedItems, kept: dict[str, Array], like: Floats) -> PlacedItems:
     from core.embed import Quality
 
     trust, recall, k, points = kept["quality"].tolist()
@@ -260,7 +262,7 @@ def _read(path: Path, n: int) -> dict[str, Array] | None:
     return kept if named and np.isfinite(kept["points"]).all() else None
 
 
-def _scaled(placed: Placed, flat: Floats, like: Floats) -> Placed:
+def _scaled(placed: PlacedItems, flat: Floats, like: Floats) -> PlacedItems:
     """With these places (N, 2), in code order, in the frame of others."""
     x, y = scaled(flat, like)[placed.codes].T
     found = replace(placed, x=np.ascontiguousarray(x), y=np.ascontiguousarray(y))

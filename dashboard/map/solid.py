@@ -12,7 +12,7 @@ from dashboard.components.page import figure
 from dashboard.map import colouring as charts
 from dashboard.map.axes import DRAWN
 from dashboard.map.colours import colour_label, colouring_of
-from dashboard.map.placement import Placed
+from dashboard.map.placement import PlacedItems
 from dashboard.map.point_map import clicked, value_names
 from dashboard.map.view import Way, named
 from dashboard.state import dark, t
@@ -63,7 +63,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 """
 
 
-def draw_solid(placed: Placed, by: str, row: int, *, sized: bool, name: str, way: Way) -> None:
+def draw_solid(placed: PlacedItems, by: str, row: int, *, sized: bool, name: str, way: Way) -> None:
     """Draws the DRAWN most popular items and what one person took; as map_view.draw."""
     places, n = cache.solid(placed).places, len(placed.codes)
     shown = min(n, DRAWN)
@@ -91,7 +91,7 @@ def draw_solid(placed: Placed, by: str, row: int, *, sized: bool, name: str, way
         st.caption(t("embeddings.solid.count", shown=shown, n=n))
 
 
-def _clicked(placed: Placed) -> None:
+def _clicked(placed: PlacedItems) -> None:
     row = clicked(CLICKS)
     if row is not None and 0 <= row < len(placed.codes):
         state.put("item", str(placed.ids(np.array([row]))[0]))

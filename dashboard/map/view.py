@@ -21,7 +21,7 @@ from dashboard.map import placement as maps
 from dashboard.map.colouring import Colouring, sizes
 from dashboard.map.colours import colour_label, colouring_of
 from dashboard.map.pairs import Pair, back, carried
-from dashboard.map.placement import Groups, Placed, inside
+from dashboard.map.placement import Groups, PlacedItems, inside
 from dashboard.map.point_map import Shown, clicked, legend, point_map
 from dashboard.state import t
 from dashboard.text import text
@@ -32,16 +32,16 @@ STEPS, RECOMMENDED = 50, 10  # of one person
 FOUND = 6  # matches of a search that are offered
 
 
-def colour_box(placed: Placed) -> str:
+def colour_box(placed: PlacedItems) -> str:
     """Chooses what the points are coloured by."""
     options = cache.colourings(placed)
-    by = state.known("colour", options, options[0]) or options[0]
+    by = state.one_of("colour", options, options[0]) or options[0]
     state.pick("colour", options, colour_label, current=by, title=t("embeddings.colour"))
     return by
 
 
 def space_box(
-    placed: Placed, named: Callable[[str], str], *, name: str = "space", title: str = ""
+    placed: PlacedItems, named: Callable[[str], str], *, name: str = "space", title: str = ""
 ) -> None:
     """Chooses the space of the model's that is shown, where it has several."""
     from core.embed import components
@@ -93,7 +93,7 @@ def term_label(name: str) -> str:
     return re.sub(r"\b(\d{3}0)s\b", lambda found: t("embeddings.decade", year=found[1]), name)
 
 
-def search_box(placed: Placed) -> str:
+def search_box(placed: PlacedItems) -> str:
     """Finds an item by its name or id, and the map moves to it; what was asked."""
     return st.text_input(
         t("embeddings.search"),
@@ -103,7 +103,7 @@ def search_box(placed: Placed) -> str:
     )
 
 
-def matches(placed: Placed, asked: str) -> None:
+def matches(placed: PlacedItems, asked: str) -> None:
     """What else was found, to go there instead."""
     if not asked:
         return
@@ -122,13 +122,13 @@ def matches(placed: Placed, asked: str) -> None:
         )
 
 
-def _matches(placed: Placed, asked: str) -> dict[str, str]:
-    found = cache.found_items(placed.ready.dataset.info, asked, FOUND)
+def _matches(placed: PlacedItems, asked: str) -> dict[str, str]:
+    found = cache.found_items(placed.ready.load_dataset().info, asked, FOUND)
     pairs = zip(found["item_id"].astype(str), found["label"].astype(str), strict=True)
     return {ident: name for ident, name in pairs if placed.row(ident) >= 0}
 
 
-def _go_to_best(placed: Placed) -> None:
+def _go_to_best(placed: PlacedItems) -> None:
     asked = st.session_state["map_search"]
     if asked:
         go_to(next(iter(_matches(placed, asked)), None))
@@ -157,9 +157,9 @@ class Way:
     marks: tuple[int, ...] = ()
 
 
-def way_of(now: Context, run: Run, placed: Placed, user: str) -> Way:
+def way_of(now: Context, run: Run, placed: PlacedItems, user: str) -> Way:
     """The latest STEPS things that a person took, and the RECOMMENDED best for them."""
-    taken = cache.history(placed.ready.dataset.info, user)["item_id"].head(STEPS)
+    taken = cache.history(placed.ready.load_dataset().info, user)["item_id"].head(STEPS)
     best = cache.recommendations(now.workspace, run, user, RECOMMENDED, True)["item_id"]
     trail = [placed.row(str(item)) for item in taken][::-1]
     marks = [placed.row(str(item)) for item in best]
@@ -167,7 +167,7 @@ def way_of(now: Context, run: Run, placed: Placed, user: str) -> Way:
 
 
 def draw(
-    placed: Placed,
+    placed: PlacedItems,
     by: str,
     row: int,
     *,
@@ -275,7 +275,7 @@ def _across(pair: Pair, rows: Sequence[int]) -> tuple[int, ...]:
     return tuple(row for row in pair.to_second[list(rows)].tolist() if row != PAD)
 
 
-def _regions(placed: Placed) -> tuple[Mapping[str, Any], ...]:
+def _regions(placed: PlacedItems) -> tuple[Mapping[str, Any], ...]:
     """Each cluster's name, beginning on the item that lies most in its middle."""
     if placed.groups is None:
         return ()
@@ -291,14 +291,14 @@ def _regions(placed: Placed) -> tuple[Mapping[str, Any], ...]:
     return tuple(found)
 
 
-def _clicked(placed: Placed, key: str) -> None:
+def _clicked(placed: PlacedItems, key: str) -> None:
     row = clicked(key)
     if row is not None and 0 <= row < len(placed.codes):
         state.put("item", str(placed.ids(np.array([row]))[0]))
 
 
 def _chosen(
-    placed: Placed, selected: Mapping[str, Any] | None, shown: Shown, colouring: Colouring
+    placed: PlacedItems, selected: Mapping[str, Any] | None, shown: Shown, colouring: Colouring
 ) -> Array | None:
     """What the polygon surrounds and was not hidden; None if nothing, or on another map."""
     if not selected or selected.get("points") != shown.points:
@@ -312,7 +312,7 @@ def _chosen(
     return found if found.any() else None
 
 
-def _cards(placed: Placed, numbers: Array | None, title: str, values: str) -> str:
+def _cards(placed: PlacedItems, numbers: Array | None, title: str, values: str) -> str:
     """The address of what is written about single items, in the language of the page.
 
     Args:

@@ -59,7 +59,7 @@ def _offer_evaluation(now: Context) -> None:
     if st.button(t("action.evaluate", n=len(waiting)), key="evaluate", icon=":material/rule:"):
         for run in waiting:
             how = run.config
-            jobs.start(
+            jobs.start_training(
                 now.workspace, how.dataset, how.model, how.params, how.split, how.seed, how.device
             )
         st.rerun()
@@ -91,13 +91,13 @@ def _choose_measure(runs: list[Run]) -> tuple[str, int, Run]:
             "metric",
             names,
             metric_label,
-            current=state.known("metric", names, "ndcg"),
+            current=state.one_of("metric", names, "ndcg"),
             title=t("compare.metric"),
         )
     lengths = [str(k) for k in comparison.lengths(runs)]
     with two:
         k = state.pick(
-            "k", lengths, str, current=state.known("k", lengths, "10"), title=t("compare.k")
+            "k", lengths, str, current=state.one_of("k", lengths, "10"), title=t("compare.k")
         )
     labels = {run.id: run_label(run) for run in runs}
     floor = next((run.id for run in runs if run.config.model == "popularity"), runs[-1].id)
@@ -106,7 +106,7 @@ def _choose_measure(runs: list[Run]) -> tuple[str, int, Run]:
             "baseline",
             list(labels),
             labels.__getitem__,
-            current=state.known("baseline", list(labels), floor),
+            current=state.one_of("baseline", list(labels), floor),
             title=t("compare.baseline"),
         )
     picked = next(run for run in runs if run.id == (baseline or floor))

@@ -13,7 +13,7 @@ from dashboard.components.people import escaped, person, user_box
 from dashboard.map import epochs as map_epochs
 from dashboard.map import placement as maps
 from dashboard.map.arithmetic import asked
-from dashboard.map.axes import Solid
+from dashboard.map.axes import ThreeAxes
 from dashboard.map.beside import (
     alike,
     beside_toggle,
@@ -26,7 +26,7 @@ from dashboard.map.colours import of_person, ringed
 from dashboard.map.items import neighbour_tables, selection, sound, twin
 from dashboard.map.making import PATIENCE_S, arranged, wait_for
 from dashboard.map.pairs import Pair
-from dashboard.map.placement import Placed
+from dashboard.map.placement import PlacedItems
 from dashboard.map.solid import draw_solid
 from dashboard.map.view import (
     Way,
@@ -69,10 +69,10 @@ def _run(now: Context, able: list[Run]) -> Run:
     return by_id.get(now.run.id if now.run else "", able[0])
 
 
-def _page(run: Run, placed: Placed, now: Context, able: list[Run]) -> None:
+def _page(run: Run, placed: PlacedItems, now: Context, able: list[Run]) -> None:
     top = st.container()
     layouts = (*maps.LAYOUTS, maps.SOLID)
-    layout = state.known("layout", layouts, layouts[0]) or layouts[0]
+    layout = state.one_of("layout", layouts, layouts[0]) or layouts[0]
     beside = second_run(now) if layout != maps.SOLID else None
     kind, space, epoch, more = st.columns([4, 4, 3, 2], vertical_alignment="bottom")
     with kind:
@@ -95,7 +95,7 @@ def _page(run: Run, placed: Placed, now: Context, able: list[Run]) -> None:
     link("recommendations", t("action.recommendations"), icon=":material/recommend:")
 
 
-def _map(run: Run, placed: Placed, now: Context, layout: str, pair: Pair | None) -> None:
+def _map(run: Run, placed: PlacedItems, now: Context, layout: str, pair: Pair | None) -> None:
     colour, size, who, search = st.columns([3, 2, 2, 4], vertical_alignment="bottom")
     with colour:
         by = colour_box(placed)
@@ -129,12 +129,12 @@ def _map(run: Run, placed: Placed, now: Context, layout: str, pair: Pair | None)
     twin(placed, by, solid.places if solid else None)
 
 
-def _way(run: Run, placed: Placed, now: Context) -> Way:
+def _way(run: Run, placed: PlacedItems, now: Context) -> Way:
     """What a person took and would get, to be drawn over the map."""
-    user = person(placed.ready.dataset.info)
+    user = person(placed.ready.load_dataset().info)
     box, said = st.columns([3, 8], vertical_alignment="bottom")
     with box:
-        user_box(placed.ready.dataset.info, user)
+        user_box(placed.ready.load_dataset().info, user)
     way = way_of(now, run, placed, user)
     said.caption(
         t("embeddings.person.told", user=escaped(user), n=len(way.trail), k=len(way.marks))
@@ -142,7 +142,7 @@ def _way(run: Run, placed: Placed, now: Context) -> Way:
     return way
 
 
-def _method(placed: Placed, solid: Solid | None) -> str:
+def _method(placed: PlacedItems, solid: ThreeAxes | None) -> str:
     """How far the map can be believed."""
     dims = placed.near.vectors.values.shape[1]
     if solid:
@@ -158,9 +158,9 @@ def _method(placed: Placed, solid: Solid | None) -> str:
     )
 
 
-def _answer(run: Run, placed: Placed) -> str:
+def _answer(run: Run, placed: PlacedItems) -> str:
     said = t("embeddings.answer", run=run_label(run), n=len(placed.codes))
-    found = cache.told(placed) if len(placed.codes) <= maps.JUDGED_AT_ONCE else []
+    found = cache.neighbour_accuracy(placed) if len(placed.codes) <= maps.JUDGED_AT_ONCE else []
     if not found:
         return said
     best = found[0]

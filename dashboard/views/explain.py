@@ -35,7 +35,7 @@ def main(now: Context) -> None:
     top = st.container()  # what it says is known once the run has been asked
     whose_list(now.dataset, user, LENGTHS)
     case = case_of(now.workspace, now.dataset, run, user)
-    events = len(cache.past(now.workspace, run, user).items)
+    events = len(cache.history_query(now.workspace, run, user).items)
     with top:
         heading("explain", t("explain.answer", run=run_label(run), user=user, n=events))
     if case is None:

@@ -70,7 +70,7 @@ def _rerank() -> Rerank | None:
 
 
 def _strength() -> str:
-    return state.known("strength", STRENGTHS, f"{Rerank.strength:g}") or ""
+    return state.one_of("strength", STRENGTHS, f"{Rerank.strength:g}") or ""
 
 
 def _list(now: Context, run: Run, user: str, k: int, rerank: Rerank | None) -> pd.DataFrame:

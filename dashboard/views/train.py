@@ -121,7 +121,7 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
         run = None
         try:
             for model in chosen:
-                run = jobs.start(
+                run = jobs.start_training(
                     cache.workspace(),
                     dataset.id,
                     model,

@@ -20,7 +20,7 @@ def address(furnished: Workspace) -> str:
     """What names one person and the run of transitions."""
     from core.runs import artifact
 
-    run = next(run for run in artifact.runs(furnished) if run.config.model == "transitions")
+    run = next(run for run in artifact.list_runs(furnished) if run.config.model == "transitions")
     return f"dataset={run.config.dataset}&run={run.id}&runs={run.id}&user=42"
 
 

@@ -40,10 +40,10 @@ def pair(furnished: Workspace, mapped: Run, tmp_path_factory: pytest.TempPathFac
     info = ingest(furnished, [folder / "log.csv"], items=folder / "items.csv", name="shop again")
     run = pipeline.train(furnished, info.id, "als", {"dim": 16, "sweeps": 5}, device="cpu")
     first, second = (
-        maps.place(pipeline.ready(furnished, one), "", lambda step, share: None)
+        maps.place(pipeline.load_run(furnished, one), "", lambda step, share: None)
         for one in (mapped, run)
     )
-    found = pairs.laid(first, second)
+    found = pairs.lay_on(first, second)
     assert found is not None
     assert (found.to_second == PAD).any()
     assert (found.to_first[:50] != np.arange(50)).any()

@@ -44,10 +44,10 @@ COMPONENT = Path(served.__file__).parent / "map" / "point_map"
 
 
 @pytest.fixture
-def mapped(shop: Workspace) -> maps.Placed:
+def mapped(shop: Workspace) -> maps.PlacedItems:
     """The shop's 25 items as ALS sees them."""
     run = pipeline.train(shop, "shop", "als", {"dim": 8, "sweeps": 3}, device="cpu")
-    return maps.place(pipeline.ready(shop, run), "", lambda step, share: None)
+    return maps.place(pipeline.load_run(shop, run), "", lambda step, share: None)
 
 
 # ---- the bundle ---------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def test_a_shelf_keeps_what_was_used_last() -> None:
 # ---- where things lie ---------------------------------------------------------------------------
 
 
-def test_the_axes_are_those_of_a_singular_value_decomposition(mapped: maps.Placed) -> None:
+def test_the_axes_are_those_of_a_singular_value_decomposition(mapped: maps.PlacedItems) -> None:
     vectors = mapped.near.vectors.values.astype(np.float64)
     _, s, directions = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
     expected = ((vectors - vectors.mean(axis=0)) @ directions[:2].T)[mapped.codes]
@@ -225,17 +225,17 @@ def test_what_is_no_polygon_is_refused(polygon: Any) -> None:
         maps.inside(polygon, np.zeros(3, np.float32), np.zeros(3, np.float32))
 
 
-def test_the_map_of_a_run(mapped: maps.Placed) -> None:
+def test_the_map_of_a_run(mapped: maps.PlacedItems) -> None:
     events = mapped.events
     assert (np.diff(events) <= 0).all()
-    assert events.sum() == len(mapped.ready.dataset.interactions)
+    assert events.sum() == len(mapped.ready.load_dataset().interactions)
     assert mapped.rows[mapped.codes].tolist() == list(range(25))
     ids = mapped.ids(np.arange(25))
     assert [mapped.row(str(ident)) for ident in ids] == list(range(25))
     assert mapped.row("nobody") == mapped.row(None) == -1
 
 
-def test_the_buffer_is_what_the_browser_reads(mapped: maps.Placed) -> None:
+def test_the_buffer_is_what_the_browser_reads(mapped: maps.PlacedItems) -> None:
     n = int(np.frombuffer(mapped.buffer, "<i4", 1)[0])
     x, y = np.frombuffer(mapped.buffer, "<f4", offset=4).reshape(2, n)
     assert np.array_equal(x, mapped.x)
@@ -243,7 +243,7 @@ def test_the_buffer_is_what_the_browser_reads(mapped: maps.Placed) -> None:
 
 
 def test_the_map_of_neighbours_is_kept_on_disk_and_made_again_if_damaged(
-    mapped: maps.Placed,
+    mapped: maps.PlacedItems,
 ) -> None:
     steps: list[str] = []
     assert not maps.is_arranged(mapped)
@@ -269,19 +269,19 @@ def test_the_map_of_neighbours_is_kept_on_disk_and_made_again_if_damaged(
         assert steps
 
 
-def test_items_have_their_names(mapped: maps.Placed) -> None:
+def test_items_have_their_names(mapped: maps.PlacedItems) -> None:
     ids = mapped.ids(np.array([3, 0, 3]))
-    known = queries.item_labels(mapped.ready.dataset.info, ids)
+    known = queries.item_labels(mapped.ready.load_dataset().info, ids)
     assert mapped.names([3, 0, 3]) == known.tolist()
     assert len(mapped.names(range(25))) == 25
     with pytest.raises(IndexError):
         mapped.names([25])
 
 
-def test_something_in_the_background(mapped: maps.Placed) -> None:
+def test_something_in_the_background(mapped: maps.PlacedItems) -> None:
     go = Event()
 
-    def make(report: Report) -> maps.Placed:
+    def make(report: Report) -> maps.PlacedItems:
         report("map", 0.5)
         assert go.wait(20)
         return mapped
@@ -314,7 +314,7 @@ assert begun.wait(60)
 
 
 def test_what_went_wrong_in_the_background_is_told() -> None:
-    def fail(report: Report) -> maps.Placed:
+    def fail(report: Report) -> maps.PlacedItems:
         raise BadInput("no map")
 
     making = Background(fail)
@@ -369,10 +369,10 @@ def test_every_palette_has_a_colour_for_each_value(dark: bool) -> None:
     assert by_count.palette(dark)[-2] == theme.LITTLE_TO_MUCH[dark][-1]
 
 
-def test_a_selection_is_held_against_the_rest(mapped: maps.Placed) -> None:
+def test_a_selection_is_held_against_the_rest(mapped: maps.PlacedItems) -> None:
     chosen = np.arange(25) < 4
     own, rest = cache.selection_numbers(mapped, np.packbits(chosen).tobytes())
-    log = mapped.ready.dataset.interactions
+    log = mapped.ready.load_dataset().interactions
     mask = np.isin(log.items, mapped.codes[:4])
     for part, events in ((own, mask), (rest, ~mask)):
         assert part.events == events.sum()
@@ -384,7 +384,7 @@ def test_a_selection_is_held_against_the_rest(mapped: maps.Placed) -> None:
 # ---- the page -----------------------------------------------------------------------------------
 
 
-def shown(placed: maps.Placed) -> tuple[Shown, points.Colouring]:
+def shown(placed: maps.PlacedItems) -> tuple[Shown, points.Colouring]:
     colouring = points.by_number(placed.events, log=True)
     address = served.publish(placed.buffer)
     values = served.publish(colouring.values.tobytes())
@@ -393,7 +393,7 @@ def shown(placed: maps.Placed) -> tuple[Shown, points.Colouring]:
     ), colouring
 
 
-def test_what_the_browser_selected_is_found_again(mapped: maps.Placed) -> None:
+def test_what_the_browser_selected_is_found_again(mapped: maps.PlacedItems) -> None:
     on_screen, colouring = shown(mapped)
     left, right = [[-9, -9], [0, -9], [0, 9], [-9, 9]], [[9, 9], [9.5, 9], [9, 9.5]]
     said = {"points": on_screen.points, "values": on_screen.values, "polygon": left, "hidden": []}
@@ -429,21 +429,21 @@ def test_every_finding_of_the_diagnosis_has_its_words() -> None:
         assert f"embeddings.sound.{key}" in texts("en")
 
 
-def test_which_runs_have_vectors(mapped: maps.Placed) -> None:
+def test_which_runs_have_vectors(mapped: maps.PlacedItems) -> None:
     workspace = mapped.ready.workspace
     for model, expected in (("ease", True), ("popularity", False), ("recent_popularity", False)):
         run = pipeline.train(workspace, "shop", model, device="cpu")
         assert maps.has_vectors(run, ()) is expected
-        assert bool(components(pipeline.ready(workspace, run).model)) is expected
+        assert bool(components(pipeline.load_run(workspace, run).model)) is expected
     fused = {"components": "popularity,als"}
     fusion = pipeline.train(workspace, "shop", "fusion", fused, device="cpu")
-    assert maps.has_vectors(fusion, artifact.runs(workspace))
+    assert maps.has_vectors(fusion, artifact.list_runs(workspace))
     assert not maps.has_vectors(fusion, [fusion])
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_page_shows_the_map_and_an_item(
-    mapped: maps.Placed, open_page: Open, language: str
+    mapped: maps.PlacedItems, open_page: Open, language: str
 ) -> None:
     workspace, item = mapped.ready.workspace, str(mapped.ids(np.array([3]))[0])
     page = open_page(workspace, "embeddings", item=item, language=language)
@@ -465,12 +465,12 @@ def test_the_page_shows_the_map_and_an_item(
     assert text(language, "embeddings.colour.cluster") in page.dataframe[0].value
 
 
-def test_one_person_s_way_is_what_they_took_and_would_get(mapped: maps.Placed) -> None:
+def test_one_person_s_way_is_what_they_took_and_would_get(mapped: maps.PlacedItems) -> None:
     workspace, run = mapped.ready.workspace, mapped.ready.run
-    user = str(mapped.ready.dataset.users.ids[5])
+    user = str(mapped.ready.load_dataset().users.ids[5])
     now = SimpleNamespace(workspace=workspace)
     way = map_view.way_of(now, run, mapped, user)  # type: ignore[arg-type]
-    log = mapped.ready.dataset.interactions
+    log = mapped.ready.load_dataset().interactions
     taken = log.items[log.users == 5]
     assert mapped.codes[list(way.trail)].tolist() == taken.tolist()
     best = pipeline.recommend(workspace, run, users=[user], k=10)["item_id"]
@@ -478,7 +478,7 @@ def test_one_person_s_way_is_what_they_took_and_would_get(mapped: maps.Placed) -
 
 
 def test_a_set_is_recommended_from_as_a_stranger_s_history(
-    mapped: maps.Placed, tmp_path: Path
+    mapped: maps.PlacedItems, tmp_path: Path
 ) -> None:
     chosen = np.zeros(25, bool)
     chosen[[2, 5, 9, 11]] = True
@@ -492,7 +492,7 @@ def test_a_set_is_recommended_from_as_a_stranger_s_history(
     assert mapped.ids(np.array(found)) == best.tolist()
 
 
-def test_a_search_goes_to_the_best_match(mapped: maps.Placed, open_page: Open) -> None:
+def test_a_search_goes_to_the_best_match(mapped: maps.PlacedItems, open_page: Open) -> None:
     page = open_page(mapped.ready.workspace, "embeddings", dataset="shop")
     for _ in range(50):
         if page.text_input:
@@ -509,12 +509,12 @@ def test_a_search_goes_to_the_best_match(mapped: maps.Placed, open_page: Open) -
 
 
 def test_a_run_without_vectors_gives_way_to_one_that_has_them(
-    mapped: maps.Placed, open_page: Open
+    mapped: maps.PlacedItems, open_page: Open
 ) -> None:
     workspace = mapped.ready.workspace
     plain = pipeline.train(workspace, "shop", "popularity", device="cpu")
     page = open_page(workspace, "embeddings", dataset="shop", run=plain.id)
     assert any(plain.id[:6] in element.value for element in page.info)
-    artifact.delete(workspace, mapped.ready.run.id)
+    artifact.delete_run(workspace, mapped.ready.run.id)
     page = open_page(workspace, "embeddings", dataset="shop")
     assert text("en", "embeddings.empty.why") in page.info[0].value

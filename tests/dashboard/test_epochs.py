@@ -30,8 +30,8 @@ def run(shop: Workspace) -> Run:
     return pipeline.train(shop, "shop", "recvae", settings, device="cpu")
 
 
-def placed(workspace: Workspace, run: Run, epoch: int | None = None) -> maps.Placed:
-    ready = pipeline.ready(workspace, run, device="cpu")
+def placed(workspace: Workspace, run: Run, epoch: int | None = None) -> maps.PlacedItems:
+    ready = pipeline.load_run(workspace, run, device="cpu")
     return maps.place(ready, "", lambda step, share: None, epoch)
 
 
@@ -43,7 +43,7 @@ def other(run: Run) -> int:
 def test_an_epoch_lies_on_the_axes_of_the_run_s_own(shop: Workspace, run: Run) -> None:
     own, then = placed(shop, run), placed(shop, run, other(run))
     assert own.identity != then.identity
-    after, before = (artifact.milestones(run)[e] for e in (run.own_epoch, other(run)))
+    after, before = (artifact.load_snapshots(run)[e] for e in (run.own_epoch, other(run)))
     unit = [x / np.linalg.norm(x, axis=1)[:, None] for x in (before, after)]
     turned = before @ orthogonal_procrustes(*unit)[0]
     axes = np.linalg.svd(after - after.mean(axis=0))[2][:2].T
@@ -58,7 +58,7 @@ def test_an_epoch_lies_on_the_axes_of_the_run_s_own(shop: Workspace, run: Run) -
 def test_everything_of_an_epoch_is_of_that_epoch(shop: Workspace, run: Run) -> None:
     then = placed(shop, run, other(run))
     item = then.ids(np.array([0]))[0]
-    before = artifact.milestones(run)[other(run)]
+    before = artifact.load_snapshots(run)[other(run)]
     unit = before / np.linalg.norm(before, axis=1)[:, None]
     code = int(then.codes[0])
     cosines = unit @ unit[code]
@@ -171,7 +171,7 @@ def test_the_chart_says_what_the_frame_says() -> None:
 
 
 def test_drift_as_json(shop: Workspace, run: Run) -> None:
-    ready = pipeline.ready(shop, run, device="cpu")
+    ready = pipeline.load_run(shop, run, device="cpu")
     _, about = pipeline.embedding(ready, epoch=other(run))
     assert about["epoch"] == other(run)
     told = json.loads(json.dumps(about["drift"]))

@@ -28,7 +28,7 @@ from core.runs import artifact
 from core.runs.artifact import Run
 from core.types import Array, Queries
 from dashboard.background import Background, Report
-from dashboard.cache.keeping import under_way
+from dashboard.cache.keeping import cached_background
 from dashboard.charts import explain as charts
 from dashboard.components.explain.edits import Edits
 from dashboard.components.explain.words import Reasons, causes, figures
@@ -44,13 +44,13 @@ class Asked:
     """A run with one person's history, asked without any page."""
 
     run: Run
-    ready: pipeline.Ready
+    ready: pipeline.LoadedRun
     query: Queries
     titles: list[str]  # by item code
 
     @classmethod
     def of(cls, workspace: Workspace, run: Run, user: str = USER) -> Asked:
-        ready = pipeline.ready(workspace, run)
+        ready = pipeline.load_run(workspace, run)
         titles = item_labels(workspace.dataset(run.config.dataset), ready.items.ids)
         return cls(run, ready, pipeline.history_of(ready, user), list(titles.astype(str)))
 
@@ -65,14 +65,14 @@ class Asked:
 @pytest.fixture(scope="module")
 def films(trained: Workspace) -> Iterator[dict[str, Run]]:
     """Runs on MovieLens by model: one that ignores histories, exact, sampled and added-up ones."""
-    runs = {run.config.model: run for run in artifact.runs(trained)}
+    runs = {run.config.model: run for run in artifact.list_runs(trained)}
     fused = f"{runs['popularity'].id},{runs['transitions'].id}"
     more = {"als": {"dim": 16}, "fusion": {"components": fused}, "content": {}}
     for model, params in more.items():
         runs[model] = pipeline.train(trained, "movielens", model, params, device="cpu")
     yield runs
     for model in more:
-        artifact.delete(trained, runs[model].id)
+        artifact.delete_run(trained, runs[model].id)
 
 
 def sentence(page: AppTest) -> str:
@@ -492,7 +492,7 @@ def test_what_went_wrong_is_tried_again_and_what_is_there_is_kept() -> None:
             raise BadInput("not now")
         return "all of it"
 
-    @under_way(2)
+    @cached_background(2)
     def begin(whom: str) -> Background[str]:
         return Background(ask)
 

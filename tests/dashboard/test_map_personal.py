@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from core import pipeline
 from core.data.store import Workspace
-from core.explain import Explanation, refined
+from core.explain import Explanation, refine
 from dashboard import cache
 from dashboard.background import Background
 from dashboard.charts import arithmetic
@@ -29,18 +29,18 @@ USER = 5  # code of the one that is looked at
 
 
 @pytest.fixture
-def mapped(shop: Workspace) -> maps.Placed:
+def mapped(shop: Workspace) -> maps.PlacedItems:
     """The shop's 25 items as ALS sees them."""
     run = pipeline.train(shop, "shop", "als", {"dim": 4, "sweeps": 3}, device="cpu")
-    return maps.place(pipeline.ready(shop, run, device="cpu"), "", lambda step, share: None)
+    return maps.place(pipeline.load_run(shop, run, device="cpu"), "", lambda step, share: None)
 
 
 @pytest.fixture
-def user(mapped: maps.Placed) -> str:
-    return str(mapped.ready.dataset.users.ids[USER])
+def user(mapped: maps.PlacedItems) -> str:
+    return str(mapped.ready.load_dataset().users.ids[USER])
 
 
-def open_map(open_page: Open, placed: maps.Placed, label: str = "", **query: str) -> AppTest:
+def open_map(open_page: Open, placed: maps.PlacedItems, label: str = "", **query: str) -> AppTest:
     """The page with its map, once the table below it has something in this column."""
     query = {"layout": "axes", **query}
     page = open_page(placed.ready.workspace, "embeddings", **query)
@@ -82,7 +82,7 @@ def test_shares_are_on_one_scale_to_both_sides(given: list[float]) -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_score_of_each_item_is_the_model_s(
-    mapped: maps.Placed, user: str, open_page: Open, language: str
+    mapped: maps.PlacedItems, user: str, open_page: Open, language: str
 ) -> None:
     label = text(language, "embeddings.colour.score")
     page = open_map(open_page, mapped, label, colour="score", user=user, language=language)
@@ -91,7 +91,9 @@ def test_the_score_of_each_item_is_the_model_s(
     wanted = best.set_index(best["item_id"].astype(str))["score"]
     found = numbers(page, label)
     np.testing.assert_allclose(found[wanted.index], wanted, rtol=1e-5)
-    taken = set(ready.items.ids[np.unique(ready.dataset.interactions.queries()[[USER]].items)])
+    taken = set(
+        ready.items.ids[np.unique(ready.load_dataset().interactions.queries()[[USER]].items)]
+    )
     assert set(found.index[found.isna()]) == set(map(str, taken))
     said = " ".join(element.value for element in page.caption)
     assert f"{user}" in said
@@ -102,17 +104,17 @@ def test_the_score_of_each_item_is_the_model_s(
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("place", [None, 3, 11])  # ringed: none, on the list, on none
 def test_shares_are_the_explanation_s(
-    mapped: maps.Placed, user: str, open_page: Open, language: str, place: int | None
+    mapped: maps.PlacedItems, user: str, open_page: Open, language: str, place: int | None
 ) -> None:
     ready = mapped.ready
     query = pipeline.history_of(ready, user)
-    order = pipeline.places(ready, query)
+    order = pipeline.ranked_items(ready, query)
     item = int(order[place or 0])
     more = {"item": str(ready.items.ids[item])} if place else {}
     label = text(language, "embeddings.colour.shap")
     page = open_map(open_page, mapped, label, colour="shap", user=user, language=language, **more)
     wanted = np.full(25, np.nan)
-    values = pipeline.explained(ready, query, np.array([item])).values[:, 0]
+    values = pipeline.explain_items(ready, query, np.array([item])).values[:, 0]
     for code in np.unique(query.items):
         wanted[code] = values[query.items == code].sum()
     found = numbers(page, label)[list(map(str, ready.items.ids))]
@@ -122,7 +124,7 @@ def test_shares_are_the_explanation_s(
 
 
 def test_the_map_is_there_while_the_model_is_asked(
-    mapped: maps.Placed, user: str, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    mapped: maps.PlacedItems, user: str, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go, ready = Event(), mapped.ready
     waiting: dict[Any, Background[Explanation]] = {}
@@ -131,7 +133,7 @@ def test_the_map_is_there_while_the_model_is_asked(
         workspace: Any, run: Any, query: Any, items: Any, against: Any
     ) -> Background[Explanation]:
         if items not in waiting:
-            steps = refined(ready.model, query, np.array(items), n_items=25)
+            steps = refine(ready.model, query, np.array(items), n_items=25)
             waiting[items] = Background(
                 lambda report: next(steps, None) if go.wait(60) else None,
                 final=lambda found: found.exact,
@@ -159,7 +161,7 @@ def test_the_map_is_there_while_the_model_is_asked(
 
 @pytest.mark.parametrize("colour", cache.PERSONAL)
 def test_the_same_in_three_axes(
-    mapped: maps.Placed, user: str, open_page: Open, colour: str
+    mapped: maps.PlacedItems, user: str, open_page: Open, colour: str
 ) -> None:
     label = text("en", f"embeddings.colour.{colour}")
     solid = open_map(open_page, mapped, label, layout=maps.SOLID, colour=colour, user=user)
@@ -172,13 +174,13 @@ def test_the_same_in_three_axes(
 
 
 def test_with_one_person_s_way_there_is_one_box_for_the_person(
-    mapped: maps.Placed, user: str, open_page: Open
+    mapped: maps.PlacedItems, user: str, open_page: Open
 ) -> None:
     label = text("en", "embeddings.colour.score")
     page = open_map(open_page, mapped, label, colour="score", user=user)
     page.toggle(key="map_person").set_value(True).run()
     assert not page.exception
-    other = str(mapped.ready.dataset.users.ids[USER + 1])
+    other = str(mapped.ready.load_dataset().users.ids[USER + 1])
     page.selectbox(key="pick_user").set_value(other).run()
     assert page.query_params["user"] == other
     assert cache.scored(mapped, other).numbers is not None
@@ -194,7 +196,7 @@ def test_a_person_who_took_everything_has_nothing_left(
     workspace = Workspace.open(tmp_path / "all")
     info.folder.rename(workspace.datasets_folder / info.id)
     run = pipeline.train(workspace, "all", "als", {"dim": 2}, split="none", device="cpu")
-    placed = maps.place(pipeline.ready(workspace, run), "", lambda step, share: None)
+    placed = maps.place(pipeline.load_run(workspace, run), "", lambda step, share: None)
     sentence = text("en", "embeddings.score.nothing", user="0")
     for colour in cache.PERSONAL:
         page = open_map(open_page, placed, colour=colour, user="0")
@@ -204,17 +206,17 @@ def test_a_person_who_took_everything_has_nothing_left(
 # ---- like … less … ------------------------------------------------------------------------------
 
 
-def ids_of(placed: maps.Placed, *rows: int) -> list[str]:
+def ids_of(placed: maps.PlacedItems, *rows: int) -> list[str]:
     return [str(ident) for ident in placed.ids(np.array(rows))]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_answers_and_their_parts_are_core_s(
-    mapped: maps.Placed, open_page: Open, language: str
+    mapped: maps.PlacedItems, open_page: Open, language: str
 ) -> None:
     a, b, c = ids_of(mapped, 1, 4, 7)
     page = open_map(open_page, mapped, like=f"{a},{b}", less=c, weight="0.8", language=language)
-    wanted = pipeline.toward(mapped.near, [a, b], [c], k=ANSWERS, weight=0.8)
+    wanted = pipeline.combined_neighbours(mapped.near, [a, b], [c], k=ANSWERS, weight=0.8)
     shown = page.table[0].value
     assert list(shown)[:3] == [
         text(language, f"column.{n}") for n in ("rank", "item", "similarity")
@@ -236,7 +238,7 @@ def test_the_answers_and_their_parts_are_core_s(
     assert list(page.table[1].value.iloc[:, 1]) == mapped.names(best)
 
 
-def test_the_boxes_write_the_url(mapped: maps.Placed, open_page: Open) -> None:
+def test_the_boxes_write_the_url(mapped: maps.PlacedItems, open_page: Open) -> None:
     page = open_map(open_page, mapped)
     a, b = ids_of(mapped, 2, 3)
     page.multiselect(key="map_less").set_value([b]).run()
@@ -257,7 +259,7 @@ def test_the_boxes_write_the_url(mapped: maps.Placed, open_page: Open) -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_what_has_no_answer_gets_one_sentence(
-    mapped: maps.Placed, open_page: Open, language: str
+    mapped: maps.PlacedItems, open_page: Open, language: str
 ) -> None:
     workspace, run = mapped.ready.workspace, mapped.ready.run
     model = cache.loaded(workspace, run).model

@@ -20,7 +20,7 @@ from dashboard.map import pairs
 from dashboard.map import placement as maps
 from dashboard.map import view as map_view
 from dashboard.map.pairs import Pair
-from dashboard.map.placement import Groups, Placed
+from dashboard.map.placement import Groups, PlacedItems
 from dashboard.map.point_map import Shown, legend
 from dashboard.text import text
 from tests.conftest import MakeDataset
@@ -29,12 +29,12 @@ from tests.dashboard.conftest import Open
 SMALL = {"dim": 8, "sweeps": 3}
 
 
-def placed(workspace: Workspace, run: Run) -> Placed:
-    return maps.place(pipeline.ready(workspace, run), "", lambda step, share: None)
+def placed(workspace: Workspace, run: Run) -> PlacedItems:
+    return maps.place(pipeline.load_run(workspace, run), "", lambda step, share: None)
 
 
 @pytest.fixture
-def two(shop: Workspace) -> tuple[Placed, Placed]:
+def two(shop: Workspace) -> tuple[PlacedItems, PlacedItems]:
     """The shop's 25 items as ALS and as EASE see them."""
     runs = [
         pipeline.train(shop, "shop", model, params, device="cpu")
@@ -69,8 +69,8 @@ def stranger(shop: Workspace, make_dataset: MakeDataset) -> Run:
     return made(shop, make_dataset, "elsewhere", "7", ["x", "y", "z", "w"])
 
 
-def paired(first: Placed, second: Placed) -> Pair:
-    pair = pairs.laid(first, second)
+def paired(first: PlacedItems, second: PlacedItems) -> Pair:
+    pair = pairs.lay_on(first, second)
     assert pair is not None
     return pair
 
@@ -79,7 +79,7 @@ def paired(first: Placed, second: Placed) -> Pair:
 
 
 def test_rows_of_two_runs_are_matched_by_the_items_ids(
-    two: tuple[Placed, Placed], other_version: Run
+    two: tuple[PlacedItems, PlacedItems], other_version: Run
 ) -> None:
     first = two[0]
     second = placed(first.ready.workspace, other_version)
@@ -95,12 +95,14 @@ def test_rows_of_two_runs_are_matched_by_the_items_ids(
     assert paired(first, two[1]).to_first.tolist() == list(range(25))
 
 
-def test_maps_of_nothing_in_common_make_no_pair(two: tuple[Placed, Placed], stranger: Run) -> None:
-    assert pairs.laid(two[0], placed(two[0].ready.workspace, stranger)) is None
+def test_maps_of_nothing_in_common_make_no_pair(
+    two: tuple[PlacedItems, PlacedItems], stranger: Run
+) -> None:
+    assert pairs.lay_on(two[0], placed(two[0].ready.workspace, stranger)) is None
 
 
 def test_the_second_map_is_turned_onto_the_first_and_as_large(
-    two: tuple[Placed, Placed], other_version: Run
+    two: tuple[PlacedItems, PlacedItems], other_version: Run
 ) -> None:
     first = two[0]
     turned = replace(first, x=0.5 * first.y + 3, y=0.5 * first.x)  # a mirror, smaller, elsewhere
@@ -122,7 +124,7 @@ def test_the_second_map_is_turned_onto_the_first_and_as_large(
         )
 
 
-def _before(second: Placed, pair: Pair) -> Any:
+def _before(second: PlacedItems, pair: Pair) -> Any:
     return np.stack([second.x, second.y])[:, pair.to_second[pair.shared]]
 
 
@@ -130,7 +132,7 @@ def _before(second: Placed, pair: Pair) -> Any:
 
 
 def test_the_second_map_has_the_first_one_s_colours_item_by_item(
-    two: tuple[Placed, Placed], other_version: Run
+    two: tuple[PlacedItems, PlacedItems], other_version: Run
 ) -> None:
     first = two[0]
     pair = paired(first, placed(first.ready.workspace, other_version))
@@ -155,7 +157,7 @@ def test_the_second_map_has_the_first_one_s_colours_item_by_item(
     assert set(found.counts) <= {0, 1, 2}
 
 
-def shown(placed: Placed, colouring: points.Colouring, **more: Any) -> Shown:
+def shown(placed: PlacedItems, colouring: points.Colouring, **more: Any) -> Shown:
     return Shown(
         points=served.publish(placed.buffer), values=served.publish(colouring.values.tobytes()),
         sizes=None, cards="", title="kind", legend=legend(colouring),
@@ -164,7 +166,7 @@ def shown(placed: Placed, colouring: points.Colouring, **more: Any) -> Shown:
 
 
 def test_what_the_browser_gets_of_both(
-    two: tuple[Placed, Placed], other_version: Run, monkeypatch: pytest.MonkeyPatch
+    two: tuple[PlacedItems, PlacedItems], other_version: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(map_view, "t", lambda key, **values: key)
     monkeypatch.setattr(map_view.state, "language", lambda: "en")
@@ -204,7 +206,7 @@ def test_what_the_browser_gets_of_both(
 
 
 def test_what_was_selected_on_the_second_map_is_so_on_the_first(
-    two: tuple[Placed, Placed], other_version: Run
+    two: tuple[PlacedItems, PlacedItems], other_version: Run
 ) -> None:
     pair = paired(two[0], placed(two[0].ready.workspace, other_version))
     chosen = np.zeros(12, bool)
@@ -224,7 +226,7 @@ def nearest(vectors: Any, k: int) -> list[list[int]]:
 
 
 def test_how_alike_two_spaces_are_is_counted(
-    two: tuple[Placed, Placed], monkeypatch: pytest.MonkeyPatch
+    two: tuple[PlacedItems, PlacedItems], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pairs, "K", 5)
     first, second = two
@@ -247,16 +249,16 @@ def test_how_alike_two_spaces_are_is_counted(
 
     chosen = np.zeros(25, bool)
     chosen[[*found.rows[:6], 7]] = True
-    told = pairs.moved(pair, found, chosen)
+    told = pairs.moved_together(pair, found, chosen)
     assert told is not None
     assert (told.known, told.looked_at, told.kept) == (6, 6, pytest.approx(kept[:6].mean()))
     for share, near in zip(told.together, lists, strict=True):
         assert share == pytest.approx(chosen[found.rows[near[:6]]].mean())
-    assert pairs.moved(pair, found, np.arange(25) == 7) is None
+    assert pairs.moved_together(pair, found, np.arange(25) == 7) is None
 
 
 def test_of_very_many_items_a_sample_is_looked_at(
-    two: tuple[Placed, Placed], monkeypatch: pytest.MonkeyPatch
+    two: tuple[PlacedItems, PlacedItems], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair = paired(*two)
     whole = pairs.likeness(pair, lambda *step: None)
@@ -268,14 +270,14 @@ def test_of_very_many_items_a_sample_is_looked_at(
     by_row = dict(zip(whole.looked_at.tolist(), whole.near.kept.tolist(), strict=True))
     assert some.near.kept.tolist() == [by_row[row] for row in some.looked_at.tolist()]
     chosen = np.arange(25) < 9
-    told, wanted = (pairs.moved(pair, one, chosen) for one in (some, whole))
+    told, wanted = (pairs.moved_together(pair, one, chosen) for one in (some, whole))
     assert told == wanted  # those of the selection are looked at, in the sample or not
 
 
 # ---- the page -----------------------------------------------------------------------------------
 
 
-def opened(open_page: Open, first: Placed, **query: str) -> Any:
+def opened(open_page: Open, first: PlacedItems, **query: str) -> Any:
     run = first.ready.run
     asked = {"dataset": "shop", "run": run.id, "layout": "axes", **query}
     page = open_page(first.ready.workspace, "embeddings", **asked)
@@ -292,7 +294,7 @@ def headings(page: Any) -> list[str]:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_second_run_is_chosen_and_stays_in_the_address(
-    two: tuple[Placed, Placed], open_page: Open, language: str
+    two: tuple[PlacedItems, PlacedItems], open_page: Open, language: str
 ) -> None:
     page = opened(open_page, two[0], language=language)
     assert text(language, "embeddings.alike") not in headings(page)
@@ -318,7 +320,9 @@ def pick(page: Any, name: str) -> Any:
     return next(box for box in page.selectbox if str(box.key).startswith(f"pick_{name}_"))
 
 
-def test_the_other_kind_of_map_of_the_same_run(two: tuple[Placed, Placed], open_page: Open) -> None:
+def test_the_other_kind_of_map_of_the_same_run(
+    two: tuple[PlacedItems, PlacedItems], open_page: Open
+) -> None:
     first = two[0]
     page = opened(open_page, first, beside=first.ready.run.id)
     assert pick(page, "beside_layout").value == "neighbours"
@@ -334,7 +338,9 @@ def test_the_other_kind_of_map_of_the_same_run(two: tuple[Placed, Placed], open_
     assert text("en", "embeddings.beside.same") in [element.value for element in page.info]
 
 
-def test_an_item_has_the_neighbours_of_both(two: tuple[Placed, Placed], open_page: Open) -> None:
+def test_an_item_has_the_neighbours_of_both(
+    two: tuple[PlacedItems, PlacedItems], open_page: Open
+) -> None:
     item = two[0].ids(np.array([4]))[0]
     page = opened(open_page, two[0], beside=two[1].ready.run.id, item=str(item))
     assert len(page.table) == 4
@@ -344,7 +350,7 @@ def test_an_item_has_the_neighbours_of_both(two: tuple[Placed, Placed], open_pag
 
 
 def test_a_run_that_is_gone_or_has_no_vectors_is_told_and_let_go(
-    two: tuple[Placed, Placed], open_page: Open
+    two: tuple[PlacedItems, PlacedItems], open_page: Open
 ) -> None:
     first = two[0]
     plain = pipeline.train(first.ready.workspace, "shop", "popularity", device="cpu")
@@ -354,13 +360,13 @@ def test_a_run_that_is_gone_or_has_no_vectors_is_told_and_let_go(
     page = opened(open_page, first, beside=plain.id)
     assert any(plain.id[:6] in element.value for element in page.info)
     assert "beside" not in page.query_params
-    artifact.delete(first.ready.workspace, two[1].ready.run.id)
+    artifact.delete_run(first.ready.workspace, two[1].ready.run.id)
     page = opened(open_page, first, beside=two[1].ready.run.id)
     assert any(two[1].ready.run.id in element.value for element in page.warning)
 
 
 def test_runs_of_other_data_are_compared_by_what_both_know(
-    two: tuple[Placed, Placed], other_version: Run, stranger: Run, open_page: Open
+    two: tuple[PlacedItems, PlacedItems], other_version: Run, stranger: Run, open_page: Open
 ) -> None:
     page = opened(open_page, two[0], beside=other_version.id)
     assert text("en", "embeddings.alike") in headings(page)
@@ -376,7 +382,7 @@ def test_runs_of_other_data_are_compared_by_what_both_know(
 
 
 def test_a_space_that_the_second_run_does_not_have_is_one_sentence(
-    two: tuple[Placed, Placed], open_page: Open
+    two: tuple[PlacedItems, PlacedItems], open_page: Open
 ) -> None:
     page = opened(open_page, two[0], beside=two[1].ready.run.id, beside_space="nowhere")
     assert any("nowhere" in element.value for element in page.error)

@@ -64,9 +64,9 @@ def test_a_search_is_corrected_started_and_read(open_page: Open, small: Workspac
     while jobs.status(small, search).active and time.monotonic() < deadline:
         time.sleep(0.1)
     assert jobs.status(small, search).state == "done", jobs.log(small, search)
-    result = tune.results(small, small.dataset("small").id)[0]
+    result = tune.finished_searches(small, small.dataset("small").id)[0]
     assert dict(result["space"]) == {"gap": "1..3", "backward": "0..1", "column_exponent": "0..1"}
-    run = artifact.run(small, result["run"])
+    run = artifact.find_run(small, result["run"])
     assert (run.config.params["row_exponent"], run.config.params["history_decay"]) == (0.5, 0.7)
     assert run.metrics
     for language in LANGUAGES:
@@ -81,7 +81,7 @@ def test_a_search_is_corrected_started_and_read(open_page: Open, small: Workspac
         assert list(trials["ndcg@10"]) == [told["validation"] for told in result["history"]]
         to_run = page.get("page_link")
         assert any(run.id in str(found.proto) for found in to_run)
-    artifact.delete(small, run.id)
+    artifact.delete_run(small, run.id)
     assert text("en", "search.run_gone") in words(open_page(small, "train"))
 
 
@@ -97,7 +97,7 @@ def test_a_search_reads_what_the_training_would(open_page: Open, small: Workspac
 def test_a_search_is_seen_trial_by_trial_until_the_best_is_trained(
     open_page: Open, small: Workspace, language: str
 ) -> None:
-    search = tune.plan(small, "small", "ease", device="cpu")
+    search = tune.plan_search(small, "small", "ease", device="cpu")
     folder = small.searches_folder / search.id
     told = {"state": "done", "trials": 20, "params": {}}
 
@@ -109,7 +109,7 @@ def test_a_search_is_seen_trial_by_trial_until_the_best_is_trained(
         return page
 
     def working() -> None:
-        with jobs.here(small, folder, lambda: tune.prepare(small, search)) as report:
+        with jobs.run_inline(small, folder, lambda: tune.prepare_search(small, search)) as report:
             report.stage("tune", 0.0)
             assert plotted(seen()) == 0
             for trial, (validation, best) in enumerate([(0.1, 0.1), (None, 0.1), (0.3, 0.3)], 1):

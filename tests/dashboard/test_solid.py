@@ -13,20 +13,20 @@ from core.data.store import Workspace
 from dashboard.map import colouring as points
 from dashboard.map import placement as maps
 from dashboard.map import solid as map_solid
-from dashboard.map.axes import solid
+from dashboard.map.axes import three_axes
 from dashboard.text import text
 from tests.dashboard.conftest import Open
 
 
 @pytest.fixture
-def mapped(shop: Workspace) -> maps.Placed:
+def mapped(shop: Workspace) -> maps.PlacedItems:
     """The shop's 25 items as ALS sees them."""
     run = pipeline.train(shop, "shop", "als", {"dim": 8, "sweeps": 3}, device="cpu")
-    return maps.place(pipeline.ready(shop, run), "", lambda step, share: None)
+    return maps.place(pipeline.load_run(shop, run), "", lambda step, share: None)
 
 
-def test_places_are_the_three_strongest_directions(mapped: maps.Placed) -> None:
-    found = solid(mapped)
+def test_places_are_the_three_strongest_directions(mapped: maps.PlacedItems) -> None:
+    found = three_axes(mapped)
     vectors = mapped.near.vectors.values.astype(np.float64)[mapped.codes]
     u, s, _ = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
     for axis in range(3):
@@ -84,7 +84,7 @@ def test_the_chosen_one_is_ringed_and_a_way_has_its_numbers() -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_page_turns_solid_and_says_how_many_it_draws(
-    mapped: maps.Placed, open_page: Open, language: str, monkeypatch: pytest.MonkeyPatch
+    mapped: maps.PlacedItems, open_page: Open, language: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(map_solid, "DRAWN", 10)
     ident = str(mapped.ids(np.array([20]))[0])  # ringed, though it is not among the ten
@@ -98,10 +98,10 @@ def test_the_page_turns_solid_and_says_how_many_it_draws(
     assert not page.exception
     said = [element.value for element in page.caption]
     assert text(language, "embeddings.solid.count", shown=10, n=25) in said
-    share = solid(mapped).share
+    share = three_axes(mapped).share
     assert text(language, "embeddings.method.solid", share=share, dims=8) in said
     table = page.dataframe[0].value
-    np.testing.assert_allclose(table[["x", "y", "z"]], solid(mapped).places, atol=1e-4)
+    np.testing.assert_allclose(table[["x", "y", "z"]], three_axes(mapped).places, atol=1e-4)
     assert len(page.table) == 3  # the chosen item's neighbours
     (chart,) = page.get("plotly_chart")
     figure = json.loads(chart.proto.spec)

@@ -18,7 +18,7 @@ from core.data.ingest.ingest import ingest
 from core.data.store import Workspace
 from core.recommend.rerank import METHODS
 from core.runs import artifact
-from core.runs.config import plan
+from core.runs.config import checked_config
 from dashboard import state
 from dashboard.components import sample
 from dashboard.state import mark
@@ -273,8 +273,8 @@ def test_home_is_drawn_without_torch(workspace: Workspace) -> None:
 
 def test_a_training_is_seen_epoch_by_epoch(open_page: Open, trained: Workspace) -> None:
     info = trained.dataset("movielens")
-    config = plan(info.id, "unified", seed=77, device="cpu")
-    with jobs.working(trained, config, info.name) as report:
+    config = checked_config(info.id, "unified", seed=77, device="cpu")
+    with jobs.train_inline(trained, config, info.name) as report:
         report.stage("fit")
         for epoch in (1, 2, 3):
             figures = {"loss": 3.0 / epoch, "validation": 0.1 * epoch, "rows_per_second": 1234.5}
@@ -306,7 +306,7 @@ def test_a_fusion_says_what_each_component_counts(
     weights = shown[text(language, "findings.from", n=100)]
     assert weights.sum() == pytest.approx(100, abs=0.1)
     assert weights[1] > weights[0]
-    artifact.delete(trained, run.id)
+    artifact.delete_run(trained, run.id)
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
@@ -321,7 +321,7 @@ def test_what_was_chosen_is_told_apart(open_page: Open, trained: Workspace, lang
     assert text(language, "why.visitors") in list(choices["why"])
     assert set(components["model"]) <= set(told)
     assert "run" not in components
-    artifact.delete(trained, run.id)
+    artifact.delete_run(trained, run.id)
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
@@ -334,7 +334,7 @@ def test_two_stages_say_what_each_does(open_page: Open, trained: Workspace, lang
     does = [text(language, "findings.finds", n=300), text(language, "findings.orders")]
     assert list(shown[text(language, "findings.does")]) == does
     assert text(language, "findings.from", n=100) not in shown.columns
-    artifact.delete(trained, run.id)
+    artifact.delete_run(trained, run.id)
 
 
 def test_train_asks_for_texts_and_images_where_they_are_read(
@@ -355,8 +355,8 @@ def test_train_asks_for_texts_and_images_where_they_are_read(
     assert jobs.status(trained, run).state == "done"
     page.run()
     assert "9,722 of 9,724 items have a text" in words(page)  # two have no word of two letters
-    assert artifact.run(trained, run).config.features == {"text_model": "svd"}
-    artifact.delete(trained, run)
+    assert artifact.find_run(trained, run).config.features == {"text_model": "svd"}
+    artifact.delete_run(trained, run)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from PIL import Image
 
 from core.data.dataset import load
 from core.data.features import embeddings
-from core.data.features.embeddings import embedded, settled
+from core.data.features.embeddings import embed_items, resolve_encoders
 from core.data.features.encoders import LIBRARIES, Library
 from core.data.store import Workspace
 from core.errors import BadInput, Corrupt
@@ -75,8 +75,8 @@ def goods(make_dataset):
 
 
 def text_of(workspace, data, model="vowels:small", on_share=lambda share: None):
-    chosen = settled({"text_model": model}, ())
-    features, told = embedded(workspace, data, chosen, on_share=on_share)
+    chosen = resolve_encoders({"text_model": model}, ())
+    features, told = embed_items(workspace, data, chosen, on_share=on_share)
     return features.text_embedding.matrix, told["text"]
 
 
@@ -150,8 +150,8 @@ def test_images_are_encoded_and_the_broken_counted(space, goods, vowels, tmp_pat
         Image.new("RGB", (3, 3), colour).save(folder / f"{name}.png")
     for name in ("5", "6"):
         (folder / f"{name}.png").write_text("broken")
-    chosen = settled({"image_model": "colours:x", "images": str(folder)}, ["title"])
-    features, told = embedded(space, goods(), chosen)
+    chosen = resolve_encoders({"image_model": "colours:x", "images": str(folder)}, ["title"])
+    features, told = embed_items(space, goods(), chosen)
     expected = np.full((8, 3), np.nan)
     expected[[0, 1, 3]] = (9, 0, 0), (0, 7, 0), (9, 0, 0)
     np.testing.assert_array_equal(features.image_embedding.matrix, expected)
@@ -164,21 +164,23 @@ def test_images_are_encoded_and_the_broken_counted(space, goods, vowels, tmp_pat
     }
     assert told["image"]["example"].startswith(f"{folder / '5.png'}: cannot identify image file")
     assert features.categorical or features.text, "what was known before stays"
-    other = settled({"image_model": "colours:x", "images": str(folder)}, ["title"])
+    other = resolve_encoders({"image_model": "colours:x", "images": str(folder)}, ["title"])
     assert other == chosen
     (folder / "7.png").write_text("new")
-    assert settled({"image_model": "colours:x", "images": str(folder)}, []) != chosen
+    assert resolve_encoders({"image_model": "colours:x", "images": str(folder)}, []) != chosen
     for name in ("1", "2", "4"):
         (folder / f"{name}.png").write_text("broken")
     with pytest.raises(BadInput, match=r"none of the 6 images can be read \(.*1\.png: "):
-        embedded(space, goods(), chosen)
+        embed_items(space, goods(), chosen)
 
 
 def test_texts_and_images_share_the_progress(space, goods, vowels, tmp_path):
     Image.new("RGB", (3, 3)).save(tmp_path / "1.png")
     asked = {"text_model": "vowels:x", "image_model": "colours:x", "images": str(tmp_path)}
     shares = []
-    features, told = embedded(space, goods(), settled(asked, []), on_share=shares.append)
+    features, told = embed_items(
+        space, goods(), resolve_encoders(asked, []), on_share=shares.append
+    )
     assert shares == [0.5, 1.0]
     assert sorted(told) == ["image", "text"]
     assert features.text_embedding.matrix.shape == (8, 5)
@@ -224,17 +226,17 @@ def test_items_without_texts_are_refused(space, goods, vowels):
 )
 def test_a_wrong_choice_gets_a_sentence(asked, sentence, vowels):
     with pytest.raises(BadInput, match=sentence):
-        settled(asked, ["title"])
+        resolve_encoders(asked, ["title"])
 
 
 def test_a_choice_is_what_was_said_and_no_more(vowels, tmp_path, monkeypatch):
-    assert settled({"text_model": " ", "image_model": "", "images": ""}, []) == {}
-    assert settled({"text_model": "svd"}, []) == {"text_model": "svd"}
+    assert resolve_encoders({"text_model": " ", "image_model": "", "images": ""}, []) == {}
+    assert resolve_encoders({"text_model": "svd"}, []) == {"text_model": "svd"}
     (tmp_path / "title").mkdir()
     monkeypatch.chdir(tmp_path)
     asked = {"image_model": "colours:x", "images": "title"}
-    assert settled(asked, ["title"]) == asked
-    assert settled(asked, ["name"])["images"] == str(tmp_path / "title")
+    assert resolve_encoders(asked, ["title"]) == asked
+    assert resolve_encoders(asked, ["name"])["images"] == str(tmp_path / "title")
 
 
 def test_a_model_that_cannot_be_opened_says_why(space, goods, vowels):

@@ -14,7 +14,7 @@ from PIL import Image
 
 from core.data.dataset import load
 from core.data.features import images
-from core.data.features.images import Images, places
+from core.data.features.images import Images, image_places
 from core.errors import BadInput
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -48,30 +48,30 @@ def goods(make_dataset):
 def test_files_are_found_by_item_id(goods, root):
     for name in ("1.png", "1.jpg", "3.JPEG", "33.png", "2.txt"):
         (root / name).touch()
-    found = places(str(root), goods(["a", "b", "c"]))
+    found = image_places(str(root), goods(["a", "b", "c"]))
     assert found == [root / "1.jpg", None, root / "3.JPEG"]
 
 
 def test_a_column_says_where_they_lie(goods):
-    found = places("picture", goods([["x.png", "y.png"], [], [" http://h/z.png "]]))
+    found = image_places("picture", goods([["x.png", "y.png"], [], [" http://h/z.png "]]))
     assert found == ["x.png", None, "http://h/z.png"]
-    assert places("picture", goods([" x.png ", None, ""])) == ["x.png", None, None]
+    assert image_places("picture", goods([" x.png ", None, ""])) == ["x.png", None, None]
 
 
 def test_a_column_goes_before_a_folder_of_its_name(goods, root, monkeypatch):
     (root / "picture").mkdir()
     monkeypatch.chdir(root)
-    assert places("picture", goods(["x", None, None])) == ["x", None, None]
+    assert image_places("picture", goods(["x", None, None])) == ["x", None, None]
 
 
 def test_no_image_at_all_is_said(goods, root):
     data = goods(["a", "b", "c"])
     with pytest.raises(BadInput, match=r"no item of made-up has an image in .* such as 1\.jpg"):
-        places(str(root), data)
+        image_places(str(root), data)
     with pytest.raises(BadInput, match="as a path or an address"):
-        places("picture", goods([None, None, None]))
+        image_places("picture", goods([None, None, None]))
     with pytest.raises(BadInput, match="is not there any more"):
-        places(str(root / "gone"), data)
+        image_places(str(root / "gone"), data)
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def more(*rows: tuple, times_of: int = 1) -> pd.DataFrame:
 @pytest.fixture
 def verdicts(make_dataset):
     def ask(events: pd.DataFrame, **options) -> dict[str, quality.Verdict]:
-        report = quality.report(make_dataset(events, **options))
+        report = quality.quality_report(make_dataset(events, **options))
         for verdict in report:
             assert verdict.severity in SEVERITIES
             assert verdict.sentence()
@@ -282,16 +282,16 @@ def test_a_lonely_log_is_bad(verdicts):
 def test_the_cleaning_that_is_proposed_mends_it(tmp_path, make_dataset, key, rows):
     info = make_dataset(more(*rows))
     home = Workspace.open(tmp_path / "home")
-    before = {verdict.key: verdict for verdict in quality.report(info)}
+    before = {verdict.key: verdict for verdict in quality.quality_report(info)}
     cleaned = clean(home, info, before[key].cleaning)
-    after = {verdict.key: verdict for verdict in quality.report(cleaned)}
+    after = {verdict.key: verdict for verdict in quality.quality_report(cleaned)}
     assert after[key].cleaning is None
     assert cleaned.counts["rows_kept"] < info.counts["rows_kept"]
 
 
 def test_the_shops_log_is_judged_as_it_is_known(workspace):
     """UCI Online Retail: 135,080 of 541,909 rows have no customer (its own description)."""
-    found = {v.key: v for v in quality.report(workspace.dataset("online-retail"))}
+    found = {v.key: v for v in quality.quality_report(workspace.dataset("online-retail"))}
     assert found["rejected"].numbers["rejected"] == 135_080
     assert found["rejected"].severity == "warn"
     assert found["duplicates"].cleaning == "dedupe"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.data.split import KINDS, split
+from core.data.split import KINDS, split_log
 from core.errors import BadInput
 from core.types import Holdout, Interactions, Split
 
@@ -37,7 +37,7 @@ def log(rows: list[tuple[int, int, int]], times: bool = True) -> Interactions:
 
 def try_split(interactions: Interactions, kind: str, validation: bool) -> Split | None:
     try:
-        return split(interactions, kind, validation=validation, test_share=0.3)
+        return split_log(interactions, kind, validation=validation, test_share=0.3)
     except BadInput:
         return None
 
@@ -122,14 +122,14 @@ def test_three_different_times_are_enough_to_cut_twice(rows):
 @given(events)
 def test_none_keeps_everything(rows):
     whole = log(rows)
-    cut = split(whole, "none", validation=False)
+    cut = split_log(whole, "none", validation=False)
     assert cut.train.items.tolist() == whole.items.tolist()
     assert cut.test is None
     assert cut.validation is None
 
 
 def test_none_with_validation_holds_out_each_last_event(small_world):
-    cut = split(small_world, "none", validation=True)
+    cut = split_log(small_world, "none", validation=True)
     assert cut.test is None
     assert cut.validation.queries.users.tolist() == [0, 1, 2, 3, 4]
     assert cut.validation.targets.tolist() == [3, 4, 5, 2, 5]
@@ -147,33 +147,33 @@ def test_the_share_after_the_cut_is_the_one_asked_for():
         times=np.sort(rng.permutation(n)),
         values=np.arange(n, dtype=np.float32),
     )
-    cut = split(whole, "by-time", validation=True, test_share=0.2)
+    cut = split_log(whole, "by-time", validation=True, test_share=0.2)
     assert len(cut.test.targets) == 200
     assert len(cut.validation.targets) == 200
     assert len(cut.train) == 600
 
 
 def test_ties_go_to_one_side_of_the_cut():
-    cut = split(log([(u, 5, 0) for u in range(4)] + [(0, 1, 1)]), "by-time", validation=False)
+    cut = split_log(log([(u, 5, 0) for u in range(4)] + [(0, 1, 1)]), "by-time", validation=False)
     assert cut.train.times.tolist() == [1]
     assert len(cut.test.targets) == 4
 
 
 def test_tie_rate_by_hand(small_world):
     # Last two events of users 0-4: 40 50, 25 60, 13 70, 45 80, 55 65: no tie.
-    assert split(small_world, "leave-last-out", validation=False).tie_rate == 0
+    assert split_log(small_world, "leave-last-out", validation=False).tie_rate == 0
     tied = small_world.times.copy()
     tied[4] = 40  # user 0
     world = replace(small_world, times=tied)
-    assert split(world, "leave-last-out", validation=True).tie_rate == pytest.approx(1 / 5)
-    assert split(replace(world, times=None), "leave-last-out", validation=False).tie_rate == 1
-    assert split(world, "by-time", validation=False).tie_rate == 0
+    assert split_log(world, "leave-last-out", validation=True).tie_rate == pytest.approx(1 / 5)
+    assert split_log(replace(world, times=None), "leave-last-out", validation=False).tie_rate == 1
+    assert split_log(world, "by-time", validation=False).tie_rate == 0
     later = log([(0, 1, 0), (0, 9, 1), (0, 9, 2)])  # two targets tied with each other
-    assert split(later, "by-time", validation=False, test_share=0.5).tie_rate == 0
+    assert split_log(later, "by-time", validation=False, test_share=0.5).tie_rate == 0
 
 
 def test_users_with_one_event_stay_in_train(small_world):
-    cut = split(small_world, "leave-last-out", validation=True)
+    cut = split_log(small_world, "leave-last-out", validation=True)
     assert 5 not in cut.test.queries.users
     assert cut.train.users.tolist().count(5) == 1
     assert cut.validation.queries.users.tolist() == [0, 1, 2, 3]  # user 4 has only two events
@@ -181,7 +181,7 @@ def test_users_with_one_event_stay_in_train(small_world):
 
 
 def test_a_newcomer_after_the_cut_has_an_empty_history(small_world):
-    cut = split(small_world, "by-time", validation=False, test_share=0.25)
+    cut = split_log(small_world, "by-time", validation=False, test_share=0.25)
     asked = dict(
         zip(cut.test.queries.users.tolist(), cut.test.queries.lengths.tolist(), strict=True)
     )
@@ -192,21 +192,21 @@ def test_a_newcomer_after_the_cut_has_an_empty_history(small_world):
 def test_the_fingerprint_tells_splits_apart_and_never_changes(small_world):
     other = replace(small_world, items=small_world.items[::-1].copy())
     fingerprints = {
-        split(world, kind, validation=False).fingerprint
+        split_log(world, kind, validation=False).fingerprint
         for world in (small_world, other)
         for kind in KINDS
     }
     assert len(fingerprints) == 6
-    again = split(small_world, "by-time", validation=True).fingerprint
+    again = split_log(small_world, "by-time", validation=True).fingerprint
     assert again.startswith("3c7a1ec20937c8b9")  # the same on every machine
 
 
 @pytest.mark.parametrize("kind", ["leave-last-out", "none"])
 def test_a_validation_part_does_not_change_what_is_asked(small_world, kind):
-    without, with_it = (split(small_world, kind, validation=v) for v in (False, True))
+    without, with_it = (split_log(small_world, kind, validation=v) for v in (False, True))
     assert without.fingerprint == with_it.fingerprint
-    np.testing.assert_array_equal(without.train.items, with_it.known.items)
-    assert len(with_it.train) + len(with_it.validation.targets) == len(with_it.known)
+    np.testing.assert_array_equal(without.train.items, with_it.train_and_validation.items)
+    assert len(with_it.train) + len(with_it.validation.targets) == len(with_it.train_and_validation)
 
 
 @pytest.mark.parametrize(
@@ -226,4 +226,4 @@ def test_a_validation_part_does_not_change_what_is_asked(small_world, kind):
 )
 def test_what_cannot_be_split_is_refused(rows, times, kind, validation, share, sentence):
     with pytest.raises(BadInput, match=sentence):
-        split(log(rows, times), kind, validation=validation, test_share=share)
+        split_log(log(rows, times), kind, validation=validation, test_share=share)

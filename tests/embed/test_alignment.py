@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import procrustes
 
-from core.embed import aligned, compared
+from core.embed import aligned, compare_spaces
 from core.errors import BadInput
 
 places = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed))
@@ -47,7 +47,7 @@ def test_neighbours_in_two_spaces_are_those_that_sorting_finds():
     rng = np.random.default_rng(4)
     first, second = rng.standard_normal((60, 5)), rng.standard_normal((60, 7))
     asked = np.array([3, 0, 59])
-    found = compared(first, second, asked, 8)
+    found = compare_spaces(first, second, asked, 8)
     chosen = rng.random(60) < 0.3
     lists = []
     for vectors, near in ((first, found.first), (second, found.second)):
@@ -65,9 +65,9 @@ def test_neighbours_in_two_spaces_are_those_that_sorting_finds():
 
 def test_few_things_have_fewer_neighbours_and_nobody_a_share_of_none():
     vectors = np.eye(4)
-    assert (compared(vectors, vectors, np.arange(4), 15).kept == 1).all()
-    alone = compared(vectors[:1], vectors[:1], np.arange(1), 15)
+    assert (compare_spaces(vectors, vectors, np.arange(4), 15).kept == 1).all()
+    alone = compare_spaces(vectors[:1], vectors[:1], np.arange(1), 15)
     assert alone.kept.tolist() == [0]
     assert alone.among(np.ones(1, bool), np.arange(1)) == (0, 0)
     with pytest.raises(BadInput, match="the same things, not 4 and 3"):
-        compared(vectors, vectors[:3], np.arange(3), 2)
+        compare_spaces(vectors, vectors[:3], np.arange(3), 2)

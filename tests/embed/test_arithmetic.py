@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from core import pipeline
-from core.embed import Exact, Index, item_vectors, toward, words
+from core.embed import Exact, Index, combined_neighbours, item_vectors, words
 from core.errors import BadInput, NotFound
 
 Lists = list[list[float]]
@@ -53,7 +53,7 @@ def test_answers_and_their_parts_are_those_of_a_loop(question: Any, k: int) -> N
     rows = vectors.astype(np.float64).tolist()
     way = direction(rows, like, less, weight)
     assume(math.sqrt(sum(x * x for x in way)) > 1e-3)
-    found = toward(Exact(vectors), like, less, k=k, weight=weight)
+    found = combined_neighbours(Exact(vectors), like, less, k=k, weight=weight)
     others = [item for item in range(len(rows)) if item not in {*like, *less}]
     cosines = {item: cosine(rows[item], way) for item in others}
     assert len(found.items) == min(k, len(others))
@@ -74,16 +74,18 @@ def test_only_directions_count_and_the_order_named_does_not(question: Any) -> No
     vectors, like, less, weight = question
     way = np.array(direction(vectors.astype(np.float64).tolist(), like, less, weight))
     assume(np.linalg.norm(way) > 1e-3)
-    found = toward(Exact(vectors), like, less, k=3, weight=weight)
+    found = combined_neighbours(Exact(vectors), like, less, k=3, weight=weight)
     longer = vectors.astype(np.float64) * np.linspace(0.5, 2, len(vectors))[:, None]
-    turned = toward(Exact(longer), [*like[::-1], like[0]], less[::-1], k=3, weight=weight)
+    turned = combined_neighbours(
+        Exact(longer), [*like[::-1], like[0]], less[::-1], k=3, weight=weight
+    )
     np.testing.assert_allclose(turned.cosines, found.cosines, atol=1e-9)
 
 
 def test_one_item_alone_has_its_neighbours_for_answers(clumps: Any) -> None:
     vectors, _ = clumps
     near = Exact(vectors).nearest(vectors[[7]], 10, np.array([7]))
-    found = toward(Exact(vectors), [7])
+    found = combined_neighbours(Exact(vectors), [7])
     assert found.items.tolist() == near.items[0].tolist()
     np.testing.assert_allclose(found.parts[:, 0], near.cosines[0], atol=1e-9)
 
@@ -91,15 +93,15 @@ def test_one_item_alone_has_its_neighbours_for_answers(clumps: Any) -> None:
 def test_less_of_a_clump_leads_away_from_it(clumps: Any) -> None:
     vectors, labels = clumps
     a, b = np.flatnonzero(labels == 5)[0], np.flatnonzero(labels == 4)[0]
-    both = toward(Exact(vectors), [a, b], k=20)
+    both = combined_neighbours(Exact(vectors), [a, b], k=20)
     assert set(labels[both.items]) == {4, 5}
-    less = toward(Exact(vectors), [a], [b], k=20, weight=1)
+    less = combined_neighbours(Exact(vectors), [a], [b], k=20, weight=1)
     assert set(labels[less.items]) == {5}
 
 
 def test_an_index_finds_the_same(clumps: Any) -> None:
     vectors, _ = clumps
-    exact, index = (toward(kind(vectors), [3, 60], [200]) for kind in (Exact, Index))
+    exact, index = (combined_neighbours(kind(vectors), [3, 60], [200]) for kind in (Exact, Index))
     assert len(np.intersect1d(exact.items, index.items)) >= 9
     np.testing.assert_allclose(index.parts.sum(axis=1), index.cosines, atol=1e-6)
 
@@ -122,25 +124,27 @@ def test_what_points_nowhere_gets_one_sentence(
     vectors = np.random.default_rng(1).standard_normal((8, 5)).astype(np.float32)
     vectors[0], vectors[4] = 0, 2 * vectors[3]  # the two are one direction
     with pytest.raises(BadInput, match=sentence):
-        toward(Exact(vectors), like, less, weight=weight, called=lambda item: f"<{item}>")
+        combined_neighbours(
+            Exact(vectors), like, less, weight=weight, called=lambda item: f"<{item}>"
+        )
     if weight == 1:
-        assert len(toward(Exact(vectors), like, less, weight=0.99).items) == 6
+        assert len(combined_neighbours(Exact(vectors), like, less, weight=0.99).items) == 6
 
 
 # ---- a run, and the command ---------------------------------------------------------------------
 
 
 @pytest.fixture
-def near(shop: Any, shop_is_home: None) -> pipeline.Near:
+def near(shop: Any, shop_is_home: None) -> pipeline.Neighbourhood:
     """ALS on the shop's 25 items."""
     run = pipeline.train(shop, "shop", "als", {"dim": 4}, device="cpu", name="als")
-    return pipeline.Near(pipeline.ready(shop, run, device="cpu"))
+    return pipeline.Neighbourhood(pipeline.load_run(shop, run, device="cpu"))
 
 
-def test_a_run_s_answer_by_ids(near: pipeline.Near) -> None:
+def test_a_run_s_answer_by_ids(near: pipeline.Neighbourhood) -> None:
     ids = near.loaded.items.ids
-    found = pipeline.toward(near, [ids[1], str(ids[4]), ids[1]], [ids[2]], k=20)
-    wanted = toward(Exact(item_vectors(near.loaded.model).values), [1, 4], [2], k=20)
+    found = pipeline.combined_neighbours(near, [ids[1], str(ids[4]), ids[1]], [ids[2]], k=20)
+    wanted = combined_neighbours(Exact(item_vectors(near.loaded.model).values), [1, 4], [2], k=20)
     assert [one["item"] for one in found["vectors"]] == ids[wanted.items].tolist()
     assert [one["item"] for one in found["like"]] == ids[[1, 4]].tolist()
     assert (found["weight"], found["recall"], found["profiled"]) == (0.5, 1.0, 20)
@@ -149,11 +153,11 @@ def test_a_run_s_answer_by_ids(near: pipeline.Near) -> None:
         assert [part["value"] for part in one["parts"]] == pytest.approx(parts)
         assert sum(part["value"] for part in one["parts"]) == pytest.approx(one["cosine"], abs=1e-6)
     with pytest.raises(NotFound, match="item '7' is not in dataset shop"):
-        pipeline.toward(near, [7])
+        pipeline.combined_neighbours(near, [7])
 
 
-def test_what_stands_out_among_the_nearest_is_counted(near: pipeline.Near) -> None:
-    features = near.loaded.dataset.item_features
+def test_what_stands_out_among_the_nearest_is_counted(near: pipeline.Neighbourhood) -> None:
+    features = near.loaded.load_dataset().item_features
     known = words(features)
     assert known is not None
     loaded = near.loaded
@@ -165,19 +169,21 @@ def test_what_stands_out_among_the_nearest_is_counted(near: pipeline.Near) -> No
     loaded.model.load(state)
     liked = int(np.flatnonzero(tea)[0])
     k = int(tea.sum()) - 1
-    found = pipeline.toward(pipeline.Near(loaded), [loaded.items.ids[liked]], k=k)
+    found = pipeline.combined_neighbours(
+        pipeline.Neighbourhood(loaded), [loaded.items.ids[liked]], k=k
+    )
     assert found["profiled"] == k
     (term,) = found["terms"]
     assert (term["name"], term["inside"], term["overall"]) == ("tea", k, tea.sum())
 
 
-def test_the_command_says_the_same(near: pipeline.Near, recscope: Any) -> None:
+def test_the_command_says_the_same(near: pipeline.Neighbourhood, recscope: Any) -> None:
     asked = ["neighbours", "als", "--item", "20", "--item", "50"]
     asked += ["--less", "30", "--weight", "0.7", "-k", "4"]
     code, out, err = recscope(*asked, "--json")
     assert code == 0, err
     assert out == json.loads(
-        json.dumps(pipeline.toward(near, [20, 50], [30], k=4, weight=0.7), default=str)
+        json.dumps(pipeline.combined_neighbours(near, [20, 50], [30], k=4, weight=0.7), default=str)
     )
     code, out, _ = recscope(*asked)
     assert code == 0
@@ -200,7 +206,7 @@ def test_the_command_says_the_same(near: pipeline.Near, recscope: Any) -> None:
     ],
 )
 def test_mistakes_get_one_sentence(
-    near: pipeline.Near, recscope: Any, words: tuple[str, ...], sentence: str
+    near: pipeline.Neighbourhood, recscope: Any, words: tuple[str, ...], sentence: str
 ) -> None:
     code, _, err = recscope("neighbours", "als", *words)
     assert code == 2

@@ -9,15 +9,15 @@ from scipy.stats import fisher_exact
 
 from core.embed.clusters import Clusters, clusters, names_of, over_represented, words
 from core.embed.neighbours import unit
-from core.types import Block, Features
+from core.types import FeatureBlock, Features
 
 
-def has(n: int, **columns: list[int]) -> Block:
+def has(n: int, **columns: list[int]) -> FeatureBlock:
     """Which of n things have each of these."""
     matrix = np.zeros((n, len(columns)))
     for place, rows in enumerate(columns.values()):
         matrix[rows, place] = 1
-    return Block(tuple(columns), sparse.csr_matrix(matrix))
+    return FeatureBlock(tuple(columns), sparse.csr_matrix(matrix))
 
 
 def test_clumps_are_found_largest_first_and_the_same_again(clumps):
@@ -87,7 +87,9 @@ def test_a_decade_is_named_where_it_tells_more_than_any_of_its_years():
     columns = {str(year): np.flatnonzero(years == year).tolist() for year in range(1993, 1999)}
     years[[130, 131]] = 1955  # one year is no decade
     numbers = np.stack([years, np.linspace(1900, 1999, 640)], axis=1)  # the second are no years
-    among = words(Features(text=has(640, **columns), numeric=Block(("year", "price"), numbers)))
+    among = words(
+        Features(text=has(640, **columns), numeric=FeatureBlock(("year", "price"), numbers))
+    )
     assert among.names == (*columns, "1990s")
     assert among.matrix[:, -1].sum() == 120
 
@@ -105,8 +107,8 @@ def test_a_decade_is_named_where_it_tells_more_than_any_of_its_years():
 
 def test_words_are_categories_and_long_words():
     features = Features(
-        categorical=Block(("kind=tea", "kind=x=y"), sparse.csr_matrix(np.eye(2))),
-        text=Block(
+        categorical=FeatureBlock(("kind=tea", "kind=x=y"), sparse.csr_matrix(np.eye(2))),
+        text=FeatureBlock(
             ("title: of", "title: pot", "name: 茶壶"), sparse.csr_matrix(np.ones((2, 3)) / 2)
         ),
     )
@@ -114,4 +116,6 @@ def test_words_are_categories_and_long_words():
     assert found.names == ("tea", "x=y", "pot", "茶壶")
     np.testing.assert_array_equal(found.matrix.toarray(), [[1, 0, 1, 1], [0, 1, 1, 1]])
     assert words(None) is None
-    assert words(Features(text=Block(("t: of",), sparse.csr_matrix(np.ones((2, 1)))))) is None
+    assert (
+        words(Features(text=FeatureBlock(("t: of",), sparse.csr_matrix(np.ones((2, 1)))))) is None
+    )

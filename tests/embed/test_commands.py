@@ -20,7 +20,7 @@ def fitted(shop):
 
     def fit(name: str, *params: str):
         run = pipeline.train(shop, "shop", name, params, device="cpu", name=name)
-        return pipeline.ready(shop, run, device="cpu")
+        return pipeline.load_run(shop, run, device="cpu")
 
     return fit
 
@@ -64,14 +64,14 @@ def test_the_same_seed_writes_the_same_file(fitted, recscope, tmp_path):
 def test_an_epoch_is_looked_back_at(shop, fitted, recscope, tmp_path):
     loaded = fitted("recvae", "epochs=3", "refit=false", "dim=6", "hidden=8", "learning_rate=0.05")
     assert loaded.run.epochs == (1, 2, 3)
-    out, before = tmp_path / "then.parquet", artifact.milestones(loaded.run)[1]
+    out, before = tmp_path / "then.parquet", artifact.load_snapshots(loaded.run)[1]
     code, about, err = recscope("embed", "recvae", "--epoch", 1, "--map", "--out", out, "--json")
     assert code == 0, err
     frame = pd.read_parquet(out)
     values = frame[[f"v{place}" for place in range(6)]].to_numpy()
     np.testing.assert_allclose(values @ values.T, before @ before.T, atol=1e-5)  # turned alone
     own, _ = pipeline.embedding(loaded, axes=2)
-    _, gap = pipeline.laid_on(frame, own)
+    _, gap = pipeline.align_map(frame, own)
     left = np.square(frame[["x", "y"]].to_numpy() - own[["x", "y"]].to_numpy()).sum()
     spread = np.square(own[["x", "y"]] - own[["x", "y"]].mean()).to_numpy().sum()
     assert (left / spread) ** 0.5 == pytest.approx(gap, abs=1e-3)  # no turning brings it nearer
@@ -94,7 +94,7 @@ def test_people_by_their_histories(shop, fitted, recscope, tmp_path):
     assert code == 0, err
     frame = pd.read_csv(out)
     assert list(frame) == ["user_id", "label", "v0", "v1", "v2", "v3"]
-    everyone = loaded.dataset.interactions.queries()
+    everyone = loaded.load_dataset().interactions.queries()
     wanted = user_vectors(loaded.model, everyone).values
     np.testing.assert_allclose(frame[["v0", "v1", "v2", "v3"]], wanted, atol=1e-6)
     assert (about["of"], about["map"], about["clusters"]) == ("users", None, [])
@@ -175,19 +175,19 @@ def test_two_maps_are_laid_on_each_other_by_what_both_have():
     frame = turned.iloc[order].reset_index(drop=True)
     frame["item_id"] = frame["item_id"].astype(str)
     frame.loc[0, "item_id"] = "new"
-    moved, gap = pipeline.laid_on(frame, other)
+    moved, gap = pipeline.align_map(frame, other)
     assert gap < 1e-6
     np.testing.assert_allclose(moved[["x", "y"]], other.iloc[order][["x", "y"]], atol=1e-6)
     with pytest.raises(BadInput, match="both are of items or of users"):
-        pipeline.laid_on(frame.rename(columns={"item_id": "user_id"}), other)
+        pipeline.align_map(frame.rename(columns={"item_id": "user_id"}), other)
     with pytest.raises(BadInput, match="make them with embed --map"):
-        pipeline.laid_on(frame.drop(columns=["x", "y"]), other)
+        pipeline.align_map(frame.drop(columns=["x", "y"]), other)
 
 
 def test_what_is_asked_often_is_the_same_by_an_index(fitted, monkeypatch):
     monkeypatch.setattr("core.embed.index.EXACT_UP_TO", 10)
     loaded = fitted("als", "dim=4")
-    near, item = pipeline.Near(loaded, many=True), loaded.items.ids[2]
+    near, item = pipeline.Neighbourhood(loaded, many=True), loaded.items.ids[2]
     found, alone = near.of(item, 5), pipeline.neighbours(loaded, item, k=5)
     assert found["recall"] >= 0.98
     assert found["vectors"][0] == alone["vectors"][0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.embed.compared import compared
+from core.embed.compared import compare_spaces
 from core.embed.diagnosis import BAD, OK, SENTENCES, WARN, diagnosis
 
 N, D = 400, 12
@@ -100,13 +100,13 @@ def test_cold_things_among_the_others_and_on_an_island(sound, taken):
 
 def test_overlap_is_a_count_of_shared_neighbours(sound):
     asked = np.arange(len(sound))
-    assert (compared(sound, 2 * sound, asked, 10).kept == 1).all()
+    assert (compare_spaces(sound, 2 * sound, asked, 10).kept == 1).all()
     other = sound.copy()
     other[:, 0] += np.random.default_rng(3).standard_normal(N) * 3
     x, y = (v.astype(float) / np.linalg.norm(v, axis=1)[:, None] for v in (sound, other))
     lists = [np.argsort(-(v @ v.T - 9 * np.eye(N)), axis=1)[:, :10] for v in (x, y)]
     wanted = [len({*a} & {*b}) / 10 for a, b in zip(*lists, strict=True)]
-    np.testing.assert_allclose(compared(sound, other, asked, 10).kept, wanted)
+    np.testing.assert_allclose(compare_spaces(sound, other, asked, 10).kept, wanted)
 
 
 def test_each_sentence_can_be_said(sound, taken):

@@ -10,7 +10,7 @@ from sklearn.manifold import trustworthiness
 
 from core.embed import layout
 from core.embed.layout import Graph, Map, _slope
-from core.embed.map_quality import quality, told
+from core.embed.map_quality import neighbour_accuracy, quality
 from core.embed.neighbours import nearest, unit
 from core.embed.pca import PCA, aligned
 from core.errors import BadInput
@@ -179,11 +179,13 @@ def test_quality_is_scikit_learns_and_recall_is_a_count(clumps):
 def test_attributes_are_told_by_vote():
     near = np.array([[1, 2, 3], [2, 0, -1], [3, 1, 0], [-1, -1, -1]])
     values = np.array([0, 1, 1, 0])
-    found = told(near, values)
+    found = neighbour_accuracy(near, values)
     # 0: 1, 1, 0 → 1, wrong; 1: 1, 0 → the nearest, 1, right; 2: 0, 1, 0 → 0; 3: nobody → 0
     assert (found.right, found.commonest, found.things) == (0.5, 0.5, 4)
-    assert told(near, np.array([0, 1, -1, 0])).things == 3
-    assert told(near, np.full(4, -1)).things == 0
-    assert told(near, np.array([0, 1, 1, 1])).gain == 0  # 0 is told wrongly, as by guessing
-    part = told(near[[1, 3]], values, np.array([1, 3]))
+    assert neighbour_accuracy(near, np.array([0, 1, -1, 0])).things == 3
+    assert neighbour_accuracy(near, np.full(4, -1)).things == 0
+    assert (
+        neighbour_accuracy(near, np.array([0, 1, 1, 1])).gain == 0
+    )  # 0 is told wrongly, as by guessing
+    part = neighbour_accuracy(near[[1, 3]], values, np.array([1, 3]))
     assert (part.right, part.things) == (1, 2)

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from core.errors import BadInput, CoreError, NotFound
 from core.evaluate import METRICS, compare, evaluate, slices
-from core.types import PAD, Block, Features, Holdout, Interactions, Queries, Split
+from core.types import PAD, FeatureBlock, Features, Holdout, Interactions, Queries, Split
 
 N_USERS, N_ITEMS = 120, 60
 
@@ -54,9 +54,9 @@ def item_features():
     price = rng.random((N_ITEMS, 1)).astype(np.float32)
     price[5] = np.nan
     return Features(
-        categorical=Block(("brand=a", "brand=b=c", "brand=d"), sparse.csr_matrix(brand)),
-        multi_hot=Block(tuple(f"genre={g}" for g in range(12)), sparse.csr_matrix(genres)),
-        numeric=Block(("price",), price),
+        categorical=FeatureBlock(("brand=a", "brand=b=c", "brand=d"), sparse.csr_matrix(brand)),
+        multi_hot=FeatureBlock(tuple(f"genre={g}" for g in range(12)), sparse.csr_matrix(genres)),
+        numeric=FeatureBlock(("price",), price),
     )
 
 
@@ -136,8 +136,10 @@ def test_other_item_codes_change_nothing(world, item_features):
     old = np.argsort(new)
     renamed = Interactions(train.users, new[train.items], train.weights, N_USERS, N_ITEMS)
     moved = Features(
-        categorical=Block(item_features.categorical.names, item_features.categorical.matrix[old]),
-        multi_hot=Block(item_features.multi_hot.names, item_features.multi_hot.matrix[old]),
+        categorical=FeatureBlock(
+            item_features.categorical.names, item_features.categorical.matrix[old]
+        ),
+        multi_hot=FeatureBlock(item_features.multi_hot.names, item_features.multi_hot.matrix[old]),
     )
     first = evaluate(model, holdout, train=train, item_features=item_features)
     again = evaluate(
@@ -272,7 +274,7 @@ def test_compare_refuses_other_users():
 def sliced(world, item_features):
     model, holdout, train = world
     country = sparse.csr_matrix(np.eye(2)[np.arange(N_USERS) % 2])
-    user_features = Features(categorical=Block(("Country=A", "Country=B"), country))
+    user_features = Features(categorical=FeatureBlock(("Country=A", "Country=B"), country))
     evaluation = evaluate(model, holdout, train=train, item_features=item_features)
     rows = slices(
         evaluation,

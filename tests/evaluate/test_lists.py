@@ -22,7 +22,7 @@ from core.evaluate.lists import (
     popularity_bias,
 )
 from core.models.common.attributes import taste, traits
-from core.types import PAD, Block, Features, Interactions
+from core.types import PAD, FeatureBlock, Features, Interactions
 
 N_ITEMS, N_VALUES = 8, 4
 
@@ -42,7 +42,7 @@ def worlds(draw):
     )
     users, consumed = np.array(sorted(events)).T
     train = Interactions(users, consumed, np.ones(len(users), np.float32), b, N_ITEMS)
-    block = Block(tuple(f"genre={g}" for g in range(N_VALUES)), sparse.csr_matrix(has * 1.0))
+    block = FeatureBlock(tuple(f"genre={g}" for g in range(N_VALUES)), sparse.csr_matrix(has * 1.0))
     return Lists.of(items, train.queries(), train, Features(multi_hot=block)), train, has
 
 
@@ -124,7 +124,7 @@ def test_other_names_for_the_items_change_nothing(name, world, k, random):
     lists, train, has = world
     new = np.array(random.sample(range(N_ITEMS), N_ITEMS))  # old code → new code
     features = Features(
-        multi_hot=Block(
+        multi_hot=FeatureBlock(
             tuple(f"genre={g}" for g in range(N_VALUES)),
             sparse.csr_matrix(has[np.argsort(new)] * 1.0),
         )
@@ -174,14 +174,14 @@ def test_without_attributes_or_histories_there_is_no_figure():
 
 
 def test_text_stands_in_where_no_item_has_a_category():
-    text = Block(("title=a", "title=b"), sparse.csr_matrix([[3.0, 4.0], [0.0, 0.0]]))
+    text = FeatureBlock(("title=a", "title=b"), sparse.csr_matrix([[3.0, 4.0], [0.0, 0.0]]))
     np.testing.assert_allclose(traits(Features(text=text)).toarray(), [[0.6, 0.8], [0, 0]])
     assert traits(Features()) is None
 
 
 def test_taste_is_the_attribute_that_most_events_have():
     matrix = sparse.csr_matrix([[1.0, 0, 1, 1, 1], [0, 1, 0, 1, 1], [0, 0, 1, 0, 1]])
-    block = Block(("brand=a", "brand=b", "genre=x", "genre=y", "all=z"), matrix)
+    block = FeatureBlock(("brand=a", "brand=b", "genre=x", "genre=y", "all=z"), matrix)
     assert taste(block, np.array([0, 1, 2])).name == "genre"  # all has one value only
     assert taste(block, np.array([0, 1])).name == "brand"  # as much as genre: the first name
     assert taste(block, np.array([2])).shares.toarray().tolist() == [[0.5, 0.5], [0, 1], [1, 0]]

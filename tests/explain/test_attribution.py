@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from core.errors import BadInput, CoreError
-from core.explain import Explanation, explain, refined
+from core.explain import Explanation, explain, refine
 from core.explain.game import Game
 from core.models import MODELS
 from core.types import Additive, LinearInHistory, Queries, Recommender
@@ -118,7 +118,7 @@ def test_a_long_history_adds_up_and_the_same_seed_says_the_same(name, world, n_i
     model = fitted(name, world)
     items = np.random.default_rng(0).integers(0, n_items, 20)
     query = timed(*items)
-    *_, first = refined(model, query, [0, 2], n_items=n_items, per_player=10, seed=3)
+    *_, first = refine(model, query, [0, 2], n_items=n_items, per_player=10, seed=3)
     again = explain(model, query, [0, 2], n_items=n_items, per_player=10, seed=3)
     np.testing.assert_array_equal(first.values, again.values)
     assert first.values.shape == (20, 2)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from core.errors import BadInput
 from core.explain.counterfactual import counterfactual
-from core.explain.item_rank import Standings
+from core.explain.item_rank import ItemRanks
 from core.models import MODELS
 from core.models.transitions import Transitions
 from core.types import Interactions, Queries, TrainData
@@ -431,7 +431,7 @@ def test_a_set_that_rounding_made_up_is_not_told():
 
 def test_what_was_asked_is_not_asked_again():
     model = whole(5)
-    found = Standings(model, history([0, 1, 2]), 5, N_ITEMS)
+    found = ItemRanks(model, history([0, 1, 2]), 5, N_ITEMS)
     keep = np.array([[True, False, True], [True, False, True], [False, True, True]])
     first = found(keep)
     assert found.evaluations == 2
@@ -445,7 +445,7 @@ def test_standings_are_places_in_sorted_lists(seed, k, item):
     model, rng = whole(seed), np.random.default_rng(seed)
     query = history(rng.integers(0, N_ITEMS, 5))
     keep = rng.random((12, 5)) < 0.5
-    some = Standings(model, query, item, N_ITEMS, k=k)(keep)
+    some = ItemRanks(model, query, item, N_ITEMS, k=k)(keep)
     for row, marks in enumerate(keep):
         best = listed(model, query, np.flatnonzero(marks), item, N_ITEMS)
         scores = model.score(query.subsets(marks[None]))[0].tolist()

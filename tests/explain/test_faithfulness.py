@@ -16,7 +16,7 @@ from core.errors import BadInput
 from core.explain import explain
 from core.explain.checks.baselines import baselines, clusters, cosines, falling, of_groups
 from core.explain.checks.faithfulness import MEASURES, faithfulness
-from core.explain.item_rank import Standings
+from core.explain.item_rank import ItemRanks
 from core.models import MODELS
 from core.types import Interactions, Queries, TrainData
 
@@ -225,7 +225,7 @@ def test_clusters_are_those_that_lie_apart_and_no_more_than_asked():
 
 def test_a_group_of_one_each_is_the_explanation_itself():
     model, query = Sum(8), history([4, 8, 15, 16, 23])
-    values = of_groups(Standings(model, query, 2, N_ITEMS), np.arange(5))
+    values = of_groups(ItemRanks(model, query, 2, N_ITEMS), np.arange(5))
     found = explain(model, query, np.array([2]), n_items=N_ITEMS)
     np.testing.assert_allclose(values, found.values[:, 0], atol=1e-6)
 
@@ -236,5 +236,5 @@ def test_the_members_of_a_group_get_its_value():
     v = {kept: scored(model, query, kept)[2] for kept in ((), (0, 2), (1,), (0, 1, 2))}
     first = (v[0, 2] - v[()] + v[0, 1, 2] - v[1,]) / 2
     second = (v[1,] - v[()] + v[0, 1, 2] - v[0, 2]) / 2
-    values = of_groups(Standings(model, query, 2, N_ITEMS), np.array([0, 1, 0]))
+    values = of_groups(ItemRanks(model, query, 2, N_ITEMS), np.array([0, 1, 0]))
     np.testing.assert_allclose(values, [first, second, first], rtol=1e-5)

@@ -16,7 +16,7 @@ from core.explain.survey.influence import Idle, idle
 from core.explain.survey.overview import overview
 from core.explain.survey.tables import OF_NOISE, Table
 from core.models import MODELS
-from core.types import Block, Features, Interactions, Queries, Recommender, TrainData
+from core.types import FeatureBlock, Features, Interactions, Queries, Recommender, TrainData
 from tests.explain.test_attribution import fitted
 
 N = 8
@@ -126,7 +126,8 @@ def test_an_event_of_two_values_is_shared_out_by_hand():
     tags = sparse.csr_matrix([[1, 0], [1, 1], [0, 1], [0, 0], [0, 0]])
     kinds = sparse.csr_matrix([[1, 0], [0, 1], [1, 0], [1, 0], [1, 0]])
     features = Features(
-        multi_hot=Block(("tag=x", "tag=y"), tags), categorical=Block(("kind=p", "kind=q"), kinds)
+        multi_hot=FeatureBlock(("tag=x", "tag=y"), tags),
+        categorical=FeatureBlock(("kind=p", "kind=q"), kinds),
     )
     queries = did((0, 1, 2), (3, 1), events=[0, 1, 1, -1, 1])
     found = overview(
@@ -150,7 +151,7 @@ def test_an_event_of_two_values_is_shared_out_by_hand():
 
 def test_of_many_values_the_rarest_are_one():
     tags = sparse.csr_matrix(np.eye(25))
-    features = Features(categorical=Block(tuple(f"c={i:02}" for i in range(25)), tags))
+    features = Features(categorical=FeatureBlock(tuple(f"c={i:02}" for i in range(25)), tags))
     weights = np.ones((25, 25))
     queries = did(*((i, 24 - i % 3) for i in range(22)))
     bars = overview(linear(weights), queries, n_items=25, k=1, features=features).bars("item.c")

@@ -14,15 +14,15 @@ from scipy import sparse
 
 from core.errors import BadInput, CoreError
 from core.explain.explanation import GAP
-from core.explain.parts import REST, explain_parts, heard
+from core.explain.parts import REST, explain_parts, readable_parts
 from core.models import MODELS
 from core.types import (
     Array,
-    Block,
     Composed,
+    FeatureBlock,
     Features,
     Interactions,
-    Part,
+    ItemPart,
     Queries,
     Recommender,
     TrainData,
@@ -59,12 +59,14 @@ def features() -> Features:
     kinds = np.eye(2)[[0, 1, 1, 0, 1, 0, 0, 1]] * (np.arange(N) != UNKNOWN)[:, None]
     term = ("title: a", "title: b", "the: plot: a", "title: c", "the: plot: b")
     return Features(
-        categorical=Block(("kind=a", "kind=b"), sparse.csr_matrix(kinds)),
-        multi_hot=Block(("tag=x", "for=x", "tag=y", "for=y=z", "tag=z"), sparse.csr_matrix(tags)),
-        numeric=Block(("price", "size"), numbers.astype(np.float32)),
-        text=Block(term, sparse.csr_matrix(words)),
-        text_embedding=Block(("0", "1", "2"), texts.astype(np.float32)),
-        image_embedding=Block(("0", "1"), images.astype(np.float32)),
+        categorical=FeatureBlock(("kind=a", "kind=b"), sparse.csr_matrix(kinds)),
+        multi_hot=FeatureBlock(
+            ("tag=x", "for=x", "tag=y", "for=y=z", "tag=z"), sparse.csr_matrix(tags)
+        ),
+        numeric=FeatureBlock(("price", "size"), numbers.astype(np.float32)),
+        text=FeatureBlock(term, sparse.csr_matrix(words)),
+        text_embedding=FeatureBlock(("0", "1", "2"), texts.astype(np.float32)),
+        image_embedding=FeatureBlock(("0", "1"), images.astype(np.float32)),
     )
 
 
@@ -147,7 +149,10 @@ KINDS = {kind: name for name, kind in MODELS.items()}
 @pytest.mark.parametrize("name", TOWERS)
 def test_a_tower_scores_an_item_that_has_lost_parts(name, models, features, query):
     model = models[name]
-    assert heard(model, features) == (Part("id", ""), *(Part(*part) for part in PARTS))
+    assert readable_parts(model, features) == (
+        ItemPart("id", ""),
+        *(ItemPart(*part) for part in PARTS),
+    )
     keep = everything(10)[::7]
     found = model.score_of_parts(query, ITEM, features, keep)
     dumb = [bereft(model, ITEM, row, features).score(query)[0, ITEM].item() for row in keep]
@@ -203,7 +208,7 @@ def test_all_parts_give_the_score_and_values_add_up(name, item, models, features
 @pytest.mark.parametrize("name", TOWERS)
 def test_an_id_that_was_never_seen_says_nothing(name, models, features, query):
     known, cold = (explain_parts(models[name], query, i, features, n_items=N) for i in (ITEM, COLD))
-    assert cold.parts[0] == known.parts[0] == Part("id", "")
+    assert cold.parts[0] == known.parts[0] == ItemPart("id", "")
     assert abs(cold.values[0]) < 1e-12 < abs(known.values[0])
     assert np.count_nonzero(np.abs(cold.values) > 1e-3) > 5
 
@@ -239,8 +244,8 @@ def test_of_content_each_part_is_worth_what_it_shares_with_the_history(models, f
         return total
 
     values = dict(zip(found.parts, found.values, strict=True))
-    assert values[Part("multi_hot", "tag")] == pytest.approx(shared([0, 2, 4]), abs=1e-6)
-    assert values[Part("multi_hot", "for")] == pytest.approx(shared([1, 3]), abs=1e-6) != 0
+    assert values[ItemPart("multi_hot", "tag")] == pytest.approx(shared([0, 2, 4]), abs=1e-6)
+    assert values[ItemPart("multi_hot", "for")] == pytest.approx(shared([1, 3]), abs=1e-6) != 0
     assert found.base == pytest.approx(model.state()["base"][ITEM])
     keep = np.eye(len(PARTS), dtype=bool)
     alone = model.score_of_parts(query, ITEM, features, keep) - found.base
@@ -251,7 +256,7 @@ def test_of_content_each_part_is_worth_what_it_shares_with_the_history(models, f
 def test_of_a_fusion_each_part_is_worth_the_weighted_sum(name, models, features, query):
     model = models[name]
     found = explain_parts(model, query, ITEM, features, n_items=N)
-    assert found.parts == (*(Part(*part) for part in PARTS), Part("id", ""))
+    assert found.parts == (*(ItemPart(*part) for part in PARTS), ItemPart("id", ""))
     expected = dict.fromkeys(found.parts, 0.0)
     for c, component in enumerate(("content", "ease", "two_tower")):
         scores = models[component].score(query)[0].numpy().astype(float)
@@ -280,29 +285,32 @@ def test_of_ranks_one_place_more_is_worth_what_it_is(models, features, query):
 @pytest.mark.parametrize("name", ["two_tower", "content"])
 def test_of_many_parts_the_smallest_are_one(name, log, query):
     tags = sparse.csr_matrix(np.random.default_rng(8).random((N, 15)) < 0.7, dtype=float)
-    features = Features(multi_hot=Block(tuple(f"a{f}=yes" for f in range(15)), tags))
+    features = Features(multi_hot=FeatureBlock(tuple(f"a{f}=yes" for f in range(15)), tags))
     model = fitted(name, TrainData(log, item_features=features), **COMPOSED[name])
     found = explain_parts(model, query, ITEM, features, n_items=N)
     assert len(found.parts) == 12
     assert found.parts[-1] == REST
-    every = set(heard(model, features))
+    every = set(readable_parts(model, features))
     assert set(found.parts[:-1]) | set(found.rest) == every
     assert len(found.parts[:-1]) + len(found.rest) == len(every)
     assert found.gap < 1e-5
     assert found.evaluations == 2 + 2 * len(every) + 2**12
     if name == "content":  # additive: what was taken together is the smallest
         apart = model.score_of_parts(query, ITEM, features, np.eye(15, dtype=bool)) - found.base
-        sizes = dict(zip(heard(model, features), np.abs(apart), strict=True))
+        sizes = dict(zip(readable_parts(model, features), np.abs(apart), strict=True))
         largest = max(sizes[part] for part in found.rest)
         assert 0 < largest <= min(sizes[part] for part in found.parts[:-1])
         assert found.values[-1] == pytest.approx(
-            sum(dict(zip(heard(model, features), apart, strict=True))[p] for p in found.rest)
+            sum(
+                dict(zip(readable_parts(model, features), apart, strict=True))[p]
+                for p in found.rest
+            )
         )
 
 
 def test_without_content_the_id_is_all(log, features, query):
     model = fitted("two_tower", TrainData(log, item_features=features), content=False, **SMALL)
-    assert heard(model, features) == heard(model, None) == (Part("id", ""),)
+    assert readable_parts(model, features) == readable_parts(model, None) == (ItemPart("id", ""),)
     assert explain_parts(model, query, ITEM, None, n_items=N).values[0] != 0
 
 
@@ -320,7 +328,7 @@ def test_embeddings_need_not_be_given_again(models, features, query):
 
 @pytest.mark.parametrize("name", ["ease", "wholes", "stages"])
 def test_models_of_wholes_say_so(name, models, features, query):
-    assert heard(models[name], features) == ()
+    assert readable_parts(models[name], features) == ()
     with pytest.raises(BadInput, match="knows items by who took them"):
         explain_parts(models[name], query, ITEM, features, n_items=N)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from core.types import Block, Features, Interactions, Queries, TrainData
+from core.types import FeatureBlock, Features, Interactions, Queries, TrainData
 
 START = 1_600_000_000  # September 2020
 DAY = 86_400
@@ -67,10 +67,10 @@ def features() -> Features:
     words[[0, 2], [1, 3]] = [0.8, 0.6]
     prices = np.array([[1, 7], [2, 7], [3, np.nan], [9, 7], [5, 8], [6, 9], [np.nan] * 2, [2, 7]])
     return Features(
-        categorical=Block(("kind=a", "kind=b"), sparse.csr_matrix(kinds)),
-        multi_hot=Block(("tag=x", "tag=y", "tag=z"), sparse.csr_matrix(tags)),
-        numeric=Block(("price", "size"), prices.astype(np.float32)),
-        text=Block(("p", "q", "r", "s"), sparse.csr_matrix(words)),
+        categorical=FeatureBlock(("kind=a", "kind=b"), sparse.csr_matrix(kinds)),
+        multi_hot=FeatureBlock(("tag=x", "tag=y", "tag=z"), sparse.csr_matrix(tags)),
+        numeric=FeatureBlock(("price", "size"), prices.astype(np.float32)),
+        text=FeatureBlock(("p", "q", "r", "s"), sparse.csr_matrix(words)),
     )
 
 

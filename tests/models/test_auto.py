@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.data.split import split
+from core.data.split import split_log
 from core.models.ensemble import auto
 from core.models.ensemble.auto import Auto, AutoConfig, Choice, Facts, choose
 from core.models.popularity import Popularity
@@ -166,10 +166,10 @@ def test_each_model_is_judged_without_the_validation_events_and_kept_with_them(m
     n = len(items)
     users, times = np.repeat(np.arange(40), 6), np.arange(n)
     log = Interactions(users, items, np.ones(n, np.float32), 40, 12, times)
-    parts = split(log, "leave-last-out", validation=True)
+    parts = split_log(log, "leave-last-out", validation=True)
     told: list[Any] = []
     model = Auto(AutoConfig()).fit(
-        TrainData(parts.train, None, None, parts.validation, parts.known),
+        TrainData(parts.train, None, None, parts.validation, parts.train_and_validation),
         rng=np.random.default_rng(0),
         on_epoch=told.append,
     )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from core.models.sequence.prefix_tree import beginnings
+from core.models.sequence.prefix_tree import prefix_tree
 
 CPU = torch.device("cpu")
 
@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 )
 def test_every_part_is_there_once_with_its_beginnings(keep, most):
     seen = []
-    for some in beginnings(keep, most, CPU):
+    for some in prefix_tree(keep, most, CPU):
         parts = [tuple(np.flatnonzero(keep[row])) for row in some.rows]
         told = [
             tuple(some.events[path[: len(part)]].tolist())
@@ -45,13 +45,13 @@ def test_every_part_is_there_once_with_its_beginnings(keep, most):
 
 def test_no_more_beginnings_at_a_time_than_asked_but_for_one_part():
     keep = np.random.default_rng(0).random((500, 20)) < 0.5
-    sizes = [len(some.events) for some in beginnings(keep, 300, CPU)]
+    sizes = [len(some.events) for some in prefix_tree(keep, 300, CPU)]
     assert len(sizes) > 1
     assert max(sizes) <= 300 + 2 * 20
     assert sum(sizes) < 0.8 * keep.sum()  # much is shared
 
 
 def test_nothing_is_kept():
-    assert list(beginnings(np.zeros((3, 4), bool), 10, CPU)) == []
-    assert list(beginnings(np.zeros((0, 4), bool), 10, CPU)) == []
-    assert list(beginnings(np.zeros((3, 0), bool), 10, CPU)) == []
+    assert list(prefix_tree(np.zeros((3, 4), bool), 10, CPU)) == []
+    assert list(prefix_tree(np.zeros((0, 4), bool), 10, CPU)) == []
+    assert list(prefix_tree(np.zeros((3, 0), bool), 10, CPU)) == []

@@ -11,7 +11,7 @@ import pytest
 from core.errors import BadInput
 from core.models.common.blocks import whitened
 from core.models.content import Content, ContentConfig
-from core.types import Block, Features, TrainData
+from core.types import FeatureBlock, Features, TrainData
 
 
 def unit(vector):
@@ -84,8 +84,8 @@ def test_embeddings_are_further_blocks(weights, world, queries):
     names = tuple("abcde")
     features = replace(
         world.item_features,
-        text_embedding=Block(names, texts),
-        image_embedding=Block(names, images),
+        text_embedding=FeatureBlock(names, texts),
+        image_embedding=FeatureBlock(names, images),
     )
     names = ("attribute", "text", "number", "text_embedding", "image_embedding")
     config = ContentConfig(

@@ -16,9 +16,9 @@ from core.errors import BadInput, NotFitted
 from core.models import MODELS
 from core.models.ensemble import auto
 from core.models.neural import training_state as course
-from core.models.neural.gradient_model import Trained
+from core.models.neural.gradient_model import GradientModel
 from core.types import (
-    Block,
+    FeatureBlock,
     Features,
     Holdout,
     Interactions,
@@ -35,7 +35,7 @@ SEQUENTIAL = {
     "unified",
     "fusion",
 }  # without times the order of the rows is taken for theirs
-TRAINED = {name for name, kind in MODELS.items() if issubclass(kind, Trained)}  # by gradients
+TRAINED = {name for name, kind in MODELS.items() if issubclass(kind, GradientModel)}  # by gradients
 IMPERSONAL = {"popularity", "recent_popularity"}
 RATERS = {"popularity", "item_knn", "user_knn", "mlp_rating", "unified"}
 NOT_LINEAR = {"user_knn", "als", "fusion", "auto", *TRAINED}
@@ -210,7 +210,7 @@ def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(name, stop_after, monk
     assert again.keys() == whole.keys()
     for key, array in again.items():
         np.testing.assert_array_equal(array, whole[key])
-    kept, wanted = (getattr(model, "milestones", {}) for model in (resumed, fresh))
+    kept, wanted = (getattr(model, "snapshots", {}) for model in (resumed, fresh))
     assert list(kept) == list(wanted)
     assert bool(kept) == (name in REMEMBERING)
     for epoch, vectors in kept.items():
@@ -233,7 +233,7 @@ def test_what_the_items_were_after_some_epochs_is_kept_and_changes_nothing(
         return model.fit(train, rng=np.random.default_rng(0))
 
     model = fit()
-    kept, own = model.milestones, model.encode_items().numpy()
+    kept, own = model.snapshots, model.encode_items().numpy()
     last = model.best_epoch if refit else min(6, model.best_epoch + 2)
     powers = {epoch for epoch in (1, 2, 4) if epoch <= last}
     assert list(kept) == sorted({*powers, model.best_epoch, last})
@@ -241,9 +241,9 @@ def test_what_the_items_were_after_some_epochs_is_kept_and_changes_nothing(
     np.testing.assert_array_equal(kept[model.best_epoch], own)
     others = [vectors for epoch, vectors in kept.items() if epoch != model.best_epoch]
     assert not any(np.array_equal(vectors, own) for vectors in others)
-    monkeypatch.setattr(Trained, "_marking", lambda *args, **options: None)
+    monkeypatch.setattr(GradientModel, "_marking", lambda *args, **options: None)
     without = fit()
-    assert not without.milestones
+    assert not without.snapshots
     assert without.best_epoch == model.best_epoch
     for key, array in without.state().items():
         np.testing.assert_array_equal(array, model.state()[key])
@@ -253,8 +253,8 @@ def test_what_the_items_were_after_some_epochs_is_kept_and_changes_nothing(
 def test_an_epoch_is_kept_as_a_shorter_training_would_have_ended(name):
     train = TrainData(checkerboard(8, 10)[0])
     long, short = (fitted(name, train, epochs=epochs) for epochs in (5, 4))
-    assert list(long.milestones) == [1, 2, 4, 5]
-    np.testing.assert_array_equal(long.milestones[4], short.encode_items().numpy())
+    assert list(long.snapshots) == [1, 2, 4, 5]
+    np.testing.assert_array_equal(long.snapshots[4], short.encode_items().numpy())
 
 
 def with_validation(log: Interactions) -> TrainData:
@@ -262,7 +262,7 @@ def with_validation(log: Interactions) -> TrainData:
     last = log.queries().ages == 0
     train = log.where(~last)
     asked = Holdout(train.queries(), log.items[last], np.arange(log.n_users + 1))
-    return TrainData(train, validation=asked, known=log)
+    return TrainData(train, validation=asked, train_and_validation=log)
 
 
 @every_model
@@ -359,7 +359,7 @@ def checkerboard(n_users: int, n_items: int) -> tuple[Interactions, Features]:
     times = np.arange(len(users)) + 1_600_000_000
     log = Interactions(users, items, np.ones(len(users), np.float32), n_users, n_items, times)
     parity = np.eye(2)[np.arange(n_items) % 2]
-    return log, Features(categorical=Block(("even", "odd"), sparse.csr_matrix(parity)))
+    return log, Features(categorical=FeatureBlock(("even", "odd"), sparse.csr_matrix(parity)))
 
 
 @pytest.mark.parametrize("name", sorted(MODELS.keys() - IMPERSONAL))

@@ -65,7 +65,7 @@ def asked(n_users: int, n_items: int, targets: list[list[int]], seen: int = 1) -
     log = Interactions(users, items, np.ones(len(users), np.float32), n_users, n_items)
     offsets = np.cumsum([0, *map(len, targets)])
     holdout = Holdout(log.queries(), np.concatenate(targets).astype(np.int64), offsets)
-    return TrainData(log, validation=holdout, known=log)
+    return TrainData(log, validation=holdout, train_and_validation=log)
 
 
 def fused(train: TrainData, scores: dict[Any, Any], **params: Any) -> Fusion:
@@ -174,7 +174,7 @@ def test_weights_are_chosen_by_models_that_do_not_know_the_answers(world):
     assert len(Table.fits) == 2
     for config, given_data in Table.fits:
         assert config == TableConfig(refit=False)
-        assert given_data.known is None
+        assert given_data.train_and_validation is None
         assert not given_data.components
         assert given_data.interactions is train.interactions
     assert Table.fits[0][1].validation is train.validation

@@ -15,7 +15,7 @@ from core.models.common.rating_baselines import Ratings
 from core.models.popularity import Popularity
 from core.models.sequence.heads import class_loss, label_codes, square_loss, worths
 from core.models.unified import Unified, UnifiedConfig
-from core.types import PAD, Block, Features, Interactions, Queries, TrainData
+from core.types import PAD, FeatureBlock, Features, Interactions, Queries, TrainData
 
 SMALL = {"dim": 16, "heads": 2, "layers": 1, "max_len": 8, "batch": 32, "epochs": 80}
 SMALL |= {"learning_rate": 0.005, "dropout": 0.1}
@@ -100,7 +100,7 @@ def labelled(log: Interactions, unknown: int = 5) -> TrainData:
     names = ("age=x", "town=A", "town=B")
     table = np.hstack([np.zeros((log.n_users, 1)), towns])
     return TrainData(
-        log, user_features=Features(categorical=Block(names, sparse.csr_matrix(table)))
+        log, user_features=Features(categorical=FeatureBlock(names, sparse.csr_matrix(table)))
     )
 
 

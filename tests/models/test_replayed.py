@@ -11,11 +11,11 @@ import torch
 from scipy import sparse
 from torch import nn
 
-from core.models.neural.cuda_graph import Replayed
-from core.models.neural.train_loop import TrainingSettings, optimise
+from core.models.neural.cuda_graph import CudaGraph
+from core.models.neural.train_loop import TrainingSettings, train_loop
 from core.models.neural.training_state import Batches
 from core.models.unified import Unified, UnifiedConfig
-from core.types import Block, Features, TrainData
+from core.types import FeatureBlock, Features, TrainData
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 STILL = {"dim": 8, "heads": 2, "max_len": 4, "dropout": 0.0, "id_dropout": 0.0, "loss": "full"}
@@ -29,7 +29,7 @@ def told(world: TrainData) -> TrainData:
     return replace(
         world,
         interactions=replace(log, events=np.arange(len(log)) % 3),
-        user_features=Features(categorical=Block(("who=a", "who=b"), people)),
+        user_features=Features(categorical=FeatureBlock(("who=a", "who=b"), people)),
     )
 
 
@@ -55,7 +55,7 @@ def left(net: nn.Module, value: torch.Tensor) -> list[torch.Tensor]:
 @pytest.mark.parametrize("seen", ["competes", "left out"])
 def test_what_fills_a_step_up_changes_neither_the_loss_nor_its_gradients(told, seen):
     net, batches, loss = task(told, seen=seen)
-    fixed = Replayed(loss, net.parameters(), batches)
+    fixed = CudaGraph(loss, net.parameters(), batches)
     for rows in [*batches, torch.tensor([0])]:
         wanted = with_gradients(net, loss(rows))
         torch.testing.assert_close(with_gradients(net, fixed(rows)), wanted)
@@ -74,8 +74,8 @@ def test_short_memory_makes_a_step_of_fewer_rows():
         return x.weight.sum() ** 2
 
     batches = Batches(torch.tensor([5, 6]), 8, torch.Generator().manual_seed(0))
-    fixed = Replayed(loss, x.parameters(), batches)
-    optimise(x, batches, fixed, config=TrainingSettings(), epochs=1)
+    fixed = CudaGraph(loss, x.parameters(), batches)
+    train_loop(x, batches, fixed, config=TrainingSettings(), epochs=1)
     assert sizes == [(8, 6), (4, 6), (2, 6)]
     assert batches.size == 2
     assert x.bias.grad is None  # nothing hangs on it, and so nothing pulls at it
@@ -86,7 +86,7 @@ def test_short_memory_makes_a_step_of_fewer_rows():
 @pytest.mark.parametrize("seen", ["competes", "left out"])
 def test_a_graph_gives_what_the_step_gives(told, seen):
     net, batches, loss = task(told, "cuda", seen=seen)
-    assert isinstance(loss, Replayed)
+    assert isinstance(loss, CudaGraph)
     for _ in range(4):  # as it is, recorded, replayed twice
         for rows in batches:
             wanted = with_gradients(net, loss(rows))
@@ -117,6 +117,6 @@ def test_the_steps_of_graphs_lead_where_other_steps_lead(told):
     for graphs in (True, False):
         net, batches, loss = task(told, "cuda")
         step = loss if graphs else lambda rows, loss=loss: loss(rows)
-        optimise(net, batches, step, config=UnifiedConfig(**STILL, batch=4), epochs=10)
+        train_loop(net, batches, step, config=UnifiedConfig(**STILL, batch=4), epochs=10)
         ends.append([p.detach() for p in net.parameters()])
     torch.testing.assert_close(*ends, atol=2e-2, rtol=2e-2)

@@ -15,7 +15,7 @@ from core.models import MODELS
 from core.models.common import blocks
 from core.models.common.blocks import whitened
 from core.models.neural.item_tower import ItemTower
-from core.types import Block, Features, Interactions, Recommender, TrainData
+from core.types import FeatureBlock, Features, Interactions, Recommender, TrainData
 
 NAMES = ("x", "y", "z")
 SMALL = {"dim": 8, "epochs": 3, "batch": 4}
@@ -41,8 +41,8 @@ def vectors() -> np.ndarray:
 @pytest.fixture
 def embedded(world: TrainData, vectors: np.ndarray) -> TrainData:
     """The world with texts and images of its items."""
-    images = Block(NAMES[:2], vectors[::-1, :2].copy())
-    texts = Block(NAMES, vectors)
+    images = FeatureBlock(NAMES[:2], vectors[::-1, :2].copy())
+    texts = FeatureBlock(NAMES, vectors)
     features = replace(world.item_features, text_embedding=texts, image_embedding=images)
     return replace(world, item_features=features)
 
@@ -139,7 +139,7 @@ def test_new_items_are_told_apart_by_their_embedding_alone(name, params, part):
     )
     log = Interactions(users, items, np.ones(360, np.float32), 60, 40, np.arange(360))
     vectors = rng.normal(size=(40, 3)) + 9 * np.outer(taste, [1, -1, 0])
-    features = Features(**{part: Block(NAMES, vectors.astype(np.float32))})
+    features = Features(**{part: FeatureBlock(NAMES, vectors.astype(np.float32))})
     scores = fitted(name, TrainData(log, item_features=features), **params).score(log.queries())
     even, odd = (scores[:, 36:][:, taste[36:] == side].mean(dim=1) for side in (0, 1))
     right = torch.where(torch.arange(60) % 2 == 0, even > odd, odd > even)

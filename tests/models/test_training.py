@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 from core.errors import BadInput, TooLarge
-from core.models.neural import snapshots as milestones
+from core.models.neural import snapshots
 from core.models.neural import training_state as course
 from core.models.neural.train_loop import (
     TrainingSettings,
-    optimise,
     seeded,
+    train_loop,
     validation_score,
 )
 from core.models.neural.training_state import Average, Batches
@@ -52,7 +52,7 @@ def test_each_row_comes_once_per_pass_with_rows_of_its_length():
 
 def test_it_goes_down_the_slope_and_says_so():
     point, told = Point(), []
-    best = optimise(
+    best = train_loop(
         point, batches(), point.loss, config=QUICK, epochs=60, on_epoch=lambda f: told.append(f)
     )
     assert best == 60
@@ -69,7 +69,7 @@ def test_it_stops_when_validation_gets_no_better_and_keeps_the_best():
         seen.append(point.x.item())
         return next(figures)
 
-    best = optimise(point, batches(), point.loss, config=QUICK, epochs=50, validate=validate)
+    best = train_loop(point, batches(), point.loss, config=QUICK, epochs=50, validate=validate)
     assert best == 2
     assert len(seen) == 5  # three passes without progress
     assert point.x.item() == seen[1]
@@ -82,7 +82,7 @@ def test_a_loss_that_explodes_is_said_in_one_sentence():
         return point.loss(rows) * torch.inf
 
     with pytest.raises(BadInput, match="lower learning_rate"):
-        optimise(point, batches(), loss, config=QUICK, epochs=1)
+        train_loop(point, batches(), loss, config=QUICK, epochs=1)
 
 
 def test_short_memory_halves_the_batch_and_the_result_is_that_of_all_rows():
@@ -95,7 +95,7 @@ def test_short_memory_halves_the_batch_and_the_result_is_that_of_all_rows():
         return point.loss(rows)
 
     order = batches(8, 8)
-    optimise(point, order, loss, config=QUICK, epochs=2)
+    train_loop(point, order, loss, config=QUICK, epochs=2)
     assert order.size == 2
     assert sizes == [2] * 8
 
@@ -105,7 +105,7 @@ def test_no_memory_at_all_is_refused():
         raise torch.OutOfMemoryError("out of memory")
 
     with pytest.raises(TooLarge, match="not even one history"):
-        optimise(Point(), batches(), loss, config=QUICK, epochs=1)
+        train_loop(Point(), batches(), loss, config=QUICK, epochs=1)
 
 
 def test_the_average_is_that_of_the_formula():
@@ -171,9 +171,9 @@ def test_validation_beyond_the_tenth_place_is_worth_nothing():
     [(100, [1, 2, 4, 8, 16, 21, 23]), (5, [1, 8, 16, 21, 23]), (3, [1, 21, 23]), (2, [])],
 )
 def test_milestones_are_as_many_as_there_is_room_for(room, expected, monkeypatch):
-    monkeypatch.setattr(milestones, "MOST_BYTES", room * 4 * 6 + 3)
+    monkeypatch.setattr(snapshots, "MOST_BYTES", room * 4 * 6 + 3)
     now = torch.zeros(3, 2)
-    marks = milestones.Milestones(lambda: now)
+    marks = snapshots.Snapshots(lambda: now)
     best = [1, 1, 1, *range(4, 22), 21, 21]  # 2 and 3 were worse than 1, the last two than 21
     for epoch, best_epoch in enumerate(best, start=1):
         now.fill_(epoch)
@@ -229,7 +229,7 @@ def walked(memory: Memory | None, stop_after: int | None = None) -> tuple[Walk, 
         rows = Batches(torch.ones(8, dtype=torch.int64), 4, generator)
         options = {"config": config, "epochs": 40, "validate": walk.validate, "on_epoch": tell}
         try:
-            best = optimise(walk, rows, walk.loss, **options, checkpoint=memory)
+            best = train_loop(walk, rows, walk.loss, **options, checkpoint=memory)
         except KeyboardInterrupt:
             best = None
     return walk, told, best

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from core.models.neural import losses
 from core.models.two_tower import Bags, Pairs, TwoTower, TwoTowerConfig
-from core.types import Block, Features, Interactions, Queries, TrainData
+from core.types import FeatureBlock, Features, Interactions, Queries, TrainData
 
 SMALL = {"dim": 8, "max_len": 3, "epochs": 5, "batch": 4, "dropout": 0.0, "id_dropout": 0.0}
 CPU = torch.device("cpu")
@@ -188,7 +188,7 @@ def test_new_items_like_the_liked_come_before_new_items_unlike_them():
         [rng.choice(np.arange(u % 2, 16, 2), 6, replace=False) for u in range(60)]
     )
     log = Interactions(users, items, np.ones(360, np.float32), 60, 20, np.arange(360))
-    features = Features(categorical=Block(("a", "b"), sparse.csr_matrix(np.eye(2)[taste])))
+    features = Features(categorical=FeatureBlock(("a", "b"), sparse.csr_matrix(np.eye(2)[taste])))
     model = fitted(TrainData(log, features), epochs=20, batch=32, id_dropout=0.3)
     cold = model.score(log.queries())[:, 16:].numpy()
     for user in range(60):

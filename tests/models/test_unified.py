@@ -16,7 +16,7 @@ from core.models.neural import losses
 from core.models.neural.item_tower import ItemTower, content
 from core.models.sequence.windows import Next, Windows
 from core.models.unified import Unified, UnifiedConfig
-from core.types import PAD, Block, Features, Holdout, Interactions, Queries, TrainData
+from core.types import PAD, FeatureBlock, Features, Holdout, Interactions, Queries, TrainData
 
 Weights = dict[str, np.ndarray]
 SMALL = {"dim": 8, "heads": 2, "layers": 2, "max_len": 4, "epochs": 5, "patience": 2}
@@ -306,7 +306,7 @@ def test_new_items_like_the_liked_come_before_new_items_unlike_them():
         [rng.choice(np.arange(u % 2, 16, 2), 6, replace=False) for u in range(60)]
     )
     log = Interactions(users, items, np.ones(360, np.float32), 60, 20)
-    features = Features(categorical=Block(("a", "b"), sparse.csr_matrix(np.eye(2)[taste])))
+    features = Features(categorical=FeatureBlock(("a", "b"), sparse.csr_matrix(np.eye(2)[taste])))
     scores = fitted(TrainData(log, item_features=features), epochs=40).score(log.queries())
     cold = scores[:, 16:].numpy()
     for user in range(60):
@@ -316,7 +316,9 @@ def test_new_items_like_the_liked_come_before_new_items_unlike_them():
 def test_content_is_scaled_and_tells_what_is_missing():
     numbers = np.array([[1.0], [3.0], [np.nan]], np.float32)
     kinds = sparse.csr_matrix(np.array([[1, 1], [0, 1], [0, 0]]))
-    features = Features(multi_hot=Block(("x", "y"), kinds), numeric=Block(("n",), numbers))
+    features = Features(
+        multi_hot=FeatureBlock(("x", "y"), kinds), numeric=FeatureBlock(("n",), numbers)
+    )
     tags, scaled, _ = content(features, 3)
     half = 0.5**0.5
     np.testing.assert_allclose(tags.toarray(), [[half, half], [0, 1], [0, 0]], rtol=1e-6)
@@ -372,7 +374,7 @@ def test_the_refit_knows_the_validation_events(log):
     assert not np.array_equal(alone.state()["popularity"], model.state()["popularity"])
     assert np.array_equal(
         alone.state()["tower.id.weight"],
-        fitted(replace(data, known=None)).state()["tower.id.weight"],
+        fitted(replace(data, train_and_validation=None)).state()["tower.id.weight"],
     )
 
 
@@ -438,7 +440,7 @@ def test_progress_goes_on_through_the_refit(world):
     asked = Holdout(train.queries(np.unique(log.users)), log.items[last], np.arange(last.sum() + 1))
     told: list[Any] = []
     config = UnifiedConfig(**SMALL)
-    data = replace(world, interactions=train, validation=asked, known=log)
+    data = replace(world, interactions=train, validation=asked, train_and_validation=log)
     Unified(config).fit(data, rng=np.random.default_rng(0), on_epoch=told.append)
     done = [one["done"] for one in told]
     assert done == sorted(done)

@@ -1,32 +1,37 @@
 """What each command does: its options → what --json prints, and what people read instead.
 
-The options are declared in core/cli.py; the work is done by what stands below.
+The options are declared in core/cli/parser.py; the work is done by what stands below. A command's
+module is imported when the command is run: most load torch, which `recscope --help` need not await.
 """
 
-from core.cli.commands.embed import embed, neighbours
-from core.cli.commands.evaluate import compare, evaluate
-from core.cli.commands.explain import explain
-from core.cli.commands.ingest import ingest
-from core.cli.commands.list_all import datasets, models, runs
-from core.cli.commands.recommend import recommend
-from core.cli.commands.serve import demo, doctor, serve
-from core.cli.commands.train import train
-from core.cli.commands.tune import tune
+from __future__ import annotations
 
-__all__ = [
-    "compare",
-    "datasets",
-    "demo",
-    "doctor",
-    "embed",
-    "evaluate",
-    "explain",
-    "ingest",
-    "models",
-    "neighbours",
-    "recommend",
-    "runs",
-    "serve",
-    "train",
-    "tune",
-]
+from importlib import import_module
+from typing import Any
+
+from core.cli.terminal import Result
+
+COMMANDS = {  # command → the module of this package that it is a function of
+    "demo": "serve",
+    "serve": "serve",
+    "doctor": "serve",
+    "datasets": "list_all",
+    "runs": "list_all",
+    "models": "list_all",
+    "ingest": "ingest",
+    "train": "train",
+    "tune": "tune",
+    "evaluate": "evaluate",
+    "compare": "evaluate",
+    "recommend": "recommend",
+    "explain": "explain",
+    "embed": "embed",
+    "neighbours": "embed",
+}
+
+
+def run(command: str, options: Any) -> Result:
+    """Runs the command of this name with what argparse made of its options."""
+    module = import_module(f"core.cli.commands.{COMMANDS[command]}")
+    result: Result = getattr(module, command)(options)
+    return result

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from core import pipeline
 from core.cli.terminal import Result, progress, table
 from core.data.store import Workspace
 from core.errors import BadInput
+from core.pipeline import LoadedRun
+from core.recommend import export
 from core.runs import artifact
-
-if TYPE_CHECKING:
-    from core.pipeline import Ready
 
 _LISTS = {
     "vectors": "to the model",
@@ -21,15 +21,12 @@ _LISTS = {
 
 
 def embed(options: Any) -> Result:
-    from core import pipeline
-    from core.recommend import export
-
     if options.axes and not options.map:
         raise BadInput(f"--axes {options.axes} has nothing to act on: add --map")
     if options.out:
         export.check(options.out)
     workspace = Workspace.open(options.data_dir)
-    loaded = pipeline.ready(workspace, artifact.run(workspace, options.run))
+    loaded = pipeline.load_run(workspace, artifact.find_run(workspace, options.run))
     frame, about = pipeline.embedding(
         loaded,
         of=options.of,
@@ -72,12 +69,10 @@ def _vectors_told(about: Mapping[str, Any]) -> str:
 
 
 def neighbours(options: Any) -> Result:
-    from core import pipeline
-
     workspace = Workspace.open(options.data_dir)
     if options.weight is not None and not options.less:
         raise BadInput(f"--weight {options.weight} has nothing to act on: add --less")
-    loaded = pipeline.ready(workspace, artifact.run(workspace, options.run))
+    loaded = pipeline.load_run(workspace, artifact.find_run(workspace, options.run))
     if options.less or len(options.item) > 1:
         return _toward(loaded, options)
     found = pipeline.neighbours(loaded, options.item[0], k=options.k, component=options.component)
@@ -91,12 +86,12 @@ def neighbours(options: Any) -> Result:
     return found, "\n\n".join(parts)
 
 
-def _toward(loaded: Ready, options: Any) -> Result:
+def _toward(loaded: LoadedRun, options: Any) -> Result:
     """What is like several items, and less like others; a column for what each of them adds."""
-    from core import pipeline
-
-    near = pipeline.Near(loaded, options.component)
-    found = pipeline.toward(near, options.item, options.less, k=options.k, weight=options.weight)
+    near = pipeline.Neighbourhood(loaded, options.component)
+    found = pipeline.combined_neighbours(
+        near, options.item, options.less, k=options.k, weight=options.weight
+    )
     sides = [
         ", ".join(f"{one['label']} ({one['item']})" for one in found[side])
         for side in ("like", "less")

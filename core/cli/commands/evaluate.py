@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core import pipeline
 from core.cli.commands.recommend import rerank
 from core.cli.terminal import Result, progress, table
 from core.data.store import Workspace
@@ -12,10 +13,8 @@ from core.runs import artifact
 
 
 def evaluate(options: Any) -> Result:
-    from core import pipeline
-
     workspace = Workspace.open(options.data_dir)
-    run = artifact.run(workspace, options.run)
+    run = artifact.find_run(workspace, options.run)
     result = pipeline.evaluate(
         workspace,
         run,
@@ -24,21 +23,19 @@ def evaluate(options: Any) -> Result:
         rerank=rerank(options),
         on_stage=progress(),
     )
-    return result, measures(result, run.metrics or {})
+    return result, metrics_text(result, run.metrics or {})
 
 
 def compare(options: Any) -> Result:
-    from core import pipeline
-
     workspace = Workspace.open(options.data_dir)
-    runs = [artifact.run(workspace, ref) for ref in options.runs]
+    runs = [artifact.find_run(workspace, ref) for ref in options.runs]
     rows: list[Any] = pipeline.compare(workspace, runs, metrics=options.metrics).to_dict("records")
     columns = ("run", "metric", "mean", "difference", "low", "high", "p_holm")
     head = f"against {runs[0].name} ({runs[0].id}), user by user\n"
     return {"baseline": runs[0].id, "comparisons": rows}, head + table(rows, columns)
 
 
-def measures(result: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> str:
+def metrics_text(result: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> str:
     """The figures; beside those of re-ranked lists the model's own, if measured the same way."""
     hidden = "hidden" if result["hide_seen"] else "kept"
     head = f"{result['users']} users, every item ranked, items already seen {hidden}"

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from core import pipeline
 from core.cli.commands import explanation_text as sentences
 from core.cli.terminal import Result
 from core.data.store import Workspace
 from core.errors import BadInput
+from core.recommend import export
 from core.runs import artifact
 from core.types import Ints, Queries
 
-if TYPE_CHECKING:
-    from core import pipeline
-
 
 def explain(options: Any) -> Result:
-    from core import pipeline
-    from core.recommend import export
-
     workspace = Workspace.open(options.data_dir)
-    run = None if options.run is None else artifact.run(workspace, options.run)
+    run = None if options.run is None else artifact.find_run(workspace, options.run)
     if options.replay:
         _only_replayed(options)
         result = pipeline.replay(workspace, options.replay, run=run)
-        return result, f"{options.replay}: {sentences.replayed(result)}"
+        return result, f"{options.replay}: {sentences.replay_text(result)}"
     if run is None:
         raise BadInput("say which run is to be explained: recscope explain RUN …")
     if options.out:
         export.check(options.out, (".json",))
     elif options.hash_user:
         raise BadInput("--hash-user has nothing to act on: add --out FILE.json")
-    loaded = pipeline.ready(workspace, run)
+    loaded = pipeline.load_run(workspace, run)
     user, query = _one_person(loaded, options)
     items, against = _what_to_explain(loaded, query, options)
-    found = pipeline.explained(loaded, query, items, against=against, seed=options.seed)
+    found = pipeline.explain_items(loaded, query, items, against=against, seed=options.seed)
     told = pipeline.told(loaded, query, found, user=user)
     if options.item is not None and against is None:
         told[0]["attributes"] = pipeline.attributes(loaded, query, int(items[0]))
@@ -44,7 +40,7 @@ def explain(options: Any) -> Result:
         result = told[0]
     if options.out:
         about = {"user": user, "hash_user": options.hash_user}
-        pipeline.export(options.out, pipeline.document(loaded, query, found, **about))
+        pipeline.export(options.out, pipeline.explanation_document(loaded, query, found, **about))
         return {**result, "out": str(options.out)}, f"{text}\n\nto be replayed: {options.out}"
     return result, text
 
@@ -56,14 +52,12 @@ def _only_replayed(options: Any) -> None:
             raise BadInput(f"--{name.replace('_', '-')} has no place beside --replay: leave it out")
 
 
-def _one_person(loaded: pipeline.Ready, options: Any) -> tuple[Any, Queries]:
+def _one_person(loaded: pipeline.LoadedRun, options: Any) -> tuple[Any, Queries]:
     """Whose history is to be explained, and the history."""
-    from core import pipeline
-
     if options.histories is None:
-        query, users = pipeline.history_of(loaded, options.user), loaded.dataset.users
+        query, users = pipeline.history_of(loaded, options.user), loaded.load_dataset().users
         return users.decode(users.encode([options.user]))[0], query
-    people, queries = pipeline.whom(loaded, histories=options.histories)
+    people, queries = pipeline.queries_for(loaded, histories=options.histories)
     if len(people) != 1:
         raise BadInput(
             f"{options.histories.name} has {len(people)} people: one history is explained at a "
@@ -73,17 +67,15 @@ def _one_person(loaded: pipeline.Ready, options: Any) -> tuple[Any, Queries]:
 
 
 def _what_to_explain(
-    loaded: pipeline.Ready, query: Queries, options: Any
+    loaded: pipeline.LoadedRun, query: Queries, options: Any
 ) -> tuple[Ints, int | None]:
     """The codes of the items asked for, or of the k best; that of what they are held against."""
-    from core import pipeline
-
     against = None
     if options.against is not None:
-        against = int(pipeline.codes_of(loaded, [options.against])[0])
+        against = int(pipeline.item_codes(loaded, [options.against])[0])
     if options.item is not None:
-        return pipeline.codes_of(loaded, [options.item]), against
-    best = pipeline.places(loaded, query)[: options.k or 10]
+        return pipeline.item_codes(loaded, [options.item]), against
+    best = pipeline.ranked_items(loaded, query)[: options.k or 10]
     best = best[best != against]
     if not len(best):
         raise BadInput("no item is left to be explained: name one with --item, or raise -k")

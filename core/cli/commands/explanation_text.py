@@ -120,10 +120,10 @@ def figures(told: Told) -> str:
     columns = ["time"] * any(p["timestamp"] is not None for p in shown) + columns
     asked = f"{told['method']}, {told['evaluations']:,} histories asked"
     said = f"{table(rows, columns)}\nconfidence: {told['confidence']} ({asked})"
-    return said + (f"\n{made_of(told['attributes'])}" if told.get("attributes") else "")
+    return said + (f"\n{parts_text(told['attributes'])}" if told.get("attributes") else "")
 
 
-def made_of(attributes: Mapping[str, Any]) -> str:
+def parts_text(attributes: Mapping[str, Any]) -> str:
     """What the item's id and attributes are worth, the most first.
 
     >>> kinds = [{"kind": "id", "name": "", "value": 0.5}, {"kind": "x", "name": "y", "value": -2}]
@@ -135,7 +135,7 @@ def made_of(attributes: Mapping[str, Any]) -> str:
     return f"of what the item is made of: {', '.join(worth)}"
 
 
-def replayed(result: Mapping[str, Any]) -> str:
+def replay_text(result: Mapping[str, Any]) -> str:
     """Whether an exported explanation holds, and what is not as it was."""
     largest, differs = result["largest_difference"], result["differs"]
     said = "it holds" if result["ok"] else "it does not hold"

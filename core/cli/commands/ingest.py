@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.cli.terminal import Result, progress
+from core.data.ingest.ingest import ingest as ingest_files
 from core.data.store import DatasetInfo, Workspace
 
 _ABOUT = (
@@ -14,10 +15,8 @@ _ABOUT = (
 
 
 def ingest(options: Any) -> Result:
-    from core.data.ingest.ingest import ingest
-
     workspace = Workspace.open(options.data_dir)
-    info = ingest(
+    info = ingest_files(
         workspace,
         options.files,
         items=options.items,

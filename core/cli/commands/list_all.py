@@ -9,6 +9,7 @@ from core import jobs
 from core.cli.commands.ingest import about
 from core.cli.terminal import Result, table
 from core.data.store import Workspace
+from core.models import MODELS
 from core.runs import artifact, config
 
 
@@ -23,7 +24,7 @@ def datasets(options: Any) -> Result:
 
 def runs(options: Any) -> Result:
     workspace = Workspace.open(options.data_dir)
-    finished = {run.id: run for run in artifact.runs(workspace)}
+    finished = {run.id: run for run in artifact.list_runs(workspace)}
     found = []
     for status in jobs.statuses(workspace):
         if status.kind != jobs.RUN:
@@ -49,20 +50,18 @@ def runs(options: Any) -> Result:
 
 
 def models(options: Any) -> Result:
-    from core.models import MODELS
-
     found = [
         {
             "name": name,
             "about": (kind.__doc__ or "").split("\n\n")[0].strip(),
-            "params": config.describe(name),
+            "params": config.describe_settings(name),
         }
         for name, kind in MODELS.items()
     ]
     lines = []
     for model in found:
         lines.append(f"{model['name']}: {' '.join(str(model['about']).split())}")
-        for param in config.describe(str(model["name"])):
+        for param in config.describe_settings(str(model["name"])):
             lines.append(f"  {param['name']}={param['default']}  {param['help']}{_range(param)}")
     return {"models": found}, "\n".join(lines)
 

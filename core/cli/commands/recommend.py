@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from core import pipeline
 from core.cli.terminal import Result, table
 from core.data.store import Workspace
 from core.errors import BadInput
+from core.recommend import export
+from core.recommend.rerank import Rerank
 from core.runs import artifact
-
-if TYPE_CHECKING:
-    from core.recommend.rerank import Rerank
 
 
 def recommend(options: Any) -> Result:
-    from core import pipeline
-    from core.recommend import export
-
     workspace = Workspace.open(options.data_dir)
-    run = artifact.run(workspace, options.run)
+    run = artifact.find_run(workspace, options.run)
     how = rerank(options)
     if options.out:
         export.check(options.out)
-    loaded = pipeline.ready(workspace, run)
+    loaded = pipeline.load_run(workspace, run)
     users = None if options.users == ["all"] else options.users
-    people, queries = pipeline.whom(loaded, users=users, histories=options.histories)
+    people, queries = pipeline.queries_for(loaded, users=users, histories=options.histories)
     hide_seen = not options.keep_seen
     reranker = loaded.reranker(how) if how else None
     blocks = pipeline.recommendations(
@@ -44,8 +41,6 @@ def recommend(options: Any) -> Result:
 
 def rerank(options: Any) -> Rerank | None:
     """How lists are to be re-ranked; None if they are not."""
-    from core.recommend.rerank import Rerank
-
     strength = Rerank.strength if options.strength is None else options.strength
     if options.rerank != "none":
         return Rerank(options.rerank, strength)

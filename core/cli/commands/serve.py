@@ -11,12 +11,12 @@ from typing import Any
 from core import ROOT
 from core.cli.terminal import Result
 from core.data.store import Workspace
+from core.demo import prepare_in_background
+from core.doctor import examine
 from core.errors import BadInput
 
 
 def doctor(options: Any) -> Result:
-    from core.doctor import examine
-
     checks = examine(options.data_dir)
     lines = [f"{'ok ' if c.ok else 'BAD'}  {c.name}: {c.found}" for c in checks]
     lines += [f"{c.name}: {c.advice}" for c in checks if c.advice]
@@ -50,8 +50,6 @@ def _check_free(port: int) -> None:
 
 
 def demo(options: Any) -> Result:
-    from core.demo import prepare_in_background
-
     _check_free(options.port)
     prepare_in_background(Workspace.open(options.data_dir), options.port)
     return serve(options)

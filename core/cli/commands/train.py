@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from core import jobs
-from core.cli.commands.evaluate import measures
+from core import jobs, pipeline
+from core.cli.commands.evaluate import metrics_text
 from core.cli.terminal import Result, progress, table
+from core.data.features.embeddings import CHOICES
 from core.data.store import Workspace
 from core.runs import artifact
 from core.types import RunConfig
 
-if TYPE_CHECKING:
-    from core import pipeline
-
 
 def train(options: Any) -> Result:
-    from core import pipeline
-
     workspace = Workspace.open(options.data_dir)
     if options.job:
-        with jobs.resumed(workspace, options.job) as (asked, report):
+        with jobs.adopt(workspace, options.job) as (asked, report):
             spec = RunConfig(**asked["config"])
             return _fitted(workspace, spec, asked["name"], options.evaluate, report)
     spec = artifact.plan(
@@ -35,12 +31,14 @@ def train(options: Any) -> Result:
         device=options.device,
         features=features(options),
     )
-    stored = pipeline.stored(workspace, spec, options.name)
+    stored = pipeline.finished_run(workspace, spec, options.name)
     if stored and not (options.evaluate and stored.metrics is None and spec.split != "none"):
         print("recscope: this run is already there", file=sys.stderr)
         return _trained(stored, options.evaluate)
     with (
-        jobs.working(workspace, spec, workspace.dataset(spec.dataset).name, options.name) as report,
+        jobs.train_inline(
+            workspace, spec, workspace.dataset(spec.dataset).name, options.name
+        ) as report,
         jobs.stopped_by_ctrl_c(report),
     ):
         return _fitted(workspace, spec, options.name, options.evaluate, report)
@@ -48,12 +46,10 @@ def train(options: Any) -> Result:
 
 def features(options: Any) -> dict[str, str]:
     """Which encoders are to read the items' texts and images."""
-    from core.data.features.embeddings import CHOICES
-
     return {name: getattr(options, name) for name in CHOICES}
 
 
-def told_to(report: jobs.Report) -> pipeline.OnStage:
+def report_progress(report: jobs.Report) -> pipeline.OnStage:
     """Tells each stage to the job and in the terminal."""
     show = progress()
 
@@ -67,9 +63,7 @@ def told_to(report: jobs.Report) -> pipeline.OnStage:
 def _fitted(
     workspace: Workspace, spec: RunConfig, name: str | None, evaluate: bool, report: jobs.Report
 ) -> Result:
-    from core import pipeline
-
-    on_stage = told_to(report)
+    on_stage = report_progress(report)
     run = pipeline.fit(workspace, spec, name=name, on_stage=on_stage, on_epoch=report.epoch)
     evaluate = evaluate and spec.split != "none"
     if evaluate:
@@ -108,7 +102,7 @@ def _trained(run: artifact.Run, evaluate: bool) -> Result:
     measured = run.metrics if evaluate else None
     if measured:
         result["metrics"] = measured["metrics"]
-        text += "\n" + measures(measured)
+        text += "\n" + metrics_text(measured)
     return result, text
 
 

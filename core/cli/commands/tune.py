@@ -6,32 +6,31 @@ from collections.abc import Mapping
 from typing import Any
 
 from core import jobs
-from core.cli.commands.evaluate import measures
-from core.cli.commands.train import features, told_to
+from core.cli.commands.evaluate import metrics_text
+from core.cli.commands.train import features, report_progress
 from core.cli.terminal import Result, table
 from core.data.store import Workspace
 from core.runs import artifact
+from core.tune.conduct import run_search
+from core.tune.search import Search, plan_search, prepare_search
 
 
 def tune(options: Any) -> Result:
-    from core import tune
-    from core.tune.conduct import conduct
-
     workspace = Workspace.open(options.data_dir)
 
-    def searched(search: tune.Search, report: jobs.Report) -> Result:
-        result = conduct(workspace, search, report, told_to(report))
-        run = artifact.run(workspace, result["run"])
+    def searched(search: Search, report: jobs.Report) -> Result:
+        result = run_search(workspace, search, report, report_progress(report))
+        run = artifact.find_run(workspace, result["run"])
         measured = run.metrics if search.evaluate else None
         text = _tuned(result, run.dataset_name)
         if measured:
-            return {**result, "metrics": measured["metrics"]}, f"{text}\n{measures(measured)}"
+            return {**result, "metrics": measured["metrics"]}, f"{text}\n{metrics_text(measured)}"
         return result, text
 
     if options.job:
-        with jobs.resumed(workspace, options.job) as (asked, report):
-            return searched(tune.Search.of(asked), report)
-    search = tune.plan(
+        with jobs.adopt(workspace, options.job) as (asked, report):
+            return searched(Search.of(asked), report)
+    search = plan_search(
         workspace,
         options.dataset,
         options.model,
@@ -48,7 +47,7 @@ def tune(options: Any) -> Result:
     )
     folder = workspace.searches_folder / search.id
     with (
-        jobs.here(workspace, folder, lambda: tune.prepare(workspace, search)) as report,
+        jobs.run_inline(workspace, folder, lambda: prepare_search(workspace, search)) as report,
         jobs.stopped_by_ctrl_c(report),
     ):
         return searched(search, report)

@@ -19,10 +19,10 @@ import numpy as np
 from core.data.durable import publish, sha256_file
 from core.data.features.encode import texts
 from core.data.features.encoders import LIBRARIES, Encode, is_name, library, open_encoder
-from core.data.features.images import Images, image_files, places
+from core.data.features.images import Images, image_files, image_places
 from core.data.store import Workspace
 from core.errors import BadInput, Corrupt
-from core.types import Block, Features, Floats
+from core.types import FeatureBlock, Features, Floats
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
@@ -37,7 +37,7 @@ OnShare = Callable[[float], None]
 Read = Callable[[list[int]], list[Any]]
 
 
-def settled(asked: Mapping[str, str], columns: Sequence[str]) -> dict[str, str]:
+def resolve_encoders(asked: Mapping[str, str], columns: Sequence[str]) -> dict[str, str]:
     """The choice of encoders, checked: a folder by its full path and a hash of what is in it.
 
     Args:
@@ -99,7 +99,7 @@ def _hash(parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
-def embedded(
+def embed_items(
     workspace: Workspace,
     data: Dataset,
     chosen: Mapping[str, str],
@@ -128,7 +128,7 @@ def embedded(
         make = _of_texts if kind == "text" else _of_images
         vectors, about = make(workspace, data, chosen, device, say)
         names = tuple(f"{kind} {d}" for d in range(vectors.shape[1]))
-        part = {f"{kind}_embedding": Block(names, vectors)}
+        part = {f"{kind}_embedding": FeatureBlock(names, vectors)}
         features = replace(features or Features(), **part)
         having = int(np.isfinite(vectors).all(axis=1).sum())
         told[kind] = {"items": having, "of": len(vectors), "dim": vectors.shape[1], **about}
@@ -159,7 +159,7 @@ def _of_texts(
 def _of_images(
     workspace: Workspace, data: Dataset, chosen: Mapping[str, str], device: str, on_share: OnShare
 ) -> tuple[Floats, dict[str, Any]]:
-    where = places(chosen["images"], data)
+    where = image_places(chosen["images"], data)
     images = Images(where)
     open_it, folder = _encoder(workspace, "image", chosen, device)
     vectors = _encoded(workspace, folder, images.keys(), images.read, open_it, on_share)

@@ -15,7 +15,7 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from core.types import Array, Block, Features
+from core.types import Array, FeatureBlock, Features
 
 # What keeps a catalogue of millions within memory; what is cut off is told in `left_out`.
 MAX_VALUES = 1_000  # categories kept per column, the most frequent
@@ -76,7 +76,7 @@ def features(table: pd.DataFrame, id_column: str) -> tuple[Features, dict[str, s
         "multi_hot": _one_hot,
         "text": _tfidf,
     }
-    parts: dict[str, Block] = {}
+    parts: dict[str, FeatureBlock] = {}
     for kind, make in makers.items():
         names: list[str] = []
         matrices = []
@@ -88,7 +88,7 @@ def features(table: pd.DataFrame, id_column: str) -> tuple[Features, dict[str, s
                 if rare:
                     left_out[f"{column.name} ({rare} rarer values)"] = f"only {len(own)} are kept"
         if names:
-            parts[kind] = Block(tuple(names), sparse.hstack(matrices, format="csr"))
+            parts[kind] = FeatureBlock(tuple(names), sparse.hstack(matrices, format="csr"))
     if numbers:
         parts["numeric"] = _dense(numbers[:MAX_NUMBERS], len(table))
     return Features(**parts), left_out
@@ -269,11 +269,11 @@ def _terms(text: str) -> list[str]:
     return terms
 
 
-def _dense(columns: list[Column], n: int) -> Block:
+def _dense(columns: list[Column], n: int) -> FeatureBlock:
     matrix = np.full((n, len(columns)), np.nan, np.float32)
     for f, column in enumerate(columns):
         matrix[column.rows, f] = column.values
-    return Block(tuple(column.name for column in columns), matrix)
+    return FeatureBlock(tuple(column.name for column in columns), matrix)
 
 
 def _spread(matrix: Any, rows: Array, n: int) -> Any:

@@ -47,7 +47,7 @@ def image_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in FORMATS)
 
 
-def places(images: str, data: Dataset) -> list[Place | None]:
+def image_places(images: str, data: Dataset) -> list[Place | None]:
     """Where each item's image lies, (I,): in this folder, or as this column of the items says.
 
     Raises:

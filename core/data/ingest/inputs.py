@@ -42,7 +42,7 @@ class Opened:
 
     def named(self, role: str) -> str | None:
         """The column that has this role by its name."""
-        column = roles.named(role, self.profiles)
+        column = roles.column_for(role, self.profiles)
         return column.name if column else None
 
 
@@ -137,7 +137,7 @@ def open_one(
     try:
         _sample(con, source, sample)
     except duckdb.Error:
-        again = mended(plain, scratch)
+        again = readable_copy(plain, scratch)
         if again is plain:
             raise BadInput(
                 f"{plain.name} cannot be cut into rows and columns: it must be a table with one "
@@ -159,7 +159,7 @@ def _steady(con: DuckDBPyConnection, file: Opened, scratch: Path) -> Opened:
         cells = ", ".join(f"count({quoted(c)})" for c in file.columns)
         file.source.read(con, "skip").aggregate(cells).fetchall()
     except duckdb.Error:
-        again = mended(file.plain, scratch)
+        again = readable_copy(file.plain, scratch)
         if again is file.plain:
             raise BadInput(
                 f"{file.name} cannot be read to the end: the file is damaged; save or copy it again"
@@ -174,7 +174,7 @@ def _sample(con: DuckDBPyConnection, source: Source, name: str) -> None:
     source.read(con, "skip").limit(min(rows, SAMPLE_ROWS)).to_table(quoted(name))
 
 
-def mended(plain: Plain, scratch: Path) -> Plain:
+def readable_copy(plain: Plain, scratch: Path) -> Plain:
     """A copy that can be read, if the trouble is in the encoding or the line ends; else `plain`."""
     if plain.kind != "text":
         return plain
@@ -198,7 +198,7 @@ def _find_log(
 
 
 def _has(file: Opened, columns: set[str]) -> bool:
-    return all(part in file.columns for c in columns for part in roles.parts(c, file.columns))
+    return all(part in file.columns for c in columns for part in roles.columns_of(c, file.columns))
 
 
 def _is_log(file: Opened) -> bool:

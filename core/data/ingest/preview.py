@@ -14,7 +14,7 @@ from duckdb import DuckDBPyConnection
 from core.data.files.malformed import create_tables
 from core.data.ingest.inputs import Inputs, Opened, open_inputs
 from core.data.roles.names import weight_of
-from core.data.roles.times import settle
+from core.data.roles.times import settle_format
 from core.data.store import Workspace, connect
 
 PREVIEW_ROWS = 5
@@ -86,7 +86,7 @@ def preview(
 def _preview(con: DuckDBPyConnection, inputs: Inputs) -> Preview:
     log, guess = con.table(inputs.main.sample), inputs.guess
     if guess.time and guess.time.rival:
-        guess.time = settle([log], str(guess.mapping["timestamp"]), guess.time)
+        guess.time = settle_format([log], str(guess.mapping["timestamp"]), guess.time)
         guess.evidence["timestamp"] = f"{guess.mapping['timestamp']!r}: {guess.time.evidence}"
     rows = [dict(zip(log.columns, row, strict=True)) for row in log.limit(PREVIEW_ROWS).fetchall()]
     return Preview(

@@ -7,7 +7,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 from core.data.files.lines import locate
 from core.data.files.sources import Source
 from core.data.ingest.staging import K, Plan, missing_sql, value_sql
-from core.data.roles.mapping import parts
+from core.data.roles.mapping import columns_of
 from core.data.roles.times import FIRST, LAST, time_sql
 from core.data.store import literal, quoted
 
@@ -53,7 +53,7 @@ def _reason(plan: Plan) -> tuple[str, str]:
     cases: list[tuple[str, str, str]] = []
     for role, code in (("user_id", "no_user"), ("item_id", "no_item")):
         column = str(plan.mapping[role])
-        pieces = parts(column, plan.columns)
+        pieces = columns_of(column, plan.columns)
         missing = " AND ".join(f"({missing_sql(c)})" for c in pieces)
         cases.append((missing, code, literal(f"{column} is empty")))
     if plan.time:

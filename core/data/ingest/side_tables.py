@@ -15,7 +15,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 from core.data.files.malformed import forget_malformed, store_malformed
 from core.data.files.sources import Source, unique_names
 from core.data.ingest.rejects import insert
-from core.data.ingest.staging import K, Plan, id_sql, settled
+from core.data.ingest.staging import K, Plan, column_types, id_sql
 from core.data.roles.profiles import unpivoted
 from core.data.store import literal, quoted
 
@@ -110,7 +110,7 @@ def _from_file(
     kept = marked.filter(f'NOT " again" AND {role} IS NOT NULL')
     if side.many:
         return _put_together(kept, role, names)
-    casts = settled(kept, names)
+    casts = column_types(kept, names)
     return kept.project(", ".join([role, *(f"{casts[c]} AS {quoted(c)}" for c in names)]))
 
 

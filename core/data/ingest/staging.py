@@ -14,7 +14,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.files.malformed import forget_malformed, store_malformed
 from core.data.files.sources import Source, unique_names
-from core.data.roles.mapping import Guess, parts
+from core.data.roles.mapping import Guess, columns_of
 from core.data.roles.profiles import Profile, unpivoted
 from core.data.roles.times import TimeFormat, double_time_sql, time_sql
 from core.data.store import literal, quoted
@@ -185,7 +185,7 @@ def _id_sql(plan: Plan, role: str) -> str:
     column = plan.mapping[role]
     assert column is not None
     if column not in plan.columns:  # several together
-        pieces = [f"coalesce({_text_sql(c)}, '')" for c in parts(column, plan.columns)]
+        pieces = [f"coalesce({_text_sql(c)}, '')" for c in columns_of(column, plan.columns)]
         joined = " || '+' || ".join(pieces)
         return f"nullif({joined}, '{'+' * (len(pieces) - 1)}')"
     return id_sql(column, plan.types[column], plan.kinds[role], f"error('not whole: {role}')")
@@ -239,7 +239,7 @@ def _event_sql(column: str, binary_click: bool) -> str:
     return f"CASE {number} WHEN 1 THEN 'click' WHEN 0 THEN 'impression' END"
 
 
-def settled(rows: DuckDBPyRelation, columns: Sequence[str]) -> dict[str, str]:
+def column_types(rows: DuckDBPyRelation, columns: Sequence[str]) -> dict[str, str]:
     """SQL for each of these columns in the type that all its cells have; a type stays as it is.
 
     A text becomes BIGINT or DOUBLE where every filled cell is a number as numbers are written:

@@ -10,12 +10,12 @@ from typing import Any
 import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-from core.data.ingest.inputs import Inputs, Opened, mended, open_one
+from core.data.ingest.inputs import Inputs, Opened, open_one, readable_copy
 from core.data.ingest.rejects import reject
 from core.data.ingest.side_tables import write_attributes
-from core.data.ingest.staging import K, Plan, plan, settled, stage
+from core.data.ingest.staging import K, Plan, column_types, plan, stage
 from core.data.roles.names import weight_of
-from core.data.roles.times import settle
+from core.data.roles.times import settle_format
 from core.data.store import literal, quoted
 from core.errors import BadInput
 
@@ -74,12 +74,12 @@ def _stage(
     guess = inputs.guess
     if guess.time and guess.time.rival:
         relations = [f.source.read(con, "skip") for f in log]
-        guess.time = settle(relations, str(guess.mapping["timestamp"]), guess.time)
+        guess.time = settle_format(relations, str(guess.mapping["timestamp"]), guess.time)
         guess.evidence["timestamp"] = f"{guess.mapping['timestamp']!r}: {guess.time.evidence}"
     made = plan(guess, inputs.main.profiles)
     for malformed in ("numbers", "fail", "mend", "store"):
         if malformed == "mend":
-            again = [mended(f.plain, scratch) for f in log]
+            again = [readable_copy(f.plain, scratch) for f in log]
             if all(new is old.plain for new, old in zip(again, log, strict=True)):
                 continue
             log = [open_one(con, plain, scratch) for plain in again]
@@ -197,7 +197,7 @@ def _event_columns(con: DuckDBPyConnection, made: Plan, event: str | None) -> li
     columns += ["value"] if made.mapping["value"] else []
     columns += ["platform"] if made.mapping["platform"] else []
     context = list(made.context.values())
-    casts = settled(con.table("stage"), context) if context else {}
+    casts = column_types(con.table("stage"), context) if context else {}
     return [
         *columns,
         f"CAST({K} AS BIGINT) + 1 AS source_row",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from core.data.log import Connection, ask
+from core.data.log import Connection, query_row
 from core.data.quality.cleaning_steps import BOTS, CLEANINGS
-from core.data.quality.verdict import Verdict, cases, find, grade
+from core.data.quality.verdict import Verdict, cases, find_cases, grade
 from core.data.store import DatasetInfo
 
 
@@ -17,7 +17,7 @@ def bots(con: Connection, info: DatasetInfo) -> Verdict | None:
     """
     if info.time_kind != "clock" or "+" in (info.mapping["user_id"] or ""):
         return None  # a user made of several columns is a group of people, not one
-    find(
+    find_cases(
         con,
         f"""
         SELECT user_id, count(*) AS events, count(DISTINCT item_id) AS items,
@@ -26,7 +26,9 @@ def bots(con: Connection, info: DatasetInfo) -> Verdict | None:
         """,  # noqa: S608 a constant
         n=CLEANINGS["drop_bots"].default,
     )
-    found = ask(con, "SELECT count(*) AS n, coalesce(sum(events), 0)::BIGINT AS events FROM found")
+    found = query_row(
+        con, "SELECT count(*) AS n, coalesce(sum(events), 0)::BIGINT AS events FROM found"
+    )
     share = found["events"] / info.counts["rows_kept"]
     return Verdict(
         "bots",
@@ -41,14 +43,14 @@ def heavy_users(con: Connection, info: DatasetInfo) -> Verdict:
     """The weight of the busiest. Note when 1 % of the users make a quarter of the events, warn at
     half: a model then learns those few. A cap keeps their latest events.
     """
-    find(
+    find_cases(
         con,
         """
         SELECT user_id, count(*) AS events FROM log GROUP BY user_id
         ORDER BY events DESC, user_id
         """,
     )
-    numbers = ask(
+    numbers = query_row(
         con,
         """
         WITH ranked AS (SELECT events, row_number() OVER (ORDER BY events DESC) AS rank FROM found)
@@ -70,7 +72,7 @@ def repeats(con: Connection, info: DatasetInfo) -> Verdict:
     A note from 1 %: whether seen items are hidden then matters. A warning from 1 % for ratings,
     where the last one counts.
     """
-    n = int(info.counts["rows_kept"] - ask(con, "SELECT n FROM pairs")["n"])
+    n = int(info.counts["rows_kept"] - query_row(con, "SELECT n FROM pairs")["n"])
     share = n / info.counts["rows_kept"]
     rated = info.value_kind == "rating"
     return Verdict(
@@ -83,7 +85,7 @@ def repeats(con: Connection, info: DatasetInfo) -> Verdict:
 
 def returns(con: Connection, info: DatasetInfo) -> Verdict:
     """Goods sent back. Note for any; warn from 10 %, since the purchases they undo still count."""
-    n = ask(con, "SELECT count(*) AS n FROM log WHERE event = 'return'")["n"]
+    n = query_row(con, "SELECT count(*) AS n FROM log WHERE event = 'return'")["n"]
     share = n / info.counts["rows_kept"]
     return Verdict(
         "returns",
@@ -95,7 +97,7 @@ def returns(con: Connection, info: DatasetInfo) -> Verdict:
 
 def one_event_users(con: Connection, info: DatasetInfo) -> Verdict:
     """Users of whom nothing can be held out, and little learnt. Note from 10 %, warn from half."""
-    n = ask(
+    n = query_row(
         con,
         """
         SELECT count(*) AS n
@@ -112,7 +114,7 @@ def sparsity(con: Connection, info: DatasetInfo) -> Verdict:
     """How much of the user-item table is filled. Warn where a user has under 5 items, or an item
     under 5 users, on average (the usual 5-core); bad under 2: most then have nothing in common.
     """
-    pairs = ask(con, "SELECT n FROM pairs")["n"]
+    pairs = query_row(con, "SELECT n FROM pairs")["n"]
     users, items = info.counts["users"], info.counts["items"]
     per_user, per_item = pairs / users, pairs / items
     least = min(per_user, per_item)
@@ -138,7 +140,7 @@ def long_tail(con: Connection, info: DatasetInfo) -> Verdict:
     """How unequal items are. Note when the top tenth takes half of the events, warn at 90 %: then
     popularity alone is hard to beat, and hardly anything is known of the rest.
     """
-    find(
+    find_cases(
         con,
         """
         SELECT tenth, count(*) AS items, sum(n)::BIGINT AS events, min(n) AS fewest, max(n) AS most,
@@ -158,7 +160,7 @@ def long_tail(con: Connection, info: DatasetInfo) -> Verdict:
         grade(head, 0.5, 0.9),
         {"head": head, "rare": rare},
         evidence.drop(columns="rare"),
-        _core(info, ask(con, "SELECT n FROM pairs")["n"]) if min(head, rare) > 0.5 else None,
+        _core(info, query_row(con, "SELECT n FROM pairs")["n"]) if min(head, rare) > 0.5 else None,
     )
 
 
@@ -199,7 +201,7 @@ def drift(con: Connection, info: DatasetInfo) -> Verdict | None:
             FROM (SELECT {side}, slice, count(*) AS n FROM slices GROUP BY {side}, slice)
             """  # noqa: S608 two constants
         )
-    find(
+    find_cases(
         con,
         """
         SELECT * FROM (
@@ -217,7 +219,7 @@ def drift(con: Connection, info: DatasetInfo) -> Verdict | None:
     evidence = cases(con).fillna({"new_items": 0.0, "new_users": 0.0})
     if len(evidence) < 2:
         return None
-    kept = ask(
+    kept = query_row(
         con,
         """
         WITH ranked AS (

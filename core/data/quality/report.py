@@ -9,14 +9,14 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from core.data.log import Connection, ask, open_log
+from core.data.log import Connection, open_log, query_row
 from core.data.quality import behaviour
 from core.data.quality.cleaning_steps import TIED
-from core.data.quality.verdict import EVIDENCE_ROWS, Verdict, cases, find, grade
+from core.data.quality.verdict import EVIDENCE_ROWS, Verdict, cases, find_cases, grade
 from core.data.store import DatasetInfo, quoted
 
 
-def report(info: DatasetInfo) -> list[Verdict]:
+def quality_report(info: DatasetInfo) -> list[Verdict]:
     """All verdicts that this log allows, in a fixed order; questions of time need times."""
     con = open_log(info)
     con.execute("CREATE VIEW kept AS FROM log")
@@ -90,7 +90,7 @@ def duplicates(con: Connection, info: DatasetInfo) -> Verdict:
 
     Note for any, warn from 1 %, bad from 20 %: they count twice and leak from train into test.
     """
-    find(
+    find_cases(
         con,
         """
         SELECT user_id, item_id, timestamp, count(*) AS times FROM tied
@@ -98,7 +98,7 @@ def duplicates(con: Connection, info: DatasetInfo) -> Verdict:
         ORDER BY times DESC, user_id, item_id, timestamp
         """,
     )
-    n = ask(con, "SELECT coalesce(sum(times - 1), 0)::BIGINT AS n FROM found")["n"]
+    n = query_row(con, "SELECT coalesce(sum(times - 1), 0)::BIGINT AS n FROM found")["n"]
     share = n / info.counts["rows_kept"]
     return Verdict(
         "duplicates",
@@ -128,7 +128,7 @@ def _impossible(
 ) -> Verdict | None:
     if info.time_kind != "clock":
         return None
-    find(
+    find_cases(
         con,
         """
         SELECT timestamp, count(*) AS events FROM log
@@ -139,7 +139,7 @@ def _impossible(
         future=number == "future",
         created=info.created,
     )
-    n = ask(con, "SELECT coalesce(sum(events), 0)::BIGINT AS n FROM found")["n"]
+    n = query_row(con, "SELECT coalesce(sum(events), 0)::BIGINT AS n FROM found")["n"]
     share = n / info.counts["rows_kept"]
     return Verdict(
         key,
@@ -156,7 +156,7 @@ def tied_times(con: Connection, info: DatasetInfo) -> Verdict | None:
     """
     if info.time_kind == "none":
         return None
-    numbers = ask(
+    numbers = query_row(
         con,
         "SELECT count(*) AS tied FROM tied",
     )

@@ -70,7 +70,7 @@ def grade(value: float, note: float, warn: float, bad: float = 2) -> str:
     return "note" if value > note else "ok"
 
 
-def find(con: Connection, question: str, **values: Any) -> None:
+def find_cases(con: Connection, question: str, **values: Any) -> None:
     """The cases that a question finds, as the table `found`; there may be millions."""
     con.execute("CREATE OR REPLACE TEMP TABLE found AS " + question, values)
 

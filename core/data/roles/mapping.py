@@ -54,7 +54,7 @@ def guess(
     free = [c for c in columns if c.name not in _used(found.mapping, columns)]
     for role in ("user_id", "item_id"):
         if role not in by_role:
-            free = _take(found, role, named(role, free), free)
+            free = _take(found, role, column_for(role, free), free)
     if "user_id" not in by_role and found.mapping["user_id"] is None:
         free = _combined_user(found, free)
     _guess_clock(found, sample, columns, free, given)
@@ -69,10 +69,10 @@ def guess(
 
 def _used(mapping: Mapping[str, str | None], columns: Sequence[Profile]) -> set[str]:
     names = [c.name for c in columns]
-    return {part for v in mapping.values() if v for part in parts(v, names)}
+    return {part for v in mapping.values() if v for part in columns_of(v, names)}
 
 
-def parts(column: str, names: Sequence[str]) -> list[str]:
+def columns_of(column: str, names: Sequence[str]) -> list[str]:
     """The columns that a mapping names: one, or several joined by "+"; an exact name wins."""
     return [column] if column in names else column.split("+")
 
@@ -89,7 +89,7 @@ def check(given: Mapping[str, str | None], names: Sequence[str], file: str) -> N
             continue
         if role not in ROLES:
             raise BadInput(f"there is no role {role!r} to map; the roles are {', '.join(ROLES)}")
-        for part in parts(column, names) if column else []:
+        for part in columns_of(column, names) if column else []:
             if part not in names:
                 listed = ", ".join(names[:50]) + (" …" if len(names) > 50 else "")
                 raise BadInput(f"{role}: {file} has no column {part!r}; its columns are {listed}")
@@ -103,7 +103,7 @@ def _take(found: Guess, role: str, column: Profile | None, free: list[Profile]) 
     return [c for c in free if c is not column]
 
 
-def named(role: str, columns: Sequence[Profile]) -> Profile | None:
+def column_for(role: str, columns: Sequence[Profile]) -> Profile | None:
     """The column that has this role by its name; the best name wins, an empty column loses."""
     likely = [c for name in NAMES[role] for c in columns if c.key == name]
     return next((c for c in likely if c.filled), likely[0] if likely else None)
@@ -157,7 +157,7 @@ def _guess_clock(
             f"{likely[0].name!r} holds {_examples(likely[0])}, which is no known way of writing "
             "times: say it with time_format=…, e.g. %d/%m/%Y"
         )
-    ordered = named("order", free)
+    ordered = column_for("order", free)
     if ordered and ordered.is_whole and _counts_up(sample, ordered, found.mapping["user_id"]):
         time = TimeFormat(
             "order", 1.0, f"whole numbers from {ordered.low:.0f} that count up within each user"
@@ -202,16 +202,16 @@ def _counts_up(sample: DuckDBPyRelation, column: Profile, user: str | None) -> b
 
 def _guess_optional(found: Guess, role: str, free: list[Profile]) -> list[Profile]:
     if role == "event":
-        column = next((c for c in (named("event", free),) if c and c.distinct <= 60), None)
+        column = next((c for c in (column_for("event", free),) if c and c.distinct <= 60), None)
         column = column or _event_by_content(found, free)
         if column and column.key in CLICK_NAMES and set(column.words) - {"0", "1"}:
             column = None
         return _take(found, role, column, free)
     if role == "platform":
-        column = named("platform", free)
+        column = column_for("platform", free)
         return _take(found, role, column if column and column.distinct <= 60 else None, free)
     for kind in VALUE_KINDS:
-        column = named(kind, [c for c in free if c.is_number])
+        column = column_for(kind, [c for c in free if c.is_number])
         if column:
             found.value_kind = kind
             found.evidence["value"] = f"{column.name!r}: by its name, a {kind}"

@@ -175,7 +175,7 @@ def _shares(sample: DuckDBPyRelation, column: str, filled: int) -> dict[str, flo
     return {way: n / filled for way, n in zip(FORMATS, found, strict=True)}
 
 
-def settle(logs: Sequence[DuckDBPyRelation], column: str, time: TimeFormat) -> TimeFormat:
+def settle_format(logs: Sequence[DuckDBPyRelation], column: str, time: TimeFormat) -> TimeFormat:
     """The reading that fits the whole log, where day and month could be either in the sample."""
     if time.rival is None:
         return time

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from core.errors import BadInput
 from core.explain import shapley
-from core.explain.item_rank import Standings
+from core.explain.item_rank import ItemRanks
 from core.types import Array, Encoder, Ints, Queries, Recommender
 
 CLUSTERS = 10
@@ -49,7 +49,7 @@ def baselines(
     Raises:
         BadInput: no such item, not one history, or no vectors.
     """
-    found = Standings(model, query, item, n_items)
+    found = ItemRanks(model, query, item, n_items)
     alike = cosines(_vectors(model, rows), np.append(query.items, item))
     shuffled = rng.permutation(found.n)
     groups = clusters(alike[:-1, :-1], CLUSTERS, rng)
@@ -66,7 +66,7 @@ def falling(values: Array, rng: np.random.Generator) -> Ints:
     return np.lexsort((rng.random(len(values)), -np.asarray(values)))
 
 
-def leave_one_out(found: Standings) -> Array:
+def leave_one_out(found: ItemRanks) -> Array:
     """How much the item's score falls without each event, (n,)."""
     keep = np.concatenate([np.ones((1, found.n), bool), ~np.eye(found.n, dtype=bool)])
     scores = found(keep).scores
@@ -74,7 +74,7 @@ def leave_one_out(found: Standings) -> Array:
     return fall
 
 
-def of_groups(found: Standings, groups: Ints) -> Array:
+def of_groups(found: ItemRanks, groups: Ints) -> Array:
     """The exact Shapley value of each event's group, (n,); groups (n,) are numbered 0 … G - 1."""
     n = int(groups.max(initial=-1)) + 1
     keep = shapley.coalitions(n)[:, groups]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from core.errors import BadInput
-from core.explain.item_rank import Standings
+from core.explain.item_rank import ItemRanks
 from core.types import Array, Ints, Queries, Recommender
 
 PLACES = (1, 5, 10)  # K of POS and NEG
@@ -57,7 +57,7 @@ def faithfulness(
     Raises:
         BadInput: no such item, an empty history, or an order that is none.
     """
-    found = Standings(model, query, item, n_items)
+    found = ItemRanks(model, query, item, n_items)
     n = found.n
     if not n:
         raise BadInput("an empty history has no events to put in order")

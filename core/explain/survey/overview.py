@@ -10,7 +10,7 @@ import numpy as np
 from core.errors import BadInput
 from core.explain.attribution import anonymous, explain
 from core.explain.groups import ITEM, OTHER
-from core.explain.parts import explain_parts, heard
+from core.explain.parts import explain_parts, readable_parts
 from core.explain.survey.influence import (
     Idle,
     Influence,
@@ -22,7 +22,17 @@ from core.explain.survey.influence import (
 from core.explain.survey.tables import Bar, Difference, Table
 from core.models.common.attributes import attributes, categories
 from core.recommend.top_k import recommend
-from core.types import PAD, Additive, Array, Block, Features, Ints, Part, Queries, Recommender
+from core.types import (
+    PAD,
+    Additive,
+    Array,
+    FeatureBlock,
+    Features,
+    Ints,
+    ItemPart,
+    Queries,
+    Recommender,
+)
 
 USERS = 50
 PER_PLAYER = 10  # histories asked for per event: errors of single users mostly cancel out
@@ -93,7 +103,7 @@ class _Told:
     se: Array  # (n, T)
     base: Array  # (T,)
     components: Array  # (C, T)
-    parts: tuple[Mapping[Part, float], ...]  # of each item
+    parts: tuple[Mapping[ItemPart, float], ...]  # of each item
 
 
 def overview(
@@ -131,7 +141,7 @@ def overview(
     rows = np.sort(rng.permutation(np.flatnonzero(queries.lengths))[:users])
     chosen = anonymous(queries[rows])
     lists = recommend(model, chosen, k, n_items=n_items).items
-    known = heard(model, features) if features is not None else ()
+    known = readable_parts(model, features) if features is not None else ()
     told: list[_Told] = []
     for place in range(len(rows)):
         items = lists[place][lists[place] != PAD]
@@ -171,7 +181,7 @@ def _told(
 ) -> _Told:
     per_player = int(np.clip(HISTORIES // len(query.items), FEWEST, PER_PLAYER))
     found = explain(model, query, items, n_items=n_items, seed=seed, per_player=per_player)
-    parts: list[Mapping[Part, float]] = []
+    parts: list[Mapping[ItemPart, float]] = []
     for item in items.tolist() if features is not None else ():
         one = explain_parts(model, query, item, features, n_items=n_items)
         parts.append(dict(zip(one.parts, one.values.tolist(), strict=True)))
@@ -192,7 +202,7 @@ def _tables(
     told: Sequence[_Told],
     features: Features | None,
     event_names: Sequence[str],
-    known: tuple[Part, ...],
+    known: tuple[ItemPart, ...],
 ) -> dict[str, Table]:
     values, errors = [one.values for one in told], [one.se for one in told]
     found = {}
@@ -233,7 +243,9 @@ def _groupings(
             yield f"{ITEM}{name}", *_values(block, columns, told)
 
 
-def _values(block: Block, columns: Ints, told: Sequence[_Told]) -> tuple[list[str], list[Array]]:
+def _values(
+    block: FeatureBlock, columns: Ints, told: Sequence[_Told]
+) -> tuple[list[str], list[Array]]:
     """The commonest values of an attribute, and how much of each event is of each; OTHER last."""
     matrix = block.matrix[:, columns]
     taken = np.concatenate([one.query.items for one in told])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from core.types import Array, Block, Features, Ints
+from core.types import Array, FeatureBlock, Features, Ints
 
 TASTE_SMOOTHING = 0.01  # Steck's α: so much of the wanted mix every list has
 
@@ -20,7 +20,7 @@ class Attribute:
     shares: sparse.csr_matrix  # (I, G), what part of the item each value is; rows sum to 1 or 0
 
 
-def categories(features: Features | None) -> Block | None:
+def categories(features: Features | None) -> FeatureBlock | None:
     """All columns of the categorical and the multi-valued attributes side by side, or None."""
     if features is None:
         return None
@@ -30,7 +30,7 @@ def categories(features: Features | None) -> Block | None:
         return None
     matrix = sparse.csr_matrix(sparse.hstack([b.matrix for b in blocks]), dtype=np.float64)
     matrix.eliminate_zeros()
-    return Block(names, matrix)
+    return FeatureBlock(names, matrix)
 
 
 def attributes(names: tuple[str, ...]) -> dict[str, Ints]:
@@ -62,7 +62,7 @@ def traits(features: Features | None) -> sparse.csr_matrix | None:
     return sparse.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def taste(described: Block, consumed: Ints) -> Attribute | None:
+def taste(described: FeatureBlock, consumed: Ints) -> Attribute | None:
     """The attribute that says most about these consumed items (E,), with at least two values.
 
     Which is the one that the largest share of them has; of equals the one with fewer values.

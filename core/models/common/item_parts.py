@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.types import Block, Ints, Part
+from core.types import FeatureBlock, Ints, ItemPart
 
-ID = Part("id", "")
+ID = ItemPart("id", "")
 EMBEDDINGS = ("text_embedding", "image_embedding")
 
 
-def attributes(kind: str, block: Block) -> dict[Part, Ints]:
+def attributes(kind: str, block: FeatureBlock) -> dict[ItemPart, Ints]:
     """The block's columns by attribute; a number is one of its own, an embedding is one as a whole.
 
     >>> block = Block(("genre=A", "year=1", "genre=B"), None)
@@ -18,11 +18,11 @@ def attributes(kind: str, block: Block) -> dict[Part, Ints]:
     {'genre': [0, 2], 'year': [1]}
     """
     if kind in EMBEDDINGS:
-        return {Part(kind, ""): np.arange(block.matrix.shape[1])}
+        return {ItemPart(kind, ""): np.arange(block.matrix.shape[1])}
     columns: dict[str, list[int]] = {}
     for column, name in enumerate(block.names):
         columns.setdefault(_attribute(kind, name), []).append(column)
-    return {Part(kind, name): np.array(own) for name, own in columns.items()}
+    return {ItemPart(kind, name): np.array(own) for name, own in columns.items()}
 
 
 def _attribute(kind: str, name: str) -> str:

@@ -11,8 +11,8 @@ import numpy as np
 
 from core.models.common.blocks import free_memory, setting
 from core.models.ensemble.fusion import Fusion, asked, part_of, without_known
-from core.models.ensemble.score_fusion import MixConfig
-from core.models.neural.gradient_model import Trained
+from core.models.ensemble.score_fusion import ScoreFusionConfig
+from core.models.neural.gradient_model import GradientModel
 from core.models.popularity import CLOCK_TIMES, DAY_S
 from core.types import OnEpoch, Recommender, TrainData
 
@@ -49,7 +49,7 @@ WHY = {  # why a model was taken or not
 
 
 @dataclass(frozen=True)
-class AutoConfig(MixConfig):
+class AutoConfig(ScoreFusionConfig):
     """What may be spent, and how the models are added up."""
 
     minutes: float = setting(
@@ -262,12 +262,17 @@ class Auto(Fusion):
         on_epoch: OnEpoch,
     ) -> Recommender:
         """The same model with the validation events; itself where there are none."""
-        if train.known is None or not asked(train):
+        if train.train_and_validation is None or not asked(train):
             return probe
         config = probe.config
-        if isinstance(probe, Trained):
+        if isinstance(probe, GradientModel):
             config = replace(config, epochs=probe.best_epoch)
-        whole = replace(train, interactions=train.known, validation=None, known=None)
+        whole = replace(
+            train,
+            interactions=train.train_and_validation,
+            validation=None,
+            train_and_validation=None,
+        )
         final = self._resumed(type(probe)(config), f"{name}.final")
         return final.fit(whole, rng=rng, device=device, on_epoch=on_epoch)
 
@@ -282,4 +287,4 @@ def _probe(choice: Choice) -> Recommender:
 
     kind = MODELS[choice.model]
     config = kind.Config(**choice.params)
-    return kind(replace(config, refit=False) if issubclass(kind, Trained) else config)
+    return kind(replace(config, refit=False) if issubclass(kind, GradientModel) else config)

@@ -14,7 +14,7 @@ from torch import Tensor
 from core.errors import BadInput, NotFitted
 from core.models.common.blocks import setting, tensor
 from core.models.ensemble.fusion_weights import EDGES, Pairs, best_weights, segment
-from core.models.ensemble.score_fusion import SEGMENTS, Mix, MixConfig
+from core.models.ensemble.score_fusion import SEGMENTS, ScoreFusion, ScoreFusionConfig
 from core.models.neural.train_loop import validation_score
 from core.types import (
     Array,
@@ -22,8 +22,8 @@ from core.types import (
     Composed,
     Features,
     Holdout,
+    ItemPart,
     OnEpoch,
-    Part,
     Queries,
     Recommender,
     Resumable,
@@ -35,7 +35,7 @@ NUMBERS_AT_ONCE = 2**24  # components × queries × items
 
 
 @dataclass(frozen=True)
-class FusionConfig(MixConfig):
+class FusionConfig(ScoreFusionConfig):
     """What is fused, and how."""
 
     method: str = setting(
@@ -70,7 +70,7 @@ class Fusion:
 
     def __init__(self, config: Any = None) -> None:
         self.config = self.Config() if config is None else config
-        self._mix: Mix | None = None
+        self._mix: ScoreFusion | None = None
         self._checkpoint: Checkpoint | None = None
         self._names: tuple[str, ...] = ()
         self._figures = np.zeros(0)  # NDCG@10 on validation: of each component, then of the sum
@@ -137,10 +137,10 @@ class Fusion:
         """Weighs the models as is best for the probes, which know nothing of the validation."""
         held_out, log = train.validation, train.interactions
         sample = log.queries(np.sort(rng.permutation(log.n_users)[:SCALED_ON]))
-        mix = Mix.alike(self.config, models, sample, device)
+        mix = ScoreFusion.alike(self.config, models, sample, device)
         self._names, self._figures = names, np.zeros(0)
         if probes is not None and held_out is not None:
-            judged = Mix.alike(self.config, probes, sample, device)
+            judged = ScoreFusion.alike(self.config, probes, sample, device)
             weights, self._figures = _weigh(judged, held_out, log.n_items, rng)
             mix = replace(mix, weights=weights)
         self._mix = mix
@@ -158,7 +158,7 @@ class Fusion:
         if len(self._figures):
             self._figures = self._figures[[*kept, -1]]
 
-    def _fitted(self) -> Mix:
+    def _fitted(self) -> ScoreFusion:
         if self._mix is None:
             raise NotFitted(f"this {type(self).__name__} model is not fitted yet: fit or load it")
         return self._mix
@@ -184,7 +184,7 @@ class Fusion:
         """The components whose parts add up to the score; none in stages."""
         return () if self.config.method == "stages" else self._names
 
-    def parts(self, features: Features | None) -> tuple[Part, ...]:
+    def parts(self, features: Features | None) -> tuple[ItemPart, ...]:
         """What the components' items are made of, each part once; none in stages.
 
         A component that knows items as wholes (ease, als, …) gives what it gives whatever parts
@@ -272,7 +272,7 @@ class Fusion:
             own = {key[len(start) :]: v for key, v in state.items() if key.startswith(start)}
             models.append(kind(kind.Config(**one["params"])).load(own, device=device))
         weights, scale = (tensor(state[name], device) for name in ("weights", "scale"))
-        self._mix = Mix(self.config, tuple(models), weights, scale)
+        self._mix = ScoreFusion(self.config, tuple(models), weights, scale)
         self._names = tuple(one["name"] for one in about)
         self._figures = np.array(state["figures"])
         return self
@@ -291,7 +291,7 @@ def asked(train: TrainData) -> bool:
 
 def without_known(train: TrainData) -> TrainData:
     """What is learnt from before the choice."""
-    return replace(train, known=None, components={})
+    return replace(train, train_and_validation=None, components={})
 
 
 def part_of(on_epoch: OnEpoch | None, name: str, begin: float, end: float) -> OnEpoch:
@@ -307,7 +307,7 @@ def part_of(on_epoch: OnEpoch | None, name: str, begin: float, end: float) -> On
 
 
 def _weigh(
-    mix: Mix, held_out: Holdout, n_items: int, rng: np.random.Generator
+    mix: ScoreFusion, held_out: Holdout, n_items: int, rng: np.random.Generator
 ) -> tuple[Tensor, Array]:
     """The best weights, and the NDCG@10 of each component and of the sum, over all items."""
     n = len(mix.models)

@@ -52,7 +52,7 @@ class Pairs:
 
     def ndcg(self, weights: Array) -> float:
         """The mean NDCG@10 of these weights (C,)."""
-        return self.of_leads(mixed(self.ahead, weights))
+        return self.of_leads(weighted_lead(self.ahead, weights))
 
     def of_leads(self, ahead: Tensor) -> float:
         """The mean NDCG@10 where competitors (P, M) lead by so much."""
@@ -65,7 +65,9 @@ class Pairs:
 
     def surely_better(self, weights: Array, than: Array) -> bool:
         """Whether these weights (C,) beat others by SURE standard errors, paired by query."""
-        gained, lost = (self._gains(mixed(self.ahead, one)).double() for one in (weights, than))
+        gained, lost = (
+            self._gains(weighted_lead(self.ahead, one)).double() for one in (weights, than)
+        )
         share = 1 / self.counts.double()
         query = (share.cumsum(0) - share / 2).long()
         each = torch.zeros(int(query[-1]) + 1, dtype=torch.float64, device=query.device)
@@ -154,7 +156,7 @@ def _climb(pairs: Pairs, start: Array) -> tuple[Array, float]:
             others = np.where(np.arange(len(weights)) == c, 0, weights)
             if not others.any():
                 continue
-            rest, own = mixed(ahead, others), ahead[..., c].nan_to_num(neginf=0.0)
+            rest, own = weighted_lead(ahead, others), ahead[..., c].nan_to_num(neginf=0.0)
             for weight in RATIOS * others.max():
                 found = pairs.of_leads(torch.add(rest, own, alpha=float(weight)))
                 if found > best:
@@ -165,7 +167,7 @@ def _climb(pairs: Pairs, start: Array) -> tuple[Array, float]:
     return weights / weights.sum(), best
 
 
-def mixed(ahead: Tensor, weights: Array) -> Tensor:
+def weighted_lead(ahead: Tensor, weights: Array) -> Tensor:
     """Σ_c weight · lead, (P, M); -inf where there is no competitor."""
     known = ahead.nan_to_num(neginf=0.0) @ tensor(weights.astype(np.float32), ahead.device)
     return known.masked_fill(torch.isinf(ahead[..., 0]), -torch.inf)

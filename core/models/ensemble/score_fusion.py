@@ -20,7 +20,7 @@ TINY = 1e-30
 
 
 @dataclass(frozen=True)
-class MixConfig(Settings):
+class ScoreFusionConfig(Settings):
     """How scores are added up."""
 
     method: str = setting(
@@ -36,7 +36,7 @@ class MixConfig(Settings):
 
 
 @dataclass(frozen=True, eq=False)
-class Mix:
+class ScoreFusion:
     """Models whose scores are made comparable and added."""
 
     config: Any
@@ -47,7 +47,7 @@ class Mix:
     @classmethod
     def alike(
         cls, config: Any, models: Sequence[Recommender], queries: Queries, device: str
-    ) -> Mix:
+    ) -> ScoreFusion:
         """All of one weight; a frozen scale is that of these queries."""
         n = len(models)
         weights = torch.full((SEGMENTS, n), 1 / n, device=device)

@@ -17,7 +17,7 @@ from torch.nn import functional
 from core.models.neural.training_state import Batches
 
 
-class Recorded(NamedTuple):
+class RecordedGraph(NamedTuple):
     """A graph, the rows that it reads (size,) and the loss that it leaves (); on the GPU."""
 
     graph: torch.cuda.CUDAGraph
@@ -25,7 +25,7 @@ class Recorded(NamedTuple):
     value: Tensor
 
 
-class Replayed:
+class CudaGraph:
     """A loss and its gradients, recorded for each width of a step and replayed from then on.
 
     The first step of a width is taken as it is, which makes room and chooses kernels; the second
@@ -47,7 +47,7 @@ class Replayed:
         self._loss, self._batches = loss, batches
         self._parameters = [p for p in parameters if p.requires_grad]
         self._learning: list[torch.nn.Parameter] = []  # those that the loss hangs on
-        self._graphs: dict[int, Recorded | None] = {}  # by width; None: it was seen once
+        self._graphs: dict[int, RecordedGraph | None] = {}  # by width; None: it was seen once
         self._size = batches.size
 
     @property
@@ -96,9 +96,9 @@ class Replayed:
         torch._foreach_copy_(held, list(gradients))
         return value.detach()
 
-    def _record(self, rows: Tensor, width: int) -> Recorded:
+    def _record(self, rows: Tensor, width: int) -> RecordedGraph:
         graph = torch.cuda.CUDAGraph()
         others = [recorded.graph for recorded in self._graphs.values() if recorded]
         with torch.cuda.graph(graph, pool=others[0].pool() if others else None):
             value = self._step(rows, width)
-        return Recorded(graph, rows, value)
+        return RecordedGraph(graph, rows, value)

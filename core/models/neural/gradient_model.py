@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from core.errors import NotFitted
 from core.models.common.blocks import popularity, tensor
-from core.models.neural.snapshots import Milestones
-from core.models.neural.train_loop import optimise, seeded, validation_score
+from core.models.neural.snapshots import Snapshots
+from core.models.neural.train_loop import seeded, train_loop, validation_score
 from core.models.neural.training_state import Batches
 from core.types import (
     Array,
@@ -33,7 +33,7 @@ Net = TypeVar("Net", bound=nn.Module)
 Task = tuple[Batches, Callable[[Tensor], Tensor]]
 
 
-class Trained(ABC, Generic[Net]):
+class GradientModel(ABC, Generic[Net]):
     """A model learnt by gradients: it stops when validation gets no better, then may learn anew.
 
     A kind of model says what its network is, what a step is and what it scores; here is the rest. A
@@ -50,7 +50,7 @@ class Trained(ABC, Generic[Net]):
         self._popularity = torch.zeros(0)
         self._checkpoint: Checkpoint | None = None
         self.best_epoch = 0  # where validation said to stop; all of them without validation
-        self.milestones: Mapping[int, Floats] = {}
+        self.snapshots: Mapping[int, Floats] = {}
 
     @abstractmethod
     def _network(self, train: TrainData, log: Interactions) -> Net:
@@ -92,7 +92,7 @@ class Trained(ABC, Generic[Net]):
         """
         config, log = self.config, train.interactions
         checkpoint, self._checkpoint = self._checkpoint, None
-        self._net, self.milestones = None, {}
+        self._net, self.snapshots = None, {}
         self.best_epoch = epochs = int(config.epochs)
         with seeded(rng, device) as generator:
             start = int(torch.randint(2**62, (), generator=generator))
@@ -110,8 +110,8 @@ class Trained(ABC, Generic[Net]):
                 if task is None:
                     return epochs
                 marking = end == 1.0  # not where all is learnt anew, with the validation events
-                milestones = self._marking(net, validated=validate is not None) if marking else None
-                best = optimise(
+                snapshots = self._marking(net, validated=validate is not None) if marking else None
+                best = train_loop(
                     net,
                     *task,
                     config=config,
@@ -119,10 +119,10 @@ class Trained(ABC, Generic[Net]):
                     validate=validate,
                     on_epoch=_part_of(on_epoch, begin, end),
                     checkpoint=checkpoint.part("refit" if begin else "fit") if checkpoint else None,
-                    milestones=milestones,
+                    snapshots=snapshots,
                 )
-                if milestones:
-                    self.milestones = {at: v.numpy() for at, v in milestones.kept.items()}
+                if snapshots:
+                    self.snapshots = {at: v.numpy() for at, v in snapshots.kept.items()}
                 return best
 
             if train.validation is None:
@@ -134,7 +134,7 @@ class Trained(ABC, Generic[Net]):
                     self._refresh(self._fitted())
                     return measure()
 
-                again = train.known if config.refit else None
+                again = train.train_and_validation if config.refit else None
                 epochs = learn(log, validate, end=1.0 if again is None else CHOOSING)
                 self.best_epoch = epochs
                 if again is not None:
@@ -142,7 +142,7 @@ class Trained(ABC, Generic[Net]):
         self._refresh(self._fitted().eval())
         return self
 
-    def _marking(self, net: Net, *, validated: bool) -> Milestones | None:
+    def _marking(self, net: Net, *, validated: bool) -> Snapshots | None:
         """Keeps the items' vectors of a few epochs, if it has any."""
         if not isinstance(self, Encoder):
             return None
@@ -153,7 +153,7 @@ class Trained(ABC, Generic[Net]):
                 self._refresh(net)
             return encode_items()
 
-        return Milestones(vectors)
+        return Snapshots(vectors)
 
     def _keep(self, net: Net, log: Interactions, device: str) -> None:
         self._net = net

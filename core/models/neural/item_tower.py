@@ -14,7 +14,7 @@ from torch.nn import functional
 from core.errors import BadInput
 from core.models.common.blocks import spread, tensor, unit_rows, whitened
 from core.models.common.item_parts import EMBEDDINGS, ID, attributes
-from core.types import Array, Features, Floats, Ints, Part
+from core.types import Array, Features, Floats, Ints, ItemPart
 
 EMBEDDING_DROPOUT = 0.2
 
@@ -176,7 +176,7 @@ class ItemTower(nn.Module):
         take = spread(self.starts[items], lengths)
         return self.places[take], functional.pad(lengths.cumsum(0), (1, 0)), self.values[take]
 
-    def parts(self, features: Features | None) -> dict[Part, Ints]:
+    def parts(self, features: Features | None) -> dict[ItemPart, Ints]:
         """The parts of an item, and the columns of tags or of numbers where each one stands.
 
         Raises:
@@ -197,7 +197,7 @@ class ItemTower(nn.Module):
                 f"the model learnt from {n_tags} tags and {n_numbers} numbers of the items, and "
                 f"these features have {tags} and {numbers}: give it those it was trained with"
             )
-        return found | {Part(kind, ""): found[ID] for kind in self.embedded}
+        return found | {ItemPart(kind, ""): found[ID] for kind in self.embedded}
 
     @property
     def _n_numbers(self) -> int:
@@ -217,7 +217,7 @@ class ItemTower(nn.Module):
         vectors: Tensor = self.norm(total)
         return vectors
 
-    def _term(self, item: int, part: Part, columns: Ints) -> Tensor:
+    def _term(self, item: int, part: ItemPart, columns: Ints) -> Tensor:
         """What this part of the item adds to the sum, (dim,)."""
         at = tensor(columns, self.numbers.device)
         if part == ID:

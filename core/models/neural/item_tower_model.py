@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from core.models.common.blocks import tensor
-from core.models.neural.gradient_model import Trained
+from core.models.neural.gradient_model import GradientModel
 from core.models.neural.item_tower import ItemTower, content
-from core.types import Array, Features, Interactions, Part, Queries, TrainData
+from core.types import Array, Features, Interactions, ItemPart, Queries, TrainData
 
 
 class TowerNet(nn.Module, ABC):
@@ -28,7 +28,7 @@ class TowerNet(nn.Module, ABC):
 Net = TypeVar("Net", bound=TowerNet)
 
 
-class Towered(Trained[Net]):
+class ItemTowerModel(GradientModel[Net]):
     """A model whose score is the inner product of what a history says and an item's vector."""
 
     needs_features: ClassVar[bool] = True
@@ -83,7 +83,7 @@ class Towered(Trained[Net]):
         empty = tensor(keep.sum(axis=1) == 0, scores.device)
         return torch.where(empty[:, None], self._popularity[chosen], scores)
 
-    def parts(self, features: Features | None) -> tuple[Part, ...]:
+    def parts(self, features: Features | None) -> tuple[ItemPart, ...]:
         """What the items are made of: the id, and the attributes that the model learnt from."""
         return tuple(self._fitted().tower.parts(features))
 

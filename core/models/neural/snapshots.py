@@ -11,7 +11,7 @@ MOST_BYTES = 64 * 2**20  # of all epochs together; where three of them need more
 FEWEST = 3  # the first, the best, the last
 
 
-class Milestones:
+class Snapshots:
     """The items' vectors (I, D) after the first epoch, powers of two, the best and the last.
 
     Where not all fit into MOST_BYTES the earlier powers of two go; float32, on the CPU.
@@ -36,7 +36,7 @@ class Milestones:
         self.kept = {e: self.kept[e] for e in sorted(wanted[:room])}
 
 
-def is_milestone(epoch: int, epochs: int) -> bool:
+def is_snapshot(epoch: int, epochs: int) -> bool:
     """Whether this epoch of so many is kept for good whatever follows: a power of two, the end.
 
     >>> [epoch for epoch in range(1, 12) if is_milestone(epoch, 11)]

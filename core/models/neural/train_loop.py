@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from core.errors import BadInput, TooLarge
 from core.models.common.blocks import PLACES, Settings, ideal, setting, tensor
-from core.models.neural.cuda_graph import Replayed
-from core.models.neural.snapshots import Milestones
-from core.models.neural.training_state import Average, Batches, Course
+from core.models.neural.cuda_graph import CudaGraph
+from core.models.neural.snapshots import Snapshots
+from core.models.neural.training_state import Average, Batches, TrainingState
 from core.types import Checkpoint, Holdout, Ints, OnEpoch, Queries
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def seeded(rng: np.random.Generator, device: str) -> Iterator[torch.Generator]:
         yield torch.Generator().manual_seed(int(rng.integers(2**63)))
 
 
-def optimise(
+def train_loop(
     module: nn.Module,
     batches: Batches,
     loss: Callable[[Tensor], Tensor],
@@ -70,7 +70,7 @@ def optimise(
     validate: Callable[[], float] | None = None,
     on_epoch: OnEpoch | None = None,
     checkpoint: Checkpoint | None = None,
-    milestones: Milestones | None = None,
+    snapshots: Snapshots | None = None,
 ) -> int:
     """Trains in place and leaves the best epoch's averaged weights; AdamW, short warm-up.
 
@@ -87,7 +87,7 @@ def optimise(
         on_epoch: Is told epoch, epochs, loss, validation, rows per second, bytes, seconds left.
         checkpoint: Where to go on from, and to leave how far it is; on a CPU an interrupted
             training so ends with the very weights of one that was not.
-        milestones: Is given what the items are after each epoch, and keeps some of it.
+        snapshots: Is given what the items are after each epoch, and keeps some of it.
 
     Returns:
         The best epoch, from 1.
@@ -99,7 +99,7 @@ def optimise(
     device = next(module.parameters()).device
     optimiser = torch.optim.AdamW(_groups(module, config), fused=device.type == "cuda")
     warmup = min(200, max(1, epochs * len(batches) // batches.size // 25))
-    course = Course(module, optimiser, Average(module, config.averaging), batches, milestones)
+    course = TrainingState(module, optimiser, Average(module, config.averaging), batches, snapshots)
     if checkpoint:
         course.resume(checkpoint)
         for figures in course.told:
@@ -123,7 +123,7 @@ def optimise(
             )
         speed = len(batches) / (time.perf_counter() - start)
         module.eval()
-        figure = course.judge(epoch, epochs, validate)
+        figure = course.record_validation(epoch, epochs, validate)
         course.seconds = time.perf_counter() - began
         course.told.append(
             {
@@ -139,7 +139,7 @@ def optimise(
         )
         (on_epoch or _silent)(course.told[-1])
         if checkpoint:
-            course.leave(checkpoint)
+            course.write_checkpoint(checkpoint)
     if validate:
         module.load_state_dict(course.kept)
     else:
@@ -179,9 +179,9 @@ def _step(
     batches: Batches,
 ) -> Tensor:
     """One step, or two of half the rows where memory is short; the mean loss."""
-    held = loss.size if isinstance(loss, Replayed) else len(rows)
+    held = loss.size if isinstance(loss, CudaGraph) else len(rows)
     try:
-        if isinstance(loss, Replayed):
+        if isinstance(loss, CudaGraph):
             value = loss.learn(rows)
         else:
             value = loss(rows)
@@ -197,7 +197,7 @@ def _step(
     else:
         optimiser.step()
         return value.detach()
-    if not isinstance(loss, Replayed):
+    if not isinstance(loss, CudaGraph):
         optimiser.zero_grad()  # outside of except, whose traceback holds the tensors
     torch.cuda.empty_cache()
     if batches.size > half:

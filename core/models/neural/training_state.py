@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.models.neural.snapshots import Milestones, is_milestone
+from core.models.neural.snapshots import Snapshots, is_snapshot
 from core.types import Checkpoint
 
 SELDOM_S = 10.0  # at least, between two checkpoints
@@ -89,7 +89,7 @@ class Average:
         torch._foreach_copy_(self._parameters, own)
 
 
-class Course:
+class TrainingState:
     """How far a training is, in a form that it can go on from."""
 
     def __init__(
@@ -98,35 +98,37 @@ class Course:
         optimiser: torch.optim.Optimizer,
         average: Average,
         batches: Batches,
-        milestones: Milestones | None = None,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self.average = average
         self.epoch, self.best, self.best_epoch, self.seconds = 0, -np.inf, 0, 0.0
         self.kept: dict[str, Tensor] = {}  # the best epoch's averaged weights
         self.told: list[dict[str, Any]] = []
         self._module, self._optimiser, self._batches = module, optimiser, batches
-        self._milestones = milestones
+        self._snapshots = snapshots
         self._written, self._cost = time.perf_counter(), 0.0
 
-    def judge(self, epoch: int, epochs: int, validate: Callable[[], float] | None) -> float | None:
+    def record_validation(
+        self, epoch: int, epochs: int, validate: Callable[[], float] | None
+    ) -> float | None:
         """Takes the epoch's averaged weights as the best if they are; without validation always."""
         self.epoch, figure = epoch, None
         if validate is None:
             self.best_epoch = epoch
-            if self._milestones and is_milestone(epoch, epochs):
+            if self._snapshots and is_snapshot(epoch, epochs):
                 with self.average.applied():
-                    self._milestones.take(epoch, epoch)
+                    self._snapshots.take(epoch, epoch)
             return None
         with self.average.applied():
             figure = validate()
             if figure > self.best:
                 self.best, self.best_epoch = figure, epoch
                 self.kept = _copy(self._module)
-            if self._milestones:  # any may turn out to be the best, or the last
-                self._milestones.take(epoch, self.best_epoch)
+            if self._snapshots:  # any may turn out to be the best, or the last
+                self._snapshots.take(epoch, self.best_epoch)
         return figure
 
-    def leave(self, checkpoint: Checkpoint) -> None:
+    def write_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Writes all of it, unless that was done so lately that it would take too much time."""
         start = time.perf_counter()
         if start - self._written < max(SELDOM_S, self._cost / SHARE):
@@ -139,8 +141,8 @@ class Course:
             **{f"kept.{name}": value for name, value in self.kept.items()},
             **{f"random.{name}": value for name, value in self._batches.random_state().items()},
         }
-        if self._milestones:
-            tensors |= {f"milestone.{at}": value for at, value in self._milestones.kept.items()}
+        if self._snapshots:
+            tensors |= {f"milestone.{at}": value for at, value in self._snapshots.kept.items()}
         for place, held in self._optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{place}.{name}": value for name, value in held.items()}
         arrays = {name: value.cpu().numpy() for name, value in tensors.items()}
@@ -173,9 +175,9 @@ class Course:
         device = next(self._module.parameters()).device
         self.kept = {name: value.to(device) for name, value in part("kept.").items()}
         self._batches.set_random_state(part("random."))
-        if self._milestones:
+        if self._snapshots:
             marked = part("milestone.")
-            self._milestones.kept = {at: marked[str(at)] for at in sorted(map(int, marked))}
+            self._snapshots.kept = {at: marked[str(at)] for at in sorted(map(int, marked))}
         held: dict[int, dict[str, Tensor]] = {}
         for name, value in part("optimiser.").items():
             place, _, key = name.partition(".")

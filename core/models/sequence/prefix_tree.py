@@ -13,7 +13,7 @@ from core.models.common.blocks import tensor
 from core.types import Array, Ints
 
 
-class Beginnings(NamedTuple):
+class PrefixTree(NamedTuple):
     """B parts of a history of E events, which have N beginnings that differ, all ends included.
 
     A beginning is an event of a part with all events of that part before it: all that a causal
@@ -29,7 +29,7 @@ class Beginnings(NamedTuple):
     last: Tensor  # (B,) the longest of each: the part itself
 
 
-def beginnings(keep: Array, most: int, device: torch.device) -> Iterator[Beginnings]:
+def prefix_tree(keep: Array, most: int, device: torch.device) -> Iterator[PrefixTree]:
     """All parts keep (M, E) of a history that are not empty, about `most` beginnings at a time.
 
     In the order of words in a dictionary, so that each part begins like the one before it for as
@@ -45,7 +45,7 @@ def beginnings(keep: Array, most: int, device: torch.device) -> Iterator[Beginni
         yield _of(keep[chosen], chosen, device)
 
 
-def _of(keep: Array, rows: Ints, device: torch.device) -> Beginnings:
+def _of(keep: Array, rows: Ints, device: torch.device) -> PrefixTree:
     n = keep.shape[1]
     fresh = _fresh(keep)
     number = np.zeros(keep.shape, np.int64)
@@ -59,7 +59,7 @@ def _of(keep: Array, rows: Ints, device: torch.device) -> Beginnings:
     last = np.take_along_axis(paths, lengths[:, None] - 1, axis=1)[:, 0]
     paths[np.arange(paths.shape[1]) >= lengths[:, None]] = 0
     arrays = (events, parts, order[parts, events], order, paths, last)
-    return Beginnings(rows, *(tensor(array, device) for array in arrays))
+    return PrefixTree(rows, *(tensor(array, device) for array in arrays))
 
 
 def _fresh(keep: Array) -> Array:

@@ -14,7 +14,7 @@ from core.models.neural.item_tower import ItemTower
 from core.models.neural.item_tower_model import TowerNet
 from core.models.neural.losses import full_softmax, had_from, had_so_far, sampled_softmax
 from core.models.sequence.heads import FAR, Heads, class_loss, persons, square_loss
-from core.models.sequence.prefix_tree import Beginnings
+from core.models.sequence.prefix_tree import PrefixTree
 from core.models.sequence.windows import History, Next
 from core.types import PAD
 
@@ -38,7 +38,9 @@ class Network(TowerNet):
         self.position_bias = nn.Parameter(torch.zeros(heads, config.max_len))
         if sizes["times"]:
             self.time_bias = nn.Parameter(torch.zeros(heads, TIME_BUCKETS))
-        self.blocks = nn.ModuleList(Block(dim, heads, config.dropout) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(
+            TransformerBlock(dim, heads, config.dropout) for _ in range(config.layers)
+        )
         self.norm = nn.LayerNorm(dim)
         self.drop = nn.Dropout(config.dropout)
         self.log_temperature = nn.Parameter(torch.tensor(float(np.log(config.temperature))))
@@ -73,7 +75,7 @@ class Network(TowerNet):
         return state
 
     def of_parts(
-        self, table: Tensor, history: History, parts: Iterable[Beginnings]
+        self, table: Tensor, history: History, parts: Iterable[PrefixTree]
     ) -> Iterator[Tensor]:
         """The state after each of some parts of one history, to rounding as `forward` has it.
 
@@ -91,7 +93,7 @@ class Network(TowerNet):
         """
         events, elapsed = self._inputs(table, history)[0], self._elapsed(history)
         apart = None if elapsed is None else elapsed[0]  # (heads, E, E)
-        first, *others = cast("list[Block]", list(self.blocks))
+        first, *others = cast("list[TransformerBlock]", list(self.blocks))
         q, k, v, gate = first.alone(events)
         logits = q @ k.transpose(1, 2) / q.shape[2] ** 0.5  # (heads, E, E)
         if apart is not None:
@@ -226,7 +228,7 @@ class Network(TowerNet):
         return total
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """Attention, then SwiGLU; each behind a gate that the input opens."""
 
     def __init__(self, dim: int, heads: int, dropout: float) -> None:

@@ -92,9 +92,9 @@ def case_of(workspace: Workspace, dataset: DatasetInfo, run: Run, user: str) -> 
     """The case that the URL describes; None where the run has nothing to recommend."""
     with st.spinner(t("recommendations.computing", run=run_label(run))):
         vocab = cache.loaded(workspace, run).items
-        query = cache.past(workspace, run, user)
+        query = cache.history_query(workspace, run, user)
         k = length(LENGTHS)
-        best = cache.first(workspace, run, query, k)
+        best = cache.first_items(workspace, run, query, k)
     item = _asked(vocab)
     if item is None:
         if not len(best):

@@ -88,7 +88,7 @@ def export(case: Case, found: Explanation, change: Counterfactual | None) -> str
             ids["replaced_by"] = case.id(change.replaced_by)
         more["counterfactual"] = {**asdict(change), **ids}
     loaded = cache.loaded(case.workspace, case.run)
-    made = pipeline.document(loaded, case.query, found, user=case.user, more=more)
+    made = pipeline.explanation_document(loaded, case.query, found, user=case.user, more=more)
     return json.dumps(made, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 

@@ -8,14 +8,14 @@ from typing import Any
 import streamlit as st
 
 from core.runs.artifact import Run
-from core.runs.config import describe
+from core.runs.config import describe_settings
 from dashboard.components.labels import model_label, run_label, text_or
 from dashboard.state import t
 
 
 def model_form(model: str, runs: Sequence[Run]) -> dict[str, Any]:
     """The settings that a person chose for this model, by name; `runs` are those it could fuse."""
-    settings = describe(model)
+    settings = describe_settings(model)
     with st.expander(t("train.settings", model=model_label(model)), icon=":material/tune:"):
         st.markdown(text_or(f"model.{model}.help", model))
         if not settings:

@@ -77,7 +77,7 @@ def search_form(
             return
         others = {key: value for key, value in params[model].items() if key not in space}
         try:
-            search = tune.plan(
+            search = tune.plan_search(
                 cache.workspace(),
                 dataset.id,
                 model,
@@ -91,7 +91,7 @@ def search_form(
                 evaluate=True,
                 features=allowed(encoders.get(model, {}), dataset),
             )
-            state.put("run", tune.start(cache.workspace(), search))
+            state.put("run", tune.start_search(cache.workspace(), search))
         except BadInput as error:
             st.error(str(error), icon=":material/error:")
             return
@@ -133,7 +133,7 @@ def trial_curve(workspace: Workspace, search: str) -> None:
 
 def found(workspace: Workspace, dataset: DatasetInfo, runs: Sequence[Run]) -> None:
     """What the finished searches of this dataset found; nothing if there are none."""
-    results = {result["search"]: result for result in tune.results(workspace, dataset.id)}
+    results = {result["search"]: result for result in tune.finished_searches(workspace, dataset.id)}
     if not results:
         return
     section("search.found")
