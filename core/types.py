@@ -347,6 +347,13 @@ class RunConfig:
 
 OnEpoch = Callable[[Mapping[str, Any]], None]
 
+# Told the stage under way and its share that is done, 0 … 1, or None where that is not known.
+Progress = Callable[[str, float | None], None]
+
+
+def silent(stage: str, share: float | None = None) -> None:
+    """A Progress that nobody listens to."""
+
 
 class Checkpoint(Protocol):
     """A place where a fit leaves how far it is, to go on from there if it is interrupted."""

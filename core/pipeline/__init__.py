@@ -8,13 +8,12 @@ from core.pipeline.explanation_json import attributes, told
 from core.pipeline.explanation_record import explanation_document, export
 from core.pipeline.loaded_run import LoadedRun, load_run, queries_for, recommend, recommendations
 from core.pipeline.replay import replay
-from core.pipeline.training import OnStage, features_of, finished_run, fit, train
+from core.pipeline.training import features_of, finished_run, fit, train
 from core.pipeline.vector_arithmetic import combined_neighbours
 
 __all__ = [
     "LoadedRun",
     "Neighbourhood",
-    "OnStage",
     "align_map",
     "attributes",
     "combined_neighbours",

@@ -13,8 +13,7 @@ from core.pipeline.epochs import continue_map, drift_of, drift_told, vectors_aft
 from core.pipeline.explaining import item_codes
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun
-from core.pipeline.training import OnStage
-from core.types import PAD, Array, FeatureBlock, Features
+from core.types import PAD, Array, FeatureBlock, Features, Progress, silent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +55,7 @@ def embedding(
     epoch: int | None = None,
     axes: int = 0,
     seed: int = 0,
-    on_stage: OnStage | None = None,
+    on_stage: Progress | None = None,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The vectors as a table, and what there is to say about them.
 
@@ -79,7 +78,7 @@ def embedding(
     """
     import pandas as pd
 
-    stage = on_stage or (lambda name, share: None)
+    stage = on_stage or silent
     stage("vectors", None)
     if epoch is not None and of != "items":
         raise BadInput(f"epochs are kept of items, not of {of}")
@@ -170,7 +169,7 @@ def attributes_told(
 
 
 def _mapped(
-    vectors: Array, axes: int, seed: int, stage: OnStage, start: Array | None = None
+    vectors: Array, axes: int, seed: int, stage: Progress, start: Array | None = None
 ) -> tuple[Array, dict[str, Any]]:
     from core.embed.layout import LANDMARKS, Map
     from core.embed.map_quality import quality

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from core.data.store import Workspace
 from core.errors import BadInput, Corrupt
 from core.pipeline.loaded_run import load_run
-from core.pipeline.training import OnStage, silent, split_as
+from core.pipeline.training import split_as
 from core.runs import artifact
 from core.runs.artifact import Run
+from core.types import Progress, silent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,7 @@ def evaluate(
     hide_seen: bool = True,
     rerank: Rerank | None = None,
     device: str = "auto",
-    on_stage: OnStage | None = None,
+    on_stage: Progress | None = None,
 ) -> dict[str, Any]:
     """What the run is worth on the events that its split held out; stored beside the run too.
 

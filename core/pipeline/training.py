@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,18 +20,17 @@ from core.types import (
     Features,
     KeepsSnapshots,
     OnEpoch,
+    Progress,
     ReportsFindings,
     Resumable,
     RunConfig,
     Split,
     TrainData,
+    silent,
 )
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
-
-# load, split, embed, fit, save, evaluate, slices; its share
-OnStage = Callable[[str, float | None], None]
 
 
 def train(
@@ -45,7 +44,7 @@ def train(
     device: str = "auto",
     features: Mapping[str, str] | None = None,
     name: str | None = None,
-    on_stage: OnStage | None = None,
+    on_stage: Progress | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> Run:
     """Fits a model to a dataset and stores it; the same again returns what is stored.
@@ -71,7 +70,7 @@ def fit(
     config: RunConfig,
     *,
     name: str | None = None,
-    on_stage: OnStage | None = None,
+    on_stage: Progress | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> Run:
     """The run of this config, fitted unless it is already there and whole."""
@@ -133,7 +132,7 @@ def fit(
 
 
 def features_of(
-    workspace: Workspace, data: Dataset, config: RunConfig, say: OnStage
+    workspace: Workspace, data: Dataset, config: RunConfig, say: Progress
 ) -> tuple[Features | None, Features | None, dict[str, Any]]:
     """Of items and users what this model reads, and what became of texts and images."""
     from core.data.features.embeddings import embed_items
@@ -146,10 +145,6 @@ def features_of(
         workspace, data, config.features, config.device, lambda share: say("embed", share)
     )
     return items, data.user_features, told
-
-
-def silent(stage: str, progress: float | None = None) -> None:
-    """Nobody listens."""
 
 
 def finished_run(workspace: Workspace, config: RunConfig, name: str | None) -> Run | None:

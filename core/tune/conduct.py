@@ -16,16 +16,15 @@ from core.errors import BadInput
 from core.jobs.progress import Report
 from core.models.neural.gradient_model import SCORED_AT_ONCE
 from core.models.neural.train_loop import validation_score
-from core.pipeline import OnStage
 from core.runs import artifact
 from core.runs.config import model_class, model_config, run_id
 from core.tune.search import Search, finish, with_params
 from core.tune.trials import Trials
-from core.types import Holdout, OnEpoch, TrainData
+from core.types import Holdout, OnEpoch, Progress, TrainData
 
 
 def run_search(
-    workspace: Workspace, search: Search, report: Report, on_stage: OnStage
+    workspace: Workspace, search: Search, report: Report, on_stage: Progress
 ) -> dict[str, Any]:
     """Makes the trials that are still to be made, keeps the best, and says what was found.
 
@@ -60,7 +59,7 @@ def run_search(
 class _Bench:
     """Measures settings on validation; the data are read once."""
 
-    def __init__(self, workspace: Workspace, search: Search, on_stage: OnStage) -> None:
+    def __init__(self, workspace: Workspace, search: Search, on_stage: Progress) -> None:
         self._workspace, self._search, self._say = workspace, search, on_stage
 
     def read(self) -> None:
@@ -177,7 +176,7 @@ def _keep_best(
     search: Search,
     params: Mapping[str, Any],
     report: Report,
-    on_stage: OnStage,
+    on_stage: Progress,
 ) -> artifact.Run:
     """The run of these settings, trained with the validation events too."""
     config = with_params(search, params)

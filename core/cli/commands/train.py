@@ -12,7 +12,7 @@ from core.cli.terminal import Result, progress, table
 from core.data.features.embeddings import CHOICES
 from core.data.store import Workspace
 from core.runs import artifact
-from core.types import RunConfig
+from core.types import Progress, RunConfig
 
 
 def train(options: Any) -> Result:
@@ -49,7 +49,7 @@ def features(options: Any) -> dict[str, str]:
     return {name: getattr(options, name) for name in CHOICES}
 
 
-def report_progress(report: jobs.Report) -> pipeline.OnStage:
+def report_progress(report: jobs.Report) -> Progress:
     """Tells each stage to the job and in the terminal."""
     show = progress()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,12 +21,12 @@ from core.data.ingest.preview import Preview, preview
 from core.data.quality import cleaning
 from core.data.store import SCHEMA_VERSION, DatasetInfo, Workspace, connect
 from core.errors import BadInput, TooLarge
+from core.types import Progress, silent
 
 MEMORY = "2500MB"  # what DuckDB may take; beyond it, it spills into the scratch
 __all__ = ["Preview", "ingest", "preview"]
 
 Files = Path | str | Sequence[Path | str] | None
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -89,16 +89,12 @@ def ingest(
         _checked(weights or {}),
     )
     try:
-        info = _ingest(workspace, asked, None if steps else name, progress or _silent)
+        info = _ingest(workspace, asked, None if steps else name, progress or silent)
     except duckdb.OutOfMemoryException as error:
         raise TooLarge(f"the log does not fit into {MEMORY} and the free disk: {error}") from None
     if steps:
         return cleaning.clean(workspace, info, clean or [], name=name, progress=progress)
     return info
-
-
-def _silent(stage: str, share: float) -> None:
-    pass
 
 
 def _listed(paths: Files) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,12 @@ from core.data.roles.names import weight_of
 from core.data.roles.times import settle_format
 from core.data.store import literal, quoted
 from core.errors import BadInput
+from core.types import Progress
 
 MAX_EVENT_TYPES = 200
 # Delta encoding, and no dictionary of thousands of ids: a seventh faster, a quarter smaller.
 PARQUET = "FORMAT parquet, PARQUET_VERSION v2, DICTIONARY_SIZE_LIMIT 1000"
 MAX_BITS = 1 << 26  # 8 MiB a thread
-Progress = Callable[[str, float], None]
 
 
 def write(

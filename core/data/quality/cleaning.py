@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from core.data.log import open_log
 from core.data.quality.cleaning_steps import CLEANINGS, Step, parse_steps
 from core.data.store import DatasetInfo, Workspace, quoted
 from core.errors import BadInput
+from core.types import Progress, silent
 
 __all__ = ["CLEANINGS", "Step", "clean", "parse_steps"]
 
@@ -28,7 +29,7 @@ def clean(
     steps: str | Iterable[str],
     *,
     name: str | None = None,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
 ) -> DatasetInfo:
     """A new version without the rows that the steps remove, in this order.
 
@@ -61,7 +62,7 @@ def clean(
         folder = scratch / identity
         folder.mkdir()
         con = open_log(info, temp_directory=scratch / "spill")
-        removed = _remove(con, info, parsed, progress or (lambda _what, _share: None))
+        removed = _remove(con, info, parsed, progress or silent)
         counts = _write(con, info, folder, removed)
         con.close()
         meta = {
@@ -92,7 +93,7 @@ def _remove(
     con: duckdb.DuckDBPyConnection,
     info: DatasetInfo,
     steps: list[Step],
-    progress: Callable[[str, float], None],
+    progress: Progress,
 ) -> dict[str, int]:
     """Fills the table `removed` (row, reason, detail); rows gone by reason."""
     con.execute(
