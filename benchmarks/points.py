@@ -38,8 +38,9 @@ import pandas as pd
 from core.data import dataset
 from core.data.ingest.ingest import ingest
 from core.data.store import Workspace
-from core.runs import artifact, config
+from core.runs import artifact, config, weights
 from core.runs.artifact import Run
+from core.runs.request import RunRequest
 
 MUST = {1_000_000: (6.0, 1.0, 2.0), 100_000: (3.5, 1.0, 2.0)}  # ready, colour, profile: seconds
 COLOURS = ("Popularity", "price", "kind", "Popularity", "price", "kind", "Popularity")
@@ -106,8 +107,8 @@ def made_up(workspace: Workspace, n: int) -> Run:
         "base": np.zeros(len(own), np.float32),
         "decay": np.zeros(1),
     }
-    plan = config.checked_config(info.id, "als", {"dim": DIM}, device="cpu")
-    return artifact.save_run(
+    plan = RunRequest(info.id, "als", {"dim": DIM}, device="cpu").config()
+    return weights.save_run(
         workspace,
         config.run_id(plan),
         plan,

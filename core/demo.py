@@ -19,7 +19,7 @@ from core import ROOT, jobs
 from core.data.ingest.ingest import ingest
 from core.data.store import DatasetInfo, Workspace
 from core.errors import CoreError
-from core.runs.config import checked_config
+from core.runs.request import RunRequest
 
 SAMPLE_DATA = ROOT / "sample_data"
 AT_ONCE = ("popularity", "transitions")
@@ -52,7 +52,7 @@ def prepare(workspace: Workspace) -> None:
 
 def _start(workspace: Workspace, info: DatasetInfo, models: tuple[str, ...]) -> None:
     for model in models:
-        jobs.start_training(workspace, info.id, model)
+        jobs.start_training(workspace, RunRequest(info.id, model))
 
 
 def _movielens(workspace: Workspace) -> DatasetInfo:
@@ -70,7 +70,7 @@ def _train_here(workspace: Workspace, info: DatasetInfo, model: str) -> None:
     """Trains in this process: a job's own process would load torch anew."""
     from core import pipeline
 
-    config = checked_config(info.id, model)
+    config = RunRequest(info.id, model).config()
     found = pipeline.finished_run(workspace, config, None)
     if found and found.metrics:
         return

@@ -333,6 +333,28 @@ class Recommendations:
 
 
 @dataclass(frozen=True)
+class Interval:
+    """A mean over users, or a figure of the whole, and the ends of its 95 % interval, if known."""
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One metric on one part of the holdout."""
+
+    by: str  # "activity", "target popularity", "target in training", "user: Country", "target: …"
+    part: str
+    metric: str
+    mean: float
+    low: float
+    high: float
+    n: int  # queries
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """What was trained, on what, how. Equal configs on equal data give equal runs."""
 

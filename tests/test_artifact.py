@@ -13,20 +13,23 @@ from core.data.store import Workspace
 from core.errors import BadInput, Corrupt, NotFound
 from core.models import MODELS
 from core.models.neural import training_state as course
-from core.runs import artifact, config
+from core.runs import artifact, checkpoints, config, weights
+from core.runs.request import RunRequest
 
 
 @pytest.fixture
 def run(shop):
-    return pipeline.train(shop, "shop", "transitions", device="cpu", name="first")
+    return pipeline.train(shop, RunRequest("shop", "transitions", device="cpu", name="first"))
 
 
 def trained(model, workspace, **options):
     """A run of the shop; a fusion is given components."""
     if model == "fusion":
-        parts = [pipeline.train(workspace, "shop", one).id for one in ("ease", "transitions")]
+        parts = [
+            pipeline.train(workspace, RunRequest("shop", one)).id for one in ("ease", "transitions")
+        ]
         options["params"] = {"components": ",".join(parts)}
-    return pipeline.train(workspace, "shop", model, device="cpu", **options)
+    return pipeline.train(workspace, RunRequest("shop", model, device="cpu", **options))
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -47,7 +50,7 @@ def test_a_training_that_is_started_again_goes_on_where_it_was(shop, tmp_path, m
     monkeypatch.setattr(course, "SELDOM_S", 0.0)
     monkeypatch.setattr(course, "SHARE", 1e9)
     left = shop.runs_folder / config.run_id(
-        artifact.plan(shop, "shop", "unified", ["epochs=4"], device="cpu")
+        RunRequest("shop", "unified", ["epochs=4"], device="cpu").resolve(shop)
     )
 
     def stop(figures):
@@ -55,14 +58,15 @@ def test_a_training_that_is_started_again_goes_on_where_it_was(shop, tmp_path, m
             raise KeyboardInterrupt
 
     def train(workspace, **options):
-        return pipeline.train(workspace, "shop", "unified", ["epochs=4"], device="cpu", **options)
+        request = RunRequest("shop", "unified", ["epochs=4"], device="cpu")
+        return pipeline.train(workspace, request, **options)
 
     with pytest.raises(KeyboardInterrupt):
         train(shop, on_epoch=stop)
-    files = list((left / artifact.CHECKPOINTS).iterdir())
+    files = list((left / checkpoints.CHECKPOINTS).iterdir())
     assert [file.name for file in files] == ["fit.fit.safetensors"]
     again = train(shop)
-    assert not (left / artifact.CHECKPOINTS).exists()
+    assert not (left / checkpoints.CHECKPOINTS).exists()
     assert again.folder == left
     files[0].parent.mkdir()
     files[0].write_bytes(b"not what was written")
@@ -75,7 +79,8 @@ def test_epochs_are_kept_beside_the_weights_also_after_a_crash(shop, tmp_path, m
     monkeypatch.setattr(course, "SHARE", 1e9)
 
     def train(workspace, **options):
-        return pipeline.train(workspace, "shop", "recvae", ["epochs=5"], device="cpu", **options)
+        request = RunRequest("shop", "recvae", ["epochs=5"], device="cpu")
+        return pipeline.train(workspace, request, **options)
 
     def stop(figures):
         if figures["refit"] and figures["epoch"] == 3:
@@ -94,20 +99,20 @@ def test_epochs_are_kept_beside_the_weights_also_after_a_crash(shop, tmp_path, m
         whole.meta["epochs"],
         whole.meta["sha256"],
     )
-    kept = artifact.load_snapshots(again)
+    kept = weights.load_snapshots(again)
     assert tuple(kept) == again.epochs
     own = pipeline.load_run(shop, again, device="cpu").model.encode_items().numpy()
     np.testing.assert_array_equal(kept[again.own_epoch], own)
 
 
 def test_a_run_without_epochs_goes_on_working(run, shop):
-    assert (run.epochs, run.own_epoch, artifact.load_snapshots(run)) == ((), None, {})
+    assert (run.epochs, run.own_epoch, weights.load_snapshots(run)) == ((), None, {})
     path = run.folder / "run.json"
     meta = json.loads(path.read_text())
     del meta["epochs"]  # as earlier versions wrote it
     path.write_text(json.dumps(meta))
     old = artifact.find_run(shop, run.id)
-    assert (old.epochs, old.own_epoch, artifact.load_snapshots(old)) == ((), None, {})
+    assert (old.epochs, old.own_epoch, weights.load_snapshots(old)) == ((), None, {})
     pipeline.load_run(shop, old)
 
 
@@ -115,15 +120,17 @@ def test_other_data_give_other_weights(shop, make_dataset):
     events = pd.DataFrame({"user_id": [1, 1, 2, 2], "item_id": [10, 20, 20, 30]})
     info = make_dataset(events, name="other", id="6" * 12)
     info.folder.rename(shop.datasets_folder / info.id)
-    hashes = {pipeline.train(shop, name, "ease").artifact_hash for name in ("shop", "other")}
+    hashes = {
+        pipeline.train(shop, RunRequest(name, "ease")).artifact_hash for name in ("shop", "other")
+    }
     assert len(hashes) == 2
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_what_is_loaded_scores_like_what_was_fitted(model, shop):
     run = trained(model, shop)
-    once, _ = artifact.load_model(run)
-    twice, items = artifact.load_model(artifact.find_run(shop, run.id))
+    once, _ = weights.load_model(run)
+    twice, items = weights.load_model(artifact.find_run(shop, run.id))
     queries = pipeline.load_run(shop, run).load_dataset().interactions.queries()
     assert once.state().keys() == twice.state().keys()
     np.testing.assert_array_equal(once.score(queries), twice.score(queries))
@@ -137,26 +144,26 @@ def test_one_changed_bit_is_noticed(name, run):
     content[-1] ^= 1
     path.write_bytes(content)
     with pytest.raises(Corrupt, match="not what was written"):
-        artifact.load_model(run)
+        weights.load_model(run)
 
 
 def test_a_damaged_run_is_trained_again(run, shop):
     (run.folder / "weights.safetensors").write_bytes(b"")
-    again = pipeline.train(shop, "shop", "transitions", device="cpu")
+    again = pipeline.train(shop, RunRequest("shop", "transitions", device="cpu"))
     assert again.artifact_hash == run.artifact_hash
-    artifact.load_model(again)
+    weights.load_model(again)
 
 
 def test_a_lost_file_is_noticed(run):
     (run.folder / "vocab.parquet").unlink()
     with pytest.raises(Corrupt, match=r"lost its vocab\.parquet"):
-        artifact.load_model(run)
+        weights.load_model(run)
 
 
 def test_a_format_of_the_future_is_refused(run):
     newer = artifact.Run(run.id, run.folder, {**run.meta, "schema_version": 99})
     with pytest.raises(BadInput, match="newer Recscope"):
-        artifact.load_model(newer)
+        weights.load_model(newer)
 
 
 def test_run_json_says_all_that_made_the_run(run, shop):
@@ -203,14 +210,16 @@ def test_a_run_is_named_by_id_prefix_or_name(run, shop):
 
 
 def test_the_newest_run_bears_the_name(run, shop):
-    newer = pipeline.train(shop, "shop", "transitions", ["gap=2"], name="first")
+    newer = pipeline.train(shop, RunRequest("shop", "transitions", ["gap=2"], name="first"))
     assert newer.id != run.id
     assert artifact.find_run(shop, "first").id == newer.id
     assert [r.id for r in artifact.list_runs(shop)] == [newer.id, run.id]
 
 
 def test_an_unclear_prefix_is_refused(shop):
-    ids = [pipeline.train(shop, "shop", "popularity", seed=seed).id for seed in range(17)]
+    ids = [
+        pipeline.train(shop, RunRequest("shop", "popularity", seed=seed)).id for seed in range(17)
+    ]
     first = next(i[0] for n, i in enumerate(ids) if i[0] in {j[0] for j in ids[:n]})
     with pytest.raises(BadInput, match=" or "):
         artifact.find_run(shop, first)
@@ -219,7 +228,7 @@ def test_an_unclear_prefix_is_refused(shop):
 def test_rename_and_delete(run, shop):
     assert artifact.rename_run(shop, run.id, " best ").name == "best"
     assert artifact.find_run(shop, "best").id == run.id
-    artifact.load_model(artifact.find_run(shop, "best"))
+    weights.load_model(artifact.find_run(shop, "best"))
     for bad in ("", "  ", "a\nb", "x" * 101):
         with pytest.raises(BadInput, match="printable"):
             artifact.rename_run(shop, run.id, bad)

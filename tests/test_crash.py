@@ -89,7 +89,7 @@ def read_newest(workspace: Workspace) -> tuple[int, int]:
         assert sha256_file(info.folder / "events.parquet") == info.meta["sha256"]["events.parquet"]
     for run in runs[:2]:
         assert len(pipeline.recommend(workspace, run, users=[1, 2], k=3)) == 6
-        assert run.metrics is None or run.metrics["users"] == 40
+        assert run.metrics is None or run.metrics.users == 40
     for status in jobs.statuses(workspace):
         assert status.state in ("queued", "running", "done")
     return len(infos), len(runs)

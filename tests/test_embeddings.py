@@ -12,7 +12,8 @@ from core import cli, pipeline, tune
 from core.data.features.encoders import LIBRARIES, Library
 from core.errors import BadInput
 from core.jobs.progress import Report
-from core.runs import artifact
+from core.runs import artifact, weights
+from core.runs.request import RunRequest
 from core.tune.conduct import run_search
 
 
@@ -95,34 +96,38 @@ def test_a_wrong_choice_is_told_in_a_sentence(recscope, images, words, sentence,
 
 def test_embeddings_change_what_is_scored_and_survive_the_disk(shop, images):
     def scores(**asked):
-        run = pipeline.train(shop, "shop", "content", device="cpu", **asked)
+        run = pipeline.train(shop, RunRequest("shop", "content", device="cpu", **asked))
         return run, pipeline.recommend(shop, run, users=["u1", "u2"], k=25)["score"].to_numpy()
 
     run, seen = scores(features=images)
     _, blind = scores()
     assert not np.allclose(seen, blind)
-    model, _ = artifact.load_model(run, device="cpu")
+    model, _ = weights.load_model(run, device="cpu")
     assert model.state()["embeddings"].shape == (25, 2)  # nothing is blue
 
 
 def test_a_fusion_reads_what_its_components_read(shop, images):
-    seeing = pipeline.train(shop, "shop", "content", features=images, device="cpu", name="seeing")
-    blind = pipeline.train(shop, "shop", "content", device="cpu", name="blind")
-    graph = pipeline.train(shop, "shop", "transitions", device="cpu")
+    seeing = pipeline.train(
+        shop, RunRequest("shop", "content", features=images, device="cpu", name="seeing")
+    )
+    blind = pipeline.train(shop, RunRequest("shop", "content", device="cpu", name="blind"))
+    graph = pipeline.train(shop, RunRequest("shop", "transitions", device="cpu"))
     parts = {"components": f"{seeing.id},{graph.id}"}
-    assert artifact.plan(shop, "shop", "fusion", parts).features == seeing.config.features
-    fused = pipeline.train(shop, "shop", "fusion", parts, device="cpu")
+    assert RunRequest("shop", "fusion", parts).resolve(shop).features == seeing.config.features
+    fused = pipeline.train(shop, RunRequest("shop", "fusion", parts, device="cpu"))
     assert fused.meta["embeddings"]["image"]["items"] == 11
     parts = {"components": f"{graph.id}"}
-    assert artifact.plan(shop, "shop", "fusion", parts).features == {}
+    assert RunRequest("shop", "fusion", parts).resolve(shop).features == {}
     parts = {"components": f"{seeing.id},{blind.id}"}
     with pytest.raises(BadInput, match="blind has no encoder and seeing has image_model colours:m"):
-        artifact.plan(shop, "shop", "fusion", parts)
+        RunRequest("shop", "fusion", parts).resolve(shop)
 
 
 def test_a_search_reads_them_in_each_trial(shop, images, tmp_path):
     space = {"image_embedding_weight": "1..3"}
-    search = tune.plan_search(shop, "shop", "content", space=space, trials=2, features=images)
+    search = tune.plan_search(
+        shop, RunRequest("shop", "content", features=images), space=space, trials=2
+    )
     tune.prepare_search(shop, search)
     stages = []
     report = Report(shop.searches_folder / search.id)

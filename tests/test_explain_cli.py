@@ -22,6 +22,7 @@ from core.models import MODELS
 from core.models.neural.gradient_model import GradientModel
 from core.pipeline.explanation_record import seal
 from core.runs import artifact
+from core.runs.request import RunRequest
 
 pytestmark = pytest.mark.usefixtures("shop_is_home")
 
@@ -39,7 +40,7 @@ def fitted(shop):
             parts = [fit("als"), fit("transitions")]
             params = (f"components={','.join(part.id for part in parts)}",)
         params = params or tuple(QUICK.get(name, ()))
-        return pipeline.train(shop, "shop", name, params, device="cpu", **options)
+        return pipeline.train(shop, RunRequest("shop", name, params, device="cpu", **options))
 
     return fit
 

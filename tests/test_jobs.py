@@ -18,17 +18,18 @@ from core.data.store import Workspace
 from core.errors import BadInput, CoreError, NotFound
 from core.jobs.progress import KILLED
 from core.runs import artifact
-from core.runs.config import checked_config, run_id
+from core.runs.config import run_id
+from core.runs.request import RunRequest
 
 # A training that is one call into torch, far longer than any test waits for it.
 LONG_CALL = """
 import sys, torch
 from core import jobs
-from core.runs.config import checked_config
 from core.data.store import Workspace
+from core.runs.request import RunRequest
 workspace = Workspace.open(sys.argv[1])
 info = workspace.dataset("shop")
-config = checked_config(info.id, "ease", seed=99, device="cpu")
+config = RunRequest(info.id, "ease", seed=99, device="cpu").config()
 with jobs.train_inline(workspace, config, "shop") as report:
     print(report.folder.name, flush=True)
     torch.linalg.eigvals(torch.rand(6000, 6000))
@@ -56,11 +57,13 @@ def long_job(shop):
 
 
 def test_a_job_trains_evaluates_and_is_found_by_others(shop):
-    ident = jobs.start_training(shop, "shop", "item_knn", ["k=20"], name="neighbours", device="cpu")
+    ident = jobs.start_training(
+        shop, RunRequest("shop", "item_knn", ["k=20"], name="neighbours", device="cpu")
+    )
     first = jobs.status(shop, ident)
     assert (first.active, first.name, first.model) == (True, "neighbours", "item_knn")
     assert (
-        jobs.start_training(shop, "shop", "item_knn", {"k": 20}, device="cpu") == ident
+        jobs.start_training(shop, RunRequest("shop", "item_knn", {"k": 20}, device="cpu")) == ident
     )  # not twice
     assert [s.run_id for s in jobs.active(shop)] == [ident]
     wait_for(lambda: ended(shop, ident))
@@ -75,20 +78,25 @@ def test_a_job_trains_evaluates_and_is_found_by_others(shop):
     run = artifact.find_run(shop, "neighbours")
     assert run.id == ident
     assert run.config.params["k"] == 20
-    assert run.metrics["users"] == 40
-    again = jobs.start_training(shop, "shop", "item_knn", {"k": 20}, name="renamed", device="cpu")
+    assert run.metrics.users == 40
+    again = jobs.start_training(
+        shop, RunRequest("shop", "item_knn", {"k": 20}, name="renamed", device="cpu")
+    )
     assert (again, artifact.find_run(shop, "renamed").id) == (ident, ident)
     assert jobs.active(shop) == []
 
 
 def test_a_job_gives_what_training_here_gives(shop, tmp_path):
-    ident = jobs.start_training(shop, "shop", "ease", device="cpu", evaluate=False)
+    ident = jobs.start_training(shop, RunRequest("shop", "ease", device="cpu"), evaluate=False)
     wait_for(lambda: ended(shop, ident))
     by_job = artifact.find_run(shop, ident)
     assert by_job.metrics is None
     hash_of_the_job = by_job.artifact_hash
     artifact.delete_run(shop, ident)
-    assert pipeline.train(shop, "shop", "ease", device="cpu").artifact_hash == hash_of_the_job
+    assert (
+        pipeline.train(shop, RunRequest("shop", "ease", device="cpu")).artifact_hash
+        == hash_of_the_job
+    )
 
 
 def test_cancel_in_the_middle_of_a_long_call(shop, long_job):
@@ -121,18 +129,19 @@ def test_killed_is_reported_as_killed_and_can_be_started_again(shop, long_job):
     found = jobs.status(shop, ident)
     assert (found.state, found.message) == ("killed", KILLED)
     assert artifact.list_runs(shop) == []
-    again = jobs.start_training(shop, "shop", "ease", seed=99, device="cpu")
+    again = jobs.start_training(shop, RunRequest("shop", "ease", seed=99, device="cpu"))
     assert again == ident
     wait_for(lambda: ended(shop, ident))  # the lock of the dead does not hold the device
     assert jobs.status(shop, ident).state == "done"
 
 
 def test_the_queue_is_first_come_first_served(shop):
-    config = checked_config(shop.dataset("shop").id, "popularity", device="cpu")
+    config = RunRequest(shop.dataset("shop").id, "popularity", device="cpu").config()
     with jobs.train_inline(shop, config, "shop"):
         names = ["item_knn", "transitions", "ease"]
         ids = [
-            jobs.start_training(shop, "shop", name, device="cpu", evaluate=False) for name in names
+            jobs.start_training(shop, RunRequest("shop", name, device="cpu"), evaluate=False)
+            for name in names
         ]
         assert [jobs.status(shop, i).state for i in ids] == ["queued"] * 3
         assert [jobs.status(shop, i).queue_position for i in ids] == [1, 2, 3]
@@ -151,10 +160,10 @@ def test_the_queue_is_first_come_first_served(shop):
 
 
 def test_a_failed_job_says_why(shop):
-    ident = jobs.start_training(shop, "shop", "popularity", device="cpu")
+    ident = jobs.start_training(shop, RunRequest("shop", "popularity", device="cpu"))
     wait_for(lambda: ended(shop, ident))
     (shop.datasets_folder / shop.dataset("shop").id / "events.parquet").write_bytes(b"gone")
-    failed = jobs.start_training(shop, "shop", "ease", device="cpu")
+    failed = jobs.start_training(shop, RunRequest("shop", "ease", device="cpu"))
     wait_for(lambda: ended(shop, failed))
     found = jobs.status(shop, failed)
     assert found.state == "failed"
@@ -165,16 +174,16 @@ def test_a_failed_job_says_why(shop):
 
 def test_a_mistake_starts_nothing(shop):
     with pytest.raises(BadInput):
-        jobs.start_training(shop, "shop", "ease", ["l2=x"])
+        jobs.start_training(shop, RunRequest("shop", "ease", ["l2=x"]))
     with pytest.raises(NotFound):
-        jobs.start_training(shop, "nowhere", "ease")
+        jobs.start_training(shop, RunRequest("nowhere", "ease"))
     with pytest.raises(NotFound, match="no job"):
         jobs.status(shop, "0" * 12)
     assert list(shop.runs_folder.glob("[!.]*")) == []
 
 
 def test_our_own_errors_are_told_from_the_users(shop):
-    config = checked_config(shop.dataset("shop").id, "ease", device="cpu")
+    config = RunRequest(shop.dataset("shop").id, "ease", device="cpu").config()
     ident = run_id(config)
     with pytest.raises(CoreError, match="a bug: KeyError"), jobs.train_inline(shop, config, "shop"):
         raise KeyError("x")
@@ -196,7 +205,7 @@ def test_our_own_errors_are_told_from_the_users(shop):
 
 def test_the_same_run_is_not_trained_twice_at_once(shop, long_job):
     ident, process = long_job
-    config = checked_config(shop.dataset("shop").id, "ease", seed=99, device="cpu")
+    config = RunRequest(shop.dataset("shop").id, "ease", seed=99, device="cpu").config()
     with (
         pytest.raises(BadInput, match=f"run {ident} is under way in process {process.pid}"),
         jobs.train_inline(shop, config, "shop"),
@@ -205,7 +214,7 @@ def test_the_same_run_is_not_trained_twice_at_once(shop, long_job):
 
 
 def test_epochs_are_read_while_they_are_written(shop):
-    config = checked_config(shop.dataset("shop").id, "ease", device="cpu")
+    config = RunRequest(shop.dataset("shop").id, "ease", device="cpu").config()
     with jobs.train_inline(shop, config, "shop") as report:
         report.stage("fit")
         report.epoch({"epoch": 1, "epochs": 4, "loss": 0.5})
@@ -220,7 +229,7 @@ def test_epochs_are_read_while_they_are_written(shop):
 
 def test_a_number_used_again_is_not_the_old_process(shop):
     """Status of a process that died, whose pid now belongs to another."""
-    config = checked_config(shop.dataset("shop").id, "ease", device="cpu")
+    config = RunRequest(shop.dataset("shop").id, "ease", device="cpu").config()
     with jobs.train_inline(shop, config, "shop") as report:
         record = json.loads((report.folder / "status.json").read_text())
         assert record["pid"] == os.getpid()
@@ -230,7 +239,10 @@ def test_a_number_used_again_is_not_the_old_process(shop):
 
 
 def test_no_process_is_left(shop):
-    ids = [jobs.start_training(shop, "shop", name, device="cpu") for name in ("ease", "popularity")]
+    ids = [
+        jobs.start_training(shop, RunRequest("shop", name, device="cpu"))
+        for name in ("ease", "popularity")
+    ]
     for ident in ids:
         jobs.cancel(shop, ident)
     assert ended(shop, *ids)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,13 +13,14 @@ from core.errors import BadInput, NotFound
 from core.evaluate import evaluate
 from core.models import MODELS
 from core.runs import artifact
-from core.runs.config import checked_config, model_config
+from core.runs.config import model_config
+from core.runs.request import RunRequest
 from core.types import TrainData
 
 
 @pytest.fixture
 def run(shop):
-    return pipeline.train(shop, "shop", "ease", ["l2=20"], device="cpu")
+    return pipeline.train(shop, RunRequest("shop", "ease", ["l2=20"], device="cpu"))
 
 
 def by_hand(shop):
@@ -116,9 +119,9 @@ def test_evaluation_is_that_of_the_stages_by_hand(run, shop):
     _, parts, model = by_hand(shop)
     expected = evaluate(model, parts, train=parts.train, ks=(3,))
     result = pipeline.evaluate(shop, run, ks=(3,))
-    assert result["metrics"]["ndcg@3"] == expected.summary["ndcg@3"]
-    assert result["users"] == expected.users == 40
-    assert (result["hide_seen"], result["split"]) == (True, "leave-last-out")
+    assert asdict(result.metrics["ndcg@3"]) == expected.summary["ndcg@3"]
+    assert result.users == expected.users == 40
+    assert (result.hide_seen, result.split) == (True, "leave-last-out")
     assert run.metrics == result
     per_user = run.per_user()
     assert per_user["ndcg@3"].mean() == pytest.approx(expected.summary["ndcg@3"]["mean"])
@@ -126,13 +129,13 @@ def test_evaluation_is_that_of_the_stages_by_hand(run, shop):
 
 
 def test_nothing_to_evaluate_on(shop):
-    run = pipeline.train(shop, "shop", "popularity", split="none")
+    run = pipeline.train(shop, RunRequest("shop", "popularity", split="none"))
     with pytest.raises(BadInput, match="nothing is left to test it"):
         pipeline.evaluate(shop, run)
 
 
 def test_the_split_none_learns_from_everything(shop):
-    everything = pipeline.train(shop, "shop", "popularity", split="none")
+    everything = pipeline.train(shop, RunRequest("shop", "popularity", split="none"))
     model = pipeline.load_run(shop, everything)
     events = pd.read_parquet(shop.dataset("shop").folder / "events.parquet")
     counts = events["item_id"].value_counts().reindex(model.items.ids)
@@ -143,19 +146,25 @@ def test_the_split_none_learns_from_everything(shop):
 def test_the_same_again_is_not_trained_again(run, shop):
     stages: list[str] = []
     again = pipeline.train(
-        shop, "shop", "ease", {"l2": 20}, on_stage=lambda name, share: stages.append(name)
+        shop,
+        RunRequest("shop", "ease", {"l2": 20}),
+        on_stage=lambda name, share: stages.append(name),
     )
     assert (again.id, stages) == (run.id, [])
     fresh = pipeline.train(
-        shop, "shop", "ease", {"l2": 21}, on_stage=lambda name, share: stages.append(name)
+        shop,
+        RunRequest("shop", "ease", {"l2": 21}),
+        on_stage=lambda name, share: stages.append(name),
     )
     assert fresh.id != run.id
     assert stages == ["load", "split", "fit", "save"]
 
 
 def test_a_fusion_of_two_runs_holds_them(run, shop):
-    other = pipeline.train(shop, "shop", "transitions", device="cpu", name="graph")
-    fused = pipeline.train(shop, "shop", "fusion", ["components=graph, ease"], device="cpu")
+    other = pipeline.train(shop, RunRequest("shop", "transitions", device="cpu", name="graph"))
+    fused = pipeline.train(
+        shop, RunRequest("shop", "fusion", ["components=graph, ease"], device="cpu")
+    )
     assert fused.config.params["components"] == f"{other.id},{run.id}"
     found = fused.meta["findings"]["components"]
     assert [(one["name"], one["model"]) for one in found] == [
@@ -164,7 +173,9 @@ def test_a_fusion_of_two_runs_holds_them(run, shop):
     ]
     np.testing.assert_allclose(np.sum([one["weights"] for one in found], axis=0), 1, atol=1e-3)
     before = pipeline.recommend(shop, fused, users=["u7"], k=4)
-    again = pipeline.train(shop, "shop", "fusion", {"components": f"{other.id},{run.id}"})
+    again = pipeline.train(
+        shop, RunRequest("shop", "fusion", {"components": f"{other.id},{run.id}"})
+    )
     assert again.id == fused.id
     artifact.delete_run(shop, other.id)
     pd.testing.assert_frame_equal(pipeline.recommend(shop, fused, users=["u7"], k=4), before)
@@ -172,13 +183,15 @@ def test_a_fusion_of_two_runs_holds_them(run, shop):
 
 def test_components_are_runs_of_the_same_data_and_split(run, shop):
     with pytest.raises(BadInput, match=r"leave-last-out.*not from shop .*by-time"):
-        pipeline.train(shop, "shop", "fusion", ["components=ease"], split="by-time", device="cpu")
+        pipeline.train(
+            shop, RunRequest("shop", "fusion", ["components=ease"], split="by-time", device="cpu")
+        )
     with pytest.raises(NotFound, match="no finished run 'nope'"):
-        pipeline.train(shop, "shop", "fusion", ["components=ease,nope"], device="cpu")
+        pipeline.train(shop, RunRequest("shop", "fusion", ["components=ease,nope"], device="cpu"))
 
 
 def test_compare_is_paired_and_refuses_unequal_conditions(run, shop):
-    other = pipeline.train(shop, "shop", "popularity")
+    other = pipeline.train(shop, RunRequest("shop", "popularity"))
     for each in (run, other):
         pipeline.evaluate(shop, each)
     table = pipeline.compare(shop, [other, run], metrics=["ndcg@10"])
@@ -189,7 +202,7 @@ def test_compare_is_paired_and_refuses_unequal_conditions(run, shop):
     pipeline.evaluate(shop, other, hide_seen=False)
     with pytest.raises(BadInput, match="in the same way"):
         pipeline.compare(shop, [other, run])
-    unmeasured = pipeline.train(shop, "shop", "item_knn")
+    unmeasured = pipeline.train(shop, RunRequest("shop", "item_knn"))
     with pytest.raises(BadInput, match="not evaluated yet"):
         pipeline.compare(shop, [run, unmeasured])
 
@@ -227,4 +240,4 @@ def test_unknown_names_are_answered_with_the_known():
         ({"model": "ease", "seed": -1}, "seed must lie in 0"),
     ):
         with pytest.raises(BadInput, match=sentence):
-            checked_config("x", **config)
+            RunRequest("x", **config).config()

@@ -13,6 +13,7 @@ from core.errors import BadInput
 from core.models import MODELS
 from core.runs import artifact
 from core.runs.config import model_config
+from core.runs.request import RunRequest
 from core.tune.conduct import _judge, run_search
 from core.tune.space import INSTEAD, SPACES, Range, domain
 from core.tune.trials import JOURNAL, Trials
@@ -27,8 +28,12 @@ def searched(workspace, search):
         return run_search(workspace, search, report, report.stage)
 
 
-def plan(workspace, model="ease", **asked):
-    return tune.plan_search(workspace, "shop", model, device="cpu", **asked)
+def plan(workspace, model="ease", **options):
+    bounds = {key: options.pop(key) for key in BOUNDS if key in options}
+    return tune.plan_search(workspace, RunRequest("shop", model, device="cpu", **options), **bounds)
+
+
+BOUNDS = ("space", "trials", "minutes", "evaluate")  # of a search; the rest is of its trainings
 
 
 @pytest.mark.parametrize("model", MODELS)

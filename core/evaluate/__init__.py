@@ -2,6 +2,7 @@
 
 from core.evaluate.comparison import Comparison, compare
 from core.evaluate.evaluation import METRICS, Evaluation, evaluate
-from core.evaluate.slicing import Slice, slices
+from core.evaluate.slicing import slices
+from core.types import Slice
 
 __all__ = ["METRICS", "Comparison", "Evaluation", "Slice", "compare", "evaluate", "slices"]

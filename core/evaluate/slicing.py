@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,26 +10,13 @@ from core.errors import NotFound
 from core.evaluate.evaluation import Evaluation, summarise
 from core.evaluate.metrics import AT_K, WHOLE, Places, Values
 from core.models.common.attributes import attributes, categories
-from core.types import PAD, Array, FeatureBlock, Features, Holdout, Interactions
+from core.types import PAD, Array, FeatureBlock, Features, Holdout, Interactions, Slice
 
 ACTIVITY = (0, 1, 5, 10, 20, 50, 100)  # history lengths at which a new band begins
 HEAD, TAIL = 0.2, 0.8  # cumulative shares of the training events
 TOP = 8  # categories of an attribute, the most frequent first
 
 Parts = Iterator[tuple[str, str, Array]]  # what it is cut by, which part, a boolean mask
-
-
-@dataclass(frozen=True)
-class Slice:
-    """One metric on one part of the holdout."""
-
-    by: str  # "activity", "target popularity", "target in training", "user: Country", "target: …"
-    part: str
-    metric: str
-    mean: float
-    low: float
-    high: float
-    n: int  # queries
 
 
 def slices(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
 
 from core.data.durable import utc_now, write_json_atomically
 from core.data.store import Workspace
@@ -14,21 +13,11 @@ from core.jobs.progress import Report
 from core.runs import artifact
 from core.runs.config import run_id
 from core.runs.identity import code_version
+from core.runs.request import RunRequest
 from core.types import RunConfig
 
 
-def start_training(
-    workspace: Workspace,
-    dataset_ref: str,
-    model: str,
-    params: Mapping[str, Any] | Iterable[str] = (),
-    split: str = "leave-last-out",
-    seed: int = 0,
-    device: str = "auto",
-    name: str | None = None,
-    evaluate: bool = True,
-    features: Mapping[str, str] | None = None,
-) -> str:
+def start_training(workspace: Workspace, request: RunRequest, *, evaluate: bool = True) -> str:
     """Starts a training in a process of its own and returns the run's id at once.
 
     A run that is finished (and evaluated, if asked) or under way is not started again.
@@ -36,29 +25,20 @@ def start_training(
     Raises:
         BadInput: an unknown dataset, model or parameter.
     """
-    config = artifact.plan(
-        workspace,
-        dataset_ref,
-        model,
-        params,
-        split=split,
-        seed=seed,
-        device=device,
-        features=features,
-    )
+    config = request.resolve(workspace)
     info = workspace.dataset(config.dataset)
     ident = run_id(config)
     run = artifact.open_run(workspace, ident)
-    if run is None or (evaluate and split != "none" and run.metrics is None):
+    if run is None or (evaluate and config.split != "none" and run.metrics is None):
         words = ["train", config.dataset, "--model", config.model]
         start_child(
             workspace,
             workspace.runs_folder / ident,
             words + (["--evaluate"] if evaluate else []),
-            lambda: _prepare(workspace, config, info.name, name),
+            lambda: _prepare(workspace, config, info.name, request.name),
         )
-    elif name is not None:
-        artifact.rename_run(workspace, ident, name)
+    elif request.name is not None:
+        artifact.rename_run(workspace, ident, request.name)
     return ident
 
 

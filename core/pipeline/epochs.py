@@ -9,7 +9,7 @@ import numpy as np
 
 from core.errors import BadInput
 from core.pipeline.loaded_run import LoadedRun
-from core.runs import artifact
+from core.runs import weights
 from core.types import Array, Floats
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def vectors_after(loaded: LoadedRun, epoch: int, component: str = "") -> Vectors
     usual, own = components(loaded.model)[0], item_vectors(loaded.model).values
     if component not in ("", usual):
         raise BadInput(f"epochs are kept of the component {usual} alone, not of {component!r}")
-    then = artifact.load_snapshots(run)[epoch]
+    then = weights.load_snapshots(run)[epoch]
     turn = align(unit(then), unit(own))
     return Vectors(np.asarray(then @ turn, np.float32), usual)
 
@@ -52,7 +52,7 @@ def drift_of(loaded: LoadedRun, component: str = "", *, seed: int = 0) -> Drift 
     if len(run.epochs) < 2 or component not in ("", components(loaded.model)[0]):
         return None
     assert run.own_epoch is not None, "it has epochs"
-    return drift(artifact.load_snapshots(run), run.own_epoch, seed=seed)
+    return drift(weights.load_snapshots(run), run.own_epoch, seed=seed)
 
 
 def drift_told(drift: Drift, ids: Array, labels: Sequence[str]) -> dict[str, Any]:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from core.data.store import Workspace
 from core.errors import BadInput, Corrupt
+from core.evaluate import compare as paired
+from core.evaluate import evaluate as measure
+from core.evaluate import slices
 from core.pipeline.loaded_run import load_run
 from core.pipeline.training import split_as
-from core.runs import artifact
+from core.recommend.rerank import Rerank
+from core.runs import weights
 from core.runs.artifact import Run
-from core.types import Progress, silent
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from core.recommend.rerank import Rerank
+from core.runs.metrics import RunMetrics
+from core.types import Interval, Progress, silent
 
 
 def evaluate(
@@ -29,23 +30,14 @@ def evaluate(
     rerank: Rerank | None = None,
     device: str = "auto",
     on_stage: Progress | None = None,
-) -> dict[str, Any]:
+) -> RunMetrics:
     """What the run is worth on the events that its split held out; stored beside the run too.
 
     With re-ranking nothing is stored: the figures that runs are compared by are the models' own.
 
-    Returns:
-        {run, dataset, model, split, hide_seen, rerank: {method, strength, by} or None, users,
-        metrics: {"ndcg@10": {mean, low, high}}, …}
-
     Raises:
         BadInput: nothing was held out, or the data do not have what the re-ranking goes by.
     """
-    import pandas as pd
-
-    from core.evaluate import evaluate as measure
-    from core.evaluate import slices
-
     say = on_stage or silent
     if run.config.split == "none":
         raise BadInput(
@@ -60,7 +52,7 @@ def evaluate(
         raise Corrupt(f"run {run.id} was split by another version of Recscope: train it again")
     reranker = loaded.reranker(rerank, parts.train.items) if rerank else None
     say("evaluate", None)
-    found = measure(
+    evaluation = measure(
         loaded.model,
         parts.test,
         train=parts.train,
@@ -70,39 +62,39 @@ def evaluate(
         item_features=data.item_features,
         on_progress=lambda done: say("evaluate", done),
     )
-    result = {
-        "run": run.id,
-        "name": run.name,
-        "dataset": run.config.dataset,
-        "model": run.config.model,
-        "split": run.config.split,
-        "split_tie_rate": parts.tie_rate,
-        "hide_seen": hide_seen,
-        "rerank": reranker.told() if reranker else None,
-        "users": found.users,
-        "users_without_targets": found.users_without_targets,
-        "taste_attribute": found.taste_attribute,
-        "metrics": found.summary,
-        "target_hidden_share": found.target_hidden_share,
-        "score_tie_rate": found.score_tie_rate,
-        "seconds": round(found.seconds, 3),
-    }
     say("slices", None)
-    parted = slices(
-        found,
-        parts.test,
-        parts.train,
-        item_features=data.item_features,
-        user_features=data.user_features,
+    metrics = RunMetrics(
+        run=run.id,
+        name=run.name,
+        dataset=run.config.dataset,
+        model=run.config.model,
+        split=run.config.split,
+        split_tie_rate=parts.tie_rate,
+        hide_seen=hide_seen,
+        rerank=reranker.told() if reranker else None,
+        users=evaluation.users,
+        users_without_targets=evaluation.users_without_targets,
+        taste_attribute=evaluation.taste_attribute,
+        metrics={name: Interval(**ends) for name, ends in evaluation.summary.items()},
+        target_hidden_share=evaluation.target_hidden_share,
+        score_tie_rate=evaluation.score_tie_rate,
+        seconds=round(evaluation.seconds, 3),
+        slices=tuple(
+            slices(
+                evaluation,
+                parts.test,
+                parts.train,
+                item_features=data.item_features,
+                user_features=data.user_features,
+            )
+        ),
     )
-    result["slices"] = [asdict(part) for part in parted]
     if rerank:
-        return result
-    asked = parts.test.queries.users[found.ranking.queries]
-    user_ids = data.users.decode(asked)
-    per_user = pd.DataFrame({"user_id": user_ids, **found.per_user})
-    artifact.save_metrics(workspace, run, result, per_user)
-    return result
+        return metrics
+    users = parts.test.queries.users[evaluation.ranking.queries]
+    per_user = pd.DataFrame({"user_id": data.users.decode(users), **evaluation.per_user})
+    weights.save_metrics(workspace, run, metrics, per_user)
+    return metrics
 
 
 def compare(
@@ -117,10 +109,6 @@ def compare(
     Raises:
         BadInput: runs that were not evaluated on the same people in the same way.
     """
-    import pandas as pd
-
-    from core.evaluate import compare as paired
-
     tables = [_per_user(run) for run in runs]
     for run, table in zip(runs[1:], tables[1:], strict=True):
         if _conditions(run) != _conditions(runs[0]) or not table.index.equals(tables[0].index):
@@ -143,5 +131,5 @@ def _per_user(run: Run) -> pd.DataFrame:
     return table.set_index("user_id")
 
 
-def _conditions(run: Run) -> tuple[str, bool]:
-    return run.meta["split"]["fingerprint"], (run.metrics or {})["hide_seen"]
+def _conditions(run: Run) -> tuple[str, bool | None]:
+    return run.meta["split"]["fingerprint"], run.metrics.hide_seen if run.metrics else None

@@ -14,7 +14,7 @@ import numpy as np
 
 from core.data.store import Workspace
 from core.errors import Corrupt, NotFound
-from core.runs import artifact
+from core.runs import weights
 from core.runs.artifact import Run
 from core.runs.config import settle_device
 from core.types import PAD, Ints, Queries, Recommender, Vocab
@@ -69,7 +69,7 @@ class LoadedRun:
 
 def load_run(workspace: Workspace, run: Run, *, device: str = "auto") -> LoadedRun:
     """The run, loaded and checked, to be asked as often as one likes."""
-    model, items = artifact.load_model(run, device=settle_device(device))
+    model, items = weights.load_model(run, device=settle_device(device))
     return LoadedRun(workspace, run, model, items)
 
 

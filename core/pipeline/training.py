@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +11,10 @@ import numpy as np
 from core.data.durable import read_json, utc_now
 from core.data.store import Workspace
 from core.errors import Corrupt
-from core.runs import artifact
+from core.runs import artifact, checkpoints, weights
 from core.runs.artifact import Run
 from core.runs.config import model_class, model_config, run_id
+from core.runs.request import RunRequest
 from core.types import (
     Array,
     Features,
@@ -35,15 +35,8 @@ if TYPE_CHECKING:
 
 def train(
     workspace: Workspace,
-    dataset_ref: str,
-    model: str,
-    params: Mapping[str, Any] | Iterable[str] = (),
+    request: RunRequest,
     *,
-    split: str = "leave-last-out",
-    seed: int = 0,
-    device: str = "auto",
-    features: Mapping[str, str] | None = None,
-    name: str | None = None,
     on_stage: Progress | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> Run:
@@ -52,17 +45,8 @@ def train(
     Raises:
         BadInput: an unknown dataset, model or parameter, or a log that the model cannot learn from.
     """
-    config = artifact.plan(
-        workspace,
-        dataset_ref,
-        model,
-        params,
-        split=split,
-        seed=seed,
-        device=device,
-        features=features,
-    )
-    return fit(workspace, config, name=name, on_stage=on_stage, on_epoch=on_epoch)
+    config = request.resolve(workspace)
+    return fit(workspace, config, name=request.name, on_stage=on_stage, on_epoch=on_epoch)
 
 
 def fit(
@@ -88,11 +72,11 @@ def fit(
     say("split", None)
     parts = split_as(data, config)
     items, users, embeddings = features_of(workspace, data, config, say)
-    components = artifact.load_components(workspace, config, data.items)
+    components = weights.load_components(workspace, config, data.items)
     say("fit", None)
     model = kind(model_config(config.model, config.params))
     if isinstance(model, Resumable):
-        model.resume_at(artifact.Checkpoints(workspace, run_id(config)))
+        model.resume_at(checkpoints.Checkpoints(workspace, run_id(config)))
     model.fit(
         TrainData(
             parts.train, items, users, parts.validation, parts.train_and_validation, components
@@ -106,7 +90,7 @@ def fit(
     if isinstance(model, KeepsSnapshots) and (snapshots := dict(model.snapshots)):
         epochs = {"kept": [*snapshots], "own": model.best_epoch}
     say("save", None)
-    return artifact.save_run(
+    return weights.save_run(
         workspace,
         run_id(config),
         config,

@@ -18,49 +18,6 @@ _SWITCH |= {"false": False, "no": False, "off": False, "0": False}
 _NAMES = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
-def checked_config(
-    dataset: str,
-    model: str,
-    params: Mapping[str, Any] | Iterable[str] = (),
-    *,
-    split: str = "leave-last-out",
-    seed: int = 0,
-    device: str = "auto",
-    features: Mapping[str, str] | None = None,
-) -> RunConfig:
-    """The whole, checked config of a run: every parameter named, the device settled.
-
-    Args:
-        dataset: The id of a dataset.
-        model: A name in MODELS.
-        params: What differs from the model's defaults, as a mapping or as "key=value" texts.
-        split: "leave-last-out", "by-time" or "none".
-        seed: 0 … 2⁶³ - 1.
-        device: "auto" takes the GPU where there is one.
-        features: Encoders of texts and images, as core.data.features.embeddings.settled gives them.
-
-    Raises:
-        BadInput: an unknown name or a value out of range, and what would be right.
-    """
-    from core.data.split import KINDS
-
-    if split not in KINDS:
-        raise BadInput(f"there is no split {split!r}: choose one of {', '.join(KINDS)}")
-    if not 0 <= seed < 2**63:
-        raise BadInput(f"the seed must lie in 0 … {2**63 - 1}, not at {seed}")
-    if features and not model_class(model).needs_features:
-        raise BadInput(f"{model} reads no texts or images: leave {', '.join(features)} out")
-    return RunConfig(
-        dataset=dataset,
-        model=model,
-        params=asdict(model_config(model, params)),
-        split=split,
-        seed=seed,
-        device=settle_device(device),
-        features=features or {},
-    )
-
-
 def run_id(config: RunConfig) -> str:
     """12 hex characters: equal configs on equal data with equal code give equal ids."""
     spec = json.dumps([asdict(config), runs_digest()], sort_keys=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from core.errors import BadInput
 from core.runs import artifact
 from core.runs.config import parse_params
 from core.runs.identity import code_version, runs_digest
+from core.runs.request import RunRequest
 from core.tune.space import INSTEAD, default_space, domain
 from core.types import RunConfig
 
@@ -50,67 +51,47 @@ class Search:
 
 def plan_search(
     workspace: Workspace,
-    dataset_ref: str,
-    model: str,
-    params: Mapping[str, Any] | Iterable[str] = (),
+    request: RunRequest,
     *,
     space: Mapping[str, str] | None = None,
     trials: int | None = None,
     minutes: float | None = None,
-    split: str = "leave-last-out",
-    seed: int = 0,
-    device: str = "auto",
-    name: str | None = None,
     evaluate: bool = False,
-    features: Mapping[str, str] | None = None,
 ) -> Search:
     """The whole, checked search.
 
     Args:
         workspace: Where the dataset is.
-        dataset_ref: Its id or name.
-        model: A name in MODELS.
-        params: What no trial changes, where it differs from the model's defaults.
+        request: The dataset, the model, what no trial changes (params, where they differ from the
+            defaults; split, seed, encoders), and the name of the run with the best settings.
         space: What is searched, instead of what is usual for this model.
         trials: At most; without, 20, or as many as the minutes allow.
         minutes: After these no trial is begun.
-        split: What is held out for the test, at which no trial looks.
-        seed: Of the trials, and of what is proposed.
-        device: "auto" takes the GPU where there is one.
-        name: Of the run with the best settings; without, "<model> tuned".
         evaluate: Whether that run is evaluated.
-        features: Encoders of texts and images, the same in all trials.
 
     Raises:
         BadInput: an unknown name, a value out of range, or nothing to search.
     """
-    if model in INSTEAD:
-        raise BadInput(INSTEAD[model])
-    params = parse_params(params)
-    config = artifact.plan(
-        workspace,
-        dataset_ref,
-        model,
-        params,
-        split=split,
-        seed=seed,
-        device=device,
-        features=features,
-    )
+    if request.model in INSTEAD:
+        raise BadInput(INSTEAD[request.model])
+    params = parse_params(request.params)
+    config = replace(request, params=params).resolve(workspace)
     if both := [key for key in space or () if key in params]:
         raise BadInput(f"{both[0]} is both set and searched: one of them is right")
-    chosen = space or {k: v for k, v in default_space(model).items() if k not in params}
+    chosen = space or {k: v for k, v in default_space(request.model).items() if k not in params}
     for key, text in chosen.items():
-        domain(model, key, text)
+        domain(request.model, key, text)
     if not chosen:
-        raise BadInput(f"all that is searched of {model} is set: leave one out, or name another")
+        raise BadInput(
+            f"all that is searched of {request.model} is set: leave one out, or name another"
+        )
     if trials is not None and not 1 <= trials <= MOST_TRIALS:
         raise BadInput(f"a search has 1 to {MOST_TRIALS} trials, not {trials}")
     if minutes is not None and not (minutes > 0 and math.isfinite(minutes)):
         raise BadInput(f"a search takes more than 0 minutes, not {minutes:g}")
     if trials is None:
         trials = USUAL_TRIALS if minutes is None else MOST_TRIALS
-    name = None if name is None else artifact.checked_name(name)
+    name = None if request.name is None else artifact.checked_name(request.name)
     return Search(config, dict(chosen), trials, minutes, name, evaluate)
 
 

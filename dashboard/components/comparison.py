@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 import pandas as pd
 
 from core.runs.artifact import Run
+from core.types import Interval
 from dashboard import cache
 from dashboard.components.labels import run_label, text_or
 from dashboard.state import t
@@ -18,7 +20,7 @@ LOWER_IS_BETTER = ("gini", "calibration", "popularity_bias", "rmse", "mae")
 
 def best(runs: Sequence[Run], metric: str) -> Run | None:
     """The run with the best mean; None where none of them has this metric."""
-    means = {run.id: found["mean"] for run in runs if (found := measured(run).get(metric))}
+    means = {run.id: interval.mean for run in runs if (interval := measured(run).get(metric))}
     if not means:
         return None
     choose = min if metric.partition("@")[0] in LOWER_IS_BETTER else max
@@ -26,19 +28,17 @@ def best(runs: Sequence[Run], metric: str) -> Run | None:
     return next(run for run in runs if run.id == wanted)
 
 
-def measured(run: Run) -> dict[str, dict[str, float]]:
+def measured(run: Run) -> Mapping[str, Interval]:
     """The figures of a run: "ndcg@10" → mean, low, high; empty before it is evaluated."""
-    found: dict[str, dict[str, float]] = (run.metrics or {}).get("metrics", {})
-    return found
+    return run.metrics.metrics if run.metrics else {}
 
 
 def figures(runs: Sequence[Run], metric: str) -> pd.DataFrame:
     """Run (label), id, mean, low, high of one metric, for those runs that have it."""
     rows = []
     for run in runs:
-        found = measured(run).get(metric)
-        if found:
-            rows.append({"run": run_label(run), "id": run.id, **found})
+        if interval := measured(run).get(metric):
+            rows.append({"run": run_label(run), "id": run.id, **asdict(interval)})
     return pd.DataFrame(rows, columns=["run", "id", "mean", "low", "high"])
 
 
@@ -60,7 +60,7 @@ def comparable(runs: Sequence[Run]) -> bool:
 
 
 def _questions(run: Run) -> tuple[object, object]:
-    return run.meta["split"]["fingerprint"], (run.metrics or {}).get("hide_seen")
+    return run.meta["split"]["fingerprint"], run.metrics.hide_seen if run.metrics else None
 
 
 def differences(runs: Sequence[Run], baseline: Run, k: int) -> pd.DataFrame:
@@ -81,9 +81,9 @@ def differences(runs: Sequence[Run], baseline: Run, k: int) -> pd.DataFrame:
 def sliced(runs: Sequence[Run]) -> pd.DataFrame:
     """by, group, metric, run, mean, low, high, n: every run on the parts of the holdout."""
     rows = [
-        {**part, "group": part_label(part["by"], part["part"]), "run": run_label(run)}
+        {**asdict(row), "group": part_label(row.by, row.part), "run": run_label(run)}
         for run in runs
-        for part in (run.metrics or {}).get("slices", [])
+        for row in (run.metrics.slices if run.metrics else ())
     ]
     return pd.DataFrame(rows, columns=["by", "group", "metric", "run", "mean", "low", "high", "n"])
 

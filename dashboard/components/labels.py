@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from core.runs.artifact import Run
+from core.types import Interval
 from dashboard.state import t
 
 
@@ -57,12 +57,11 @@ def day(value: Any) -> str:
     return value.strftime("%Y-%m-%d") if isinstance(value, datetime) else str(value)[:10]
 
 
-def interval(metric: Mapping[str, float]) -> str:
+def interval(metric: Interval) -> str:
     """Such as "0.1230 [0.1180, 0.1290]"; the mean alone where there is no interval."""
-    mean, low, high = metric["mean"], metric.get("low"), metric.get("high")
-    if low is None or high is None:
-        return f"{mean:.4f}"
-    return f"{mean:.4f} [{low:.4f}, {high:.4f}]"
+    if metric.low is None or metric.high is None:
+        return f"{metric.mean:.4f}"
+    return f"{metric.mean:.4f} [{metric.low:.4f}, {metric.high:.4f}]"
 
 
 def metric_label(metric: str) -> str:

@@ -8,6 +8,7 @@ from core import jobs
 from core.data.features.roots import SAMPLES
 from core.data.ingest.ingest import ingest
 from core.data.store import Workspace
+from core.runs.request import RunRequest
 from dashboard import state
 from dashboard.components.progress import progress_bar
 from dashboard.state import t
@@ -29,6 +30,6 @@ def use_sample_data(workspace: Workspace) -> None:
             progress=progress_bar("data.importing"),
         )
         for model in FIRST_MODELS:
-            jobs.start_training(workspace, info.id, model)
+            jobs.start_training(workspace, RunRequest(info.id, model))
         state.choose_dataset(info.id)
         st.rerun()

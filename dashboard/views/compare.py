@@ -7,6 +7,7 @@ import streamlit as st
 
 from core import jobs
 from core.runs.artifact import Run
+from core.runs.request import RunRequest
 from dashboard import state
 from dashboard.charts import compare as charts
 from dashboard.components import comparison
@@ -60,7 +61,8 @@ def _offer_evaluation(now: Context) -> None:
         for run in waiting:
             how = run.config
             jobs.start_training(
-                now.workspace, how.dataset, how.model, how.params, how.split, how.seed, how.device
+                now.workspace,
+                RunRequest(how.dataset, how.model, how.params, how.split, how.seed, how.device),
             )
         st.rerun()
 
@@ -142,7 +144,7 @@ def _answer(runs: list[Run], baseline: Run, metric: str, differences: pd.DataFra
 
 
 def _value(run: Run, metric: str) -> str:
-    return interval((run.metrics or {})["metrics"][metric])
+    return interval(comparison.measured(run)[metric])
 
 
 def _charts(runs: list[Run], baseline: Run, metric: str, differences: pd.DataFrame) -> None:
@@ -194,8 +196,8 @@ def _all_metrics(runs: list[Run], k: int) -> None:
     names = [_full(name, k, runs) for name in comparison.metric_names(runs)]
     frame = pd.DataFrame({"metric": [metric_label(name) for name in names]})
     for run in runs:
-        found = comparison.measured(run)
-        frame[run_label(run)] = [interval(found[n]) if n in found else "–" for n in names]
+        intervals = comparison.measured(run)
+        frame[run_label(run)] = [interval(intervals[n]) if n in intervals else "–" for n in names]
     alt = t("compare.metrics.alt", n=len(runs))
     table(frame, alt=alt, key="all_metrics", height=ROW * (len(frame) + 1) + 3)
 
@@ -256,19 +258,20 @@ def _protocol(now: Context, runs: list[Run]) -> None:
     if now.dataset is None:
         return
     for run in runs:
-        found = run.metrics or {}
+        if (metrics := run.metrics) is None:
+            continue
         st.markdown(
             "- "
             + t(
                 "compare.protocol.line",
                 run=run_label(run),
-                users=found["users"],
+                users=metrics.users,
                 items=now.dataset.counts["items"],
                 split=t(f"split.{run.config.split}"),
-                seen=t("compare.seen.hidden" if found["hide_seen"] else "compare.seen.shown"),
-                hidden=found["target_hidden_share"],
-                ties=found["score_tie_rate"],
-                times=found.get("split_tie_rate", 0.0),
+                seen=t("compare.seen.hidden" if metrics.hide_seen else "compare.seen.shown"),
+                hidden=metrics.target_hidden_share,
+                ties=metrics.score_tie_rate,
+                times=metrics.split_tie_rate,
             )
         )
 

@@ -92,8 +92,8 @@ def _best(runs: list[Run]) -> Run:
 
 
 def _accuracy(run: Run) -> float | None:
-    found = ((run.metrics or {}).get("metrics") or {}).get(SHOWN)
-    return None if found is None else float(found["mean"])
+    interval = run.metrics.metrics.get(SHOWN) if run.metrics else None
+    return None if interval is None else interval.mean
 
 
 def _models(now: Context, runs: list[Run]) -> None:

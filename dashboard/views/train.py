@@ -12,6 +12,7 @@ from core.data.store import DatasetInfo
 from core.errors import BadInput
 from core.runs.artifact import Run
 from core.runs.config import model_class
+from core.runs.request import RunRequest
 from dashboard import cache, state
 from dashboard.components.context import Context, context
 from dashboard.components.jobs import live_jobs, state_label
@@ -123,13 +124,15 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
             for model in chosen:
                 run = jobs.start_training(
                     cache.workspace(),
-                    dataset.id,
-                    model,
-                    params[model],
-                    split,
-                    int(seed),
-                    device,
-                    features=allowed(encoders.get(model, {}), dataset),
+                    RunRequest(
+                        dataset.id,
+                        model,
+                        params[model],
+                        split,
+                        int(seed),
+                        device,
+                        features=allowed(encoders.get(model, {}), dataset),
+                    ),
                 )
         except BadInput as error:
             st.error(str(error), icon=":material/error:")
@@ -155,7 +158,7 @@ def _all_runs(now: Context) -> None:
     rows = []
     for status in mine:
         run = finished.get(status.run_id)
-        metrics = (run.metrics or {}).get("metrics", {}) if run else {}
+        ndcg = run.metrics.metrics.get("ndcg@10") if run and run.metrics else None
         rows.append(
             {
                 "run": status.run_id[:6],
@@ -163,7 +166,7 @@ def _all_runs(now: Context) -> None:
                 "name": status.name if status.name != status.model else "–",
                 "state": state_label(status.state),
                 "split": t(f"split.{run.config.split}") if run else "–",
-                "ndcg@10": metrics.get("ndcg@10", {}).get("mean"),
+                "ndcg@10": ndcg.mean if ndcg else None,
                 "seconds": status.seconds,
                 "day": day(status.queued),
                 "message": status.message,

@@ -19,6 +19,7 @@ import pytest
 
 from core.data.store import Workspace
 from core.runs.artifact import Run
+from core.runs.request import RunRequest
 
 ARGS = [
     *("--no-sandbox", "--disable-dev-shm-usage"),
@@ -156,7 +157,7 @@ def furnished(served: str, tmp_path_factory: pytest.TempPathFactory) -> Workspac
     films = Path(__file__).resolve().parents[2] / "sample_data" / "movielens-latest-small"
     info = ingest(workspace, [films / "ratings.csv"], items=films / "movies.csv", name="MovieLens")
     for model in ("popularity", "transitions"):
-        run = pipeline.train(workspace, info.id, model, device="cpu")
+        run = pipeline.train(workspace, RunRequest(info.id, model, device="cpu"))
         pipeline.evaluate(workspace, run, device="cpu")
     return workspace
 
@@ -179,4 +180,6 @@ def mapped(furnished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Ru
     table = pd.DataFrame({"item": known, "name": names, "kind": kinds, "price": known % 37})
     table.to_csv(folder / "items.csv", index=False)
     info = ingest(furnished, [folder / "log.csv"], items=folder / "items.csv", name="shop")
-    return pipeline.train(furnished, info.id, "als", {"dim": 16, "sweeps": 5}, device="cpu")
+    return pipeline.train(
+        furnished, RunRequest(info.id, "als", {"dim": 16, "sweeps": 5}, device="cpu")
+    )

@@ -14,6 +14,7 @@ from core import pipeline
 from core.data.ingest.ingest import ingest
 from core.data.store import Workspace
 from core.runs.artifact import Run
+from core.runs.request import RunRequest
 from core.types import PAD
 from dashboard.map import pairs
 from dashboard.map import placement as maps
@@ -38,7 +39,9 @@ def pair(furnished: Workspace, mapped: Run, tmp_path_factory: pytest.TempPathFac
     table = {"item": known, "name": [f"{KINDS[n % 4]} number {n}" for n in known]}
     pd.DataFrame(table).to_csv(folder / "items.csv", index=False)
     info = ingest(furnished, [folder / "log.csv"], items=folder / "items.csv", name="shop again")
-    run = pipeline.train(furnished, info.id, "als", {"dim": 16, "sweeps": 5}, device="cpu")
+    run = pipeline.train(
+        furnished, RunRequest(info.id, "als", {"dim": 16, "sweeps": 5}, device="cpu")
+    )
     first, second = (
         maps.place(pipeline.load_run(furnished, one), "", lambda step, share: None)
         for one in (mapped, run)

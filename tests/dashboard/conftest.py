@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.data.store import Workspace
+from core.runs.request import RunRequest
 
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
 VIEWS = sorted(path.stem for path in (APP.parent / "views").glob("[!_]*.py"))
@@ -26,7 +27,7 @@ def trained(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> W
     shutil.copytree(workspace.path, path)
     copy = Workspace.open(path)
     for model in ("popularity", "transitions"):
-        run = pipeline.train(copy, "movielens", model, device="cpu")
+        run = pipeline.train(copy, RunRequest("movielens", model, device="cpu"))
         pipeline.evaluate(copy, run, device="cpu")
     return copy
 

@@ -29,6 +29,7 @@ from core.embed import components
 from core.embed.diagnosis import SENTENCES
 from core.errors import BadInput
 from core.runs import artifact
+from core.runs.request import RunRequest
 from dashboard import cache, served
 from dashboard.background import Background, Report
 from dashboard.charts import theme
@@ -46,7 +47,7 @@ COMPONENT = Path(served.__file__).parent / "map" / "point_map"
 @pytest.fixture
 def mapped(shop: Workspace) -> maps.PlacedItems:
     """The shop's 25 items as ALS sees them."""
-    run = pipeline.train(shop, "shop", "als", {"dim": 8, "sweeps": 3}, device="cpu")
+    run = pipeline.train(shop, RunRequest("shop", "als", {"dim": 8, "sweeps": 3}, device="cpu"))
     return maps.place(pipeline.load_run(shop, run), "", lambda step, share: None)
 
 
@@ -432,11 +433,11 @@ def test_every_finding_of_the_diagnosis_has_its_words() -> None:
 def test_which_runs_have_vectors(mapped: maps.PlacedItems) -> None:
     workspace = mapped.ready.workspace
     for model, expected in (("ease", True), ("popularity", False), ("recent_popularity", False)):
-        run = pipeline.train(workspace, "shop", model, device="cpu")
+        run = pipeline.train(workspace, RunRequest("shop", model, device="cpu"))
         assert maps.has_vectors(run, ()) is expected
         assert bool(components(pipeline.load_run(workspace, run).model)) is expected
     fused = {"components": "popularity,als"}
-    fusion = pipeline.train(workspace, "shop", "fusion", fused, device="cpu")
+    fusion = pipeline.train(workspace, RunRequest("shop", "fusion", fused, device="cpu"))
     assert maps.has_vectors(fusion, artifact.list_runs(workspace))
     assert not maps.has_vectors(fusion, [fusion])
 
@@ -512,7 +513,7 @@ def test_a_run_without_vectors_gives_way_to_one_that_has_them(
     mapped: maps.PlacedItems, open_page: Open
 ) -> None:
     workspace = mapped.ready.workspace
-    plain = pipeline.train(workspace, "shop", "popularity", device="cpu")
+    plain = pipeline.train(workspace, RunRequest("shop", "popularity", device="cpu"))
     page = open_page(workspace, "embeddings", dataset="shop", run=plain.id)
     assert any(plain.id[:6] in element.value for element in page.info)
     artifact.delete_run(workspace, mapped.ready.run.id)

@@ -12,8 +12,9 @@ from core import pipeline
 from core.data.store import Workspace
 from core.embed import aligned
 from core.errors import BadInput
-from core.runs import artifact
+from core.runs import weights
 from core.runs.artifact import Run
+from core.runs.request import RunRequest
 from dashboard import cache
 from dashboard.charts import drift
 from dashboard.map import colouring as points
@@ -27,7 +28,7 @@ def run(shop: Workspace) -> Run:
     """A small net that learnt for six epochs."""
     settings = {"dim": 6, "hidden": 8, "epochs": 6, "patience": 6, "refit": False}
     settings |= {"learning_rate": 0.05, "averaging": 0.5}
-    return pipeline.train(shop, "shop", "recvae", settings, device="cpu")
+    return pipeline.train(shop, RunRequest("shop", "recvae", settings, device="cpu"))
 
 
 def placed(workspace: Workspace, run: Run, epoch: int | None = None) -> maps.PlacedItems:
@@ -43,7 +44,7 @@ def other(run: Run) -> int:
 def test_an_epoch_lies_on_the_axes_of_the_run_s_own(shop: Workspace, run: Run) -> None:
     own, then = placed(shop, run), placed(shop, run, other(run))
     assert own.identity != then.identity
-    after, before = (artifact.load_snapshots(run)[e] for e in (run.own_epoch, other(run)))
+    after, before = (weights.load_snapshots(run)[e] for e in (run.own_epoch, other(run)))
     unit = [x / np.linalg.norm(x, axis=1)[:, None] for x in (before, after)]
     turned = before @ orthogonal_procrustes(*unit)[0]
     axes = np.linalg.svd(after - after.mean(axis=0))[2][:2].T
@@ -58,7 +59,7 @@ def test_an_epoch_lies_on_the_axes_of_the_run_s_own(shop: Workspace, run: Run) -
 def test_everything_of_an_epoch_is_of_that_epoch(shop: Workspace, run: Run) -> None:
     then = placed(shop, run, other(run))
     item = then.ids(np.array([0]))[0]
-    before = artifact.load_snapshots(run)[other(run)]
+    before = weights.load_snapshots(run)[other(run)]
     unit = before / np.linalg.norm(before, axis=1)[:, None]
     code = int(then.codes[0])
     cosines = unit @ unit[code]
@@ -91,7 +92,7 @@ def test_the_map_of_neighbours_of_an_epoch_is_laid_on_the_run_s_own(
 def test_an_epoch_that_was_not_kept_is_refused(shop: Workspace, run: Run) -> None:
     with pytest.raises(BadInput, match=r"the epochs 1, 2.* were kept, not 77"):
         placed(shop, run, 77)
-    als = pipeline.train(shop, "shop", "als", {"dim": 4, "sweeps": 2}, device="cpu")
+    als = pipeline.train(shop, RunRequest("shop", "als", {"dim": 4, "sweeps": 2}, device="cpu"))
     with pytest.raises(BadInput, match="has no epochs to look back at"):
         placed(shop, als, 1)
     assert cache.drifted(placed(shop, als)) is None

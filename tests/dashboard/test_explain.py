@@ -26,6 +26,7 @@ from core.explain.what_if import edited
 from core.recommend.top_k import recommend
 from core.runs import artifact
 from core.runs.artifact import Run
+from core.runs.request import RunRequest
 from core.types import Array, Queries
 from dashboard.background import Background, Report
 from dashboard.cache.keeping import cached_background
@@ -69,7 +70,7 @@ def films(trained: Workspace) -> Iterator[dict[str, Run]]:
     fused = f"{runs['popularity'].id},{runs['transitions'].id}"
     more = {"als": {"dim": 16}, "fusion": {"components": fused}, "content": {}}
     for model, params in more.items():
-        runs[model] = pipeline.train(trained, "movielens", model, params, device="cpu")
+        runs[model] = pipeline.train(trained, RunRequest("movielens", model, params, device="cpu"))
     yield runs
     for model in more:
         artifact.delete_run(trained, runs[model].id)
@@ -300,7 +301,7 @@ def test_somebody_who_has_everything_is_told_so(
 ) -> None:
     (tmp_path / "log.csv").write_text(LOG)
     ingest(nothing, [tmp_path / "log.csv"], mapping={"user_id": "who", "item_id": "what"})
-    pipeline.train(nothing, "log", "popularity", device="cpu")
+    pipeline.train(nothing, RunRequest("log", "popularity", device="cpu"))
     page = open_page(nothing, "explain", user="0")
     assert text("en", "explain.nothing.what") in page.info[0].value
     assert not page.radio
@@ -313,7 +314,7 @@ def test_an_id_with_a_comma_and_a_name_full_of_signs(
     rows = [(f"u{n % 12}", things[(n * n + n // 12) % 8]) for n in range(60)]
     pd.DataFrame(rows, columns=["user", "item"]).to_csv(tmp_path / "signs.csv", index=False)
     ingest(nothing, [tmp_path / "signs.csv"], mapping={"user_id": "user", "item_id": "item"})
-    run = pipeline.train(nothing, "signs", "item_knn", device="cpu")
+    run = pipeline.train(nothing, RunRequest("signs", "item_knn", device="cpu"))
     for item in things:
         page = open_page(nothing, "explain", user="u1", item=item, add='"odd, one",7')
         assert item in sentence(page)

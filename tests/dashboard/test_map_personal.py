@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from core import pipeline
 from core.data.store import Workspace
 from core.explain import Explanation, refine
+from core.runs.request import RunRequest
 from dashboard import cache
 from dashboard.background import Background
 from dashboard.charts import arithmetic
@@ -31,7 +32,7 @@ USER = 5  # code of the one that is looked at
 @pytest.fixture
 def mapped(shop: Workspace) -> maps.PlacedItems:
     """The shop's 25 items as ALS sees them."""
-    run = pipeline.train(shop, "shop", "als", {"dim": 4, "sweeps": 3}, device="cpu")
+    run = pipeline.train(shop, RunRequest("shop", "als", {"dim": 4, "sweeps": 3}, device="cpu"))
     return maps.place(pipeline.load_run(shop, run, device="cpu"), "", lambda step, share: None)
 
 
@@ -195,7 +196,9 @@ def test_a_person_who_took_everything_has_nothing_left(
     info = make_dataset(events, id="6" * 12, name="all")
     workspace = Workspace.open(tmp_path / "all")
     info.folder.rename(workspace.datasets_folder / info.id)
-    run = pipeline.train(workspace, "all", "als", {"dim": 2}, split="none", device="cpu")
+    run = pipeline.train(
+        workspace, RunRequest("all", "als", {"dim": 2}, split="none", device="cpu")
+    )
     placed = maps.place(pipeline.load_run(workspace, run), "", lambda step, share: None)
     sentence = text("en", "embeddings.score.nothing", user="0")
     for colour in cache.PERSONAL:

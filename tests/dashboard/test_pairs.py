@@ -13,6 +13,7 @@ from core import pipeline
 from core.data.store import Workspace
 from core.runs import artifact
 from core.runs.artifact import Run
+from core.runs.request import RunRequest
 from core.types import PAD
 from dashboard import served
 from dashboard.map import colouring as points
@@ -37,7 +38,7 @@ def placed(workspace: Workspace, run: Run) -> PlacedItems:
 def two(shop: Workspace) -> tuple[PlacedItems, PlacedItems]:
     """The shop's 25 items as ALS and as EASE see them."""
     runs = [
-        pipeline.train(shop, "shop", model, params, device="cpu")
+        pipeline.train(shop, RunRequest("shop", model, params, device="cpu"))
         for model, params in (("als", SMALL), ("ease", {}))
     ]
     return placed(shop, runs[0]), placed(shop, runs[1])
@@ -53,7 +54,7 @@ def made(
     log = pd.DataFrame({"user_id": users.astype(str), "item_id": items})
     info = make_dataset(log.drop_duplicates(), id=ident * 12, name=name, **meta)
     info.folder.rename(shop.datasets_folder / info.id)
-    return pipeline.train(shop, info.id, "als", SMALL, device="cpu")
+    return pipeline.train(shop, RunRequest(info.id, "als", SMALL, device="cpu"))
 
 
 @pytest.fixture
@@ -353,7 +354,7 @@ def test_a_run_that_is_gone_or_has_no_vectors_is_told_and_let_go(
     two: tuple[PlacedItems, PlacedItems], open_page: Open
 ) -> None:
     first = two[0]
-    plain = pipeline.train(first.ready.workspace, "shop", "popularity", device="cpu")
+    plain = pipeline.train(first.ready.workspace, RunRequest("shop", "popularity", device="cpu"))
     page = opened(open_page, first, beside="nonsense")
     assert any("nonsense" in element.value for element in page.warning)
     assert not page.toggle(key="map_beside").value

@@ -13,6 +13,7 @@ from core.data.ingest.ingest import ingest
 from core.data.store import Workspace
 from core.errors import Cancelled
 from core.runs import artifact
+from core.runs.request import RunRequest
 from dashboard.text import LANGUAGES, text
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_views import words
@@ -97,7 +98,7 @@ def test_a_search_reads_what_the_training_would(open_page: Open, small: Workspac
 def test_a_search_is_seen_trial_by_trial_until_the_best_is_trained(
     open_page: Open, small: Workspace, language: str
 ) -> None:
-    search = tune.plan_search(small, "small", "ease", device="cpu")
+    search = tune.plan_search(small, RunRequest("small", "ease", device="cpu"))
     folder = small.searches_folder / search.id
     told = {"state": "done", "trials": 20, "params": {}}
 

@@ -10,6 +10,7 @@ import pytest
 
 from core import pipeline
 from core.data.store import Workspace
+from core.runs.request import RunRequest
 from dashboard.map import colouring as points
 from dashboard.map import placement as maps
 from dashboard.map import solid as map_solid
@@ -21,7 +22,7 @@ from tests.dashboard.conftest import Open
 @pytest.fixture
 def mapped(shop: Workspace) -> maps.PlacedItems:
     """The shop's 25 items as ALS sees them."""
-    run = pipeline.train(shop, "shop", "als", {"dim": 8, "sweeps": 3}, device="cpu")
+    run = pipeline.train(shop, RunRequest("shop", "als", {"dim": 8, "sweeps": 3}, device="cpu"))
     return maps.place(pipeline.load_run(shop, run), "", lambda step, share: None)
 
 

@@ -18,7 +18,7 @@ from core.data.ingest.ingest import ingest
 from core.data.store import Workspace
 from core.recommend.rerank import METHODS
 from core.runs import artifact
-from core.runs.config import checked_config
+from core.runs.request import RunRequest
 from dashboard import state
 from dashboard.components import sample
 from dashboard.state import mark
@@ -183,7 +183,7 @@ def test_a_re_ranking_without_anything_to_go_by_says_so(
     (tmp_path / "log.csv").write_text(LOG)
     roles = {"user_id": "who", "item_id": "what"}
     ingest(nothing, [tmp_path / "log.csv"], mapping=roles, name="log")
-    run = pipeline.train(nothing, "log", "popularity", device="cpu")
+    run = pipeline.train(nothing, RunRequest("log", "popularity", device="cpu"))
     page = open_page(nothing, "recommendations", rerank=method, keep="1", language=language)
     label = f"{text(language, 'model.popularity')} · {run.id[:6]}"
     sentence = text(language, f"rerank.{method}.nothing", run=label)
@@ -273,7 +273,7 @@ def test_home_is_drawn_without_torch(workspace: Workspace) -> None:
 
 def test_a_training_is_seen_epoch_by_epoch(open_page: Open, trained: Workspace) -> None:
     info = trained.dataset("movielens")
-    config = checked_config(info.id, "unified", seed=77, device="cpu")
+    config = RunRequest(info.id, "unified", seed=77, device="cpu").config()
     with jobs.train_inline(trained, config, info.name) as report:
         report.stage("fit")
         for epoch in (1, 2, 3):
@@ -295,7 +295,7 @@ def test_a_fusion_says_what_each_component_counts(
     open_page: Open, trained: Workspace, language: str
 ) -> None:
     parts = {"components": "popularity,transitions"}
-    run = pipeline.train(trained, "movielens", "fusion", parts, device="cpu")
+    run = pipeline.train(trained, RunRequest("movielens", "fusion", parts, device="cpu"))
     page = open_page(trained, "train", dataset="movielens", run=run.id, language=language)
     assert not page.error
     shown = page.dataframe[0].value
@@ -311,7 +311,7 @@ def test_a_fusion_says_what_each_component_counts(
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 def test_what_was_chosen_is_told_apart(open_page: Open, trained: Workspace, language: str) -> None:
-    run = pipeline.train(trained, "movielens", "auto", {"minutes": "0.1"}, device="cpu")
+    run = pipeline.train(trained, RunRequest("movielens", "auto", {"minutes": "0.1"}, device="cpu"))
     page = open_page(trained, "train", dataset="movielens", run=run.id, language=language)
     assert not page.error
     components, choices = (one.value for one in page.dataframe[:2])
@@ -327,7 +327,7 @@ def test_what_was_chosen_is_told_apart(open_page: Open, trained: Workspace, lang
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 def test_two_stages_say_what_each_does(open_page: Open, trained: Workspace, language: str) -> None:
     parts = {"components": "popularity,transitions", "method": "stages", "candidates": "300"}
-    run = pipeline.train(trained, "movielens", "fusion", parts, device="cpu")
+    run = pipeline.train(trained, RunRequest("movielens", "fusion", parts, device="cpu"))
     page = open_page(trained, "train", dataset="movielens", run=run.id, language=language)
     assert not page.error
     shown = page.dataframe[0].value

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from core import pipeline
 from core.embed import Exact, Index, combined_neighbours, item_vectors, words
 from core.errors import BadInput, NotFound
+from core.runs.request import RunRequest
 
 Lists = list[list[float]]
 
@@ -137,7 +138,7 @@ def test_what_points_nowhere_gets_one_sentence(
 @pytest.fixture
 def near(shop: Any, shop_is_home: None) -> pipeline.Neighbourhood:
     """ALS on the shop's 25 items."""
-    run = pipeline.train(shop, "shop", "als", {"dim": 4}, device="cpu", name="als")
+    run = pipeline.train(shop, RunRequest("shop", "als", {"dim": 4}, device="cpu", name="als"))
     return pipeline.Neighbourhood(pipeline.load_run(shop, run, device="cpu"))
 
 

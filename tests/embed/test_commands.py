@@ -9,7 +9,8 @@ import pytest
 from core import pipeline
 from core.embed import item_vectors, user_vectors
 from core.errors import BadInput
-from core.runs import artifact
+from core.runs import weights
+from core.runs.request import RunRequest
 
 pytestmark = pytest.mark.usefixtures("shop_is_home")
 
@@ -19,7 +20,7 @@ def fitted(shop):
     """A run of this model on the shop, loaded."""
 
     def fit(name: str, *params: str):
-        run = pipeline.train(shop, "shop", name, params, device="cpu", name=name)
+        run = pipeline.train(shop, RunRequest("shop", name, params, device="cpu", name=name))
         return pipeline.load_run(shop, run, device="cpu")
 
     return fit
@@ -64,7 +65,7 @@ def test_the_same_seed_writes_the_same_file(fitted, recscope, tmp_path):
 def test_an_epoch_is_looked_back_at(shop, fitted, recscope, tmp_path):
     loaded = fitted("recvae", "epochs=3", "refit=false", "dim=6", "hidden=8", "learning_rate=0.05")
     assert loaded.run.epochs == (1, 2, 3)
-    out, before = tmp_path / "then.parquet", artifact.load_snapshots(loaded.run)[1]
+    out, before = tmp_path / "then.parquet", weights.load_snapshots(loaded.run)[1]
     code, about, err = recscope("embed", "recvae", "--epoch", 1, "--map", "--out", out, "--json")
     assert code == 0, err
     frame = pd.read_parquet(out)
@@ -149,7 +150,7 @@ def test_a_model_of_behaviour_alone_still_tells_by_the_dataset(shop, fitted, rec
 )
 def test_mistakes_get_one_sentence(fitted, recscope, words, sentence):
     fitted("als", "dim=4")
-    pipeline.train(fitted("popularity").workspace, "shop", "popularity", name="pop")
+    pipeline.train(fitted("popularity").workspace, RunRequest("shop", "popularity", name="pop"))
     code, _, err = recscope(*words)
     assert code == 2
     assert sentence in err

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from core import pipeline
@@ -10,12 +10,13 @@ from core.cli.commands.recommend import rerank
 from core.cli.terminal import Result, progress, table
 from core.data.store import Workspace
 from core.runs import artifact
+from core.runs.metrics import RunMetrics
 
 
 def evaluate(options: Any) -> Result:
     workspace = Workspace.open(options.data_dir)
     run = artifact.find_run(workspace, options.run)
-    result = pipeline.evaluate(
+    metrics = pipeline.evaluate(
         workspace,
         run,
         ks=options.k,
@@ -23,7 +24,7 @@ def evaluate(options: Any) -> Result:
         rerank=rerank(options),
         on_stage=progress(),
     )
-    return result, metrics_text(result, run.metrics or {})
+    return metrics.to_json(), metrics_text(metrics, run.metrics)
 
 
 def compare(options: Any) -> Result:
@@ -35,16 +36,17 @@ def compare(options: Any) -> Result:
     return {"baseline": runs[0].id, "comparisons": rows}, head + table(rows, columns)
 
 
-def metrics_text(result: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> str:
+def metrics_text(metrics: RunMetrics, own: RunMetrics | None = None) -> str:
     """The figures; beside those of re-ranked lists the model's own, if measured the same way."""
-    hidden = "hidden" if result["hide_seen"] else "kept"
-    head = f"{result['users']} users, every item ranked, items already seen {hidden}"
-    rows = [{"metric": name, **figures} for name, figures in result["metrics"].items()]
+    hidden = "hidden" if metrics.hide_seen else "kept"
+    head = f"{metrics.users} users, every item ranked, items already seen {hidden}"
+    rows = [{"metric": name, **asdict(interval)} for name, interval in metrics.metrics.items()]
     columns = ["metric", "mean", "low", "high"]
-    if how := result.get("rerank"):
+    if how := metrics.rerank:
         head += f", lists re-ranked: {how['method']} by {how['by']}, strength {how['strength']:g}"
-        if own and own["hide_seen"] == result["hide_seen"]:
+        if own and own.hide_seen == metrics.hide_seen:
             columns.append("not re-ranked")
             for row in rows:
-                row["not re-ranked"] = own["metrics"].get(row["metric"], {}).get("mean")
+                interval = own.metrics.get(row["metric"])
+                row["not re-ranked"] = interval.mean if interval else None
     return head + "\n" + table(rows, columns)

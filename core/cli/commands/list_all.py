@@ -41,9 +41,9 @@ def runs(options: Any) -> Result:
             "seconds": status.seconds,
         }
         if run := finished.get(status.run_id):
-            measured = (run.metrics or {}).get("metrics", {})
+            metrics = run.metrics.to_json()["metrics"] if run.metrics else {}
             row |= {key: run.meta[key] for key in ("config", "parameters", "artifact_hash")}
-            row |= {"metrics": measured, "ndcg@10": measured.get("ndcg@10", {}).get("mean")}
+            row |= {"metrics": metrics, "ndcg@10": metrics.get("ndcg@10", {}).get("mean")}
         found.append(row)
     columns = ("id", "name", "dataset_name", "model", "state", "seconds", "ndcg@10", "message")
     return {"runs": found}, table(found, columns)

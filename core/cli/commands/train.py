@@ -12,6 +12,7 @@ from core.cli.terminal import Result, progress, table
 from core.data.features.embeddings import CHOICES
 from core.data.store import Workspace
 from core.runs import artifact
+from core.runs.request import RunRequest
 from core.types import Progress, RunConfig
 
 
@@ -21,8 +22,7 @@ def train(options: Any) -> Result:
         with jobs.adopt(workspace, options.job) as (asked, report):
             spec = RunConfig(**asked["config"])
             return _fitted(workspace, spec, asked["name"], options.evaluate, report)
-    spec = artifact.plan(
-        workspace,
+    spec = RunRequest(
         options.dataset,
         options.model,
         options.set,
@@ -30,7 +30,7 @@ def train(options: Any) -> Result:
         seed=options.seed,
         device=options.device,
         features=features(options),
-    )
+    ).resolve(workspace)
     stored = pipeline.finished_run(workspace, spec, options.name)
     if stored and not (options.evaluate and stored.metrics is None and spec.split != "none"):
         print("recscope: this run is already there", file=sys.stderr)
@@ -99,10 +99,9 @@ def _trained(run: artifact.Run, evaluate: bool) -> Result:
     if findings := run.meta.get("findings"):
         result["findings"] = findings
         text += _found(findings)
-    measured = run.metrics if evaluate else None
-    if measured:
-        result["metrics"] = measured["metrics"]
-        text += "\n" + metrics_text(measured)
+    if evaluate and (metrics := run.metrics):
+        result["metrics"] = metrics.to_json()["metrics"]
+        text += "\n" + metrics_text(metrics)
     return result, text
 
 

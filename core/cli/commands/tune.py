@@ -11,6 +11,7 @@ from core.cli.commands.train import features, report_progress
 from core.cli.terminal import Result, table
 from core.data.store import Workspace
 from core.runs import artifact
+from core.runs.request import RunRequest
 from core.tune.conduct import run_search
 from core.tune.search import Search, plan_search, prepare_search
 
@@ -21,10 +22,10 @@ def tune(options: Any) -> Result:
     def searched(search: Search, report: jobs.Report) -> Result:
         result = run_search(workspace, search, report, report_progress(report))
         run = artifact.find_run(workspace, result["run"])
-        measured = run.metrics if search.evaluate else None
         text = _tuned(result, run.dataset_name)
-        if measured:
-            return {**result, "metrics": measured["metrics"]}, f"{text}\n{metrics_text(measured)}"
+        if search.evaluate and (metrics := run.metrics):
+            result = {**result, "metrics": metrics.to_json()["metrics"]}
+            return result, f"{text}\n{metrics_text(metrics)}"
         return result, text
 
     if options.job:
@@ -32,18 +33,20 @@ def tune(options: Any) -> Result:
             return searched(Search.of(asked), report)
     search = plan_search(
         workspace,
-        options.dataset,
-        options.model,
-        options.set,
+        RunRequest(
+            options.dataset,
+            options.model,
+            options.set,
+            split=options.split,
+            seed=options.seed,
+            device=options.device,
+            name=options.name,
+            features=features(options),
+        ),
         space=options.search,
         trials=options.trials,
         minutes=options.minutes,
-        split=options.split,
-        seed=options.seed,
-        device=options.device,
-        name=options.name,
         evaluate=options.evaluate,
-        features=features(options),
     )
     folder = workspace.searches_folder / search.id
     with (

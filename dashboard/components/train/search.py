@@ -12,6 +12,7 @@ from core import jobs, tune
 from core.data.store import DatasetInfo, Workspace
 from core.errors import BadInput
 from core.runs.artifact import Run
+from core.runs.request import RunRequest
 from dashboard import cache, state
 from dashboard.charts.search import best_so_far, importance
 from dashboard.components.labels import (
@@ -79,17 +80,19 @@ def search_form(
         try:
             search = tune.plan_search(
                 cache.workspace(),
-                dataset.id,
-                model,
-                {**others, **fixed},
+                RunRequest(
+                    dataset.id,
+                    model,
+                    {**others, **fixed},
+                    split=split,
+                    seed=seed,
+                    device=device,
+                    features=allowed(encoders.get(model, {}), dataset),
+                ),
                 space=space,
                 trials=int(trials),
                 minutes=minutes,
-                split=split,
-                seed=seed,
-                device=device,
                 evaluate=True,
-                features=allowed(encoders.get(model, {}), dataset),
             )
             state.put("run", tune.start_search(cache.workspace(), search))
         except BadInput as error:

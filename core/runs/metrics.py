@@ -1,0 +1,48 @@
+"""What an evaluation found, as it is kept beside a run: metrics.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from core.types import Interval, Slice
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunMetrics:
+    """What a run is worth on what its split held out, and the conditions that this holds under."""
+
+    run: str  # id
+    name: str
+    dataset: str  # id
+    model: str
+    split: str
+    split_tie_rate: float = 0.0  # share of users whose target is tied in time with their history
+    hide_seen: bool
+    rerank: Mapping[str, Any] | None  # {method, strength, by} where lists were re-ranked
+    users: int
+    users_without_targets: int
+    taste_attribute: str | None
+    metrics: Mapping[str, Interval]  # "ndcg@10" → …
+    target_hidden_share: float
+    score_tie_rate: float
+    seconds: float
+    slices: tuple[Slice, ...] = ()
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """What metrics.json says; entries that are not known here are left out."""
+        known = {field.name for field in fields(cls)}
+        values = {name: value for name, value in content.items() if name in known}
+        values["metrics"] = {
+            name: Interval(ends["mean"], ends.get("low"), ends.get("high"))
+            for name, ends in content["metrics"].items()
+        }
+        values["slices"] = tuple(Slice(**row) for row in content.get("slices", ()))
+        return cls(**values)
+
+    def to_json(self) -> dict[str, Any]:
+        """As metrics.json and `recscope evaluate --json` have it."""
+        content = asdict(self)
+        return {**content, "slices": list(content["slices"])}

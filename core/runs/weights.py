@@ -1,0 +1,133 @@
+"""What a run learnt, written and read again: safetensors and Parquet, each file with its sha256."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors.numpy import load_file, save_file
+
+from core.data.durable import sha256_file, write_json_atomically
+from core.data.store import Workspace
+from core.errors import BadInput, Corrupt
+from core.runs.artifact import (
+    EPOCHS,
+    METRICS,
+    PER_USER,
+    SCHEMA_VERSION,
+    VOCAB,
+    WEIGHTS,
+    Run,
+    find_run,
+    verify,
+)
+from core.runs.checkpoints import CHECKPOINTS, written_whole
+from core.runs.config import model_class, model_config
+from core.runs.identity import code_version
+from core.runs.metrics import RunMetrics
+from core.types import Array, Recommender, RunConfig, Vocab
+
+
+def save_run(
+    workspace: Workspace,
+    run_id: str,
+    config: RunConfig,
+    state: Mapping[str, Array],
+    items: Vocab,
+    snapshots: Mapping[int, Array] | None = None,
+    **facts: Any,
+) -> Run:
+    """Writes what a model learnt; the run exists from the moment this returns, and not before.
+
+    Args:
+        workspace: Where.
+        run_id: The id of this config (config.run_id).
+        config: What was trained.
+        state: The model's whole state.
+        items: The catalogue: item ids in code order.
+        snapshots: The items' vectors (I, D) after a few epochs, by epoch.
+        facts: What else run.json says: name, dataset_name, created, seconds, tie rate, …
+    """
+    folder = workspace.runs_folder / run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {name: np.asarray(array, order="C") for name, array in state.items()}
+    ids = pa.array(items.ids, pa.int64() if items.ids.dtype.kind == "i" else pa.string())
+    for stale in (METRICS, PER_USER, EPOCHS):
+        (folder / stale).unlink(missing_ok=True)
+    with written_whole(workspace, folder / WEIGHTS) as path:
+        save_file(arrays, path)
+    with written_whole(workspace, folder / VOCAB) as path:
+        pq.write_table(pa.table({"item_id": ids}), path)
+    written = [WEIGHTS, VOCAB]
+    if snapshots:
+        with written_whole(workspace, folder / EPOCHS) as path:
+            save_file({str(at): np.asarray(v, order="C") for at, v in snapshots.items()}, path)
+        written.append(EPOCHS)
+    hashes = {name: sha256_file(folder / name) for name in written}
+    meta = {
+        "schema_version": SCHEMA_VERSION,
+        "id": run_id,
+        **facts,
+        "config": asdict(config),
+        "code_version": code_version(),
+        "parameters": sum(array.size for array in arrays.values()),
+        "bytes": sum(array.nbytes for array in arrays.values()),
+        "sha256": hashes,
+        "artifact_hash": hashes[WEIGHTS],
+    }
+    write_json_atomically(folder / "run.json", meta)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    return Run(run_id, folder, meta)
+
+
+def save_metrics(
+    workspace: Workspace, run: Run, metrics: RunMetrics, per_user: pd.DataFrame
+) -> None:
+    """Stores what an evaluation found, in place of the last one; metrics.json comes last."""
+    with written_whole(workspace, run.folder / PER_USER) as path:
+        per_user.to_parquet(path, index=False)
+    write_json_atomically(run.folder / METRICS, metrics.to_json())
+
+
+def load_model(run: Run, *, device: str = "cpu") -> tuple[Recommender, Vocab]:
+    """The model as it was after fit, and the item ids in code order; every file is checked first.
+
+    Raises:
+        Corrupt: a file is not what was written.
+        BadInput: the run was made by another version of Recscope.
+    """
+    if run.meta["schema_version"] > SCHEMA_VERSION:
+        raise BadInput(
+            f"run {run.id} was written by a newer Recscope (format {run.meta['schema_version']}, "
+            f"this one reads up to {SCHEMA_VERSION}): update Recscope, or train again"
+        )
+    verify(run)
+    config = run.config
+    model = model_class(config.model)(model_config(config.model, config.params))
+    model.load(load_file(run.folder / WEIGHTS), device=device)
+    ids = pq.read_table(run.folder / VOCAB)["item_id"].to_pandas().to_numpy()
+    return model, Vocab(ids)
+
+
+def load_snapshots(run: Run) -> dict[int, Array]:
+    """The items' vectors (I, D) after each of the run's epochs that were kept, rising; or none."""
+    if not run.epochs:
+        return {}
+    held = load_file(run.folder / EPOCHS)
+    return {epoch: held[str(epoch)] for epoch in run.epochs}
+
+
+def load_components(workspace: Workspace, made: RunConfig, items: Vocab) -> dict[str, Recommender]:
+    """The fitted models of the runs that a fusion of this config consists of, by run id."""
+    found = {}
+    for ident in filter(None, made.params.get("components", "").split(",")):
+        found[ident], own = load_model(find_run(workspace, ident), device=made.device)
+        if not np.array_equal(own.ids, items.ids):
+            raise Corrupt(f"run {ident} knows other items than its dataset has: train it again")
+    return found
