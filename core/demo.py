@@ -17,6 +17,7 @@ import webbrowser
 
 from core import ROOT, jobs
 from core.data.ingest.ingest import ingest
+from core.data.processes import child_environment
 from core.data.store import DatasetInfo, Workspace
 from core.errors import CoreError
 from core.runs.request import RunRequest
@@ -32,9 +33,8 @@ SLOW = (("online-retail", "ease"), ("movielens", "ease"))  # half a minute each 
 
 def prepare_in_background(workspace: Workspace, port: int) -> None:
     """Starts filling the workspace in a process of its own, which ends with the server's."""
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", "core.demo", str(workspace.path), str(port)]
-    subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path})
+    subprocess.Popen(command, env=child_environment())
 
 
 def prepare(workspace: Workspace) -> None:

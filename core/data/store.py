@@ -21,6 +21,8 @@ import platformdirs
 import psutil
 
 from core.data.durable import sync_folder, write_json_atomically
+from core.data.processes import is_alive
+from core.data.refs import meant_by
 from core.errors import BadInput, Corrupt, NotFound
 
 SCHEMA_VERSION = 1
@@ -125,23 +127,19 @@ class Workspace:
         return sorted(found, key=lambda d: (d.created, d.id), reverse=True)
 
     def dataset(self, ref: str) -> DatasetInfo:
-        """The dataset with this id, this name, or the only id that starts with this.
+        """The dataset with this id, the newest of this name, or the only id that starts with this.
 
         Raises:
             NotFound: no such dataset; the sentence lists those that exist.
-            BadInput: the name or prefix fits more than one.
+            BadInput: several ids start with this.
         """
         everything = self.datasets()
-        for fitting in (
-            [d for d in everything if d.id == ref],
-            [d for d in everything if d.name == ref],
-            [d for d in everything if ref and d.id.startswith(ref)],
-        ):
-            if len(fitting) > 1:
-                ids = ", ".join(f"{d.id} ({d.name})" for d in fitting)
-                raise BadInput(f"{ref!r} fits {len(fitting)} datasets: {ids}; use one id")
-            if fitting:
-                return fitting[0]
+        fitting = meant_by(ref, everything)
+        if len(fitting) > 1:
+            ids = ", ".join(f"{d.id} ({d.name})" for d in fitting)
+            raise BadInput(f"{ref!r} fits {len(fitting)} datasets: {ids}; write one more letter")
+        if fitting:
+            return fitting[0]
         names = ", ".join(f"{d.id} ({d.name})" for d in everything[:20]) or "none yet"
         raise NotFound(f"there is no dataset {ref!r}; there are: {names}")
 
@@ -174,18 +172,8 @@ class Workspace:
         """Removes what killed processes left in tmp/; folders of living ones stay."""
         for folder in self.tmp_folder.glob("*-*-*"):
             pid, started, _ = folder.name.split("-", 2)
-            if pid.isdigit() and started.isdigit() and not _is_alive(int(pid), int(started)):
+            if pid.isdigit() and started.isdigit() and not is_alive(int(pid), int(started) / 1000):
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_alive(pid: int, started: int) -> bool:
-    """Whether this very process lives: a pid is used again, its start time is not."""
-    try:
-        return bool(abs(psutil.Process(pid).create_time() * 1000 - started) < 2000)
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:
-        return True
 
 
 def connect(

@@ -21,8 +21,8 @@ from typing import Any
 
 import psutil
 
-from core import ROOT
 from core.data.durable import read_json
+from core.data.processes import child_environment, started_at
 from core.data.store import Workspace
 from core.errors import BadInput, Cancelled, CoreError, NotFound, TooLarge
 from core.jobs.progress import (
@@ -148,12 +148,11 @@ def reset_folder(folder: Path) -> Path:
 def _spawn(workspace: Workspace, folder: Path, words: list[str]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "core.cli", *words]
     command += ["--data-dir", str(workspace.path), "--job", folder.name]
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     with (folder / "log.txt").open("ab") as log:
         child = subprocess.Popen(
             command,
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": path},
+            env=child_environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -241,7 +240,4 @@ def _stop(process: psutil.Process, *, group: bool) -> None:
 
 
 def _lives(process: psutil.Process) -> bool:
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
+    return started_at(process.pid) is not None and process.is_running()

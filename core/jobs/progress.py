@@ -15,9 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from core.data.durable import read_json, utc_now, write_json_atomically
+from core.data.processes import is_alive, started_at
 from core.data.store import Workspace
 from core.errors import NotFound
 
@@ -136,7 +135,7 @@ def enqueue(folder: Path, pid: int, *, group: bool) -> None:
         "started": None,
         "seconds": 0.0,
         "pid": pid,
-        "process_started": _born(pid),
+        "process_started": started_at(pid),
         "group": group,
     }
     write_json_atomically(folder / "status.json", record)
@@ -189,7 +188,7 @@ def read_status(folder: Path) -> Status | None:
     if record is None:  # trained by a program, without a job
         record = {"state": "done", "seconds": spec["seconds"], "queued": spec["created"]}
     state, message = record["state"], record.get("message", "")
-    if state in _ACTIVE and not _runs(record):
+    if state in _ACTIVE and not is_alive(record["pid"], record["process_started"]):
         cancelled = (folder / "cancel").exists()
         state, message = ("cancelled", "") if cancelled else ("killed", KILLED)
     seconds = float(record["seconds"])
@@ -214,18 +213,3 @@ def read_status(folder: Path) -> Status | None:
         queue_position=None,
         pid=record.get("pid") if state in _ACTIVE else None,
     )
-
-
-def _runs(record: Mapping[str, Any]) -> bool:
-    """Whether the very process that wrote this still lives: pids are used again."""
-    born = _born(record["pid"])
-    return born is not None and abs(born - record["process_started"]) < 2.0
-
-
-def _born(pid: int) -> float | None:
-    """When the living process of this number started, Unix seconds; None for a zombie too."""
-    try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except psutil.NoSuchProcess:
-        return None

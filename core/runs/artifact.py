@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.data.durable import read_json, sha256_file, write_json_atomically
+from core.data.refs import meant_by
 from core.data.store import Workspace
 from core.errors import BadInput, Corrupt, NotFound
 from core.runs.metrics import RunMetrics
@@ -125,33 +126,27 @@ def find_run(workspace: Workspace, ref: str) -> Run:
         NotFound: there is none; the sentence names what there is.
         BadInput: several ids begin so.
     """
-    known = list_runs(workspace)
-    for found in known:
-        if found.id == ref:
-            return found
-    for found in known:
-        if found.name == ref:
-            return found
-    matches = [found for found in known if ref and found.id.startswith(ref)]
-    if len(matches) > 1:
+    runs = list_runs(workspace)
+    fitting = meant_by(ref, runs)
+    if len(fitting) > 1:
         raise BadInput(
-            f"{ref!r} could be {' or '.join(r.id for r in matches)}: write one more letter"
+            f"{ref!r} could be {' or '.join(r.id for r in fitting)}: write one more letter"
         )
-    if not matches:
-        have = ", ".join(f"{r.name} ({r.id})" for r in known[:8]) + (" …" if len(known) > 8 else "")
+    if not fitting:
+        have = ", ".join(f"{r.name} ({r.id})" for r in runs[:8]) + (" …" if len(runs) > 8 else "")
         raise NotFound(
             f"there is no finished run {ref!r}: "
-            + (f"there are {have}" if known else "train one with recscope train")
+            + (f"there are {have}" if runs else "train one with recscope train")
         )
-    return matches[0]
+    return fitting[0]
 
 
 def rename_run(workspace: Workspace, run_id: str, name: str) -> Run:
     """The run under another name."""
-    found = find_run(workspace, run_id)
-    meta = {**found.meta, "name": checked_name(name)}
-    write_json_atomically(found.folder / "run.json", meta)
-    return Run(found.id, found.folder, meta)
+    run = find_run(workspace, run_id)
+    meta = {**run.meta, "name": checked_name(name)}
+    write_json_atomically(run.folder / "run.json", meta)
+    return Run(run.id, run.folder, meta)
 
 
 def checked_name(name: str) -> str:

@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import Field, asdict, fields
+from dataclasses import Field, asdict, dataclass, fields
 from typing import Any, get_type_hints
 
 from core.errors import BadInput, NotFound
@@ -69,17 +69,30 @@ def model_config(model: str, params: Mapping[str, Any] | Iterable[str]) -> Any:
     return config(**values)
 
 
-def describe_settings(model: str) -> list[dict[str, Any]]:
-    """The parameters of a model: name, type, default, help, and min, max, step, choices if any."""
+@dataclass(frozen=True)
+class SettingInfo:
+    """One parameter of a model, for a form or a list."""
+
+    name: str
+    type: str  # int, float, bool or str
+    default: Any
+    help: str
+    min: float | None = None
+    max: float | None = None
+    step: float | None = None
+    choices: tuple[str, ...] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `recscope models --json` has it: limits only where there are any."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def describe_settings(model: str) -> list[SettingInfo]:
+    """The parameters of a model, in the order of its Config."""
     config = model_class(model).Config
     hints = get_type_hints(config)
     return [
-        {
-            "name": field.name,
-            "type": hints[field.name].__name__,
-            "default": field.default,
-            **field.metadata,
-        }
+        SettingInfo(field.name, hints[field.name].__name__, field.default, **field.metadata)
         for field in fields(config)
     ]
 
@@ -87,7 +100,7 @@ def describe_settings(model: str) -> list[dict[str, Any]]:
 def parse_params(params: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
     """Parameters by name, from a mapping or from "key=value" texts.
 
-    >>> parameters(["l2=5", "decay=0.6"])
+    >>> parse_params(["l2=5", "decay=0.6"])
     {'l2': '5', 'decay': '0.6'}
     """
     if isinstance(params, Mapping):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
 import streamlit as st
 
+from core.data.refs import Meant, meant_by
 from core.data.store import DatasetInfo, Workspace
 from core.runs.artifact import Run
 from dashboard import cache, state
@@ -15,16 +15,6 @@ from dashboard.components.jobs import job_chip
 from dashboard.components.labels import run_label
 from dashboard.state import t
 from dashboard.text import LANGUAGES
-
-
-class _Named(Protocol):
-    @property
-    def id(self) -> str: ...
-    @property
-    def name(self) -> str | None: ...
-
-
-N = TypeVar("N", bound=_Named)
 
 
 @dataclass(frozen=True)
@@ -41,16 +31,10 @@ class Context:
     run: Run | None
 
 
-def find(things: Sequence[N], ref: str | None) -> N | None:
-    """The thing with this id, name, or unique beginning of an id."""
-    if not ref:
-        return None
-    exact = [thing for thing in things if ref in (thing.id, thing.name)]
-    return exact[0] if exact else _only([thing for thing in things if thing.id.startswith(ref)])
-
-
-def _only(things: Sequence[N]) -> N | None:
-    return things[0] if len(things) == 1 else None
+def find(things: Sequence[Meant], ref: str | None) -> Meant | None:
+    """The thing that this refers to, by the one rule of core.data.refs; None if it is not clear."""
+    fitting = meant_by(ref, things) if ref else []
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def context() -> Context:

@@ -67,11 +67,13 @@ def test_a_dataset_is_found_by_id_name_and_unique_prefix(workspace):
             workspace.dataset(absent)
 
 
-def test_the_same_name_twice_has_to_be_told_apart_by_id(workspace):
+def test_of_the_same_name_twice_the_newest_is_meant_and_that_is_said(workspace, caplog):
     make(workspace, "abc000000000", "shop")
     make(workspace, "abd000000000", "shop")
-    with pytest.raises(BadInput, match="use one id"):
-        workspace.dataset("shop")
+    newest, older = workspace.datasets()
+    assert workspace.dataset("shop").id == newest.id
+    assert older.id in caplog.text
+    assert workspace.dataset(older.id).id == older.id
 
 
 def test_rename_changes_the_name_only(workspace):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from core import jobs
@@ -54,7 +53,7 @@ def models(options: Any) -> Result:
         {
             "name": name,
             "about": (kind.__doc__ or "").split("\n\n")[0].strip(),
-            "params": config.describe_settings(name),
+            "params": [info.to_json() for info in config.describe_settings(name)],
         }
         for name, kind in MODELS.items()
     ]
@@ -62,11 +61,11 @@ def models(options: Any) -> Result:
     for model in found:
         lines.append(f"{model['name']}: {' '.join(str(model['about']).split())}")
         for param in config.describe_settings(str(model["name"])):
-            lines.append(f"  {param['name']}={param['default']}  {param['help']}{_range(param)}")
+            lines.append(f"  {param.name}={param.default}  {param.help}{_range(param)}")
     return {"models": found}, "\n".join(lines)
 
 
-def _range(param: Mapping[str, Any]) -> str:
-    if "choices" in param:
-        return f" ({', '.join(map(str, param['choices']))})"
-    return f" ({param['min']} … {param['max']})" if "min" in param else ""
+def _range(param: config.SettingInfo) -> str:
+    if param.choices is not None:
+        return f" ({', '.join(map(str, param.choices))})"
+    return f" ({param.min} … {param.max})" if param.min is not None else ""

@@ -8,8 +8,8 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from core import ROOT
 from core.cli.terminal import Result
+from core.data.processes import child_environment
 from core.data.store import Workspace
 from core.demo import prepare_in_background
 from core.doctor import examine
@@ -28,14 +28,11 @@ def serve(options: Any) -> Result:
     """Becomes the server, so that signals and the exit code are the server's own."""
     workspace = Workspace.open(options.data_dir)
     _check_free(options.port)
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
-    )
-    os.environ["RECSCOPE_HOME"] = str(workspace.path)
     print(f"recscope: http://127.0.0.1:{options.port} (Ctrl-C stops it)", file=sys.stderr)
     command = [sys.executable, "-m", "dashboard", "--port", str(options.port)]
     sys.stderr.flush()
-    os.execv(sys.executable, [*command, "--data-dir", str(workspace.path)])
+    environment = child_environment(RECSCOPE_HOME=str(workspace.path))
+    os.execve(sys.executable, [*command, "--data-dir", str(workspace.path)], environment)
 
 
 def _check_free(port: int) -> None:

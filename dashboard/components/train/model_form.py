@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core.runs.artifact import Run
-from core.runs.config import describe_settings
+from core.runs.config import SettingInfo, describe_settings
 from dashboard.components.labels import model_label, run_label, text_or
 from dashboard.state import t
 
@@ -21,8 +21,8 @@ def model_form(model: str, runs: Sequence[Run]) -> dict[str, Any]:
         if not settings:
             st.caption(t("train.no_settings"))
         return {
-            setting["name"]: _components(model, runs)
-            if setting["name"] == "components"
+            setting.name: _components(model, runs)
+            if setting.name == "components"
             else _widget(model, setting)
             for setting in settings
         }
@@ -30,13 +30,13 @@ def model_form(model: str, runs: Sequence[Run]) -> dict[str, Any]:
 
 def _components(model: str, runs: Sequence[Run]) -> str:
     """The ids of the runs to fuse; to begin with, the newest run of each model."""
-    known = {run.id: run for run in runs if "components" not in run.config.params}
-    newest = {run.config.model: run.id for run in reversed(known.values())}
+    fusible = {run.id: run for run in runs if "components" not in run.config.params}
+    newest = {run.config.model: run.id for run in reversed(fusible.values())}
     chosen = st.multiselect(
         t("param.components"),
-        list(known),
+        list(fusible),
         default=list(newest.values()),
-        format_func=lambda ident: run_label(known[ident]),
+        format_func=lambda ident: run_label(fusible[ident]),
         key=f"param_{model}_components",
         help=t("param.components.help"),
         placeholder=t("param.components.placeholder"),
@@ -44,16 +44,16 @@ def _components(model: str, runs: Sequence[Run]) -> str:
     return ",".join(chosen)
 
 
-def _widget(model: str, setting: Mapping[str, Any]) -> Any:
-    name, default = setting["name"], setting["default"]
+def _widget(model: str, setting: SettingInfo) -> Any:
+    name, default = setting.name, setting.default
     label = text_or(f"param.{name}", name.replace("_", " "))
-    said = text_or(f"param.{name}.help", str(setting.get("help", "")))
+    said = text_or(f"param.{name}.help", setting.help)
     shared: dict[str, Any] = {
         "key": f"param_{model}_{name}",
         "help": text_or(f"param.{model}.{name}.help", said) or None,
     }
-    if choices := setting.get("choices"):
-        options = list(choices)
+    if setting.choices is not None:
+        options = list(setting.choices)
         return st.selectbox(
             label,
             options,
@@ -73,12 +73,13 @@ def _several(value: Any) -> list[Any]:
     return list(value) if isinstance(value, tuple | list) else [value]
 
 
-def _number(label: str, setting: Mapping[str, Any], shared: Mapping[str, Any]) -> int | float:
+def _number(label: str, setting: SettingInfo, shared: Mapping[str, Any]) -> int | float:
     """A number box whose value, limits and step are all of the default's type."""
-    default = setting["default"]
+    default = setting.default
     kind = type(default)
-    limits = {f"{side}_value": kind(setting[side]) for side in ("min", "max") if side in setting}
-    step = kind(setting.get("step", 1))
+    ends = {"min_value": setting.min, "max_value": setting.max}
+    limits = {end: kind(value) for end, value in ends.items() if value is not None}
+    step = kind(1 if setting.step is None else setting.step)
     chosen: int | float = st.number_input(
         label,
         value=default,
