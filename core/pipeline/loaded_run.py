@@ -8,22 +8,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from core.data import dataset
+from core.data.dataset import Dataset, histories, kinds
 from core.data.store import Workspace
 from core.errors import Corrupt, NotFound
+from core.recommend.rerank import Rerank, Reranker
+from core.recommend.top_k import recommend as recommend_codes
 from core.runs import weights
 from core.runs.artifact import Run
 from core.runs.config import settle_device
-from core.types import PAD, Ints, Queries, Recommender, Vocab
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from core.data.dataset import Dataset
-    from core.recommend.rerank import Rerank, Reranker
+from core.types import PAD, Ints, Queries, Recommendations, Recommender, Vocab
 
 _log = logging.getLogger("recscope")
 
@@ -45,8 +44,6 @@ class LoadedRun:
 
     @cached_property
     def _dataset(self) -> Dataset:
-        from core.data import dataset
-
         data = dataset.load(self.workspace.dataset(self.run.config.dataset))
         if not np.array_equal(data.items.ids, self.items.ids):
             raise Corrupt(
@@ -60,11 +57,27 @@ class LoadedRun:
         Raises:
             BadInput: the data do not have what the method goes by.
         """
-        from core.recommend.rerank import Reranker
-
         data = self.load_dataset()
         events = data.interactions.items if consumed is None else consumed
         return Reranker.of(how, self.model, data.item_features, events)
+
+    def top_k(
+        self,
+        queries: Queries,
+        k: int,
+        *,
+        hide_seen: bool = True,
+        reranker: Reranker | None = None,
+    ) -> Recommendations:
+        """The k best items of the run's catalogue for each query, as codes; see core.recommend."""
+        return recommend_codes(
+            self.model,
+            queries,
+            min(k, len(self.items)),
+            n_items=len(self.items),
+            hide_seen=hide_seen,
+            reorder=reranker,
+        )
 
 
 def load_run(workspace: Workspace, run: Run, *, device: str = "auto") -> LoadedRun:
@@ -85,8 +98,6 @@ def recommend(
     device: str = "auto",
 ) -> pd.DataFrame:
     """user_id, item_id, rank (from 1), score: the k best for each person; see recommendations."""
-    import pandas as pd
-
     loaded = load_run(workspace, run, device=device)
     people, queries = queries_for(loaded, users=users, histories=histories)
     reranker = loaded.reranker(rerank) if rerank else None
@@ -110,25 +121,23 @@ def queries_for(
     """
     if histories is not None:
         return _strangers(loaded, histories)
-    known = loaded.load_dataset().users
+    vocab, interactions = loaded.load_dataset().users, loaded.load_dataset().interactions
     if users is None:
-        return known.ids, loaded.load_dataset().interactions.queries()
-    asked = list(dict.fromkeys(map(str, users)))
-    codes = known.encode(asked)
-    unknown = [name for name, code in zip(asked, codes, strict=True) if code == PAD]
+        return vocab.ids, interactions.queries()
+    wanted = list(dict.fromkeys(map(str, users)))
+    codes = vocab.encode(wanted)
+    unknown = [name for name, code in zip(wanted, codes, strict=True) if code == PAD]
     if unknown:
-        some = ", ".join(map(repr, unknown[:5])) + (" …" if len(unknown) > 5 else "")
+        examples = ", ".join(map(repr, unknown[:5])) + (" …" if len(unknown) > 5 else "")
         raise NotFound(
-            f"{len(unknown)} of {len(asked)} users are not in dataset {loaded.run.dataset_name}: "
-            f"{some}; it has ids such as {', '.join(map(str, known.ids[:3]))}, and people whom it "
-            "does not know come with --histories"
+            f"{len(unknown)} of {len(wanted)} users are not in dataset {loaded.run.dataset_name}: "
+            f"{examples}; it has ids such as {', '.join(map(str, vocab.ids[:3]))}, and people whom "
+            "it does not know come with --histories"
         )
-    return known.decode(codes), loaded.load_dataset().interactions.queries(codes)
+    return vocab.decode(codes), interactions.queries(codes)
 
 
 def _strangers(loaded: LoadedRun, path: Path) -> tuple[Any, Queries]:
-    from core.data.dataset import histories, kinds
-
     weights: dict[str, float] = {}
     names: tuple[list[str], list[str]] = ([], [])
     with suppress(NotFound):  # strangers are served even when the dataset is gone
@@ -158,25 +167,17 @@ def recommendations(
     fewer items left. There is always at least one frame, maybe without rows. With a re-ranker there
     is also model_rank, the item's place in the model's own order; the score stays the model's.
     """
-    import pandas as pd
-
-    from core.recommend.top_k import recommend as best
-
-    n_items = len(loaded.items)
-    k = min(k, n_items)
-    step = max(1, _BLOCK_ROWS // max(k, 1))
+    step = max(1, _BLOCK_ROWS // min(k, len(loaded.items)))
     for start in range(0, max(len(queries), 1), step):
-        part = slice(start, min(start + step, len(queries)))
-        found = best(
-            loaded.model, queries[part], k, n_items=n_items, hide_seen=hide_seen, reorder=reranker
-        )
-        rows, places = np.nonzero(found.items != PAD)
+        block = slice(start, min(start + step, len(queries)))
+        lists = loaded.top_k(queries[block], k, hide_seen=hide_seen, reranker=reranker)
+        rows, ranks = np.nonzero(lists.items != PAD)
         columns = {
-            "user_id": people[part][rows],
-            "item_id": loaded.items.decode(found.items[rows, places]),
-            "rank": places + 1,
-            "score": found.scores[rows, places],
+            "user_id": people[block][rows],
+            "item_id": loaded.items.decode(lists.items[rows, ranks]),
+            "rank": ranks + 1,
+            "score": lists.scores[rows, ranks],
         }
-        if found.places is not None:
-            columns["model_rank"] = found.places[rows, places]
+        if lists.places is not None:
+            columns["model_rank"] = lists.places[rows, ranks]
         yield pd.DataFrame(columns)

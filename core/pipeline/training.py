@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import platform
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 
+from core.data import dataset
+from core.data.dataset import Dataset
 from core.data.durable import read_json, utc_now
+from core.data.features.embeddings import embed_items
+from core.data.split import split_log
 from core.data.store import Workspace
 from core.errors import Corrupt
 from core.runs import artifact, checkpoints, weights
@@ -28,9 +33,6 @@ from core.types import (
     TrainData,
     silent,
 )
-
-if TYPE_CHECKING:
-    from core.data.dataset import Dataset
 
 
 def train(
@@ -58,8 +60,6 @@ def fit(
     on_epoch: OnEpoch | None = None,
 ) -> Run:
     """The run of this config, fitted unless it is already there and whole."""
-    from core.data import dataset
-
     say = on_stage or silent
     name = None if name is None else artifact.checked_name(name)
     if found := finished_run(workspace, config, name):
@@ -119,8 +119,6 @@ def features_of(
     workspace: Workspace, data: Dataset, config: RunConfig, say: Progress
 ) -> tuple[Features | None, Features | None, dict[str, Any]]:
     """Of items and users what this model reads, and what became of texts and images."""
-    from core.data.features.embeddings import embed_items
-
     if not model_class(config.model).needs_features:
         return None, None, {}
     if config.features:
@@ -145,8 +143,6 @@ def finished_run(workspace: Workspace, config: RunConfig, name: str | None) -> R
 
 def split_as(data: Dataset, config: RunConfig) -> Split:
     """The split of this run, the same every time."""
-    from core.data.split import split_log
-
     validation = model_class(config.model).needs_validation
     return split_log(data.interactions, config.split, validation=validation)
 
@@ -158,8 +154,6 @@ def _created(workspace: Workspace, config: RunConfig) -> str:
 
 
 def _machine(device: str) -> dict[str, str]:
-    import torch
-
     name = torch.cuda.get_device_name() if device == "cuda" else platform.machine()
     return {
         "device": device,

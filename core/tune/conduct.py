@@ -11,6 +11,8 @@ import optuna
 import torch
 
 from core import pipeline
+from core.data import dataset
+from core.data.split import split_log
 from core.data.store import Workspace
 from core.errors import BadInput
 from core.jobs.progress import Report
@@ -69,9 +71,6 @@ class _Bench:
     @cached_property
     def _data(self) -> tuple[TrainData, Holdout]:
         """What a trial learns from, and what it is asked; nothing of it is a test event."""
-        from core.data import dataset
-        from core.data.split import split_log
-
         config = self._search.config
         kind = model_class(config.model)
         self._say("load", None)
