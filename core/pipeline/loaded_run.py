@@ -167,7 +167,7 @@ def recommendations(
     fewer items left. There is always at least one frame, maybe without rows. With a re-ranker there
     is also model_rank, the item's place in the model's own order; the score stays the model's.
     """
-    step = max(1, _BLOCK_ROWS // min(k, len(loaded.items)))
+    step = max(1, _BLOCK_ROWS // max(1, min(k, len(loaded.items))))
     for start in range(0, max(len(queries), 1), step):
         block = slice(start, min(start + step, len(queries)))
         lists = loaded.top_k(queries[block], k, hide_seen=hide_seen, reranker=reranker)
