@@ -12,7 +12,7 @@ from core.jobs.process import (
     stopped_by_ctrl_c,
 )
 from core.jobs.progress import RUN, SEARCH, Report, Status, active, epochs, log, status, statuses
-from core.jobs.training import start_training, train_inline
+from core.jobs.training import asked_for, start_training, train_inline
 
 __all__ = [
     "RUN",
@@ -21,6 +21,7 @@ __all__ = [
     "Status",
     "active",
     "adopt",
+    "asked_for",
     "cancel",
     "epochs",
     "log",

@@ -17,7 +17,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -107,8 +106,8 @@ def stopped_by_ctrl_c(report: Report) -> Iterator[None]:
 
 
 @contextmanager
-def adopt(workspace: Workspace, ident: str) -> Iterator[tuple[dict[str, Any], Report]]:
-    """In the child of `start_child`: what it is to do, and its report."""
+def adopt(workspace: Workspace, ident: str) -> Iterator[Report]:
+    """In the child of `start_child`: its report, in whose folder stands what it is to do."""
     folder = folder_of(workspace, ident)
     deadline = time.monotonic() + 10
     while (read_json(folder / "status.json") or {}).get("pid") != os.getpid():
@@ -121,7 +120,7 @@ def adopt(workspace: Workspace, ident: str) -> Iterator[tuple[dict[str, Any], Re
             raise CoreError(
                 "Recscope was changed since this was asked for: restart the server, and start again"
             )
-        yield spec, report
+        yield report
 
 
 def _under_way(folder: Path) -> Status | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 
 from core.data.durable import utc_now, write_json_atomically
 from core.data.store import Workspace
 from core.jobs.process import reset_folder, run_inline, start_child
-from core.jobs.progress import Report
+from core.jobs.progress import Report, read_spec
 from core.runs import artifact
 from core.runs.config import run_id
 from core.runs.identity import code_version
@@ -40,6 +41,12 @@ def start_training(workspace: Workspace, request: RunRequest, *, evaluate: bool 
     elif request.name is not None:
         artifact.rename_run(workspace, ident, request.name)
     return ident
+
+
+def asked_for(folder: Path) -> tuple[RunConfig, str]:
+    """The config and the name of the run that the job of this folder is to train."""
+    spec = read_spec(folder) or {}
+    return RunConfig(**spec["config"]), str(spec["name"])
 
 
 @contextmanager

@@ -43,10 +43,11 @@ class Search:
         return hashlib.sha256(spec.encode()).hexdigest()[:12]
 
     @classmethod
-    def of(cls, spec: Mapping[str, Any]) -> Search:
-        """The search that this search.json is about."""
-        asked = {key: spec[key] for key in ("space", "trials", "minutes", "evaluate")}
-        return cls(RunConfig(**spec["config"]), name=spec["run_name"], **asked)
+    def read(cls, folder: Path) -> Search:
+        """The search that the search.json of this folder is about."""
+        spec = read_json(folder / "search.json") or {}
+        bounds = {key: spec[key] for key in ("space", "trials", "minutes", "evaluate")}
+        return cls(RunConfig(**spec["config"]), name=spec["run_name"], **bounds)
 
 
 def plan_search(

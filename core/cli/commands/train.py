@@ -19,9 +19,9 @@ from core.types import Progress, RunConfig
 def train(options: Any) -> Result:
     workspace = Workspace.open(options.data_dir)
     if options.job:
-        with jobs.adopt(workspace, options.job) as (asked, report):
-            spec = RunConfig(**asked["config"])
-            return _fitted(workspace, spec, asked["name"], options.evaluate, report)
+        with jobs.adopt(workspace, options.job) as report:
+            spec, name = jobs.asked_for(report.folder)
+            return _fitted(workspace, spec, name, options.evaluate, report)
     spec = RunRequest(
         options.dataset,
         options.model,

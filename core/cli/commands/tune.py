@@ -29,8 +29,8 @@ def tune(options: Any) -> Result:
         return result, text
 
     if options.job:
-        with jobs.adopt(workspace, options.job) as (asked, report):
-            return searched(Search.of(asked), report)
+        with jobs.adopt(workspace, options.job) as report:
+            return searched(Search.read(report.folder), report)
     search = plan_search(
         workspace,
         RunRequest(
