@@ -408,6 +408,11 @@ class Recommender(Protocol):
 
     def __init__(self, config: Any) -> None: ...
 
+    @property
+    def device(self) -> str:
+        """Where it computes since its last fit or load: "cpu", which it is before, or "cuda"."""
+        ...
+
     def fit(
         self,
         train: TrainData,

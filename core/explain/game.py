@@ -8,8 +8,7 @@ import numpy as np
 import torch
 
 from core.errors import BadInput
-from core.models.common.blocks import free_memory
-from core.recommend.top_k import BLOCK_BYTES, CPU_BLOCK_BYTES, check_scores, score_blocks
+from core.recommend.top_k import block_bytes, check_scores, score_blocks
 from core.types import Additive, Array, Ints, Queries, Recommender, ScoresSubsets
 
 EVENTS = 2**22  # of the coalitions that are put together at a time
@@ -96,7 +95,7 @@ class Game:
         model = self.model
         assert isinstance(model, Additive), "it has components"
         row = 4 * max(1, self.n_items) * (len(self.components) + 1)
-        for start in range(0, len(queries), step := max(1, _room(model) // row)):
+        for start in range(0, len(queries), step := max(1, block_bytes(model.device) // row)):
             part = slice(start, min(start + step, len(queries)))
             with torch.no_grad():
                 parts = model.contributions(queries[part])
@@ -104,10 +103,3 @@ class Game:
                 check_scores(one, part.stop - part.start, self.n_items)
             chosen = torch.from_numpy(self.items).to(parts.device)
             yield part, parts[:, :, chosen].permute(1, 2, 0).double().cpu().numpy()
-
-
-def _room(model: Recommender) -> int:
-    """Bytes that a block of parts may take."""
-    device = str(getattr(model, "device", "cpu"))
-    most = CPU_BLOCK_BYTES if device == "cpu" else BLOCK_BYTES
-    return min(most, max(CPU_BLOCK_BYTES, free_memory(device) // 8))

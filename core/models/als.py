@@ -109,6 +109,11 @@ class ALS:
         self._ridges = _Ridges.on(q, items, config)
         return self
 
+    @property
+    def device(self) -> str:
+        """Where the vectors lie: "cpu" or "cuda"."""
+        return "cpu" if self._ridges is None else self._ridges.y.device.type
+
     def _fitted(self) -> _Ridges:
         if self._ridges is None:
             raise NotFitted("this ALS model is not fitted yet: fit or load it")

@@ -41,13 +41,14 @@ def score_blocks(
         check_scores(scores, part.stop - part.start, n_items)
         yield part, scores
         start = part.stop
-        room = min(limit, _room(scores.device))
+        room = min(limit, block_bytes(scores.device.type))
         del scores  # before the next block is made, not after
 
 
-def _room(device: torch.device) -> int:
-    most = BLOCK_BYTES if device.type == "cuda" else CPU_BLOCK_BYTES
-    return min(most, max(CPU_BLOCK_BYTES, free_memory(str(device)) // 8))
+def block_bytes(device: str) -> int:
+    """Bytes of scores that one block on this device, "cpu" or "cuda", may hold."""
+    most = BLOCK_BYTES if device == "cuda" else CPU_BLOCK_BYTES
+    return min(most, max(CPU_BLOCK_BYTES, free_memory(device) // 8))
 
 
 def check_scores(scores: Tensor, n: int, n_items: int) -> None:

@@ -134,6 +134,7 @@ def test_state_survives_the_round_trip_exactly(name, world, queries):
     for array in stored.values():
         array.flags.writeable = False
     again = MODELS[name](model.config).load(stored)
+    assert model.device == again.device == "cpu"
     assert torch.equal(again.score(queries), model.score(queries))
     assert again.state().keys() == state.keys()
     for key, array in again.state().items():
@@ -405,8 +406,10 @@ def test_the_gpu_gives_the_same(name, world, queries):
         assert torch.isfinite(on_gpu.score(queries)).all()
         on_gpu.load(on_cpu.state(), device="cuda")
     scores = on_gpu.score(queries)
-    assert scores.device.type == "cuda"
+    assert on_gpu.device == scores.device.type == "cuda"
     close = 1e-3 if name in TRAINED else 1e-5
     torch.testing.assert_close(scores.cpu(), on_cpu.score(queries), atol=close, rtol=close)
     loaded = MODELS[name](on_gpu.config).load(on_gpu.state(), device="cuda")
+    assert loaded.device == "cuda"
+    assert loaded.load(on_gpu.state()).device == "cpu"
     assert torch.equal(loaded.score(queries), scores)

@@ -223,6 +223,11 @@ class StoredRows:
         self._rows = rows
         self._decay = float(decay)
 
+    @property
+    def device(self) -> str:
+        """Where base and rows lie: "cpu" or "cuda"."""
+        return "cpu" if self._base is None else self._base.device.type
+
     def _fitted(self) -> Tensor:
         """The base, (I,).
 

@@ -158,6 +158,11 @@ class Fusion:
         if len(self._figures):
             self._figures = self._figures[[*kept, -1]]
 
+    @property
+    def device(self) -> str:
+        """Where the weights lie, and the scores of the components: "cpu" or "cuda"."""
+        return "cpu" if self._mix is None else self._mix.weights.device.type
+
     def _fitted(self) -> ScoreFusion:
         if self._mix is None:
             raise NotFitted(f"this {type(self).__name__} model is not fitted yet: fit or load it")

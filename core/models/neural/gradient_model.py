@@ -159,6 +159,11 @@ class GradientModel(ABC, Generic[Net]):
         self._net = net
         self._popularity = tensor(np.log1p(popularity(log)), device)
 
+    @property
+    def device(self) -> str:
+        """Where the network lies: "cpu" or "cuda"."""
+        return self._popularity.device.type
+
     def _fitted(self) -> Net:
         if self._net is None:
             raise NotFitted(f"this {type(self).__name__} model is not fitted yet: fit or load it")
