@@ -7,8 +7,8 @@ from scipy import sparse
 
 from core.embed.neighbours import Neighbours
 from core.embed.vectors import weights_of
-from core.models.common.blocks import unit_rows
 from core.models.common.gram import chunks
+from core.models.common.vectors import unit_rows
 from core.models.content import Content
 from core.types import Array, Features, Interactions, TrainData
 

@@ -15,8 +15,8 @@ from torch.nn import functional
 from core.embed.neighbours import unit
 from core.embed.pca import PCA
 from core.errors import BadInput
-from core.models.common.blocks import tensor
 from core.models.common.gram import chunks
+from core.models.common.tensors import tensor
 from core.types import Array, Floats, Ints
 
 LANDMARKS = 100_000  # vectors that are laid out; of more, the others are placed among them

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from core.errors import BadInput
-from core.models.common.blocks import tensor
 from core.models.common.gram import chunks
+from core.models.common.tensors import tensor
 from core.types import PAD, Array, Floats, Ints
 
 CELLS = 2**23  # numbers held in float64 at a time

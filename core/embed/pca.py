@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from core.errors import BadInput
-from core.models.common.blocks import tensor
 from core.models.common.gram import chunks
+from core.models.common.tensors import tensor
 from core.types import Array, Floats
 
 

@@ -10,7 +10,7 @@ import torch
 from scipy import sparse
 
 from core.errors import BadInput
-from core.models.common.blocks import HistoryLinear
+from core.models.common.linear_history import HistoryLinear
 from core.models.content import Content
 from core.types import (
     Additive,

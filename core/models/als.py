@@ -14,7 +14,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.errors import NotFitted, TooLarge
-from core.models.common.blocks import Settings, free_memory, setting, strengths, tensor, tie_breaker
+from core.models.common.memory import free_memory
+from core.models.common.settings import Settings, history_decay_setting, setting
+from core.models.common.strengths import strengths, tie_breaker
+from core.models.common.tensors import tensor
 from core.types import Array, OnEpoch, Queries, TrainData
 
 STEPS = 1  # of conjugate gradients each time: more gain nothing, the other side moves on anyway
@@ -45,9 +48,7 @@ class ALSConfig(Settings):
         max=1.0,
         step=0.1,
     )
-    history_decay: float = setting(
-        0.7, "Weight of an event relative to the one after it", min=0.0, max=1.0, step=0.05
-    )
+    history_decay: float = history_decay_setting(0.7)
 
 
 class ALS:

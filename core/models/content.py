@@ -11,19 +11,13 @@ from scipy import sparse
 from torch import Tensor
 
 from core.errors import BadInput
-from core.models.common.blocks import (
-    HistoryLinear,
-    Settings,
-    SparseRows,
-    lengths,
-    setting,
-    sum_rows,
-    tensor,
-    tie_breaker,
-    unit_rows,
-    whitened,
-)
-from core.models.common.item_parts import EMBEDDINGS, attributes
+from core.models.common.item_parts import EMBEDDINGS, item_parts
+from core.models.common.linear_history import HistoryLinear
+from core.models.common.settings import Settings, history_decay_setting, setting
+from core.models.common.sparse_rows import SparseRows
+from core.models.common.strengths import tie_breaker
+from core.models.common.tensors import sum_rows, tensor
+from core.models.common.vectors import row_lengths, unit_rows, whitened
 from core.types import Array, Features, Floats, Ints, ItemPart, OnEpoch, Queries, TrainData
 
 BANDS = 10  # a number counts as its tenth of the catalogue
@@ -48,9 +42,7 @@ class ContentConfig(Settings):
     number_weight: float = setting(
         0.2, "Weight of numbers such as the price, by tenths", min=0.0, max=100.0, step=0.1
     )
-    history_decay: float = setting(
-        0.8, "Weight of an event relative to the one after it", min=0.0, max=1.0, step=0.05
-    )
+    history_decay: float = history_decay_setting(0.8)
 
 
 class Content(HistoryLinear):
@@ -122,7 +114,7 @@ class Content(HistoryLinear):
             if kind in EMBEDDINGS or not _weight(self.config, kind):
                 continue
             bands = BANDS if kind == "numeric" else 1
-            for part, own in attributes(kind, block).items():
+            for part, own in item_parts(kind, block).items():
                 found[part] = told + (own[:, None] * bands + np.arange(bands)).ravel()
             told += len(block.names) * bands
         if told != self._vectors.shape[1]:
@@ -222,7 +214,7 @@ def _vectors(features: Features | None, config: Any) -> tuple[sparse.csr_matrix,
     parts = [sparse.csr_matrix((n_items, 0)), *(m for m in made if sparse.issparse(m))]
     words = sparse.hstack(parts, format="csr")
     dense = np.hstack([np.zeros((n_items, 0)), *(m for m in made if not sparse.issparse(m))])
-    whole = np.hypot(lengths(words), lengths(dense))
+    whole = np.hypot(row_lengths(words), row_lengths(dense))
     scale = sparse.diags(1 / np.where(whole > 0, whole, 1))
     widths = np.array([made_of[kind].shape[1] if kind in made_of else 0 for kind in EMBEDDINGS])
     words = sparse.csr_matrix(scale @ words, dtype=np.float32)

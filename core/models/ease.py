@@ -11,15 +11,11 @@ from scipy.linalg import lapack
 from torch import Tensor
 
 from core.errors import BadInput, TooLarge
-from core.models.common.blocks import (
-    HistoryLinear,
-    Settings,
-    free_memory,
-    setting,
-    strengths,
-    tie_breaker,
-)
 from core.models.common.gram import gram, mirror
+from core.models.common.linear_history import HistoryLinear
+from core.models.common.memory import free_memory
+from core.models.common.settings import Settings, history_decay_setting, setting
+from core.models.common.strengths import strengths, tie_breaker
 from core.types import OnEpoch, TrainData
 
 COPIES = {"cpu": 1.3, "cuda": 3.1}  # of the (I, I) matrix, held at the worst moment of the fit
@@ -35,9 +31,7 @@ class EASEConfig(Settings):
     dropout: float = setting(
         0.0, "Share of a history to be thought missing (EDLAE)", min=0.0, max=0.95, step=0.05
     )
-    history_decay: float = setting(
-        0.8, "Weight of an event relative to the one after it", min=0.0, max=1.0, step=0.05
-    )
+    history_decay: float = history_decay_setting(0.8)
 
 
 class EASE(HistoryLinear):

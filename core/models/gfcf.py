@@ -13,21 +13,14 @@ from scipy import sparse
 from torch import Tensor
 
 from core.errors import TooLarge
-from core.models.common.blocks import (
-    HistoryLinear,
-    Settings,
-    SparseRows,
-    free_memory,
-    largest_per_row,
-    setting,
-    sparse_tensor,
-    strengths,
-    sum_rows,
-    tensor,
-    tie_breaker,
-)
 from core.models.common.gram import products
+from core.models.common.linear_history import HistoryLinear
+from core.models.common.memory import free_memory
+from core.models.common.settings import Settings, history_decay_setting, setting
 from core.models.common.similarity import PRODUCTS, largest
+from core.models.common.sparse_rows import SparseRows, sparse_tensor
+from core.models.common.strengths import largest_per_row, strengths, tie_breaker
+from core.models.common.tensors import sum_rows, tensor
 from core.types import Array, Floats, OnEpoch, Queries, TrainData
 
 SPARE = 16  # columns beyond the rank, so that the last of it converge too
@@ -52,9 +45,7 @@ class GFCFConfig(Settings):
         0.4, "How much items with many events are toned down", min=0.0, max=1.0, step=0.05
     )
     k: int = setting(1000, "Neighbours kept per item", min=1, max=1_000_000, step=100)
-    history_decay: float = setting(
-        0.8, "Weight of an event relative to the one after it", min=0.0, max=1.0, step=0.05
-    )
+    history_decay: float = history_decay_setting(0.8)
 
 
 class GFCF(HistoryLinear):

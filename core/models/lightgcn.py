@@ -12,7 +12,9 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.models.common.blocks import setting, strengths, tensor
+from core.models.common.settings import history_decay_setting, setting
+from core.models.common.strengths import strengths
+from core.models.common.tensors import tensor
 from core.models.neural.gradient_model import GradientModel, Task
 from core.models.neural.losses import NEVER, sampled_softmax
 from core.models.neural.train_loop import TrainingSettings
@@ -41,9 +43,7 @@ class LightGCNConfig(TrainingSettings):
         1, "Times that vectors go from items to people and back", min=0, max=8, step=1
     )
     max_len: int = setting(50, "Latest events of a history that count", min=1, max=2000, step=50)
-    history_decay: float = setting(
-        0.8, "Weight of an event relative to the one after it", min=0.0, max=1.0, step=0.05
-    )
+    history_decay: float = history_decay_setting(0.8)
     temperature: float = setting(0.1, "τ: lower is sharper", min=0.02, max=1.0, step=0.01)
     negatives: int = setting(
         1024, "Items drawn per step; all if there are no more", min=1, max=65536, step=256

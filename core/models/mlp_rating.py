@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.models.common.blocks import setting, tensor
 from core.models.common.rating_baselines import DAMPING, Ratings, required
+from core.models.common.settings import history_decay_setting, setting
+from core.models.common.tensors import tensor
 from core.models.neumf import HELD, Negatives
 from core.models.neural.gradient_model import GradientModel, Task
 from core.models.neural.train_loop import TrainingSettings
@@ -33,9 +34,7 @@ class MLPRatingConfig(TrainingSettings):
         3, "Layers of the network, each half as wide as the one before", min=1, max=8, step=1
     )
     max_len: int = setting(50, "Latest events of a history that count", min=1, max=2000, step=50)
-    history_decay: float = setting(
-        0.8, "Weight of an event relative to the one after it", min=0.0, max=1.0, step=0.05
-    )
+    history_decay: float = history_decay_setting(0.8)
     dropout: float = setting(0.2, "Signals dropped in training", min=0.0, max=0.9, step=0.1)
     rating_weight: float = setting(
         0.1, "Weight of the ratings' error beside that of strength", min=0.0, max=100.0, step=0.1

@@ -10,19 +10,10 @@ import numpy as np
 from scipy import sparse
 from torch import Tensor
 
-from core.models.common.blocks import (
-    HistoryLinear,
-    Settings,
-    SparseRows,
-    largest_per_row,
-    setting,
-    stored_matrix,
-    strengths,
-    tensor,
-    tie_breaker,
-)
 from core.models.common.gram import chunks
+from core.models.common.linear_history import HistoryLinear
 from core.models.common.rating_baselines import PredictsRatings, RatingBaseline
+from core.models.common.settings import Settings, history_decay_setting, setting
 from core.models.common.similarity import (
     SIMILARITIES,
     Weighting,
@@ -31,6 +22,9 @@ from core.models.common.similarity import (
     norms,
     shrunk,
 )
+from core.models.common.sparse_rows import SparseRows, stored_matrix
+from core.models.common.strengths import largest_per_row, strengths, tie_breaker
+from core.models.common.tensors import tensor
 from core.types import Array, Floats, Interactions, OnEpoch, Queries, TrainData
 
 
@@ -43,9 +37,7 @@ class ItemKNNConfig(Settings):
     shrink: float = setting(
         20.0, "Doubts similarities that rest on few people", min=0.0, max=1000.0, step=5
     )
-    history_decay: float = setting(
-        0.6, "Weight of an event relative to the one after it", min=0.0, max=1.0, step=0.05
-    )
+    history_decay: float = history_decay_setting(0.6)
 
 
 class ItemKNN(PredictsRatings, HistoryLinear):
@@ -105,9 +97,7 @@ class UserKNNConfig(Settings):
     shrink: float = setting(
         10.0, "Doubts similarities that rest on few items", min=0.0, max=1000.0, step=5
     )
-    history_decay: float = setting(
-        0.8, "Weight of an event relative to the one after it", min=0.0, max=1.0, step=0.05
-    )
+    history_decay: float = history_decay_setting(0.8)
 
 
 class UserKNN(PredictsRatings):

@@ -8,8 +8,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from core.models.common.blocks import HistoryLinear, Settings, popularity, setting, tie_breaker
+from core.models.common.linear_history import HistoryLinear
 from core.models.common.rating_baselines import PredictsRatings, RatingBaseline
+from core.models.common.settings import Settings, setting
+from core.models.common.strengths import popularity, tie_breaker
 from core.types import Array, Floats, Interactions, OnEpoch, Queries, TrainData
 
 log = logging.getLogger(__name__)

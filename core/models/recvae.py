@@ -17,7 +17,9 @@ from torch.distributions import Normal
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from core.models.common.blocks import setting, tensor, unit_rows
+from core.models.common.settings import history_decay_setting, setting
+from core.models.common.tensors import tensor
+from core.models.common.vectors import unit_rows
 from core.models.neural.gradient_model import GradientModel, Task
 from core.models.neural.train_loop import TrainingSettings
 from core.models.neural.training_state import Batches
@@ -44,9 +46,7 @@ class RecVAEConfig(TrainingSettings):
     gamma: float = setting(
         1e-3, "How hard the prior pulls, for each event to be told", min=0.0, max=10.0, step=1e-3
     )
-    history_decay: float = setting(
-        0.8, "Weight of an event relative to the one after it", min=0.0, max=1.0, step=0.05
-    )
+    history_decay: float = history_decay_setting(0.8)
 
 
 class RecVAE(GradientModel["Network"]):

@@ -9,14 +9,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy import sparse
 
-from core.models.common.blocks import (
-    HistoryLinear,
-    Settings,
-    SparseRows,
-    largest_per_row,
-    setting,
-    tie_breaker,
-)
+from core.models.common.linear_history import HistoryLinear
+from core.models.common.settings import Settings, history_decay_setting, setting
+from core.models.common.sparse_rows import SparseRows
+from core.models.common.strengths import largest_per_row, tie_breaker
 from core.types import Array, Interactions, OnEpoch, Queries, TrainData
 
 logger = logging.getLogger(__name__)
@@ -37,9 +33,7 @@ class TransitionsConfig(Settings):
     column_exponent: float = setting(
         0.3, "How much items with many steps in are toned down", min=0.0, max=1.0, step=0.1
     )
-    history_decay: float = setting(
-        0.6, "Weight of an event relative to the one after it", min=0.0, max=1.0, step=0.05
-    )
+    history_decay: float = history_decay_setting(0.6)
     length: int = setting(50, "Latest events of a history that count", min=1, max=1000, step=10)
 
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.models.common.blocks import setting, tensor
+from core.models.common.settings import history_decay_setting, setting
+from core.models.common.tensors import tensor
 from core.models.neural.gradient_model import Task
 from core.models.neural.item_tower import ItemTower
 from core.models.neural.item_tower_model import ItemTowerModel, TowerNet
@@ -28,9 +29,7 @@ class TwoTowerConfig(TrainingSettings):
     batch: int = setting(512, "Events to be foretold per step", min=1, max=65536, step=64)
     dim: int = setting(64, "Numbers per item and per history", min=4, max=2048, step=32)
     max_len: int = setting(50, "Latest events of a history that count", min=1, max=2000, step=50)
-    history_decay: float = setting(
-        0.8, "Weight of an event relative to the one after it", min=0.0, max=1.0, step=0.05
-    )
+    history_decay: float = history_decay_setting(0.8)
     dropout: float = setting(0.3, "Signals dropped in training", min=0.0, max=0.9, step=0.1)
     id_dropout: float = setting(0.1, "Ids dropped in training", min=0.0, max=0.9, step=0.1)
     temperature: float = setting(0.07, "First τ: lower is sharper", min=0.02, max=0.2, step=0.01)

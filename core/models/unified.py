@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.errors import BadInput
-from core.models.common.blocks import setting, tensor
 from core.models.common.rating_baselines import Ratings, required
+from core.models.common.settings import setting
+from core.models.common.tensors import tensor
 from core.models.neural.cuda_graph import CudaGraph
 from core.models.neural.gradient_model import SCORED_AT_ONCE, Task
 from core.models.neural.item_tower import ItemTower

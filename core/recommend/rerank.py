@@ -19,7 +19,8 @@ from torch import Tensor
 
 from core.errors import BadInput
 from core.models.common.attributes import TASTE_SMOOTHING, categories, mix, taste, traits
-from core.models.common.blocks import spread, tensor, unit_rows
+from core.models.common.tensors import ragged_range, tensor
+from core.models.common.vectors import unit_rows
 from core.recommend.top_k import CANDIDATES
 from core.types import PAD, Encoder, Features, Ints, Queries, Recommender
 
@@ -129,7 +130,7 @@ class Rows:
         """The cells of these items (b, C); PAD has none."""
         there = items.clamp(min=0)
         lengths = self._lengths[there].masked_fill(items == PAD, 0)
-        take = spread(self._starts[there].flatten(), lengths.flatten())
+        take = ragged_range(self._starts[there].flatten(), lengths.flatten())
         query = torch.arange(len(items), device=items.device)
         own = query.repeat_interleave(lengths.sum(dim=1)) * self.width
         return Cells(own + self._columns[take], self._values[take].double(), lengths, self.width)
@@ -153,7 +154,7 @@ class Cells:
         """The row of one candidate (b,) of each query, as a flat (b, F)."""
         lengths = self.lengths.flatten()
         at = torch.arange(len(chosen), device=chosen.device) * self.lengths.shape[1] + chosen
-        take = spread((lengths.cumsum(0) - lengths)[at], lengths[at])
+        take = ragged_range((lengths.cumsum(0) - lengths)[at], lengths[at])
         row = self.values.new_zeros(len(chosen) * self.width)
         return row.index_put((self.columns[take],), self.values[take])
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from core.errors import BadInput, CoreError
-from core.models.common.blocks import free_memory
+from core.models.common.memory import free_memory
 from core.types import PAD, Queries, Recommendations, Recommender
 
 BLOCK_BYTES = 256 * 2**20  # scores of one block, at most

@@ -16,8 +16,8 @@ from core.data.split import split_log
 from core.data.store import Workspace
 from core.errors import BadInput
 from core.jobs.progress import Report
+from core.models.common.validation import validation_score
 from core.models.neural.gradient_model import SCORED_AT_ONCE
-from core.models.neural.train_loop import validation_score
 from core.runs import artifact
 from core.runs.config import model_class, model_config, run_id
 from core.tune.search import Search, finish, with_params

@@ -124,7 +124,7 @@ def has_vectors(run: Run, runs: Sequence[Run]) -> bool:
         run: The run.
         runs: Those that it may be a fusion of.
     """
-    from core.models.common.blocks import HistoryLinear
+    from core.models.common.linear_history import HistoryLinear
     from core.runs.config import model_class
     from core.types import Encoder
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.errors import BadInput
-from core.models.common.blocks import whitened
+from core.models.common.vectors import whitened
 from core.models.content import Content, ContentConfig
 from core.types import FeatureBlock, Features, TrainData
 

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from core.errors import BadInput, TooLarge
 from core.models import ease
-from core.models.common import blocks, gram
+from core.models.common import gram, memory
 from core.models.ease import EASE, EASEConfig
 
 
@@ -90,4 +90,4 @@ def test_says_what_does_not_fit(world, monkeypatch):
 
 
 def test_free_memory_is_that_of_this_machine():
-    assert 2**20 < blocks.free_memory("cpu") < 2**50
+    assert 2**20 < memory.free_memory("cpu") < 2**50

@@ -15,10 +15,10 @@ from core.errors import BadInput
 from core.evaluate import evaluate
 from core.models import MODELS
 from core.models.als import ALS, ALSConfig
+from core.models.common.validation import validation_score
 from core.models.ease import EASE
 from core.models.ensemble.fusion import Fusion, FusionConfig
 from core.models.ensemble.fusion_weights import Pairs, best_weights, segment
-from core.models.neural.train_loop import validation_score
 from core.models.transitions import Transitions
 from core.types import Holdout, Interactions, Queries, TrainData
 

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from core.errors import TooLarge
 from core.models import gfcf
-from core.models.common.blocks import strengths
+from core.models.common.strengths import strengths
 from core.models.gfcf import GFCF, GFCFConfig
 from core.types import Interactions, Queries, TrainData
 

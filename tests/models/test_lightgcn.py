@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.models.common.blocks import strengths
+from core.models.common.strengths import strengths
 from core.models.lightgcn import (
     LightGCN,
     LightGCNConfig,

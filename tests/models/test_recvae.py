@@ -12,7 +12,7 @@ import torch
 from torch.distributions import Normal
 
 from core.models import recvae
-from core.models.common.blocks import unit_rows
+from core.models.common.vectors import unit_rows
 from core.models.recvae import Bag, Network, Passes, RecVAE, RecVAEConfig, cut, strength
 from core.types import PAD, Interactions, Queries, TrainData
 

@@ -12,8 +12,8 @@ import torch
 from scipy import sparse
 
 from core.models import MODELS
-from core.models.common import blocks
-from core.models.common.blocks import whitened
+from core.models.common import vectors as row_vectors
+from core.models.common.vectors import whitened
 from core.models.neural.item_tower import ItemTower
 from core.types import FeatureBlock, Features, Interactions, Recommender, TrainData
 
@@ -70,7 +70,7 @@ def test_whitening_leaves_directions_that_say_nothing_of_each_other():
 
 
 def test_only_the_strongest_directions_are_kept(monkeypatch):
-    monkeypatch.setattr(blocks, "DIRECTIONS", 1)
+    monkeypatch.setattr(row_vectors, "DIRECTIONS", 1)
     made = np.zeros((8, 2), np.float32)
     made[:4, 0], made[::2, 1] = 1, 9  # the second varies more
     np.testing.assert_allclose(np.abs(whitened(made)), 1, rtol=1e-5)

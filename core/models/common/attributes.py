@@ -33,16 +33,27 @@ def categories(features: Features | None) -> FeatureBlock | None:
     return FeatureBlock(names, matrix)
 
 
-def attributes(names: tuple[str, ...]) -> dict[str, Ints]:
-    """The columns that belong to each attribute.
+def attributes(names: tuple[str, ...], kind: str = "categorical") -> dict[str, Ints]:
+    """The columns of a block of features that belong to each attribute.
+
+    Args:
+        names: Of the columns.
+        kind: The field of Features that they are of, which says how a name is written.
 
     >>> {name: c.tolist() for name, c in attributes(("genre=A", "year=1", "genre=B")).items()}
     {'genre': [0, 2], 'year': [1]}
     """
     columns: dict[str, list[int]] = {}
     for column, name in enumerate(names):
-        columns.setdefault(name.partition("=")[0], []).append(column)
-    return {name: np.array(c) for name, c in columns.items()}
+        columns.setdefault(_attribute(name, kind), []).append(column)
+    return {name: np.array(own) for name, own in columns.items()}
+
+
+def _attribute(name: str, kind: str) -> str:
+    """Of "genres=Comedy" genres, of "title: toy" title, of "price" price."""
+    if kind == "text":
+        return name.rpartition(": ")[0] or name  # a term has no colon, a column may
+    return name if kind == "numeric" else name.partition("=")[0]
 
 
 def traits(features: Features | None) -> sparse.csr_matrix | None:

@@ -8,7 +8,7 @@ from scipy import sparse
 from scipy.linalg import blas
 from torch import Tensor
 
-from core.models.common.blocks import tensor
+from core.models.common.tensors import tensor
 from core.types import Floats, Ints
 
 # Multiplications per second, measured on two cores: they set no result, only the way to it.

@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 import numpy as np
 
 from core.errors import BadInput
-from core.models.common.blocks import StoredRows
+from core.models.common.linear_history import StoredRows
 from core.types import Array, Floats, Interactions, Queries
 
 DAMPING = 5.0  # how many average ratings each item and person is thought to have beside its own

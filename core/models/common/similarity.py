@@ -11,8 +11,8 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from core.models.common.blocks import tensor
 from core.models.common.gram import chunks, gram, products
+from core.models.common.tensors import tensor
 from core.types import Floats
 
 SIMILARITIES = ("cosine", "tfidf", "bm25")

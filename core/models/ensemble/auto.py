@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from core.models.common.blocks import free_memory, setting
+from core.models.common.memory import free_memory
+from core.models.common.settings import setting
 from core.models.ensemble.fusion import Fusion, asked, part_of, without_known
 from core.models.ensemble.score_fusion import ScoreFusionConfig
 from core.models.neural.gradient_model import GradientModel

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from core.errors import BadInput, NotFitted
-from core.models.common.blocks import setting, tensor
+from core.models.common.settings import setting
+from core.models.common.tensors import tensor
+from core.models.common.validation import validation_score
 from core.models.ensemble.fusion_weights import EDGES, Pairs, best_weights, segment
 from core.models.ensemble.score_fusion import SEGMENTS, ScoreFusion, ScoreFusionConfig
-from core.models.neural.train_loop import validation_score
 from core.types import (
     Array,
     Checkpoint,

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from core.models.common.blocks import PLACES, ideal, tensor
+from core.models.common.tensors import tensor
+from core.models.common.validation import VALIDATION_K, ideal_dcg
 from core.types import Array, Holdout, Queries
 
 BEST = 60  # of each component compete with a target; NDCG@10 needs those ahead of it, to ten
@@ -38,7 +39,7 @@ class Pairs:
     def __init__(self, ahead: Tensor, counts: Tensor, segments: Tensor) -> None:
         self.ahead = ahead  # (P, M, C) competitor - target; -inf where there is none
         self.counts = counts  # (P,) targets of the same query
-        self._ideal = ideal(counts)
+        self._ideal = ideal_dcg(counts)
         self.segments = segments  # (P,)
 
     def where(self, own: Tensor) -> Pairs:
@@ -61,7 +62,7 @@ class Pairs:
     def _gains(self, ahead: Tensor) -> Tensor:
         """What each pair (P,) adds to its query's NDCG@10."""
         ranks = 1 + (ahead >= 0).sum(dim=1)
-        return torch.where(ranks <= PLACES, 1 / torch.log2(1 + ranks), 0.0) / self._ideal
+        return torch.where(ranks <= VALIDATION_K, 1 / torch.log2(1 + ranks), 0.0) / self._ideal
 
     def surely_better(self, weights: Array, than: Array) -> bool:
         """Whether these weights (C,) beat others by SURE standard errors, paired by query."""

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.models.common.blocks import Settings, setting, tensor
+from core.models.common.settings import Settings, setting
+from core.models.common.tensors import tensor
 from core.models.ensemble.fusion_weights import EDGES, segment
 from core.types import Array, Queries, Ranker, Recommender
 

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import NotFitted
-from core.models.common.blocks import popularity, tensor
+from core.models.common.strengths import popularity
+from core.models.common.tensors import tensor
+from core.models.common.validation import validation_score
 from core.models.neural.snapshots import Snapshots
-from core.models.neural.train_loop import seeded, train_loop, validation_score
+from core.models.neural.train_loop import seeded, train_loop
 from core.models.neural.training_state import Batches
 from core.types import (
     Array,

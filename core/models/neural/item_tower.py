@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.errors import BadInput
-from core.models.common.blocks import spread, tensor, unit_rows, whitened
-from core.models.common.item_parts import EMBEDDINGS, ID, attributes
+from core.models.common.item_parts import EMBEDDINGS, ID, item_parts
+from core.models.common.tensors import ragged_range, tensor
+from core.models.common.vectors import unit_rows, whitened
 from core.types import Array, Features, Floats, Ints, ItemPart
 
 EMBEDDING_DROPOUT = 0.2
@@ -173,7 +174,7 @@ class ItemTower(nn.Module):
         if items is None:
             return self.places, self.starts, self.values
         lengths = self.starts[items + 1] - self.starts[items]
-        take = spread(self.starts[items], lengths)
+        take = ragged_range(self.starts[items], lengths)
         return self.places[take], functional.pad(lengths.cumsum(0), (1, 0)), self.values[take]
 
     def parts(self, features: Features | None) -> dict[ItemPart, Ints]:
@@ -187,10 +188,10 @@ class ItemTower(nn.Module):
         tags = numbers = 0  # columns so far, in the order of `content`
         for kind, block in features.blocks() if features and n_tags + n_numbers else ():
             if kind == "numeric":
-                found |= attributes(kind, block)
+                found |= item_parts(kind, block)
                 numbers += len(block.names)
             elif kind not in EMBEDDINGS:
-                found |= {part: tags + own for part, own in attributes(kind, block).items()}
+                found |= {part: tags + own for part, own in item_parts(kind, block).items()}
                 tags += len(block.names)
         if (tags, numbers) != (n_tags, n_numbers):
             raise BadInput(

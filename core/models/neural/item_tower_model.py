@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.models.common.blocks import tensor
+from core.models.common.tensors import tensor
 from core.models.neural.gradient_model import GradientModel
 from core.models.neural.item_tower import ItemTower, content
 from core.types import Array, Features, Interactions, ItemPart, Queries, TrainData

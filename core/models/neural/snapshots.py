@@ -39,7 +39,7 @@ class Snapshots:
 def is_snapshot(epoch: int, epochs: int) -> bool:
     """Whether this epoch of so many is kept for good whatever follows: a power of two, the end.
 
-    >>> [epoch for epoch in range(1, 12) if is_milestone(epoch, 11)]
+    >>> [epoch for epoch in range(1, 12) if is_snapshot(epoch, 11)]
     [1, 2, 4, 8, 11]
     """
     return epoch == epochs or epoch & (epoch - 1) == 0

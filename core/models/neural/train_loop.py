@@ -14,15 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import BadInput, TooLarge
-from core.models.common.blocks import PLACES, Settings, ideal, setting, tensor
+from core.models.common.settings import Settings, setting
 from core.models.neural.cuda_graph import CudaGraph
 from core.models.neural.snapshots import Snapshots
 from core.models.neural.training_state import Average, Batches, TrainingState
-from core.types import Checkpoint, Holdout, Ints, OnEpoch, Queries
+from core.types import Checkpoint, OnEpoch
 
 logger = logging.getLogger(__name__)
-
-VALIDATION_QUERIES = 10_000  # at most; a drawn part of them decides as well, and sooner
 
 
 @dataclass(frozen=True)
@@ -205,44 +203,3 @@ def _step(
         logger.warning("The GPU's memory is short: from here on a step takes %d histories.", half)
     parts = [_step(loss, part, optimiser, batches) * len(part) for part in torch.split(rows, half)]
     return torch.stack(parts).sum() / len(rows)
-
-
-def validation_score(
-    score: Callable[[Queries], Tensor], holdout: Holdout, rng: np.random.Generator, block: int
-) -> Callable[[], float]:
-    """A function that measures a model on held-out events by its mean NDCG@10.
-
-    All items are ranked; those of the history are hidden unless they are targets; ties count
-    against a target. More than 10,000 queries: a drawn part.
-
-    Args:
-        score: (B, n_items) for queries.
-        holdout: What came next.
-        rng: Draws the part.
-        block: Queries scored at once.
-    """
-    n = len(holdout)
-    if n > VALIDATION_QUERIES:
-        holdout = holdout[np.sort(rng.choice(n, VALIDATION_QUERIES, replace=False))]
-    queries, targets, starts = holdout.queries, holdout.targets, holdout.offsets
-    counts: Ints = np.diff(starts)
-
-    def measure() -> float:
-        gain = 0.0
-        for low in range(0, len(queries), block):
-            high = min(low + block, len(queries))
-            part = queries[low:high]
-            with torch.no_grad():
-                scores = score(part)
-            owners = tensor(np.repeat(np.arange(high - low), counts[low:high]), scores.device)
-            wanted = tensor(targets[starts[low] : starts[high]], scores.device)
-            hit = scores[owners, wanted]
-            seen = (tensor(part.rows, scores.device), tensor(part.items, scores.device))
-            scores = scores.index_put(seen, scores.new_tensor(-np.inf))
-            scores[owners, wanted] = hit
-            ranks = (scores[owners] >= hit[:, None]).sum(dim=1)
-            gains = torch.where(ranks <= PLACES, 1 / torch.log2(1 + ranks.double()), 0.0)
-            gain += float((gains / ideal(tensor(counts[low:high], scores.device)[owners])).sum())
-        return gain / max(1, int((counts > 0).sum()))
-
-    return measure

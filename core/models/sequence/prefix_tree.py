@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.models.common.blocks import tensor
+from core.models.common.tensors import tensor
 from core.types import Array, Ints
 
 

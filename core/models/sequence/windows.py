@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.models.common.blocks import tensor
 from core.models.common.rating_baselines import Ratings
+from core.models.common.tensors import tensor
 from core.models.neural.losses import candidates
 from core.types import PAD, Interactions, Ints, Queries
 

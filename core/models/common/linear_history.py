@@ -1,0 +1,119 @@
+"""Models whose scores are linear in the history: what they store, scores, shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+
+from core.errors import NotFitted
+from core.models.common.sparse_rows import SparseRows, stored_matrix
+from core.models.common.tensors import sum_rows, tensor
+from core.types import Array, Floats, Queries
+
+
+class StoredRows:
+    """A model that learns a constant per item, a matrix of rows, and how a history fades.
+
+    The base is what an empty history gets. `rows` is (N, I): sparse, or a Tensor.
+    """
+
+    Config: ClassVar[type]
+    needs_validation: ClassVar[bool] = False
+    needs_features: ClassVar[bool] = False
+
+    def __init__(self, config: Any = None) -> None:
+        self.config = self.Config() if config is None else config
+        self._base: Tensor | None = None
+        self._rows: SparseRows | Tensor | None = None  # None: the history plays no part
+        self._decay = 1.0
+
+    def _keep(
+        self, base: Array, rows: SparseRows | Tensor | None, decay: float, device: str
+    ) -> None:
+        self._base = tensor(np.asarray(base, np.float32), device)
+        self._rows = rows
+        self._decay = float(decay)
+
+    @property
+    def device(self) -> str:
+        """Where base and rows lie: "cpu" or "cuda"."""
+        return "cpu" if self._base is None else self._base.device.type
+
+    def _fitted(self) -> Tensor:
+        """The base, (I,).
+
+        Raises:
+            NotFitted: there is none.
+        """
+        if self._base is None:
+            raise NotFitted(f"this {type(self).__name__} model is not fitted yet: fit or load it")
+        return self._base
+
+    def _weights(self, queries: Queries) -> Floats:
+        """What each event counts, (E,)."""
+        faded = queries.weights * self._decay**queries.ages
+        return faded.astype(np.float32)
+
+    def _history(self, queries: Queries, n_items: int) -> sparse.csr_matrix:
+        """The weights by query and item, (B, I); repeats of an item are not summed."""
+        parts = (self._weights(queries), queries.items, queries.offsets)
+        return sparse.csr_matrix(parts, shape=(len(queries), n_items))
+
+    def state(self) -> dict[str, Array]:
+        """Base (I,), decay (1,), and rows as weights (I, I) or as indptr, indices, data."""
+        state = {"base": self._fitted().cpu().numpy(), "decay": np.array([self._decay])}
+        if isinstance(self._rows, Tensor):
+            state["weights"] = self._rows.cpu().numpy()
+        elif self._rows is not None:
+            state |= {n: getattr(self._rows.matrix, n) for n in ("indptr", "indices", "data")}
+        return state
+
+    def load(self, state: Mapping[str, Array], *, device: str = "cpu") -> Self:
+        """Take up what an earlier fit learnt."""
+        base = state["base"]
+        rows: SparseRows | Tensor | None = None
+        if "weights" in state:
+            rows = tensor(state["weights"], device)
+        elif "data" in state:
+            rows = SparseRows(stored_matrix(state, len(base)), device)
+        self._keep(base, rows, float(state["decay"][0]), device)
+        return self
+
+
+class HistoryLinear(StoredRows):
+    """Models whose scores are a sum over the events of the history.
+
+    score = base + Σ over events of weight · decay^age · rows[item], age 0 the latest. Weight and
+    age are those of the event's place in the whole history, so each event's share stands on its
+    own.
+    """
+
+    def score(self, queries: Queries) -> Tensor:
+        """Scores (B, n_items), float32, on the model's device."""
+        base = self._fitted()
+        if self._rows is None or not len(queries.items):
+            return base.repeat(len(queries), 1)
+        if isinstance(self._rows, Tensor):
+            return sum_rows(queries, self._weights(queries), self._rows).add_(base)
+        return self._rows.sum(self._history(queries, len(base))).add_(base)
+
+    def shares(self, queries: Queries, items: Array) -> Array:
+        """What each event adds to these items' scores while it is the latest, (E, T) float64."""
+        weights = np.asarray(queries.weights, np.float64)[:, None]
+        if self._rows is None:
+            return weights * np.zeros(len(items))
+        if isinstance(self._rows, Tensor):
+            chosen = self._rows[torch.from_numpy(queries.items)][:, torch.from_numpy(items)]
+            return weights * chosen.cpu().numpy().astype(np.float64)
+        rows = self._rows.matrix[queries.items][:, items].toarray().astype(np.float64)
+        found: Array = weights * rows
+        return found
+
+    def fading(self, n: int) -> Array:
+        """How much of a share is left behind 0 … n - 1 later events, (n,)."""
+        return self._decay ** np.arange(n, dtype=np.float64)
