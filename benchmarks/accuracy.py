@@ -150,11 +150,11 @@ def of_one(
         train,
         rng=np.random.default_rng(seed),
         device=chosen.device,
-        on_epoch=(lambda figures: print(figures, flush=True)) if chosen.epochs else None,
+        on_epoch=(lambda figures: print(figures.to_json(), flush=True)) if chosen.epochs else None,
     )
     seconds = time.perf_counter() - start
     found = judged(model, train.train_and_validation or train.interactions, test, cold)
-    told = model.findings() if isinstance(model, ReportsFindings) else {}
+    told = model.findings().to_json() if isinstance(model, ReportsFindings) else {}
     found |= {"seconds": seconds, "mib": peak_mib(chosen.device), "told": told}
     return found | {"users": test.queries.users}
 

@@ -10,7 +10,7 @@ timed in the same process. The step itself is timed as `optimise` runs it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -29,6 +29,7 @@ from core.models.neural.train_loop import train_loop
 from core.models.neural.training_state import Batches
 from core.models.unified import Unified
 from core.runs.config import model_config
+from core.types import EpochReport
 
 PASSES = 13
 TOP = 10
@@ -111,8 +112,9 @@ def takes(
     """Seconds of all the steps, the optimiser's part included, and which operators took them."""
     speeds: list[float] = []
 
-    def tell(figures: Mapping[str, Any]) -> None:
-        speeds.append(figures["rows_per_second"])
+    def tell(report: EpochReport) -> None:
+        assert report.rows_per_second is not None, "learnt by gradients"
+        speeds.append(report.rows_per_second)
 
     train_loop(net, steps, loss, config=config, epochs=3, on_epoch=tell)  # the first warms up
     kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device == "cuda" else [])]

@@ -27,6 +27,9 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Array = NDArray[Any]
 
+Setting = bool | int | float | str
+Params = Mapping[str, Setting]  # of a model, by the names of its Config's fields
+
 
 class Vocab:
     """The external ids of users or items, in code order: id ↔ code.
@@ -360,14 +363,49 @@ class RunConfig:
 
     dataset: str
     model: str
-    params: Mapping[str, Any] = field(default_factory=dict)  # the model's whole Config
+    params: Params = field(default_factory=dict)  # the model's whole Config
     split: str = "leave-last-out"
     seed: int = 0
     device: str = "cpu"
     features: Mapping[str, str] = field(default_factory=dict)  # encoders of texts and images
 
 
-OnEpoch = Callable[[Mapping[str, Any]], None]
+@dataclass(frozen=True)
+class EpochReport:
+    """How a fit is doing after one of its passes over the log; None: it has no such figure."""
+
+    epoch: int  # from 1; 0 where a component of a fusion begins
+    epochs: int  # at most
+    loss: float | None = None
+    validation: float | None = None  # NDCG@10 on validation
+    best_epoch: int | None = None  # so far
+    rows_per_second: float | None = None  # that were learnt from; None: not learnt by gradients
+    gpu: str | None = None  # what it is called
+    memory: int | None = None  # bytes of it taken at most so far
+    memory_of: int | None = None  # bytes that it has
+    seconds_left: float | None = None
+    refit: bool | None = None  # learning anew, with the validation events too
+    done: float | None = None  # of the whole fit, 0 … 1, where these passes are but a part of it
+    component: str | None = None  # of a fusion
+
+    @property
+    def share(self) -> float:
+        """How much of the fit is done, as far as it is known here, 0 … 1."""
+        return self.epoch / self.epochs if self.done is None else self.done
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures that there are; of a model learnt by gradients those of validation and GPU
+        too, null where there are none.
+        """
+        by_gradients = self.rows_per_second is not None
+        nullable = ("validation", "gpu", "memory", "memory_of") if by_gradients else ()
+        figures = {f.name: getattr(self, f.name) for f in fields(self)}
+        if not by_gradients:  # then the component comes first
+            figures["done"] = figures.pop("done")
+        return {name: v for name, v in figures.items() if v is not None or name in nullable}
+
+
+OnEpoch = Callable[[EpochReport], None]
 
 # Told the stage under way and its share that is done, 0 … 1, or None where that is not known.
 Progress = Callable[[str, float | None], None]
@@ -442,12 +480,20 @@ class Resumable(Protocol):
         ...
 
 
+class Findings(Protocol):
+    """What a fit found out, see core.findings."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As run.json keeps it."""
+        ...
+
+
 @runtime_checkable
 class ReportsFindings(Protocol):
     """Optional power: fit found out something worth telling beside the scores."""
 
-    def findings(self) -> dict[str, Any]:
-        """What fit found out, as JSON."""
+    def findings(self) -> Findings:
+        """What fit found out."""
         ...
 
 

@@ -53,8 +53,8 @@ def test_a_training_that_is_started_again_goes_on_where_it_was(shop, tmp_path, m
         RunRequest("shop", "unified", ["epochs=4"], device="cpu").resolve(shop)
     )
 
-    def stop(figures):
-        if figures["epoch"] == 3:
+    def stop(report):
+        if report.epoch == 3:
             raise KeyboardInterrupt
 
     def train(workspace, **options):
@@ -82,8 +82,8 @@ def test_epochs_are_kept_beside_the_weights_also_after_a_crash(shop, tmp_path, m
         request = RunRequest("shop", "recvae", ["epochs=5"], device="cpu")
         return pipeline.train(workspace, request, **options)
 
-    def stop(figures):
-        if figures["refit"] and figures["epoch"] == 3:
+    def stop(report):
+        if report.refit and report.epoch == 3:
             raise KeyboardInterrupt
 
     other = Workspace.open(tmp_path / "other")

@@ -20,6 +20,7 @@ from core.jobs.progress import KILLED
 from core.runs import artifact
 from core.runs.config import run_id
 from core.runs.request import RunRequest
+from core.types import EpochReport
 
 # A training that is one call into torch, far longer than any test waits for it.
 LONG_CALL = """
@@ -217,7 +218,7 @@ def test_epochs_are_read_while_they_are_written(shop):
     config = RunRequest(shop.dataset("shop").id, "ease", device="cpu").config()
     with jobs.train_inline(shop, config, "shop") as report:
         report.stage("fit")
-        report.epoch({"epoch": 1, "epochs": 4, "loss": 0.5})
+        report.epoch(EpochReport(1, 4, loss=0.5))
         assert jobs.epochs(shop, run_id(config)) == [{"epoch": 1, "epochs": 4, "loss": 0.5}]
         with (report.folder / "epochs.jsonl").open("a") as file:
             file.write('{"epoch": 2, "lo')

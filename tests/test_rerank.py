@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -261,11 +262,11 @@ def test_item_vectors_stand_in_for_attributes():
 def test_what_it_went_by_is_told():
     text = Features(text=FeatureBlock(("title=a",), sparse.csr_matrix(np.ones((2, 1)))))
     model = Vectors(np.ones((1, 2)), np.eye(2))
-    told = {"method": "mmr", "strength": 0.4}
-    assert reranker("mmr", 0.4, model, FILMS, [[0]]).told() == {**told, "by": "attributes"}
-    assert reranker("mmr", 0.4, model, text, [[0]]).told() == {**told, "by": "attributes"}
-    assert reranker("mmr", 0.4, model, None, [[0]]).told() == {**told, "by": "item vectors"}
-    assert reranker("calibrated", 0.4, model, FILMS, [[0]]).told()["by"] == "genre"
+    report = reranker("mmr", 0.4, model, FILMS, [[0]]).report
+    assert report.to_json() == {"method": "mmr", "strength": 0.4, "by": "attributes"}
+    for features, by in ((text, "attributes"), (None, "item vectors")):
+        assert reranker("mmr", 0.4, model, features, [[0]]).report == replace(report, by=by)
+    assert reranker("calibrated", 0.4, model, FILMS, [[0]]).report.by == "genre"
 
 
 def test_nothing_to_go_by_is_one_sentence():

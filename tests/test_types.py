@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from core.errors import BadInput
-from core.types import PAD, Interactions, Queries, Vocab
+from core.types import PAD, EpochReport, Interactions, Queries, Vocab
 
 N_ITEMS = 5
 ids = st.lists(st.integers(-(2**63), 2**63 - 1), unique=True) | st.lists(st.text(), unique=True)
@@ -167,3 +167,30 @@ def test_an_empty_log_is_a_log():
     empty = Interactions(none, none, none.astype(np.float32), n_users=0, n_items=0)
     assert len(empty) == 0
     assert len(empty.queries()) == 0
+
+
+def test_a_report_of_an_epoch_has_the_figures_that_there_are():
+    loss = EpochReport(2, 4, loss=0.5)
+    assert loss.share == 0.5
+    assert loss.to_json() == {"epoch": 2, "epochs": 4, "loss": 0.5}
+    begun = replace(EpochReport(0, 1), component="als", done=0.25)
+    assert begun.share == 0.25
+    assert list(begun.to_json()) == ["epoch", "epochs", "component", "done"]
+
+
+def test_a_report_of_training_by_gradients_says_what_it_lacks():
+    line = EpochReport(1, 9, loss=3.0, best_epoch=1, rows_per_second=9.5, seconds_left=8.0)
+    assert line.to_json() == {
+        "epoch": 1,
+        "epochs": 9,
+        "loss": 3.0,
+        "validation": None,
+        "best_epoch": 1,
+        "rows_per_second": 9.5,
+        "gpu": None,
+        "memory": None,
+        "memory_of": None,
+        "seconds_left": 8.0,
+    }
+    within = replace(line, refit=True, done=0.8, component="unified")
+    assert list(within.to_json())[-3:] == ["refit", "done", "component"]

@@ -10,6 +10,7 @@ import torch
 from scipy import sparse
 
 from core.errors import BadInput
+from core.findings import FusionFindings
 from core.models.common.linear_history import HistoryLinear
 from core.models.content import Content
 from core.types import (
@@ -18,6 +19,7 @@ from core.types import (
     Floats,
     Queries,
     Recommender,
+    ReportsFindings,
     Summed,
 )
 
@@ -66,8 +68,9 @@ def _parts(model: Recommender) -> dict[str, Recommender]:
     parts: dict[str, Recommender] = getattr(model, "components", {})
     if not isinstance(model, Additive) or not parts:
         return parts
-    weights = model.findings()["components"] if hasattr(model, "findings") else []
-    total = {one["name"]: -sum(one["weights"]) for one in weights}
+    findings = model.findings() if isinstance(model, ReportsFindings) else None
+    found = findings.components if isinstance(findings, FusionFindings) else ()
+    total = {component.name: -sum(component.weights) for component in found}
     return {name: parts[name] for name in sorted(parts, key=lambda name: total.get(name, 0.0))}
 
 

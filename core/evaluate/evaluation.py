@@ -12,10 +12,18 @@ from core.errors import BadInput
 from core.evaluate.intervals import GROUPS, bootstrap, jackknife
 from core.evaluate.lists import CATALOGUE, LISTS, Lists
 from core.evaluate.metrics import AT_K, UNREACHABLE, WHOLE, Values
-from core.evaluate.ranking import OnProgress, Ranking, rank
+from core.evaluate.ranking import Ranking, rank
 from core.evaluate.ratings import RATINGS, rating_errors, rating_summary
 from core.recommend.top_k import Reorder
-from core.types import Features, Holdout, Interactions, RatingPredictor, Recommender, Split
+from core.types import (
+    Features,
+    Holdout,
+    Interactions,
+    Progress,
+    RatingPredictor,
+    Recommender,
+    Split,
+)
 
 METRICS = {**AT_K, **WHOLE, **LISTS, **CATALOGUE, **RATINGS}
 
@@ -47,7 +55,7 @@ def evaluate(
     reorder: Reorder | None = None,
     item_features: Features | None = None,
     seed: int = 0,
-    on_progress: OnProgress | None = None,
+    on_progress: Progress | None = None,
 ) -> Evaluation:
     """Every metric that the data allow, over all items, in float32, a tie against the target.
 
@@ -60,7 +68,7 @@ def evaluate(
         reorder: How the lists are re-ranked (core.recommend.rerank); not at all if not given.
         item_features: For diversity and calibration.
         seed: Of the intervals' random draws.
-        on_progress: Told the share of queries that are ranked, 0 … 1.
+        on_progress: Told "evaluate" and the share of queries that are ranked, 0 … 1.
 
     Raises:
         BadInput: no test part, no target, or a k below 1.

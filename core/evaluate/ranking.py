@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +11,9 @@ from torch import Tensor
 from core.errors import BadInput
 from core.evaluate.metrics import UNREACHABLE, Places
 from core.recommend.top_k import CANDIDATES, HIDDEN, Reorder, hide_seen_items, score_blocks, top_k
-from core.types import PAD, Array, Holdout, Ints, Recommender
+from core.types import PAD, Array, Holdout, Ints, Progress, Recommender
 
 COUNTED = 64  # a query with more targets than this is sorted once instead of counted for each
-OnProgress = Callable[[float], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +35,7 @@ def rank(
     n_items: int,
     hide_seen: bool,
     reorder: Reorder | None = None,
-    on_progress: OnProgress | None = None,
+    on_progress: Progress | None = None,
 ) -> Ranking:
     """Where each target stands among all items, and the first k items of each query.
 
@@ -72,7 +70,7 @@ def rank(
         cut = ((allowed >= last).sum(dim=1) > k) & (last[:, 0] > HIDDEN)
         tied[part] = cut.cpu().numpy()
         if on_progress is not None:
-            on_progress(part.stop / len(asked))
+            on_progress("evaluate", part.stop / len(asked))
     order = np.lexsort((reach, position))
     offsets = np.searchsorted(position, np.arange(len(asked) + 1))
     places = Places(_spread_ties(position[order], reach[order]), offsets, candidates)

@@ -19,6 +19,7 @@ from core.data.durable import read_json, utc_now, write_json_atomically
 from core.data.processes import is_alive, started_at
 from core.data.store import Workspace
 from core.errors import NotFound
+from core.types import EpochReport
 
 RUN, SEARCH = "run", "search"
 
@@ -163,12 +164,15 @@ class Report:
         if fresh or time.monotonic() - self._written > _SELDOM_S:
             self._write()
 
-    def epoch(self, figures: Mapping[str, Any]) -> None:
-        """One line for epochs.jsonl; `done` in it, or `epoch` and `epochs`, give the progress."""
+    def epoch(self, report: EpochReport) -> None:
+        """How a fit is doing: a line for epochs.jsonl, and the progress."""
+        self.line(report.to_json())
+        self.stage("fit", report.share)
+
+    def line(self, figures: Mapping[str, Any]) -> None:
+        """One line for epochs.jsonl."""
         with (self.folder / "epochs.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(dict(figures)) + "\n")
-        if figures.get("epochs"):
-            self.stage("fit", figures.get("done", figures["epoch"] / figures["epochs"]))
 
     def ended(self, state: str, message: str = "") -> None:
         """The last word."""

@@ -18,7 +18,7 @@ from core.models.common.memory import free_memory
 from core.models.common.settings import Settings, history_decay_setting, setting
 from core.models.common.strengths import strengths, tie_breaker
 from core.models.common.tensors import tensor
-from core.types import Array, OnEpoch, Queries, TrainData
+from core.types import Array, EpochReport, OnEpoch, Queries, TrainData
 
 STEPS = 1  # of conjugate gradients each time: more gain nothing, the other side moves on anyway
 FOLD_STEPS = 20  # from zero, for a history that may be new: as good as a direct solution
@@ -82,7 +82,7 @@ class ALS:
     ) -> Self:
         """Solve for people and items in turn; O(sweeps · (events + (U + I) · dim) · dim) time.
 
-        After each sweep, on_epoch gets epoch, epochs and loss: exact, and it never rises.
+        After each sweep, on_epoch gets the loss: exact, and it never rises.
 
         Raises:
             TooLarge: vectors and events do not fit into the device's free memory.
@@ -103,7 +103,7 @@ class ALS:
             p, q = _to_principal_axes(p, q, users, config.unobserved)
             q, rest, _ = _Ridges.on(p, users, config).solve(items, q, STEPS)
             if on_epoch is not None:
-                on_epoch({"epoch": epoch, "epochs": config.sweeps, "loss": taken + rest + pull})
+                on_epoch(EpochReport(epoch, config.sweeps, loss=taken + rest + pull))
         q, _ = _to_principal_axes(q, p, items, config.unobserved)
         self._base = tensor(tie_breaker(log, 1.0), device)
         self._decay = config.history_decay if log.times is not None else 1.0

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.errors import BadInput
+from core.findings import LabelFindings, UnifiedFindings
 from core.models.common.rating_baselines import Ratings, required
 from core.models.common.settings import setting
 from core.models.common.tensors import tensor
@@ -128,7 +129,7 @@ class Unified(ItemTowerModel[Network]):
         super().__init__(config)
         self._ratings: Ratings | None = None
         self._labels: Ints | None = None  # of the people, (U,), PAD where unknown or kept apart
-        self._told: dict[str, Any] = {}
+        self._findings = UnifiedFindings()
 
     def fit(
         self,
@@ -144,10 +145,10 @@ class Unified(ItemTowerModel[Network]):
             TooLarge: one row does not fit into the GPU's memory.
             BadInput: the loss went astray, or the users have no such label.
         """
-        self._told = {}
+        self._findings = UnifiedFindings()
         super().fit(train, rng=rng, device=device, on_epoch=on_epoch)
         if self.config.label:
-            self._told["label"] = self._judged(train)
+            self._findings = UnifiedFindings(self._label_findings(train))
         return self
 
     def _network(self, train: TrainData, log: Interactions) -> Network:
@@ -331,25 +332,25 @@ class Unified(ItemTowerModel[Network]):
         empty = tensor(queries.lengths == 0, told.device)
         return torch.where(empty[:, None], heads.label_shares, told)
 
-    def _judged(self, train: TrainData) -> dict[str, Any]:
+    def _label_findings(self, train: TrainData) -> LabelFindings:
         """How often the label is told rightly for people kept apart, and by the commonest kind."""
         log = train.train_and_validation or train.interactions
         codes, kinds = label_codes(train.user_features, self.config.label, log.n_users)
         assert self._labels is not None, "fitted with a label"
         apart = np.flatnonzero((codes >= 0) & (self._labels < 0))
-        told = self.labels(log.queries(apart)).argmax(dim=1).cpu().numpy()
+        predicted = self.labels(log.queries(apart)).argmax(dim=1).cpu().numpy()
         common = int(np.bincount(self._labels[self._labels >= 0], minlength=len(kinds)).argmax())
-        return {
-            "name": self.config.label,
-            "kinds": list(kinds),
-            "people": len(apart),
-            "right": float(np.mean(told == codes[apart])) if len(apart) else None,
-            "commonest": float(np.mean(codes[apart] == common)) if len(apart) else None,
-        }
+        return LabelFindings(
+            name=self.config.label,
+            kinds=tuple(kinds),
+            people=len(apart),
+            right=float(np.mean(predicted == codes[apart])) if len(apart) else None,
+            commonest=float(np.mean(codes[apart] == common)) if len(apart) else None,
+        )
 
-    def findings(self) -> dict[str, Any]:
+    def findings(self) -> UnifiedFindings:
         """How well a label is told, if there is one."""
-        return self._told
+        return self._findings
 
     def state(self) -> dict[str, Array]:
         """The network's, and the scale of the ratings where the log has values."""

@@ -60,7 +60,7 @@ def evaluate(
         hide_seen=hide_seen,
         reorder=reranker if rerank and rerank.strength else None,  # 0: ties as the model left them
         item_features=data.item_features,
-        on_progress=lambda done: say("evaluate", done),
+        on_progress=say,
     )
     say("slices", None)
     metrics = RunMetrics(
@@ -71,7 +71,7 @@ def evaluate(
         split=run.config.split,
         split_tie_rate=parts.tie_rate,
         hide_seen=hide_seen,
-        rerank=reranker.told() if reranker else None,
+        rerank=reranker.report.to_json() if reranker else None,
         users=evaluation.users,
         users_without_targets=evaluation.users_without_targets,
         taste_attribute=evaluation.taste_attribute,

@@ -110,7 +110,7 @@ def fit(
         },
         embeddings=embeddings,
         machine=_machine(config.device),
-        findings=model.findings() if isinstance(model, ReportsFindings) else {},
+        findings=model.findings().to_json() if isinstance(model, ReportsFindings) else {},
         epochs=epochs,
     )
 

@@ -52,6 +52,19 @@ class Rerank:
             )
 
 
+@dataclass(frozen=True)
+class RerankReport:
+    """How lists were re-ranked."""
+
+    method: str
+    strength: float
+    by: str  # what it goes by: "attributes", "item vectors", or the name of an attribute
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return asdict(self)
+
+
 class Reranker:
     """Re-ranks lists of one model over one catalogue."""
 
@@ -75,9 +88,10 @@ class Reranker:
         """
         return cls(how, METHODS[how.method].known(model, features, consumed))
 
-    def told(self) -> dict[str, Any]:
-        """Method, strength, and what it goes by: "attributes", "item vectors", or an attribute."""
-        return {**asdict(self.how), "by": self.by}
+    @property
+    def report(self) -> RerankReport:
+        """How lists are re-ranked, and what that goes by."""
+        return RerankReport(self.how.method, self.how.strength, self.by)
 
     def __call__(self, candidates: Tensor, queries: Queries, k: int) -> Tensor:
         """The new lists as positions (B, k) in these candidates (B, C), each at most once.

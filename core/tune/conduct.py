@@ -22,7 +22,7 @@ from core.runs import artifact
 from core.runs.config import model_class, model_config, run_id
 from core.tune.search import Search, finish, with_params
 from core.tune.trials import Trials
-from core.types import Holdout, OnEpoch, Progress, TrainData
+from core.types import EpochReport, Holdout, OnEpoch, Progress, TrainData
 
 
 def run_search(
@@ -41,7 +41,7 @@ def run_search(
     """
     trials, bench = Trials(search, report.folder), _Bench(workspace, search, on_stage)
     for line in _lines(trials, search):
-        report.epoch(line)
+        report.line(line)
     while (begun := _share(trials, search)) < 1:
         bench.read()
 
@@ -50,7 +50,7 @@ def run_search(
 
         on_progress(0.0)
         _try(trials, bench, on_progress)
-        report.epoch(_lines(trials, search)[-1])
+        report.line(_lines(trials, search)[-1])
     result = _found(trials, search)
     run = _keep_best(workspace, search, result["best"]["params"], report, on_stage)
     result |= {"run": run.id, "name": run.name}
@@ -115,11 +115,11 @@ def _try(trials: Trials, bench: _Bench, on_progress: Callable[[float], None]) ->
 def _judge(trial: optuna.Trial, on_progress: Callable[[float], None]) -> OnEpoch:
     """Stops a training that is behind the others."""
 
-    def tell(figures: Mapping[str, Any]) -> None:
-        on_progress(figures["epoch"] / figures["epochs"])
-        if figures.get("validation") is None:
+    def tell(report: EpochReport) -> None:
+        on_progress(report.epoch / report.epochs)
+        if report.validation is None:
             return
-        trial.report(figures["validation"], figures["epoch"])
+        trial.report(report.validation, report.epoch)
         if trial.should_prune():
             raise optuna.TrialPruned
 

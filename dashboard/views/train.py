@@ -19,7 +19,7 @@ from dashboard.components.jobs import live_jobs, state_label
 from dashboard.components.labels import day, metric_label, model_label, seconds_label
 from dashboard.components.page import empty, heading, link, section, table
 from dashboard.components.train.encoders_form import allowed, encoders_form
-from dashboard.components.train.findings import findings
+from dashboard.components.train.findings import show_findings
 from dashboard.components.train.model_form import model_form
 from dashboard.components.train.search import found, search_form
 from dashboard.state import t
@@ -39,7 +39,7 @@ def main(now: Context) -> None:
     live_jobs(now.workspace, cancel=True)
     _ended(now)
     if now.run:
-        findings(now.run)
+        show_findings(now.run)
     _start(now.dataset, now.runs)
     found(now.workspace, now.dataset, now.runs)
     _all_runs(now)

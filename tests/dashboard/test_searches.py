@@ -115,7 +115,7 @@ def test_a_search_is_seen_trial_by_trial_until_the_best_is_trained(
             assert plotted(seen()) == 0
             for trial, (validation, best) in enumerate([(0.1, 0.1), (None, 0.1), (0.3, 0.3)], 1):
                 line = {"trial": trial, "validation": validation, "best": best}
-                report.epoch({**told, **line})
+                report.line({**told, **line})
                 page = seen()
                 said = text(language, "search.trial", trial=trial, trials=20, best=best)
                 assert said in words(page)

@@ -19,6 +19,7 @@ from core.data.store import Workspace
 from core.recommend.rerank import METHODS
 from core.runs import artifact
 from core.runs.request import RunRequest
+from core.types import EpochReport
 from dashboard import state
 from dashboard.components import sample
 from dashboard.state import mark
@@ -279,7 +280,7 @@ def test_a_training_is_seen_epoch_by_epoch(open_page: Open, trained: Workspace) 
         for epoch in (1, 2, 3):
             figures = {"loss": 3.0 / epoch, "validation": 0.1 * epoch, "rows_per_second": 1234.5}
             gpu = {"gpu": "A GPU", "memory": epoch * 2**30, "memory_of": 80 * 2**30}
-            report.epoch({"epoch": epoch, "epochs": 9, "seconds_left": 60.0, **figures, **gpu})
+            report.epoch(EpochReport(epoch, 9, seconds_left=60.0, **figures, **gpu))
             page = open_page(trained, "train", dataset="movielens")
             assert not page.error
             said = words(page)

@@ -109,7 +109,7 @@ def test_a_fusion_has_the_spaces_of_its_components(world, queries):
     parts = model.components
     heads = list(dict.fromkeys(name.partition(":")[0] for name in names))
     assert set(heads) == {name for name, part in parts.items() if components(part)}
-    weights = {one["name"]: sum(one["weights"]) for one in model.findings()["components"]}
+    weights = {found.name: sum(found.weights) for found in model.findings().components}
     assert weights[heads[0]] == max(weights[name] for name in heads)
     for name in names:
         head, _, space = name.partition(":")

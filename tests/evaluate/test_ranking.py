@@ -105,20 +105,20 @@ def test_blocks_do_not_change_the_places():
     rng = np.random.default_rng(1)
     scores = rng.normal(size=(2500, 4000)).astype(np.float32)
     targets = rng.integers(0, 4000, (2500, 1))
-    told = []
+    shares = []
     got = rank(
         Table(scores),
         holdout_of([[]] * 2500, targets.tolist()),
         5,
         n_items=4000,
         hide_seen=True,
-        on_progress=told.append,
+        on_progress=lambda stage, share: shares.append((stage, share)),
     )
     expected = (scores >= np.take_along_axis(scores, targets, 1)).sum(axis=1)
     np.testing.assert_array_equal(got.places.places, expected)
-    assert len(told) > 1
-    assert told == sorted(told)
-    assert told[-1] == 1
+    assert len(shares) > 1
+    assert shares == sorted(shares)
+    assert shares[-1] == ("evaluate", 1)
 
 
 def test_without_targets_there_is_nothing_to_rank():

@@ -60,8 +60,8 @@ def solve(w, y, config):
 def test_solves_each_half_sweep_exactly_if_given_the_steps(world, monkeypatch):
     """With as many steps as dimensions, the losses are those of exact alternating solutions."""
     monkeypatch.setattr(als, "STEPS", 12)
-    told = []
-    model = fitted(world, on_epoch=told.append)
+    reports = []
+    model = fitted(world, on_epoch=reports.append)
     w = strengths(world.interactions)
     seed = int(np.random.default_rng(0).integers(2**63))
     start = torch.randn(8, CONFIG.dim, generator=torch.Generator().manual_seed(seed))
@@ -70,9 +70,9 @@ def test_solves_each_half_sweep_exactly_if_given_the_steps(world, monkeypatch):
     for epoch in range(CONFIG.sweeps):
         p = solve(w, q, CONFIG)
         q = solve(w.T, p, CONFIG)
-        assert told[epoch]["epoch"] == epoch + 1
-        assert told[epoch]["epochs"] == CONFIG.sweeps
-        assert told[epoch]["loss"] == pytest.approx(loss(w, p, q, CONFIG), rel=2e-6)
+        assert reports[epoch].epoch == epoch + 1
+        assert reports[epoch].epochs == CONFIG.sweeps
+        assert reports[epoch].loss == pytest.approx(loss(w, p, q, CONFIG), rel=2e-6)
     items = model.encode_items().numpy().astype(float)
     np.testing.assert_allclose(items @ items.T, q @ q.T, atol=1e-4)
 
@@ -94,10 +94,10 @@ def test_folds_in_with_the_exact_solution_of_the_history(world, queries):
 
 
 def test_the_loss_never_rises_and_ends_where_both_sides_are_solved(world):
-    told = []
+    reports = []
     config = replace(CONFIG, sweeps=400, history_decay=1.0)
-    model = fitted(world, config, on_epoch=told.append)
-    losses = [one["loss"] for one in told]
+    model = fitted(world, config, on_epoch=reports.append)
+    losses = [report.loss for report in reports]
     assert all(after <= before + 1e-5 for before, after in pairwise(losses))
     w = strengths(world.interactions)
     q = model.encode_items().numpy().astype(float)

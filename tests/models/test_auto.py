@@ -167,11 +167,11 @@ def test_each_model_is_judged_without_the_validation_events_and_kept_with_them(m
     users, times = np.repeat(np.arange(40), 6), np.arange(n)
     log = Interactions(users, items, np.ones(n, np.float32), 40, 12, times)
     parts = split_log(log, "leave-last-out", validation=True)
-    told: list[Any] = []
+    reports: list[Any] = []
     model = Auto(AutoConfig()).fit(
         TrainData(parts.train, None, None, parts.validation, parts.train_and_validation),
         rng=np.random.default_rng(0),
-        on_epoch=told.append,
+        on_epoch=reports.append,
     )
     names = [name for name, _, _ in seen]
     assert names == ["Popularity", "Popularity", "Unified", "Unified"]
@@ -179,11 +179,11 @@ def test_each_model_is_judged_without_the_validation_events_and_kept_with_them(m
     assert seen[2][2] == 30
     assert seen[3][2] < 30, "for good it learns for as many epochs as were best"
     assert list(model.components) == ["unified"], "the rest is of no use here, and dropped"
-    done = [one["done"] for one in told]
+    done = [report.done for report in reports]
     assert done == sorted(done)
     assert done[-1] == pytest.approx(1)
     found = model.findings()
-    assert [one["model"] for one in found["choices"]] == ["popularity", "unified", "ease"]
-    assert found["choices"][1]["took"] > 0
-    assert found["choices"][2]["took"] is None
-    assert found["validation"] >= found["components"][0]["validation"]
+    assert [choice.model for choice in found.choices] == ["popularity", "unified", "ease"]
+    assert found.choices[1].took > 0
+    assert found.choices[2].took is None
+    assert found.validation >= found.components[0].validation

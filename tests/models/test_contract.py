@@ -18,6 +18,7 @@ from core.models.ensemble import auto
 from core.models.neural import training_state as course
 from core.models.neural.gradient_model import GradientModel
 from core.types import (
+    EpochReport,
     FeatureBlock,
     Features,
     Holdout,
@@ -189,11 +190,11 @@ def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(name, stop_after, monk
         train = replace(train, components={"a": fitted("ease", train), "b": neural})
     settings = quick if name in TRAINED else {}
 
-    told = []
+    reports = []
 
-    def stop(figures: Any) -> None:
-        told.extend([figures] if "rows_per_second" in figures else [])
-        if len(told) == stop_after:
+    def stop(report: EpochReport) -> None:
+        reports.extend([] if report.rows_per_second is None else [report])
+        if len(reports) == stop_after:
             raise KeyboardInterrupt
 
     def fit(memory: Memory | None, on_epoch: Any = None) -> Any:

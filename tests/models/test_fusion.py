@@ -150,11 +150,11 @@ def test_noise_gets_no_weight_and_two_halves_of_the_truth_share_it():
     right = truth * (np.arange(n) % 2 == 0)[:, None] + rng.normal(size=(n, 50))
     train = asked(n, 50, [[int(i)] for i in targets])
     both = fused(train, {Table: left, Other: right}).findings()
-    shares = [one["weights"][0] for one in both["components"]]
+    shares = [component.weights[0] for component in both.components]
     assert 0.3 < shares[0] < 0.7
-    assert both["validation"] > 1.2 * max(one["validation"] for one in both["components"])
+    assert both.validation > 1.2 * max(component.validation for component in both.components)
     noise = fused(train, {Table: truth + rng.normal(size=(n, 50)), Other: rng.normal(size=(n, 50))})
-    assert noise.findings()["components"][1]["weights"][0] < 0.15
+    assert noise.findings().components[1].weights[0] < 0.15
 
 
 @settings(max_examples=25, deadline=None)
@@ -165,7 +165,7 @@ def test_it_is_never_worse_on_validation_than_its_best_component(seed, scale):
     targets += [[int(i)] for i in rng.integers(2, 30, 11)]
     scores = {Table: rng.normal(size=(12, 30)), Other: rng.pareto(1, size=(12, 30))}
     found = fused(asked(12, 30, targets, seen=2), scores, scale=scale).findings()
-    assert found["validation"] >= max(one["validation"] for one in found["components"])
+    assert found.validation >= max(component.validation for component in found.components)
 
 
 def test_weights_are_chosen_by_models_that_do_not_know_the_answers(world):
@@ -181,8 +181,8 @@ def test_weights_are_chosen_by_models_that_do_not_know_the_answers(world):
 
 
 def test_without_validation_all_weigh_alike(world):
-    assert fitted(world).findings()["components"][2]["weights"] == [0.3333] * 5
-    assert fitted(world).findings()["validation"] is None
+    assert fitted(world).findings().components[2].weights == (0.3333,) * 5
+    assert fitted(world).findings().validation is None
 
 
 def test_two_runs_at_least_and_no_fusion_of_fusions(world):
@@ -322,11 +322,11 @@ def test_the_second_stage_orders_what_the_first_one_finds(ranker, monkeypatch):
         for here, rest in zip(found, [[4, 3], [1, 0]], strict=True)
     ]
     told = model.findings()
-    assert told["candidates"] == 3
-    alone = [one["validation"] for one in told["components"]]
+    assert told.candidates == 3
+    alone = [component.validation for component in told.components]
     assert alone[0] == pytest.approx(ndcg_of([[2, 1, 4, 3], [4, 3, 2, 1]], [1, 2]))
     unseen = [[item for item in row if item] for row in order]
-    assert told["validation"] == pytest.approx(ndcg_of(unseen, [1, 2]))
+    assert told.validation == pytest.approx(ndcg_of(unseen, [1, 2]))
     with pytest.raises(BadInput, match="nothing is added up"):
         model.contributions(queries)
 

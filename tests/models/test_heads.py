@@ -107,11 +107,11 @@ def labelled(log: Interactions, unknown: int = 5) -> TrainData:
 def test_a_label_is_told_of_people_kept_apart():
     log = two_tastes()
     model = fitted(labelled(log.where(log.values == 5)), label="town", label_weight=1.0)
-    told = model.findings()["label"]
-    assert told["kinds"] == ["A", "B"]
-    assert told["people"] == 7  # a tenth of 75
-    assert told["right"] == 1.0
-    assert 0.1 < told["commonest"] < 0.9
+    told = model.findings().label
+    assert told.kinds == ("A", "B")
+    assert told.people == 7  # a tenth of 75
+    assert told.right == 1.0
+    assert 0.1 < told.commonest < 0.9
     queries = log.where(log.values == 5).queries()
     shares = model.labels(queries)
     right = shares.argmax(dim=1).numpy() == np.arange(N_USERS) % 2

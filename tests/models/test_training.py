@@ -10,16 +10,16 @@ import torch
 from torch import nn
 
 from core.errors import BadInput, TooLarge
+from core.models.common.validation import validation_score
 from core.models.neural import snapshots
 from core.models.neural import training_state as course
 from core.models.neural.train_loop import (
     TrainingSettings,
     seeded,
     train_loop,
-    validation_score,
 )
 from core.models.neural.training_state import Average, Batches
-from core.types import Holdout, Queries
+from core.types import EpochReport, Holdout, Queries
 
 QUICK = TrainingSettings(learning_rate=0.1, averaging=0.0, patience=3)
 
@@ -57,9 +57,9 @@ def test_it_goes_down_the_slope_and_says_so():
     )
     assert best == 60
     assert point.x.item() == pytest.approx(3, abs=0.05)
-    assert [f["epoch"] for f in told] == list(range(1, 61))
-    assert told[-1]["loss"] < told[0]["loss"]
-    assert told[-1]["seconds_left"] == 0
+    assert [report.epoch for report in told] == list(range(1, 61))
+    assert told[-1].loss < told[0].loss
+    assert told[-1].seconds_left == 0
 
 
 def test_it_stops_when_validation_gets_no_better_and_keeps_the_best():
@@ -219,9 +219,9 @@ def walked(memory: Memory | None, stop_after: int | None = None) -> tuple[Walk, 
     """A training from the same seeds; what it told, and its best epoch or None if stopped."""
     walk, told = Walk(), []
 
-    def tell(figures: Any) -> None:
-        told.append({k: v for k, v in figures.items() if k in ("epoch", "loss", "validation")})
-        if figures["epoch"] == stop_after:
+    def tell(report: EpochReport) -> None:
+        told.append((report.epoch, report.loss, report.validation))
+        if report.epoch == stop_after:
             raise KeyboardInterrupt
 
     config = TrainingSettings(learning_rate=0.1, averaging=0.5, patience=3)

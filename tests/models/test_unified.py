@@ -364,9 +364,9 @@ def test_the_refit_knows_the_validation_events(log):
     told: list[Any] = []
     model = Unified(UnifiedConfig(**SMALL))
     model.fit(data, rng=np.random.default_rng(0), on_epoch=told.append)
-    first = [f for f in told if f["validation"] is not None]
-    again = [f for f in told if f["validation"] is None]
-    assert len(again) == first[-1]["best_epoch"]
+    first = [report for report in told if report.validation is not None]
+    again = [report for report in told if report.validation is None]
+    assert len(again) == first[-1].best_epoch
     np.testing.assert_allclose(
         model.state()["popularity"], np.log1p(np.bincount(log.items, log.weights, minlength=8))
     )
@@ -442,8 +442,8 @@ def test_progress_goes_on_through_the_refit(world):
     config = UnifiedConfig(**SMALL)
     data = replace(world, interactions=train, validation=asked, train_and_validation=log)
     Unified(config).fit(data, rng=np.random.default_rng(0), on_epoch=told.append)
-    done = [one["done"] for one in told]
+    done = [report.done for report in told]
     assert done == sorted(done)
     assert done[-1] == 1
-    assert [one["refit"] for one in told] == sorted(one["refit"] for one in told)
-    assert told[-1]["refit"]
+    assert [report.refit for report in told] == sorted(report.refit for report in told)
+    assert told[-1].refit

@@ -28,7 +28,7 @@ def recommend(options: Any) -> Result:
         loaded, people, queries, k=options.k, hide_seen=hide_seen, reranker=reranker
     )
     result = {"run": run.id, "users": len(queries), "k": options.k, "hide_seen": hide_seen}
-    result["rerank"] = reranker.told() if reranker else None
+    result["rerank"] = reranker.report.to_json() if reranker else None
     if options.out:
         rows = export.write(options.out, blocks)
         text = f"{rows} recommendations for {len(queries)} users in {options.out}"

@@ -11,6 +11,7 @@ from core.cli.commands.evaluate import metrics_text
 from core.cli.terminal import Result, progress, table
 from core.data.features.embeddings import CHOICES
 from core.data.store import Workspace
+from core.findings import FusionFindings
 from core.runs import artifact
 from core.runs.request import RunRequest
 from core.types import Progress, RunConfig
@@ -98,7 +99,7 @@ def _trained(run: artifact.Run, evaluate: bool) -> Result:
         text += "".join(f"\n{_embedded(kind, about)}" for kind, about in made.items())
     if findings := run.meta.get("findings"):
         result["findings"] = findings
-        text += _found(findings)
+        text += _fusion_text(FusionFindings.from_json(findings))
     if evaluate and (metrics := run.metrics):
         result["metrics"] = metrics.to_json()["metrics"]
         text += "\n" + metrics_text(metrics)
@@ -113,25 +114,25 @@ def _embedded(kind: str, about: Mapping[str, Any]) -> str:
     return text
 
 
-def _found(findings: Mapping[str, Any]) -> str:
-    """What fit found out: a fusion's components, and why they were chosen."""
-    if "components" not in findings:
+def _fusion_text(findings: FusionFindings | None) -> str:
+    """A fusion's components, and why they were chosen."""
+    if findings is None:
         return ""
     text = ""
-    for choice in findings.get("choices", ()):
-        how = f"{choice['took']:.1f} s" if choice["taken"] else "not taken"
-        text += f"\n{choice['name']}: {how}, {choice['why']}"
-    segments = [f"from {edge} events" for edge in findings["segments"]]
+    for choice in findings.choices or ():
+        how = "not taken" if choice.took is None else f"{choice.took:.1f} s"
+        text += f"\n{choice.name}: {how}, {choice.why}"
+    segments = [f"from {edge} events" for edge in findings.segments]
     rows = [
         {
-            "component": part["name"],
-            "model": part["model"],
-            "ndcg@10 alone": part["validation"],
-            **dict(zip(segments, part["weights"], strict=True)),
+            "component": component.name,
+            "model": component.model,
+            "ndcg@10 alone": component.validation,
+            **dict(zip(segments, component.weights, strict=True)),
         }
-        for part in findings["components"]
+        for component in findings.components
     ]
-    fused = findings["validation"]
-    known = "" if fused is None else f" (ndcg@10 together, on validation: {fused:.4f})"
+    fused = findings.validation
+    together = "" if fused is None else f" (ndcg@10 together, on validation: {fused:.4f})"
     columns = ("component", "model", "ndcg@10 alone", *segments)
-    return f"{text}\nweights by length of the history{known}\n" + table(rows, columns)
+    return f"{text}\nweights by length of the history{together}\n" + table(rows, columns)

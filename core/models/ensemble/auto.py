@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from core.findings import ChoiceFindings, FusionFindings
 from core.models.common.memory import free_memory
 from core.models.common.settings import setting
 from core.models.ensemble.fusion import Fusion, asked, part_of, without_known
 from core.models.ensemble.score_fusion import ScoreFusionConfig
 from core.models.neural.gradient_model import GradientModel
 from core.models.popularity import CLOCK_TIMES, DAY_S
-from core.types import OnEpoch, Recommender, TrainData
+from core.types import OnEpoch, Params, Recommender, TrainData
 
 LONG = 50.0  # events in a typical history, from which on a log is treated like one of films
 ENOUGH_EVENTS = 10_000  # for a neural model to learn what counting does not
@@ -99,7 +100,7 @@ class Choice:
     """A model, whether it is taken, and why."""
 
     model: str
-    params: Mapping[str, Any]
+    params: Params
     taken: bool
     reason: str  # a key of WHY
     seconds: float  # to fit it twice, for the choice of weights and for good: the order of it
@@ -115,6 +116,11 @@ class Choice:
     def name(self) -> str:
         """What the component is called."""
         return f"{self.model} {self.apart}".strip()
+
+    def findings(self, took: float | None) -> ChoiceFindings:
+        """The same for who reads what was found out; took seconds, None if not taken."""
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        return ChoiceFindings(**own, name=self.name, why=self.why, took=took)
 
 
 def choose(facts: Facts, minutes: float) -> list[Choice]:
@@ -219,7 +225,7 @@ class Auto(Fusion):
 
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
-        self._choices: list[dict[str, Any]] = []
+        self._choices: tuple[ChoiceFindings, ...] = ()
 
     def fit(
         self,
@@ -245,10 +251,7 @@ class Auto(Fusion):
             told = part_of(on_epoch, name, middle, after)
             models.append(self._final(probe, name, train, rng, device, told))
             took[name], done = round(time.perf_counter() - began, 1), after
-        self._choices = [
-            asdict(one) | {"name": one.name, "why": one.why, "took": took.get(one.name)}
-            for one in choices
-        ]
+        self._choices = tuple(choice.findings(took.get(choice.name)) for choice in choices)
         self._fuse(tuple(taken), models, probes if asked(train) else None, train, rng, device)
         self._drop_weightless()
         return self
@@ -277,9 +280,9 @@ class Auto(Fusion):
         final = self._resumed(type(probe)(config), f"{name}.final")
         return final.fit(whole, rng=rng, device=device, on_epoch=on_epoch)
 
-    def findings(self) -> dict[str, Any]:
+    def findings(self) -> FusionFindings:
         """What was chosen and why, beside what a fusion finds."""
-        return super().findings() | {"choices": self._choices}
+        return replace(super().findings(), choices=self._choices)
 
 
 def _probe(choice: Choice) -> Recommender:

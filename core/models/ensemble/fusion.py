@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from core.errors import BadInput, NotFitted
+from core.findings import ComponentFindings, FusionFindings
 from core.models.common.settings import setting
 from core.models.common.tensors import tensor
 from core.models.common.validation import validation_score
@@ -21,6 +22,7 @@ from core.types import (
     Array,
     Checkpoint,
     Composed,
+    EpochReport,
     Features,
     Holdout,
     ItemPart,
@@ -231,24 +233,25 @@ class Fusion:
         """The fitted components by name."""
         return dict(zip(self._names, self._fitted().models, strict=True))
 
-    def findings(self) -> dict[str, Any]:
+    def findings(self) -> FusionFindings:
         """Each component's weight by segment of history length, and what it is worth alone."""
-        mix = self._fitted()
-        weights, alone = mix.weights.T.tolist(), [*self._figures[:-1].tolist()]
-        return {
-            "segments": [0, *EDGES],
-            "components": [
-                {
-                    "name": name,
-                    "model": _name_of(model),
-                    "weights": [round(weight, 4) for weight in weights[c]],
-                    "validation": alone[c] if alone else None,
-                }
-                for c, (name, model) in enumerate(zip(self._names, mix.models, strict=True))
-            ],
-            "validation": float(self._figures[-1]) if alone else None,
-            "candidates": self.config.candidates if self.config.method == "stages" else None,
-        }
+        fusion = self._fitted()
+        weights, alone = fusion.weights.T.tolist(), self._figures[:-1].tolist()
+        components = (
+            ComponentFindings(
+                name=name,
+                model=_name_of(model),
+                weights=tuple(round(weight, 4) for weight in weights[c]),
+                validation=alone[c] if alone else None,
+            )
+            for c, (name, model) in enumerate(zip(self._names, fusion.models, strict=True))
+        )
+        return FusionFindings(
+            segments=(0, *EDGES),
+            components=tuple(components),
+            validation=float(self._figures[-1]) if alone else None,
+            candidates=self.config.candidates if self.config.method == "stages" else None,
+        )
 
     def state(self) -> dict[str, Array]:
         """Weights (segments, C), scale (segments, C, 2), and each component's state as c.name."""
@@ -303,12 +306,12 @@ def without_known(train: TrainData) -> TrainData:
 def part_of(on_epoch: OnEpoch | None, name: str, begin: float, end: float) -> OnEpoch:
     """Tells of a component's epochs, from one share of the whole to another; once at its start."""
 
-    def tell(figures: Mapping[str, Any]) -> None:
+    def tell(report: EpochReport) -> None:
         if on_epoch is not None:
-            share = figures.get("done", figures["epoch"] / figures["epochs"])
-            on_epoch({**figures, "component": name, "done": begin + share * (end - begin)})
+            done = begin + report.share * (end - begin)
+            on_epoch(replace(report, component=name, done=done))
 
-    tell({"epoch": 0, "epochs": 1})
+    tell(EpochReport(0, 1))
     return tell
 
 

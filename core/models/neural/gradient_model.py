@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
@@ -21,6 +22,7 @@ from core.types import (
     Array,
     Checkpoint,
     Encoder,
+    EpochReport,
     Floats,
     Interactions,
     OnEpoch,
@@ -201,8 +203,8 @@ def _part_of(on_epoch: OnEpoch | None, begin: float, end: float) -> OnEpoch | No
     if on_epoch is None:
         return None
 
-    def tell(figures: Mapping[str, Any]) -> None:
-        share = figures["epoch"] / figures["epochs"]
-        on_epoch({**figures, "refit": begin > 0, "done": begin + share * (end - begin)})
+    def tell(report: EpochReport) -> None:
+        done = begin + report.share * (end - begin)
+        on_epoch(replace(report, refit=begin > 0, done=done))
 
     return tell

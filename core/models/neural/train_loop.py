@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ from core.models.common.settings import Settings, setting
 from core.models.neural.cuda_graph import CudaGraph
 from core.models.neural.snapshots import Snapshots
 from core.models.neural.training_state import Average, Batches, TrainingState
-from core.types import Checkpoint, OnEpoch
+from core.types import Checkpoint, EpochReport, OnEpoch
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def train_loop(
         config: TrainingSettings.
         epochs: Passes, at most.
         validate: A figure to be raised (validation_score); without it the last pass is the best.
-        on_epoch: Is told epoch, epochs, loss, validation, rows per second, bytes, seconds left.
+        on_epoch: Is told how it is doing after each pass.
         checkpoint: Where to go on from, and to leave how far it is; on a CPU an interrupted
             training so ends with the very weights of one that was not.
         snapshots: Is given what the items are after each epoch, and keeps some of it.
@@ -94,25 +94,25 @@ def train_loop(
         TooLarge: even a batch of one row does not fit into the device's memory.
         BadInput: the loss is no longer a finite number.
     """
-    device = next(module.parameters()).device
+    device, tell = next(module.parameters()).device, on_epoch or _silent
     optimiser = torch.optim.AdamW(_groups(module, config), fused=device.type == "cuda")
     warmup = min(200, max(1, epochs * len(batches) // batches.size // 25))
-    course = TrainingState(module, optimiser, Average(module, config.averaging), batches, snapshots)
+    state = TrainingState(module, optimiser, Average(module, config.averaging), batches, snapshots)
     if checkpoint:
-        course.resume(checkpoint)
-        for figures in course.told:
-            (on_epoch or _silent)(figures)
-    began = time.perf_counter() - course.seconds
-    while course.epoch < epochs and course.epoch - course.best_epoch < config.patience:
-        epoch, start = course.epoch + 1, time.perf_counter()
+        state.resume(checkpoint)
+        for report in state.reports:
+            tell(report)
+    began = time.perf_counter() - state.seconds
+    while state.epoch < epochs and state.epoch - state.best_epoch < config.patience:
+        epoch, start = state.epoch + 1, time.perf_counter()
         module.train()
         total = torch.zeros((), device=device)
         for rows in batches:
-            share = min(1.0, (course.average.steps + 1) / warmup)
+            share = min(1.0, (state.average.steps + 1) / warmup)
             for group in optimiser.param_groups:
                 group["lr"] = config.learning_rate * share
             total += _step(loss, rows, optimiser, batches) * len(rows)
-            course.average.add()
+            state.average.add()
         mean = float(total) / max(1, len(batches))
         if not np.isfinite(mean):
             raise BadInput(
@@ -121,40 +121,41 @@ def train_loop(
             )
         speed = len(batches) / (time.perf_counter() - start)
         module.eval()
-        figure = course.record_validation(epoch, epochs, validate)
-        course.seconds = time.perf_counter() - began
-        course.told.append(
-            {
-                "epoch": epoch,
-                "epochs": epochs,
-                "loss": mean,
-                "validation": figure,
-                "best_epoch": course.best_epoch,
-                "rows_per_second": speed,
-                **_gpu(device),
-                "seconds_left": course.seconds / epoch * (epochs - epoch),
-            }
+        figure = state.record_validation(epoch, epochs, validate)
+        state.seconds = time.perf_counter() - began
+        gpu, memory, memory_of = _gpu(device)
+        report = EpochReport(
+            epoch,
+            epochs,
+            loss=mean,
+            validation=figure,
+            best_epoch=state.best_epoch,
+            rows_per_second=speed,
+            gpu=gpu,
+            memory=memory,
+            memory_of=memory_of,
+            seconds_left=state.seconds / epoch * (epochs - epoch),
         )
-        (on_epoch or _silent)(course.told[-1])
+        state.reports.append(report)
+        tell(report)
         if checkpoint:
-            course.write_checkpoint(checkpoint)
+            state.write_checkpoint(checkpoint)
     if validate:
-        module.load_state_dict(course.kept)
+        module.load_state_dict(state.kept)
     else:
-        course.average.keep()
-    return course.best_epoch
+        state.average.keep()
+    return state.best_epoch
 
 
-def _gpu(device: torch.device) -> dict[str, Any]:
-    """What is told of the GPU: its name, the bytes taken at most so far, the bytes it has."""
+def _gpu(device: torch.device) -> tuple[str | None, int | None, int | None]:
+    """The GPU's name, the bytes taken at most so far, the bytes it has; None on a CPU."""
     if device.type != "cuda":
-        return {"gpu": None, "memory": None, "memory_of": None}
-    about = torch.cuda.get_device_properties(device)
-    taken = torch.cuda.max_memory_allocated(device)
-    return {"gpu": about.name, "memory": taken, "memory_of": about.total_memory}
+        return None, None, None
+    properties = torch.cuda.get_device_properties(device)
+    return properties.name, torch.cuda.max_memory_allocated(device), properties.total_memory
 
 
-def _silent(figures: Mapping[str, Any]) -> None:
+def _silent(report: EpochReport) -> None:
     """Nobody listens."""
 
 

@@ -6,17 +6,18 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import asdict
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from core.models.neural.snapshots import Snapshots, is_snapshot
-from core.types import Checkpoint
+from core.types import Checkpoint, EpochReport
 
 SELDOM_S = 10.0  # at least, between two checkpoints
 SHARE = 0.05  # of the time, at most, goes into them
+NUMBERS = ("epoch", "best", "best_epoch", "seconds")  # of a TrainingState, as they stand
 
 
 class Batches:
@@ -103,7 +104,7 @@ class TrainingState:
         self.average = average
         self.epoch, self.best, self.best_epoch, self.seconds = 0, -np.inf, 0, 0.0
         self.kept: dict[str, Tensor] = {}  # the best epoch's averaged weights
-        self.told: list[dict[str, Any]] = []
+        self.reports: list[EpochReport] = []
         self._module, self._optimiser, self._batches = module, optimiser, batches
         self._snapshots = snapshots
         self._written, self._cost = time.perf_counter(), 0.0
@@ -133,8 +134,12 @@ class TrainingState:
         start = time.perf_counter()
         if start - self._written < max(SELDOM_S, self._cost / SHARE):
             return
-        numbers = {n: getattr(self, n) for n in ("epoch", "best", "best_epoch", "seconds", "told")}
-        numbers |= {"steps": self.average.steps, "batch": self._batches.size}
+        numbers = {name: getattr(self, name) for name in NUMBERS}
+        numbers |= {
+            "steps": self.average.steps,
+            "batch": self._batches.size,
+            "reports": [asdict(report) for report in self.reports],
+        }
         tensors = {
             **{f"module.{name}": value for name, value in self._module.state_dict().items()},
             **{f"average.{place}": mean for place, mean in enumerate(self.average.means)},
@@ -158,9 +163,10 @@ class TrainingState:
         if arrays is None:
             return
         numbers = json.loads(bytes(arrays["numbers"]))
-        self.average.steps, self._batches.size = numbers.pop("steps"), numbers.pop("batch")
-        for name, value in numbers.items():
-            setattr(self, name, value)
+        self.average.steps, self._batches.size = numbers["steps"], numbers["batch"]
+        self.reports = [EpochReport(**report) for report in numbers["reports"]]
+        for name in NUMBERS:
+            setattr(self, name, numbers[name])
 
         def part(start: str) -> dict[str, Tensor]:
             return {

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.explain import Explanation
+from core.findings import FusionFindings
 from core.types import Additive
 from dashboard import cache
 from dashboard.charts import explain as charts
@@ -64,8 +65,8 @@ def component_labels(case: Case) -> list[str]:
     """What the components are called: by their model, and by their run where two are alike."""
     model = cache.loaded(case.workspace, case.run).model
     names = model.adding if isinstance(model, Additive) else ()
-    told = (case.run.meta.get("findings") or {}).get("components") or []
-    models = {one["name"]: one["model"] for one in told}
+    findings = FusionFindings.from_json(case.run.meta.get("findings"))
+    models = {c.name: c.model for c in findings.components} if findings else {}
     runs = {name: model_label(of) for name, of in models.items() if not name.startswith(of)}
     labels = [runs.get(name, component_label(name)) for name in names]
     pairs = zip(labels, names, strict=True)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
+from core.findings import ChoiceFindings, FusionFindings
 from core.runs.artifact import Run
 from dashboard.components.labels import component_label, metric_label, model_label, seconds_label
 from dashboard.components.page import section, table
 from dashboard.state import t
 
 
-def findings(run: Run) -> None:
+def show_findings(run: Run) -> None:
     """How many items have a text or an image; the components of a fusion, and what was chosen."""
     for kind, about in (run.meta.get("embeddings") or {}).items():
         said = t(f"findings.{kind}", n=about["items"], of=about["of"])
@@ -22,54 +20,53 @@ def findings(run: Run) -> None:
             example = about["example"].replace("`", "'")  # somebody's text, shown as it is
             said += " " + t("findings.unreadable", n=about["unreadable"], example=example)
         st.caption(said)
-    found = run.meta.get("findings") or {}
-    if components := found.get("components"):
-        section("findings.components")
-        if found.get("validation") is not None:
-            key = "findings.staged" if found.get("candidates") else "findings.together"
-            st.caption(t(key, value=f"{found['validation']:.4f}"))
-        _components(components, found["segments"], found.get("candidates"))
-    if choices := found.get("choices"):
+    findings = FusionFindings.from_json(run.meta.get("findings"))
+    if findings is None:
+        return
+    section("findings.components")
+    if findings.validation is not None:
+        key = "findings.staged" if findings.candidates else "findings.together"
+        st.caption(t(key, value=f"{findings.validation:.4f}"))
+    _components(findings)
+    if findings.choices:
         section("findings.choices")
         rows = [
             {
-                "model": component_label(choice.get("name", choice["model"])),
-                "taken": seconds_label(choice["took"]) if choice["taken"] else t("findings.left"),
+                "model": component_label(choice.name),
+                "taken": t("findings.left") if choice.took is None else seconds_label(choice.took),
                 "why": _why(choice),
             }
-            for choice in choices
+            for choice in findings.choices
         ]
         table(pd.DataFrame(rows), alt=t("findings.choices.alt", n=len(rows)), key="choices")
 
 
-def _why(choice: Mapping[str, Any]) -> str:
+def _why(choice: ChoiceFindings) -> str:
     """Why a model was taken or not; as the run says it, where it is of an older version."""
-    reason = choice.get("reason")
-    return t(f"why.{reason}", **choice["about"]) if reason else str(choice["why"])
+    return t(f"why.{choice.reason}", **choice.about) if choice.reason else choice.why
 
 
-def _components(
-    components: list[Mapping[str, Any]], segments: list[int], candidates: int | None
-) -> None:
+def _components(findings: FusionFindings) -> None:
     """A row per component: what it is worth alone, and its share by length of the history.
 
     Of two stages what each does, in place of shares.
     """
-    headers = [] if candidates else [t("findings.from", n=edge) for edge in segments]
+    components, candidates = findings.components, findings.candidates
+    headers = [] if candidates else [t("findings.from", n=edge) for edge in findings.segments]
     does = [t("findings.finds", n=candidates), t("findings.orders")] if candidates else []
-    runs = [not one["name"].startswith(one["model"]) for one in components]
+    runs = [not component.name.startswith(component.model) for component in components]
     rows = [
         {
-            "model": model_label(one["model"]) if runs[place] else component_label(one["name"]),
-            "run": one["name"][:6] if runs[place] else "–",
-            metric_label("ndcg@10"): one["validation"],
+            "model": model_label(component.model) if is_run else component_label(component.name),
+            "run": component.name[:6] if is_run else "–",
+            metric_label("ndcg@10"): component.validation,
             **(
-                {t("findings.does"): does[place]}
+                {t("findings.does"): does[stage]}
                 if does
-                else {h: 100 * w for h, w in zip(headers, one["weights"], strict=True)}
+                else {h: 100 * w for h, w in zip(headers, component.weights, strict=True)}
             ),
         }
-        for place, one in enumerate(components)
+        for stage, (component, is_run) in enumerate(zip(components, runs, strict=True))
     ]
     percent = {
         head: st.column_config.ProgressColumn(head, format="%.0f %%", min_value=0, max_value=100)

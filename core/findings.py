@@ -1,0 +1,119 @@
+"""What a fit found out beside the scores; run.json keeps it, pages and commands read it there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from core.types import Params
+
+
+@dataclass(frozen=True)
+class ComponentFindings:
+    """What a component of a fusion is worth."""
+
+    name: str  # of the component: a run's id, or as auto calls it
+    model: str
+    weights: tuple[float, ...]  # by segment of history length
+    validation: float | None  # its NDCG@10 on validation, alone; None without validation
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return asdict(self) | {"weights": list(self.weights)}
+
+
+@dataclass(frozen=True)
+class ChoiceFindings:
+    """A model that auto thought of, whether it was taken, and why."""
+
+    model: str
+    params: Params
+    taken: bool
+    reason: str  # a key of core.models.ensemble.auto.WHY; "" in runs of old
+    seconds: float  # that fitting it twice was thought to take
+    apart: str  # what tells it from another of the same model
+    about: Mapping[str, float]  # the numbers in its reason
+    name: str  # of the component
+    why: str  # its reason in words
+    took: float | None  # seconds; None if it was not taken
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, choice: Mapping[str, Any]) -> Self:
+        """As run.json has it; what an older version did not write is empty."""
+        absent = {"reason": "", "apart": "", "about": {}, "name": choice["model"]}
+        given = absent | dict(choice)
+        return cls(**{f.name: given[f.name] for f in fields(cls)})
+
+
+@dataclass(frozen=True)
+class FusionFindings:
+    """How much each component of a fusion counts, and what the fusion is worth."""
+
+    segments: tuple[int, ...]  # the history lengths at which they begin
+    components: tuple[ComponentFindings, ...]
+    validation: float | None  # NDCG@10 of the sum, on validation; None without validation
+    candidates: int | None  # that the first of two stages finds; None where scores are added up
+    choices: tuple[ChoiceFindings, ...] | None = None  # of auto; None of another fusion
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON."""
+        found = {
+            "segments": list(self.segments),
+            "components": [component.to_json() for component in self.components],
+            "validation": self.validation,
+            "candidates": self.candidates,
+        }
+        if self.choices is not None:
+            found["choices"] = [choice.to_json() for choice in self.choices]
+        return found
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any] | None) -> Self | None:
+        """As run.json has it; None where it was no fusion."""
+        if not found or "components" not in found:
+            return None
+        components = (
+            ComponentFindings(c["name"], c["model"], tuple(c["weights"]), c["validation"])
+            for c in found["components"]
+        )
+        choices = None
+        if "choices" in found:
+            choices = tuple(ChoiceFindings.from_json(choice) for choice in found["choices"])
+        return cls(
+            segments=tuple(found["segments"]),
+            components=tuple(components),
+            validation=found["validation"],
+            candidates=found.get("candidates"),
+            choices=choices,
+        )
+
+
+@dataclass(frozen=True)
+class LabelFindings:
+    """How often a label is told rightly for people who were kept apart."""
+
+    name: str
+    kinds: tuple[str, ...]
+    people: int  # kept apart
+    right: float | None  # share of them; None without any
+    commonest: float | None  # the same, were the commonest kind told of all
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return asdict(self) | {"kinds": list(self.kinds)}
+
+
+@dataclass(frozen=True)
+class UnifiedFindings:
+    """What the unified model told beside the next item."""
+
+    label: LabelFindings | None = field(default=None)
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON; empty without a label."""
+        return {} if self.label is None else {"label": self.label.to_json()}
