@@ -15,8 +15,9 @@ from core.runs import artifact
 from core.runs.config import model_config
 from core.runs.request import RunRequest
 from core.tune.conduct import _judge, run_search
-from core.tune.space import INSTEAD, SPACES, Range, domain
+from core.tune.space import INSTEAD, SPACES, Range, default_space, domain
 from core.tune.trials import JOURNAL, Trials
+from core.types import EpochReport
 
 
 def searched(workspace, search):
@@ -38,7 +39,12 @@ BOUNDS = ("space", "trials", "minutes", "evaluate")  # of a search; the rest is 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_each_model_is_searched_or_says_what_to_do_instead(model):
-    assert (model in SPACES) != (model in INSTEAD)
+    assert not (model in SPACES and model in INSTEAD)
+    if model in SPACES:
+        assert default_space(model)
+    else:
+        with pytest.raises(BadInput, match=model):
+            default_space(model)
 
 
 @pytest.mark.parametrize("model", SPACES)
@@ -89,13 +95,13 @@ def test_a_trial_behind_the_others_is_pruned(shop, tmp_path):
         trial, _params = trials.propose()
         tell = _judge(trial, lambda _: None)
         for epoch in range(1, 6):
-            tell({"epoch": epoch, "epochs": 5, "validation": 0.5})
+            tell(EpochReport(epoch, 5, validation=0.5))
         trials.finish(trial, 0.5)
     trial, _params = trials.propose()
     tell = _judge(trial, lambda _: None)
-    tell({"epoch": 1, "epochs": 5, "validation": 0.1})  # too early to say
+    tell(EpochReport(1, 5, validation=0.1))  # too early to say
     with pytest.raises(optuna.TrialPruned):
-        tell({"epoch": 4, "epochs": 5, "validation": 0.2})
+        tell(EpochReport(4, 5, validation=0.2))
     trials.give_up(trial)
     last = trials.history()[-1]
     assert (last["state"], last["validation"], last["epoch"]) == ("pruned", 0.2, 4)

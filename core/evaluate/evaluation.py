@@ -10,10 +10,11 @@ import numpy as np
 
 from core.errors import BadInput
 from core.evaluate.intervals import GROUPS, bootstrap, jackknife
-from core.evaluate.lists import CATALOGUE, LISTS, Lists
-from core.evaluate.metrics import AT_K, UNREACHABLE, WHOLE, Values
+from core.evaluate.lists import Lists
+from core.evaluate.metrics import UNREACHABLE, Values
 from core.evaluate.ranking import Ranking, rank
-from core.evaluate.ratings import RATINGS, rating_errors, rating_summary
+from core.evaluate.ratings import rating_errors, rating_summary
+from core.evaluate.registry import OfCatalogue, OfLists, OfRanking, OfRatings, OfTopK, metrics_of
 from core.recommend.top_k import Reorder
 from core.types import (
     Features,
@@ -24,8 +25,6 @@ from core.types import (
     Recommender,
     Split,
 )
-
-METRICS = {**AT_K, **WHOLE, **LISTS, **CATALOGUE, **RATINGS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +91,8 @@ def evaluate(
     rng = np.random.default_rng(seed)
     summary = summarise(per_user, rng) | _catalogue(lists, cuts)
     if isinstance(model, RatingPredictor):
-        summary |= rating_summary(*rating_errors(model, held), rng)
+        of_ratings = {name: metric.measure for name, metric in metrics_of(OfRatings).items()}
+        summary |= rating_summary(of_ratings, *rating_errors(model, held), rng)
     return Evaluation(
         summary=summary,
         per_user=per_user,
@@ -120,10 +120,11 @@ def _test_part(holdout: Holdout | Split) -> Holdout:
 
 
 def _per_user(ranking: Ranking, lists: Lists, ks: tuple[int, ...]) -> dict[str, Values]:
-    values = {f"{name}@{k}": m(ranking.places, k) for name, m in AT_K.items() for k in ks}
-    values |= {name: metric(ranking.places) for name, metric in WHOLE.items()}
-    for name, metric in LISTS.items():
-        measured = {f"{name}@{k}": metric(lists, k) for k in ks}
+    places = ranking.places
+    values = {f"{n}@{k}": m.measure(places, k) for n, m in metrics_of(OfTopK).items() for k in ks}
+    values |= {name: metric.measure(places) for name, metric in metrics_of(OfRanking).items()}
+    for name, metric in metrics_of(OfLists).items():
+        measured = {f"{name}@{k}": metric.measure(lists, k) for k in ks}
         values |= {key: v for key, v in measured.items() if v is not None}
     return values
 
@@ -144,10 +145,10 @@ def _catalogue(lists: Lists, ks: tuple[int, ...]) -> dict[str, dict[str, float]]
     parts = [slice(j, None, n_groups) for j in range(n_groups)]  # neighbours in different groups
     for k in ks:
         groups = np.stack([lists.exposure(k, part) for part in parts])
-        for name, metric in CATALOGUE.items():
-            low, high = jackknife(metric, groups)
+        for name, metric in metrics_of(OfCatalogue).items():
+            low, high = jackknife(metric.measure, groups)
             summary[f"{name}@{k}"] = {
-                "mean": metric(groups.sum(axis=0)),
+                "mean": metric.measure(groups.sum(axis=0)),
                 "low": max(0.0, low),
                 "high": min(1.0, high),
             }

@@ -6,7 +6,7 @@ tell (no attributes, no histories).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -191,12 +191,3 @@ def gini(exposure: Ints) -> float:
     c, n = np.sort(exposure), len(exposure)
     total = n * c.sum()
     return float(((2 * np.arange(1, n + 1) - n - 1) * c).sum() / total) if total else 0.0
-
-
-LISTS: dict[str, Callable[[Lists, int], Values | None]] = {
-    "novelty": novelty,
-    "diversity": diversity,
-    "popularity_bias": popularity_bias,
-    "calibration": calibration,
-}
-CATALOGUE: dict[str, Callable[[Ints], float]] = {"coverage": coverage, "gini": gini}

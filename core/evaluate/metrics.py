@@ -6,7 +6,6 @@ contain (it is in the history and seen items are hidden) is UNREACHABLE: a miss 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -160,15 +159,3 @@ def auc(targets: Places) -> Values:
     above = np.where(reached, targets.places - targets.order, 0)
     lost = np.repeat(1 / np.maximum(others, 1), targets.n_targets) * above
     return targets.total(np.where(reached, 1 - lost, 0.0)) / targets.n_targets
-
-
-AT_K: dict[str, Callable[[Places, int], Values]] = {
-    "precision": precision,
-    "recall": recall,
-    "hit_rate": hit_rate,
-    "f1": f1,
-    "map": average_precision,
-    "mrr": reciprocal_rank,
-    "ndcg": ndcg,
-}
-WHOLE: dict[str, Callable[[Places], Values]] = {"auc": auc}

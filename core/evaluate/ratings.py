@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -38,9 +38,6 @@ def mae(errors: Values, weights: Array | None = None) -> Values:
     return np.asarray(w @ np.abs(errors) / w.sum(axis=-1))
 
 
-RATINGS: dict[str, Callable[..., Values]] = {"rmse": rmse, "mae": mae}
-
-
 def rating_errors(model: RatingPredictor, holdout: Holdout) -> tuple[Values, Ints]:
     """Predicted − real value of every target that has one, (n,), and whose it is, (n,).
 
@@ -61,18 +58,21 @@ def rating_errors(model: RatingPredictor, holdout: Holdout) -> tuple[Values, Int
 
 
 def rating_summary(
-    errors: Values, owner: Ints, rng: np.random.Generator
+    metrics: Mapping[str, Callable[..., Values]],
+    errors: Values,
+    owner: Ints,
+    rng: np.random.Generator,
 ) -> dict[str, dict[str, float]]:
-    """Each of RATINGS with its interval (bootstrap over users); empty where nothing is rated."""
+    """Each metric of errors with its interval (bootstrap over users); empty if nothing is rated."""
     if not len(errors):
         return {}
     users, user = np.unique(owner, return_inverse=True)
-    drawn: dict[str, list[Values]] = {name: [] for name in RATINGS}
+    drawn: dict[str, list[Values]] = {name: [] for name in metrics}
     for weights in resample_weights(len(users), rng):
-        for name, metric in RATINGS.items():
+        for name, metric in metrics.items():
             drawn[name].append(metric(errors, weights[:, user]))
     summary = {}
-    for name, metric in RATINGS.items():
+    for name, metric in metrics.items():
         low, high = percentiles(np.concatenate(drawn[name]))
         summary[name] = {"mean": float(metric(errors)), "low": float(low), "high": float(high)}
     return summary

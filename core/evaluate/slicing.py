@@ -8,7 +8,8 @@ import numpy as np
 
 from core.errors import NotFound
 from core.evaluate.evaluation import Evaluation, summarise
-from core.evaluate.metrics import AT_K, WHOLE, Places, Values
+from core.evaluate.metrics import Places, Values
+from core.evaluate.registry import METRICS, OfRanking, OfTopK
 from core.models.common.attributes import attributes, categories
 from core.types import PAD, Array, FeatureBlock, Features, Holdout, Interactions, Slice
 
@@ -80,11 +81,12 @@ def _rows(by: str, part: str, values: dict[str, Values], rng: np.random.Generato
 def _accuracy(places: Places, names: Sequence[str]) -> dict[str, Values]:
     values = {}
     for name in names:
-        metric, _, k = name.partition("@")
-        if metric in AT_K:
-            values[name] = AT_K[metric](places, int(k))
-        elif metric in WHOLE:
-            values[name] = WHOLE[metric](places)
+        key, _, k = name.partition("@")
+        metric = METRICS[key]
+        if isinstance(metric, OfTopK):
+            values[name] = metric.measure(places, int(k))
+        elif isinstance(metric, OfRanking):
+            values[name] = metric.measure(places)
     return values
 
 

@@ -9,6 +9,7 @@ from scipy import sparse
 
 from core.errors import BadInput, CoreError, NotFound
 from core.evaluate import METRICS, compare, evaluate, slices
+from core.evaluate.registry import OfRanking, OfRatings, metrics_of
 from core.types import PAD, FeatureBlock, Features, Holdout, Interactions, Queries, Split
 
 N_USERS, N_ITEMS = 120, 60
@@ -61,7 +62,7 @@ def item_features():
 
 
 def names(ks):
-    without_k = {"auc", "rmse", "mae"}
+    without_k = {*metrics_of(OfRanking), *metrics_of(OfRatings)}
     return without_k | {f"{m}@{k}" for m in METRICS if m not in without_k for k in ks}
 
 

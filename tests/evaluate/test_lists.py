@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
+from core.evaluate import METRICS
 from core.evaluate.lists import (
-    CATALOGUE,
-    LISTS,
     Lists,
     calibration,
     coverage,
@@ -21,6 +20,7 @@ from core.evaluate.lists import (
     novelty,
     popularity_bias,
 )
+from core.evaluate.registry import OfCatalogue, OfLists, metrics_of
 from core.models.common.attributes import taste, traits
 from core.types import PAD, FeatureBlock, Features, Interactions
 
@@ -112,13 +112,13 @@ def test_calibration_is_the_divergence(world, k):
 )
 @given(worlds(), st.integers(1, 5))
 def test_bounds(name, most, world, k):
-    values = LISTS[name](world[0], k)
+    values = METRICS[name].measure(world[0], k)
     assert np.isfinite(values).all()
     assert (values >= 0).all()
     assert (values <= most + 1e-9).all()
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", metrics_of(OfLists))
 @given(worlds(), st.integers(1, 5), st.randoms(use_true_random=False))
 def test_other_names_for_the_items_change_nothing(name, world, k, random):
     lists, train, has = world
@@ -132,15 +132,17 @@ def test_other_names_for_the_items_change_nothing(name, world, k, random):
     renamed = Interactions(train.users, new[train.items], train.weights, train.n_users, N_ITEMS)
     items = np.where(lists.items == PAD, PAD, new[lists.items])
     again = Lists.of(items, renamed.queries(), renamed, features)
-    np.testing.assert_allclose(LISTS[name](again, k), LISTS[name](lists, k), atol=1e-12)
+    measure = METRICS[name].measure
+    np.testing.assert_allclose(measure(again, k), measure(lists, k), atol=1e-12)
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", metrics_of(OfCatalogue))
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=20), st.randoms(use_true_random=False))
 def test_catalogue_bounds_and_names(name, counts, random):
-    value = CATALOGUE[name](np.array(counts))
+    measure = METRICS[name].measure
+    value = measure(np.array(counts))
     assert 0 <= value <= 1
-    assert CATALOGUE[name](np.array(random.sample(counts, len(counts)))) == pytest.approx(value)
+    assert measure(np.array(random.sample(counts, len(counts)))) == pytest.approx(value)
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=20).filter(any))
@@ -166,7 +168,8 @@ def test_exposure_counts_lists_and_leaves_padding_out():
 
 def test_without_attributes_or_histories_there_is_no_figure():
     lists = Lists(np.array([[0]]), np.array([1]), n_users=1)
-    assert [name for name, metric in LISTS.items() if metric(lists, 1) is None] == [
+    of_lists = metrics_of(OfLists)
+    assert [name for name, metric in of_lists.items() if metric.measure(lists, 1) is None] == [
         "diversity",
         "popularity_bias",
         "calibration",

@@ -23,6 +23,7 @@ from core.types import (
     Features,
     Holdout,
     Interactions,
+    LinearInHistory,
     Queries,
     RatingPredictor,
     Recommender,
@@ -31,28 +32,11 @@ from core.types import (
     TrainData,
 )
 
-SEQUENTIAL = {
-    "transitions",
-    "unified",
-    "fusion",
-}  # without times the order of the rows is taken for theirs
+SEQUENTIAL = {"transitions", "unified", "fusion"}  # without times the order of the rows is theirs
 TRAINED = {name for name, kind in MODELS.items() if issubclass(kind, GradientModel)}  # by gradients
-IMPERSONAL = {"popularity", "recent_popularity"}
-RATERS = {"popularity", "item_knn", "user_knn", "mlp_rating", "unified"}
-NOT_LINEAR = {"user_knn", "als", "fusion", "auto", *TRAINED}
-ORDERED = {
-    "item_knn",
-    "user_knn",
-    "transitions",
-    "ease",
-    "als",
-    "gfcf",
-    "content",
-    *TRAINED,
-    "fusion",
-    "auto",
-}  # by default, later events count more
-
+IMPERSONAL = {"popularity", "recent_popularity"}  # whatever the history, the same for all
+RATERS = {name for name, kind in MODELS.items() if issubclass(kind, RatingPredictor)}
+LINEAR = [name for name, kind in MODELS.items() if issubclass(kind, LinearInHistory)]
 RESUMABLE = [name for name, kind in MODELS.items() if issubclass(kind, Resumable)]
 
 every_model = pytest.mark.parametrize("name", MODELS)
@@ -81,10 +65,15 @@ def history(*items: int) -> Queries:
 
 
 @every_model
-def test_is_a_recommender_and_some_predict_ratings(name):
+def test_is_a_recommender(name):
     model = MODELS[name](MODELS[name].Config())
     assert isinstance(model, Recommender)
-    assert isinstance(model, RatingPredictor) == (name in RATERS)
+    assert model.device == "cpu"
+
+
+def test_some_models_predict_ratings_and_some_are_linear_in_the_history():
+    assert {"popularity", "item_knn", "user_knn", "mlp_rating", "unified"} <= RATERS
+    assert {"popularity", "item_knn", "transitions", "ease", "gfcf", "content"} <= set(LINEAR)
 
 
 @every_model
@@ -318,7 +307,7 @@ def test_survives_the_smallest_logs(name, features, queries):
 def test_later_events_count_more_where_documented(name, world):
     model = fitted(name, world)
     there, back = model.score(history(0, 1, 5)), model.score(history(5, 1, 0))
-    assert torch.allclose(there, back) == (name not in ORDERED)
+    assert torch.allclose(there, back) == (name in IMPERSONAL)
 
 
 @every_model
@@ -330,7 +319,7 @@ def test_a_log_without_times_has_no_later_events(name, world):
     assert same == (name not in SEQUENTIAL)
 
 
-@pytest.mark.parametrize("name", sorted(MODELS.keys() - NOT_LINEAR))
+@pytest.mark.parametrize("name", LINEAR)
 @given(data=st.data())
 def test_scores_are_the_base_and_a_sum_over_events(name, data):
     """Doubling an event's weight adds what it gave, whatever else is in the history."""

@@ -59,7 +59,9 @@ def test_its_explanations_hold(opened, name, recscope):
 def test_its_datasets_runs_and_searches_are_there(opened, recscope):
     _, listed, _ = recscope("runs", "--json")
     runs = {run["name"]: run for run in listed["runs"]}
-    assert {run["model"] for run in runs.values()} == set(MODELS)
+    models = {run["model"] for run in runs.values()}
+    assert len(models) >= 18
+    assert models <= set(MODELS), "what a version could train, a later one opens"
     assert all(run["state"] == "done" and run["metrics"] for run in runs.values())
     _, datasets, _ = recscope("datasets", "--json")
     assert [one["name"] for one in datasets["datasets"]] == ["released"]
