@@ -62,33 +62,33 @@ class FusionFindings:
 
     def to_json(self) -> dict[str, Any]:
         """The same as JSON."""
-        found = {
+        result = {
             "segments": list(self.segments),
             "components": [component.to_json() for component in self.components],
             "validation": self.validation,
             "candidates": self.candidates,
         }
         if self.choices is not None:
-            found["choices"] = [choice.to_json() for choice in self.choices]
-        return found
+            result["choices"] = [choice.to_json() for choice in self.choices]
+        return result
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Any] | None) -> Self | None:
+    def from_json(cls, record: Mapping[str, Any] | None) -> Self | None:
         """As run.json has it; None where it was no fusion."""
-        if not found or "components" not in found:
+        if not record or "components" not in record:
             return None
         components = (
             ComponentFindings(c["name"], c["model"], tuple(c["weights"]), c["validation"])
-            for c in found["components"]
+            for c in record["components"]
         )
         choices = None
-        if "choices" in found:
-            choices = tuple(ChoiceFindings.from_json(choice) for choice in found["choices"])
+        if "choices" in record:
+            choices = tuple(ChoiceFindings.from_json(choice) for choice in record["choices"])
         return cls(
-            segments=tuple(found["segments"]),
+            segments=tuple(record["segments"]),
             components=tuple(components),
-            validation=found["validation"],
-            candidates=found.get("candidates"),
+            validation=record["validation"],
+            candidates=record.get("candidates"),
             choices=choices,
         )
 

@@ -91,24 +91,24 @@ class Queries:
     def __len__(self) -> int:
         return len(self.users)
 
-    def __getitem__(self, part: slice | Array) -> Queries:
+    def __getitem__(self, which: slice | Array) -> Queries:
         """The queries of this slice (a view) or of these positions (a copy)."""
-        if isinstance(part, slice):
-            start, stop, step = part.indices(len(self))
+        if isinstance(which, slice):
+            start, stop, step = which.indices(len(self))
             if step == 1:
                 return self._between(start, max(start, stop))
-            part = np.arange(len(self))[part]
-        part = np.asarray(part)
-        if part.dtype == bool:
-            part = np.flatnonzero(part)
-        lengths = self.lengths[part]
+            which = np.arange(len(self))[which]
+        which = np.asarray(which)
+        if which.dtype == bool:
+            which = np.flatnonzero(which)
+        lengths = self.lengths[which]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
-        take = np.repeat(self.offsets[part] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        take = np.repeat(self.offsets[which] - offsets[:-1], lengths) + np.arange(offsets[-1])
         return self._map_events(
             lambda a: a[take],
-            users=self.users[part],
+            users=self.users[which],
             offsets=offsets,
-            now=None if self.now is None else self.now[part],
+            now=None if self.now is None else self.now[which],
         )
 
     def _between(self, start: int, stop: int) -> Queries:
@@ -271,10 +271,10 @@ class Features:
 
     def blocks(self) -> Iterator[tuple[str, FeatureBlock]]:
         """The parts that are there, with their names."""
-        for part in fields(self):
-            block = getattr(self, part.name)
+        for kind in fields(self):
+            block = getattr(self, kind.name)
             if block is not None:
-                yield part.name, block
+                yield kind.name, block
 
 
 @dataclass(frozen=True, eq=False)

@@ -144,7 +144,7 @@ def _catalogue(lists: Lists, ks: tuple[int, ...]) -> dict[str, dict[str, float]]
     n_groups = min(GROUPS, len(lists.items))
     parts = [slice(j, None, n_groups) for j in range(n_groups)]  # neighbours in different groups
     for k in ks:
-        groups = np.stack([lists.exposure(k, part) for part in parts])
+        groups = np.stack([lists.exposure(k, group) for group in parts])
         for name, metric in metrics_of(OfCatalogue).items():
             low, high = jackknife(metric.measure, groups)
             summary[f"{name}@{k}"] = {

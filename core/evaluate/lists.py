@@ -68,9 +68,9 @@ class Lists:
         listed = self.matrix(k)
         return np.asarray(listed @ values / np.maximum(1, np.diff(listed.indptr)))
 
-    def exposure(self, k: int, part: slice | Array = slice(None)) -> Ints:
+    def exposure(self, k: int, queries: slice | Array = slice(None)) -> Ints:
         """In how many of these queries' first k each item stands, (I,)."""
-        first = self.items[part, :k]
+        first = self.items[queries, :k]
         return np.bincount(first[first != PAD], minlength=len(self.holders))
 
 
@@ -105,9 +105,9 @@ def diversity(lists: Lists, k: int) -> Values | None:
     described = listed @ (np.diff(lists.traits.indptr) > 0).astype(float)  # items in the list, (B,)
     pairs = described * (described - 1)
     length = np.zeros(len(pairs))  # |Σ unit vectors|² = items + Σ over ordered pairs of cosine
-    for part in _blocks(len(pairs), k * max(1, lists.traits.nnz // max(1, lists.traits.shape[0]))):
-        total = listed[part] @ lists.traits
-        length[part] = np.asarray(total.multiply(total).sum(axis=1)).ravel()
+    for block in _blocks(len(pairs), k * max(1, lists.traits.nnz // max(1, lists.traits.shape[0]))):
+        total = listed[block] @ lists.traits
+        length[block] = np.asarray(total.multiply(total).sum(axis=1)).ravel()
     distance = 1 - (length - described) / np.maximum(pairs, 1)
     return np.where(pairs > 0, np.clip(distance, 0, 1), 0.0)
 
@@ -153,12 +153,12 @@ def calibration(lists: Lists, k: int) -> Values | None:
         return None
     listed, shares = lists.matrix(k), lists.taste.shares
     distance = np.zeros(len(lists.items))
-    for part in _blocks(len(distance), shares.shape[1]):
-        p = mix(lists.histories[part] @ shares)
-        q = mix(listed[part] @ shares)
+    for block in _blocks(len(distance), shares.shape[1]):
+        p = mix(lists.histories[block] @ shares)
+        q = mix(listed[block] @ shares)
         mixed = (1 - TASTE_SMOOTHING) * q + TASTE_SMOOTHING * p
         ratio = np.divide(p, mixed, out=np.ones_like(p), where=p > 0)
-        distance[part] = (p * np.log(ratio)).sum(axis=1)
+        distance[block] = (p * np.log(ratio)).sum(axis=1)
     return np.maximum(distance, 0.0)
 
 

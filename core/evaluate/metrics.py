@@ -137,9 +137,9 @@ def ndcg(targets: Places, k: int) -> Values:
     [0.5, 0.9197]
     """
     # second: (1 + 1/2) / (1 + 1/log2(3)) = 1.5 / 1.6309
-    found = targets.places <= k
-    gains = np.zeros(len(found))
-    gains[found] = 1 / np.log2(targets.places[found] + 1.0)
+    hit = targets.places <= k
+    gains = np.zeros(len(hit))
+    gains[hit] = 1 / np.log2(targets.places[hit] + 1.0)
     perfect = np.cumsum(1 / np.log2(np.arange(2, k + 2)))
     return np.asarray(targets.total(gains) / perfect[np.minimum(targets.n_targets, k) - 1])
 

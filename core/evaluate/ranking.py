@@ -47,34 +47,34 @@ def rank(
         BadInput: no query has a target, or a target is not an item code.
     """
     owner, targets = _distinct_targets(holdout, n_items)
-    asked, position = np.unique(owner, return_inverse=True)
-    queries = holdout.queries[asked] if len(asked) < len(holdout) else holdout.queries
+    with_target, position = np.unique(owner, return_inverse=True)
+    queries = holdout.queries[with_target] if len(with_target) < len(holdout) else holdout.queries
     reach = np.full(len(targets), UNREACHABLE)
-    items = np.full((len(asked), k), PAD, np.int64)
-    candidates = np.empty(len(asked), np.int64)
-    tied = np.empty(len(asked), bool)
-    for part, scores in score_blocks(model, queries, n_items):
-        allowed = hide_seen_items(scores, queries[part]) if hide_seen else scores
+    items = np.full((len(with_target), k), PAD, np.int64)
+    candidates = np.empty(len(with_target), np.int64)
+    tied = np.empty(len(with_target), bool)
+    for block, scores in score_blocks(model, queries, n_items):
+        allowed = hide_seen_items(scores, queries[block]) if hide_seen else scores
         if reorder is not None:
             first, _ = top_k(allowed, max(k, CANDIDATES))
-            first = first.gather(1, reorder(first, queries[part], k))
+            first = first.gather(1, reorder(first, queries[block], k))
             allowed = _promoted(allowed, first)
-        low, high = np.searchsorted(position, (part.start, part.stop))
-        rows = torch.from_numpy(position[low:high] - part.start).to(allowed.device)
+        low, high = np.searchsorted(position, (block.start, block.stop))
+        rows = torch.from_numpy(position[low:high] - block.start).to(allowed.device)
         wanted = torch.from_numpy(targets[low:high]).to(allowed.device)
         reach[low:high] = _at_least_as_high(allowed, rows, wanted).cpu().numpy()
-        found, best = top_k(allowed, k)
-        items[part] = found.cpu().numpy()
-        candidates[part] = (allowed > HIDDEN).sum(dim=1).cpu().numpy()
+        listed, best = top_k(allowed, k)
+        items[block] = listed.cpu().numpy()
+        candidates[block] = (allowed > HIDDEN).sum(dim=1).cpu().numpy()
         last = best[:, -1:]
         cut = ((allowed >= last).sum(dim=1) > k) & (last[:, 0] > HIDDEN)
-        tied[part] = cut.cpu().numpy()
+        tied[block] = cut.cpu().numpy()
         if on_progress is not None:
-            on_progress("evaluate", part.stop / len(asked))
+            on_progress("evaluate", block.stop / len(with_target))
     order = np.lexsort((reach, position))
-    offsets = np.searchsorted(position, np.arange(len(asked) + 1))
+    offsets = np.searchsorted(position, np.arange(len(with_target) + 1))
     places = Places(_spread_ties(position[order], reach[order]), offsets, candidates)
-    return Ranking(asked, targets[order], places, items, tied)
+    return Ranking(with_target, targets[order], places, items, tied)
 
 
 def _distinct_targets(holdout: Holdout, n_items: int) -> tuple[Ints, Ints]:
@@ -121,8 +121,8 @@ def _at_least_as_high(scores: Tensor, rows: Tensor, targets: Tensor) -> Tensor:
     for nth in range(int(per_row[few].max()) if few.any() else 0):
         who = ((per_row > nth) & few).nonzero()[:, 0]
         at = first[who] + nth
-        part = scores if len(who) == len(scores) else scores[who]
-        reach[at] = (part >= own[at, None]).sum(dim=1)
+        of_who = scores if len(who) == len(scores) else scores[who]
+        reach[at] = (of_who >= own[at, None]).sum(dim=1)
     for row in (~few).nonzero()[:, 0].tolist():
         mine = slice(int(first[row]), int(first[row] + per_row[row]))
         ascending = scores[row].sort().values

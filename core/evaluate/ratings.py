@@ -46,15 +46,17 @@ def rating_errors(model: RatingPredictor, holdout: Holdout) -> tuple[Values, Int
     """
     if holdout.values is None:
         return np.empty(0), np.empty(0, np.int64)
-    known = np.flatnonzero(np.isfinite(holdout.values))
-    owner = np.repeat(np.arange(len(holdout)), np.diff(holdout.offsets))[known]
-    predicted = np.empty(len(known))
-    for start in range(0, len(known), PAIRS):
-        part = slice(start, start + PAIRS)
-        predicted[part] = model.predict(holdout.queries[owner[part]], holdout.targets[known[part]])
+    rated = np.flatnonzero(np.isfinite(holdout.values))
+    owner = np.repeat(np.arange(len(holdout)), np.diff(holdout.offsets))[rated]
+    predicted = np.empty(len(rated))
+    for start in range(0, len(rated), PAIRS):
+        block = slice(start, start + PAIRS)
+        predicted[block] = model.predict(
+            holdout.queries[owner[block]], holdout.targets[rated[block]]
+        )
     if not np.isfinite(predicted).all():
         raise CoreError("the model predicted a rating that is not a finite number; train it again")
-    return predicted - holdout.values[known], owner
+    return predicted - holdout.values[rated], owner
 
 
 def rating_summary(

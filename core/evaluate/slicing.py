@@ -113,13 +113,13 @@ def _by_target(evaluation: Evaluation, train: Interactions, features: Features |
     order = np.argsort(-counts, kind="stable")
     before = np.empty(train.n_items)
     before[order] = (np.cumsum(counts[order]) - counts[order]) / max(1, len(train))
-    share, known = before[targets], counts[targets] > 0
+    share, in_training = before[targets], counts[targets] > 0
     # Head and tail hold a fifth of the events each: Abdollahpouri et al., UMAP 2021.
-    yield "target popularity", "head", known & (share < HEAD)
-    yield "target popularity", "mid", known & (share >= HEAD) & (share < TAIL)
-    yield "target popularity", "tail", known & (share >= TAIL)
-    yield "target in training", "yes", known
-    yield "target in training", "no (cold)", ~known
+    yield "target popularity", "head", in_training & (share < HEAD)
+    yield "target popularity", "mid", in_training & (share >= HEAD) & (share < TAIL)
+    yield "target popularity", "tail", in_training & (share >= TAIL)
+    yield "target in training", "yes", in_training
+    yield "target in training", "no (cold)", ~in_training
     yield from _attribute_parts("target", features, targets)
 
 
@@ -127,18 +127,18 @@ def _attribute_parts(what: str, features: Features | None, codes: Array) -> Part
     """Parts of these users or items (n,) by each of their attributes; PAD belongs to none."""
     if features is None:
         return
-    known = codes != PAD
-    rows = np.where(known, codes, 0)
+    has_code = codes != PAD
+    rows = np.where(has_code, codes, 0)
     block = categories(features)
     if block is not None:
-        yield from _category_parts(what, block, rows, known)
+        yield from _category_parts(what, block, rows, has_code)
     if features.numeric is not None:
-        yield from _number_parts(what, features.numeric, rows, known)
+        yield from _number_parts(what, features.numeric, rows, has_code)
 
 
-def _category_parts(what: str, block: FeatureBlock, rows: Array, known: Array) -> Parts:
+def _category_parts(what: str, block: FeatureBlock, rows: Array, has_code: Array) -> Parts:
     """The most frequent categories of each attribute, by its number of these (n,)."""
-    has = block.matrix[rows].multiply(known[:, None]).tocsc()
+    has = block.matrix[rows].multiply(has_code[:, None]).tocsc()
     has.eliminate_zeros()
     sizes = np.diff(has.indptr)
     for name, columns in attributes(block.names).items():
@@ -148,11 +148,11 @@ def _category_parts(what: str, block: FeatureBlock, rows: Array, known: Array) -
             yield f"{what}: {name}", block.names[column].partition("=")[2], mask
 
 
-def _number_parts(what: str, block: FeatureBlock, rows: Array, known: Array) -> Parts:
+def _number_parts(what: str, block: FeatureBlock, rows: Array, has_code: Array) -> Parts:
     """Lower, middle and upper third of each number, by its values among these (n,)."""
     for column, name in enumerate(block.names):
         values = np.asarray(block.matrix)[rows, column].astype(np.float64)
-        there = known & np.isfinite(values)
+        there = has_code & np.isfinite(values)
         if not there.any():
             continue
         low, high = np.quantile(values[there], [1 / 3, 2 / 3])

@@ -142,7 +142,9 @@ class ALS:
         """Items' vectors (I, dim), their gram (dim, dim), spread (dim,); base (I,), decay (1,)."""
         ridges = self._fitted()
         parts = {"items": ridges.y, "gram": ridges.gram, "spread": ridges.spread}
-        state = {name: part.cpu().numpy() for name, part in (parts | {"base": self._base}).items()}
+        state = {
+            name: array.cpu().numpy() for name, array in (parts | {"base": self._base}).items()
+        }
         return state | {"decay": np.array([self._decay])}
 
     def load(self, state: Mapping[str, Array], *, device: str = "cpu") -> Self:
@@ -176,7 +178,7 @@ class _Taken:
 
     @classmethod
     def of(cls, x: sparse.csr_matrix, device: str | torch.device) -> Self:
-        starts, places, weights = (tensor(part, device) for part in (x.indptr, x.indices, x.data))
+        starts, places, weights = (tensor(array, device) for array in (x.indptr, x.indices, x.data))
         with warnings.catch_warnings():  # torch remarks, once, that CSR is young and unchecked
             warnings.filterwarnings("ignore", "Sparse ")
             matrix = torch.sparse_csr_tensor(starts, places, weights, x.shape)
@@ -184,8 +186,8 @@ class _Taken:
 
     def products(self, rows: Tensor, columns: Tensor) -> Tensor:
         """rows[n]·columns[m] for each n, m with a weight: (nnz,), from (N, D) and (M, D)."""
-        found: Tensor = torch.sparse.sampled_addmm(self.matrix, rows, columns.T, beta=0.0)
-        return found.values()
+        sampled: Tensor = torch.sparse.sampled_addmm(self.matrix, rows, columns.T, beta=0.0)
+        return sampled.values()
 
     def sum(self, weights: Tensor, columns: Tensor) -> Tensor:
         """Σ over each row's m of weight (nnz,) · columns[m], (N, D)."""

@@ -94,12 +94,12 @@ class Content(HistoryLinear):
     def shares(self, queries: Queries, items: Array) -> Array:
         """What each event adds to these items' scores while it is the latest, (E, T) float64."""
         self._fitted()
-        known = self._vectors.astype(np.float64)
-        alike = (known[queries.items] @ known[items].T).toarray()
+        vectors = self._vectors.astype(np.float64)
+        alike = (vectors[queries.items] @ vectors[items].T).toarray()
         felt = self._embeddings.cpu().numpy().astype(np.float64)
         alike += felt[queries.items] @ felt[items].T
-        found: Array = np.asarray(queries.weights, np.float64)[:, None] * alike
-        return found
+        weighted: Array = np.asarray(queries.weights, np.float64)[:, None] * alike
+        return weighted
 
     def parts(self, features: Features | None) -> tuple[ItemPart, ...]:
         """What the items are made of: the attributes of a weight above 0; ids are not known."""
@@ -108,25 +108,27 @@ class Content(HistoryLinear):
     def _parts(self, features: Features | None) -> dict[ItemPart, Ints]:
         """Each part's columns of the items' vectors, words (F) and embeddings (D) side by side."""
         self._fitted()
-        found: dict[ItemPart, Ints] = {}
-        told = 0
+        columns_of: dict[ItemPart, Ints] = {}
+        n_columns = 0
         for kind, block in features.blocks() if features else ():
             if kind in EMBEDDINGS or not _weight(self.config, kind):
                 continue
             bands = BANDS if kind == "numeric" else 1
-            for part, own in item_parts(kind, block).items():
-                found[part] = told + (own[:, None] * bands + np.arange(bands)).ravel()
-            told += len(block.names) * bands
-        if told != self._vectors.shape[1]:
+            for item_part, own in item_parts(kind, block).items():
+                columns_of[item_part] = (
+                    n_columns + (own[:, None] * bands + np.arange(bands)).ravel()
+                )
+            n_columns += len(block.names) * bands
+        if n_columns != self._vectors.shape[1]:
             raise BadInput(
                 f"the model learnt from {self._vectors.shape[1]} columns of attributes, and these "
-                f"features make {told}: give it those it was trained with"
+                f"features make {n_columns}: give it those it was trained with"
             )
         for kind, width in zip(EMBEDDINGS, self._widths.tolist(), strict=True):
             if width:
-                found[ItemPart(kind, "")] = told + np.arange(width)
-                told += width
-        return found
+                columns_of[ItemPart(kind, "")] = n_columns + np.arange(width)
+                n_columns += width
+        return columns_of
 
     def score_of_parts(
         self, query: Queries, item: int, features: Features | None, keep: Array
@@ -145,8 +147,8 @@ class Content(HistoryLinear):
         )
         terms = np.array([alike[own].sum() for own in columns])
         base = float(self._fitted()[item])
-        found: Array = base + np.asarray(keep, np.float64) @ terms
-        return found
+        scores: Array = base + np.asarray(keep, np.float64) @ terms
+        return scores
 
     def state(self) -> dict[str, Array]:
         """Beside what is sparse the embeddings (I, D) and the width of each kind, if any."""
@@ -200,23 +202,23 @@ def _vectors(features: Features | None, config: Any) -> tuple[sparse.csr_matrix,
             "content compares items by their attributes, and this dataset has none: "
             "ingest it with a file of items, or choose another model"
         )
-    made_of = {}
+    by_kind = {}
     for name, block in blocks.items():
         if weight := _weight(config, name):
-            made_of[name] = np.sqrt(weight) * unit_rows(makers[name](block.matrix))
-    made = list(made_of.values())
-    if not made:
+            by_kind[name] = np.sqrt(weight) * unit_rows(makers[name](block.matrix))
+    weighted = list(by_kind.values())
+    if not weighted:
         raise BadInput(
             f"content has weight 0 for all that is known of the items ({', '.join(blocks)}): "
             "give one of them a weight above 0"
         )
-    n_items = made[0].shape[0]
-    parts = [sparse.csr_matrix((n_items, 0)), *(m for m in made if sparse.issparse(m))]
+    n_items = weighted[0].shape[0]
+    parts = [sparse.csr_matrix((n_items, 0)), *(m for m in weighted if sparse.issparse(m))]
     words = sparse.hstack(parts, format="csr")
-    dense = np.hstack([np.zeros((n_items, 0)), *(m for m in made if not sparse.issparse(m))])
+    dense = np.hstack([np.zeros((n_items, 0)), *(m for m in weighted if not sparse.issparse(m))])
     whole = np.hypot(row_lengths(words), row_lengths(dense))
     scale = sparse.diags(1 / np.where(whole > 0, whole, 1))
-    widths = np.array([made_of[kind].shape[1] if kind in made_of else 0 for kind in EMBEDDINGS])
+    widths = np.array([by_kind[kind].shape[1] if kind in by_kind else 0 for kind in EMBEDDINGS])
     words = sparse.csr_matrix(scale @ words, dtype=np.float32)
     return words, (scale @ dense).astype(np.float32), widths
 
@@ -236,9 +238,9 @@ def _bands(numbers: Array) -> sparse.csr_matrix:
     """Which tenth of the catalogue each number lies in, 0/1 (I, F · BANDS); no tenth if missing."""
     columns = []
     for column in np.asarray(numbers, np.float64).T:
-        known = np.flatnonzero(np.isfinite(column))
-        edges = np.quantile(column[known], np.arange(1, BANDS) / BANDS) if len(known) else []
-        band = np.searchsorted(edges, column[known], side="right")
-        ones = np.ones(len(known))
-        columns.append(sparse.csr_matrix((ones, (known, band)), shape=(len(column), BANDS)))
+        present = np.flatnonzero(np.isfinite(column))
+        edges = np.quantile(column[present], np.arange(1, BANDS) / BANDS) if len(present) else []
+        band = np.searchsorted(edges, column[present], side="right")
+        ones = np.ones(len(present))
+        columns.append(sparse.csr_matrix((ones, (present, band)), shape=(len(column), BANDS)))
     return sparse.hstack(columns, format="csr")

@@ -142,11 +142,11 @@ def _check_size(x: sparse.csr_matrix, config: GFCFConfig, device: str) -> None:
         _check_memory(device, ON_GPU * near, broad, config, n_items)
 
 
-def _check_memory(place: str, near: int, broad: int, config: GFCFConfig, n_items: int) -> None:
-    free = free_memory(place)
+def _check_memory(device: str, near: int, broad: int, config: GFCFConfig, n_items: int) -> None:
+    free = free_memory(device)
     if near + broad > free:
         raise TooLarge(
-            f"GF-CF may need {near / 2**30:,.1f} GiB of the {torch.device(place).type}'s memory "
+            f"GF-CF may need {near / 2**30:,.1f} GiB of the {torch.device(device).type}'s memory "
             f"for k = {config.k:,} and {broad / 2**30:,.1f} GiB for rank = {config.rank:,} with "
             f"{n_items:,} items, but {free / 2**30:,.1f} GiB are free: lower them, or drop rare "
             "items (k-core)"
@@ -179,9 +179,9 @@ def _right_singular(
 
     (I, min(rank, I)). Halko, Martinsson, Tropp, SIAM Review 2011, algorithm 4.4, on xᵀx.
     """
-    n, place = x.shape[1], torch.device(device)
+    n, torch_device = x.shape[1], torch.device(device)
     right = tensor(rng.standard_normal((n, min(rank + SPARE, n)), np.float32), device)
-    forth, back = sparse_tensor(x.tocsc(), place), sparse_tensor(x.T, place)
+    forth, back = sparse_tensor(x.tocsc(), torch_device), sparse_tensor(x.T, torch_device)
     for _ in range(PASSES):
         right = torch.linalg.qr(torch.sparse.mm(back, torch.sparse.mm(forth, right))).Q
     image = torch.sparse.mm(forth, right)

@@ -121,9 +121,9 @@ class LightGCN(GradientModel["Network"]):
     def encode(self, queries: Queries) -> Tensor:
         """x̂ / τ of each history, (B, dim); times encode_items() it is the score."""
         net = self._fitted()
-        part = queries.latest(self.config.max_len) if net.ordered else queries
+        latest = queries.latest(self.config.max_len) if net.ordered else queries
         with torch.no_grad():
-            return net.users(Bags.of(part, self._table.device), self._table)
+            return net.users(Bags.of(latest, self._table.device), self._table)
 
     def encode_items(self) -> Tensor:
         """The items as unit vectors v̂, (I, dim)."""
@@ -180,20 +180,20 @@ class SimGCL(LightGCN):
             users = perturbed(net.users(history, table), config.noise)
             views.append((users, table[targets]))
         (users, items), (users_again, items_again) = views
-        told = info_nce(users, users_again, people, config.contrast_temperature)
-        told = told + info_nce(items, items_again, targets, config.contrast_temperature)
-        return float(config.contrast) * told
+        loss = info_nce(users, users_again, people, config.contrast_temperature)
+        loss = loss + info_nce(items, items_again, targets, config.contrast_temperature)
+        return float(config.contrast) * loss
 
 
-def info_nce(one: Tensor, other: Tensor, codes: Tensor, temperature: float) -> Tensor:
+def info_nce(view: Tensor, other: Tensor, codes: Tensor, temperature: float) -> Tensor:
     """Mean cross-entropy of finding each row (n, dim) again in the other view, by cosine.
 
     Rows of the same code (n,) are not held against each other.
     """
-    one, other = (functional.normalize(rows[:CONTRASTED], dim=1) for rows in (one, other))
-    codes, places = codes[:CONTRASTED], torch.arange(len(one), device=one.device)
+    view, other = (functional.normalize(rows[:CONTRASTED], dim=1) for rows in (view, other))
+    codes, places = codes[:CONTRASTED], torch.arange(len(view), device=view.device)
     same = (codes[:, None] == codes) & (places[:, None] != places)
-    logits = (one @ other.T / temperature).masked_fill(same, NEVER)
+    logits = (view @ other.T / temperature).masked_fill(same, NEVER)
     return functional.cross_entropy(logits, places)
 
 

@@ -95,9 +95,9 @@ class MLPRating(GradientModel["Network"]):
             wanted = functional.pad(weights[:, None], (0, config.negatives))
             missed = ((strength - wanted).square() * valid).sum() / len(rows)
             aim = aims[rows.to(device)] - person(history, said)
-            known = aim.isfinite()
-            errors = (rating[:, 0] - aim.nan_to_num()).square() * known
-            total: Tensor = missed + config.rating_weight * errors.sum() / known.sum().clamp(min=1)
+            rated = aim.isfinite()
+            errors = (rating[:, 0] - aim.nan_to_num()).square() * rated
+            total: Tensor = missed + config.rating_weight * errors.sum() / rated.sum().clamp(min=1)
             return total
 
         return Batches(torch.ones(len(pairs)), config.batch, generator), loss
@@ -118,8 +118,8 @@ class MLPRating(GradientModel["Network"]):
 
     def _history(self, net: Network, queries: Queries) -> tuple[Bags, Tensor]:
         """What counts of these histories, and z of its events."""
-        part = queries.latest(self.config.max_len) if net.ordered else queries
-        return Bags.of(part, net.ordered.device), self._z(part)
+        latest = queries.latest(self.config.max_len) if net.ordered else queries
+        return Bags.of(latest, net.ordered.device), self._z(latest)
 
     def _scores(self, net: Network, queries: Queries) -> Tensor:
         with torch.no_grad():
@@ -158,8 +158,8 @@ class MLPRating(GradientModel["Network"]):
 
 def person(history: Bags, z: Tensor) -> Tensor:
     """The person's part of RatingBaseline, (B,): Σ z / (n + 5) over n events that have a rating."""
-    known = z.isfinite() & (history.weights > 0)
-    return history.sum(z.where(known, 0.0)) / (history.sum(known.to(z.dtype)) + DAMPING)
+    rated = z.isfinite() & (history.weights > 0)
+    return history.sum(z.where(rated, 0.0)) / (history.sum(rated.to(z.dtype)) + DAMPING)
 
 
 class Network(nn.Module):

@@ -79,11 +79,11 @@ class ItemKNN(PredictsRatings, HistoryLinear):
         person, residuals = baseline.residuals(queries)
         assert isinstance(self._rows, SparseRows)
         towards = self._rows.matrix.T.tocsr()[items]  # (B, I): s(j, items[b])
-        known = np.isfinite(residuals)
+        rated = np.isfinite(residuals)
         correction = _weighted_mean(
             towards,
-            queries.matrix(len(baseline.item), np.where(known, residuals, 0)),
-            queries.matrix(len(baseline.item), known),
+            queries.matrix(len(baseline.item), np.where(rated, residuals, 0)),
+            queries.matrix(len(baseline.item), rated),
         )
         return baseline.predict(person, items, correction)
 
@@ -151,12 +151,12 @@ class UserKNN(PredictsRatings):
         y = self._weighting.apply(history)
         lengths = tensor(norms(y), self._norms.device)
         parts = [sparse.csr_matrix((0, len(self._norms)), dtype=np.float32)]
-        for part in chunks(len(queries), len(self._norms)):
-            dots = self._people.sum(y[part])
-            similar = shrunk(dots, lengths[part], self._norms, self.config.shrink)
-            users = queries.users[part]
-            known = np.flatnonzero(users >= 0)
-            similar[known, users[known]] = 0
+        for chunk in chunks(len(queries), len(self._norms)):
+            dots = self._people.sum(y[chunk])
+            similar = shrunk(dots, lengths[chunk], self._norms, self.config.shrink)
+            users = queries.users[chunk]
+            in_log = np.flatnonzero(users >= 0)
+            similar[in_log, users[in_log]] = 0
             parts.append(largest_of_dense(similar, self.config.k))
         return sparse.vstack(parts, format="csr")
 

@@ -91,9 +91,9 @@ class NeuMF(GradientModel["Network"]):
             self._product, self._first = net.items_at(every)
 
     def _scores(self, net: Network, queries: Queries) -> Tensor:
-        part = queries.latest(self.config.max_len) if net.ordered else queries
+        latest = queries.latest(self.config.max_len) if net.ordered else queries
         with torch.no_grad():
-            users = net.users(Bags.of(part, net.ordered.device))
+            users = net.users(Bags.of(latest, net.ordered.device))
             size = max(1, HELD // max(1, users[1].numel()))
             items = (torch.split(half, size) for half in (self._product, self._first))
             return torch.cat([net(users, block) for block in zip(*items, strict=True)], dim=1)
@@ -113,8 +113,8 @@ class Negatives:
         device = targets.device
         drawn = torch.randint(self._n_items, (len(targets), self.n), device=device)
         keys = self._users[rows.to(device)][:, None] * self._n_items + drawn
-        found = torch.searchsorted(self._taken, keys).clamp(max=len(self._taken) - 1)
-        valid = functional.pad(self._taken[found] != keys, (1, 0), value=True)
+        nearest = torch.searchsorted(self._taken, keys).clamp(max=len(self._taken) - 1)
+        valid = functional.pad(self._taken[nearest] != keys, (1, 0), value=True)
         return torch.cat([targets[:, None], drawn], dim=1), valid
 
 

@@ -98,7 +98,7 @@ class RecVAE(GradientModel["Network"]):
             losses = net.losses
             if len(rows) > size:
                 losses = partial(checkpoint, net.losses, use_reentrant=False)
-            return torch.cat([losses(*task(part)) for part in torch.split(rows, size)]).mean()
+            return torch.cat([losses(*task(chunk)) for chunk in torch.split(rows, size)]).mean()
 
         return Passes(begin, torch.ones(len(people)), self.config.batch, generator), loss
 
@@ -189,8 +189,8 @@ def log_likelihood(z: Tensor, weight: Tensor, bias: Tensor, wanted: Bag) -> Tens
     """Σ over what is wanted of value · log softmax(weight z + bias), (B,)."""
     logits = functional.linear(z, weight, bias)
     owners = torch.repeat_interleave(wanted.offsets.diff())
-    told = logits[owners, wanted.items] - logits.logsumexp(dim=1)[owners]
-    return wanted.per_row(told * wanted.values)
+    log_shares = logits[owners, wanted.items] - logits.logsumexp(dim=1)[owners]
+    return wanted.per_row(log_shares * wanted.values)
 
 
 class Encoder(nn.Module):

@@ -89,9 +89,9 @@ class TwoTower(ItemTowerModel["Towers"]):
     def encode(self, queries: Queries) -> Tensor:
         """What each history says, (B, dim); times encode_items() it is the score."""
         net = self._fitted()
-        part = queries.latest(self.config.max_len) if net.ordered else queries
+        latest = queries.latest(self.config.max_len) if net.ordered else queries
         with torch.no_grad():
-            return net.users(Bags.of(part, self._table.device), self._table)
+            return net.users(Bags.of(latest, self._table.device), self._table)
 
 
 class Bags(NamedTuple):

@@ -160,13 +160,13 @@ class Unified(ItemTowerModel[Network]):
             n_labels = len(kinds)
             codes[kept_apart(codes)] = PAD
             self._labels = codes
-        told = bool(config.event_weight) and log.events is not None
+        tells_events = bool(config.event_weight) and log.events is not None
         kinds_of_events = 0 if log.events is None else int(log.events.max(initial=-1)) + 1
         sizes = {
             "events": kinds_of_events,
             "platforms": 0 if log.platforms is None else int(log.platforms.max(initial=0)) + 1,
             "times": int(config.time_bias and log.times is not None),
-            "told": kinds_of_events if told and kinds_of_events > 1 else 0,
+            "told": kinds_of_events if tells_events and kinds_of_events > 1 else 0,
             "rated": int(self._heard() is not None),
             "labels": n_labels,
         }
@@ -218,10 +218,10 @@ class Unified(ItemTowerModel[Network]):
         order = np.flatnonzero(latest.lengths)
         order = order[np.argsort(latest.lengths[order], kind="stable")]
         for chosen in self._alike(order, latest.lengths[order]):
-            part = latest[chosen]
+            block = latest[chosen]
             with torch.no_grad():
-                history = padded(part, self._heard(), device)
-                last = net(self._table, history, tensor(part.lengths - 1, device))
+                history = padded(block, self._heard(), device)
+                last = net(self._table, history, tensor(block.lengths - 1, device))
                 states[tensor(chosen, device)] = last
         return states
 
@@ -255,9 +255,9 @@ class Unified(ItemTowerModel[Network]):
         chunks = list(prefix_tree(newest, max(1, most), device))
         history = padded(query, self._heard(), device)
         with torch.no_grad():
-            found = net.of_parts(self._table, history, chunks)
-            for some, after in zip(chunks, found, strict=True):
-                states[tensor(some.rows, device)] = after
+            states_of = net.of_parts(self._table, history, chunks)
+            for chunk, chunk_states in zip(chunks, states_of, strict=True):
+                states[tensor(chunk.rows, device)] = chunk_states
         return functional.normalize(states, dim=1)
 
     def rank(self, queries: Queries, items: Array) -> Tensor:
@@ -328,9 +328,9 @@ class Unified(ItemTowerModel[Network]):
         if not hasattr(heads, "label"):
             raise BadInput("this model knows no label: train it with label=NAME OF A CATEGORY")
         with torch.no_grad():
-            told = torch.softmax(heads.label(self._states(queries)), dim=1)
-        empty = tensor(queries.lengths == 0, told.device)
-        return torch.where(empty[:, None], heads.label_shares, told)
+            shares = torch.softmax(heads.label(self._states(queries)), dim=1)
+        empty = tensor(queries.lengths == 0, shares.device)
+        return torch.where(empty[:, None], heads.label_shares, shares)
 
     def _label_findings(self, train: TrainData) -> LabelFindings:
         """How often the label is told rightly for people kept apart, and by the commonest kind."""

@@ -27,7 +27,7 @@ from core.types import PAD, Encoder, Features, Ints, Queries, Recommender
 BLOCK_CELLS = 2**22  # attribute values of candidates at once, or values of dense rows
 LAST = -1e9  # gain of a candidate that is none
 
-Known = tuple[sparse.csr_matrix, str]  # (I, F) what is known of each item, and what that is
+Basis = tuple[sparse.csr_matrix, str]  # (I, F) what is known of each item, and what that is
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ class RerankReport:
 class Reranker:
     """Re-ranks lists of one model over one catalogue."""
 
-    def __init__(self, how: Rerank, known: Known) -> None:
+    def __init__(self, how: Rerank, basis: Basis) -> None:
         self.how = how
-        self.matrix, self.by = known
+        self.matrix, self.by = basis
         self._rows: Rows | None = None
 
     @classmethod
@@ -86,7 +86,7 @@ class Reranker:
         Raises:
             BadInput: the method has nothing to go by.
         """
-        return cls(how, METHODS[how.method].known(model, features, consumed))
+        return cls(how, METHODS[how.method].basis(model, features, consumed))
 
     @property
     def report(self) -> RerankReport:
@@ -103,11 +103,11 @@ class Reranker:
         c = candidates.shape[1]
         worth = 1 - torch.arange(1, c + 1, device=candidates.device).log() / np.log(CANDIDATES)
         lists = [candidates.new_empty(0, k)]
-        for part in self._blocks(len(candidates), c):
-            cells = self._rows.of(candidates[part])
-            costs = METHODS[self.how.method](cells, self.matrix, queries[part])
+        for block in self._blocks(len(candidates), c):
+            cells = self._rows.of(candidates[block])
+            costs = METHODS[self.how.method](cells, self.matrix, queries[block])
             gain = ((1 - self.how.strength) * worth.double()).expand(cells.lengths.shape)
-            gain = gain.masked_fill(candidates[part] == PAD, LAST)
+            gain = gain.masked_fill(candidates[block] == PAD, LAST)
             lists.append(_greedy(gain, self.how.strength, costs, k))
         return torch.cat(lists)
 
@@ -177,7 +177,7 @@ class Costs(Protocol):
     """What a method holds against each candidate beside the list so far."""
 
     @staticmethod
-    def known(model: Recommender, features: Features | None, consumed: Ints) -> Known:
+    def basis(model: Recommender, features: Features | None, consumed: Ints) -> Basis:
         """What the method goes by; BadInput where there is nothing."""
         ...
 
@@ -207,7 +207,7 @@ class Likeness:
         self._most = torch.zeros_like(cells.lengths, dtype=torch.double)
 
     @staticmethod
-    def known(model: Recommender, features: Features | None, consumed: Ints) -> Known:
+    def basis(model: Recommender, features: Features | None, consumed: Ints) -> Basis:
         """The attributes, else the item vectors of the model."""
         rows = traits(features)
         if rows is not None:
@@ -248,16 +248,16 @@ class Miscalibration:
         self._counts = torch.zeros_like(self._p)
 
     @staticmethod
-    def known(model: Recommender, features: Features | None, consumed: Ints) -> Known:
+    def basis(model: Recommender, features: Features | None, consumed: Ints) -> Basis:
         """The attribute that calibration is measured on."""
         described = categories(features)
-        found = None if described is None else taste(described, consumed)
-        if found is None:
+        attribute = None if described is None else taste(described, consumed)
+        if attribute is None:
             raise BadInput(
                 "calibrated has no mix to keep: it needs an attribute of the items with several "
                 "values, such as a category (ingest with --items)"
             )
-        return found.shares, found.name
+        return attribute.shares, attribute.name
 
     def now(self) -> Tensor:
         """The cost of each candidate, (b, C)."""

@@ -35,12 +35,12 @@ def score_blocks(
     """
     start, room = 0, min(limit, CPU_BLOCK_BYTES)
     while start < len(queries):
-        part = slice(start, min(start + max(1, room // (4 * max(1, n_items))), len(queries)))
+        block = slice(start, min(start + max(1, room // (4 * max(1, n_items))), len(queries)))
         with torch.no_grad():
-            scores = model.score(queries[part]).to(torch.float32)
-        check_scores(scores, part.stop - part.start, n_items)
-        yield part, scores
-        start = part.stop
+            scores = model.score(queries[block]).to(torch.float32)
+        check_scores(scores, block.stop - block.start, n_items)
+        yield block, scores
+        start = block.stop
         room = min(limit, block_bytes(scores.device.type))
         del scores  # before the next block is made, not after
 
@@ -110,8 +110,8 @@ def _lowest_of_the_tied(scores: Tensor, best: Tensor, items: Tensor) -> Tensor:
     outside = torch.full_like(codes, len(codes))
     tied = torch.where(scores == cut, codes, outside).topk(n, largest=False).values.long()
     above = (best > cut).sum(dim=1, keepdim=True)  # these places are certain
-    place = torch.arange(n, device=scores.device).expand(b, n)
-    return torch.where(place < above, items, tied.gather(1, (place - above).clamp(min=0)))
+    rank = torch.arange(n, device=scores.device).expand(b, n)
+    return torch.where(rank < above, items, tied.gather(1, (rank - above).clamp(min=0)))
 
 
 def _padded(values: Tensor, k: int, fill: float) -> Tensor:
@@ -147,12 +147,12 @@ def recommend(
     items = np.full((len(queries), k), PAD, np.int64)
     best = np.full((len(queries), k), -np.inf, np.float32)
     places = None if reorder is None else items.copy()
-    for part, scores in score_blocks(model, queries, n_items):
-        allowed = hide_seen_items(scores, queries[part]) if hide_seen else scores
-        found, values = top_k(allowed, k if reorder is None else max(k, CANDIDATES))
+    for block, scores in score_blocks(model, queries, n_items):
+        allowed = hide_seen_items(scores, queries[block]) if hide_seen else scores
+        listed, best_scores = top_k(allowed, k if reorder is None else max(k, CANDIDATES))
         if reorder is not None and places is not None:
-            at = reorder(found, queries[part], k)
-            found, values = found.gather(1, at), values.gather(1, at)
-            places[part] = (at + 1).masked_fill(found == PAD, PAD).cpu().numpy()
-        items[part], best[part] = found.cpu().numpy(), values.cpu().numpy()
+            at = reorder(listed, queries[block], k)
+            listed, best_scores = listed.gather(1, at), best_scores.gather(1, at)
+            places[block] = (at + 1).masked_fill(listed == PAD, PAD).cpu().numpy()
+        items[block], best[block] = listed.cpu().numpy(), best_scores.cpu().numpy()
     return Recommendations(items, best, places)

@@ -114,7 +114,7 @@ def test_the_average_is_that_of_the_formula():
     for step in range(1, 30):
         with torch.no_grad():
             point.x.fill_(step**2)
-        average.add()
+        average.update()
         decay = min(0.9, step / (step + 9))
         mean = decay * mean + (1 - decay) * step**2
     with average.applied():

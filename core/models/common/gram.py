@@ -32,8 +32,8 @@ def gram(x: sparse.csr_matrix, device: str) -> Tensor:
     n = x.shape[1]
     out = torch.zeros(n, n, device=device)
     if torch.device(device).type != "cpu":
-        for part in chunks(x.shape[0], n, mib=64):
-            dense = tensor(x[part].toarray(), device)
+        for chunk in chunks(x.shape[0], n, mib=64):
+            dense = tensor(x[chunk].toarray(), device)
             out.addmm_(dense.T, dense)
         return out
     popular, rare = _divided(x)
@@ -41,10 +41,10 @@ def gram(x: sparse.csr_matrix, device: str) -> Tensor:
         _add_dense_gram(x, out.numpy())
         return out
     matrix, transposed = out.numpy(), x.T.tocsr()
-    for part in chunks(len(rare), n):
-        rows = (transposed[rare[part]] @ x).toarray()
-        matrix[rare[part]] = rows
-        matrix[np.ix_(popular, rare[part])] = rows[:, popular].T
+    for chunk in chunks(len(rare), n):
+        rows = (transposed[rare[chunk]] @ x).toarray()
+        matrix[rare[chunk]] = rows
+        matrix[np.ix_(popular, rare[chunk])] = rows[:, popular].T
     corner = np.zeros((len(popular), len(popular)), np.float32)
     _add_dense_gram(x[:, popular], corner)
     matrix[np.ix_(popular, popular)] = corner
@@ -67,17 +67,17 @@ def _add_dense_gram(x: sparse.csr_matrix, out: Floats) -> None:
     """Add XᵀX to `out` (I, I), in place, by BLAS's symmetric product: half the work."""
     if not len(out):
         return
-    for part in chunks(x.shape[0], x.shape[1], mib=64):
-        dense = x[part].toarray()
+    for chunk in chunks(x.shape[0], x.shape[1], mib=64):
+        dense = x[chunk].toarray()
         blas.ssyrk(1.0, dense.T, beta=1.0, c=out.T, overwrite_c=1)  # makes our lower triangle
     mirror(torch.from_numpy(out))
 
 
 def mirror(matrix: Tensor) -> Tensor:
     """Copy the lower triangle of a square matrix onto the upper one, in place."""
-    for part in chunks(len(matrix), len(matrix)):
-        matrix[: part.start, part] = matrix[part, : part.start].T
-        square = matrix[part, part]
+    for chunk in chunks(len(matrix), len(matrix)):
+        matrix[: chunk.start, chunk] = matrix[chunk, : chunk.start].T
+        square = matrix[chunk, chunk]
         square.copy_(square.tril() + square.tril(-1).T)
     return matrix
 

@@ -111,8 +111,8 @@ class HistoryLinear(StoredRows):
             chosen = self._rows[torch.from_numpy(queries.items)][:, torch.from_numpy(items)]
             return weights * chosen.cpu().numpy().astype(np.float64)
         rows = self._rows.matrix[queries.items][:, items].toarray().astype(np.float64)
-        found: Array = weights * rows
-        return found
+        weighted: Array = weights * rows
+        return weighted
 
     def fading(self, n: int) -> Array:
         """How much of a share is left behind 0 … n - 1 later events, (n,)."""

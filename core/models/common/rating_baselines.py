@@ -14,7 +14,7 @@ from core.types import Array, Floats, Interactions, Queries
 
 DAMPING = 5.0  # how many average ratings each item and person is thought to have beside its own
 
-Known = TypeVar("Known")
+Fitted = TypeVar("Fitted")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +34,9 @@ class RatingBaseline:
     @classmethod
     def fit(cls, log: Interactions) -> RatingBaseline | None:
         """The baseline of a log, None where it has no values."""
-        if log.values is None or not (known := np.isfinite(log.values)).any():
+        if log.values is None or not (rated := np.isfinite(log.values)).any():
             return None
-        items, values = log.items[known], log.values[known].astype(np.float64)
+        items, values = log.items[rated], log.values[rated].astype(np.float64)
         mean = values.mean()
         total = np.bincount(items, values - mean, minlength=log.n_items)
         count = np.bincount(items, minlength=log.n_items)
@@ -48,9 +48,9 @@ class RatingBaseline:
         if queries.values is None:
             return np.zeros(len(queries)), np.full(len(queries.items), np.nan)
         left = queries.values - self.mean - self.item[queries.items].astype(np.float64)
-        known, rows = np.isfinite(left), queries.rows
-        total = np.bincount(rows[known], left[known], minlength=len(queries))
-        person = total / (np.bincount(rows[known], minlength=len(queries)) + DAMPING)
+        rated, rows = np.isfinite(left), queries.rows
+        total = np.bincount(rows[rated], left[rated], minlength=len(queries))
+        person = total / (np.bincount(rows[rated], minlength=len(queries)) + DAMPING)
         return person, left - person[rows]
 
     def predict(self, person: Array, items: Array, correction: Array | float = 0.0) -> Floats:
@@ -87,8 +87,8 @@ class Ratings:
         baseline = RatingBaseline.fit(log)
         if baseline is None or log.values is None:
             return None
-        known = log.values[np.isfinite(log.values)]
-        return cls(baseline, max(float(known.std(dtype=np.float64)), 1e-6))
+        rated = log.values[np.isfinite(log.values)]
+        return cls(baseline, max(float(rated.std(dtype=np.float64)), 1e-6))
 
     def state(self) -> dict[str, Array]:
         """As arrays, for the state of a model."""
@@ -118,7 +118,7 @@ class Ratings:
         return grown
 
 
-def required(ratings: Known | None) -> Known:
+def required(ratings: Fitted | None) -> Fitted:
     """What a model knows of ratings.
 
     Raises:

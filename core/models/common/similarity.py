@@ -93,8 +93,8 @@ def _dense_rows(
     """Some rows at a time, of all pairs' dot products (I, I)."""
     norm = tensor(lengths, dots.device)
     dots.fill_diagonal_(0)
-    for part in chunks(len(dots), len(dots)):
-        yield largest_of_dense(shrunk(dots[part], norm[part], norm, shrink), k)
+    for chunk in chunks(len(dots), len(dots)):
+        yield largest_of_dense(shrunk(dots[chunk], norm[chunk], norm, shrink), k)
 
 
 def shrunk(dots: Tensor, left: Tensor, right: Tensor, shrink: float) -> Tensor:
@@ -130,7 +130,7 @@ def largest(matrix: sparse.csr_matrix, k: int) -> sparse.csr_matrix:
     above, tied = keys < last, keys == last
     n_above, n_tied = (np.concatenate([[0], np.cumsum(flags)]) for flags in (above, tied))
     room = kept - np.diff(n_above[matrix.indptr])
-    place = n_tied[1:] - np.repeat(n_tied[matrix.indptr[:-1]], lengths)
-    keep = above | (tied & (place <= np.repeat(room, lengths)))
+    rank = n_tied[1:] - np.repeat(n_tied[matrix.indptr[:-1]], lengths)
+    keep = above | (tied & (rank <= np.repeat(room, lengths)))
     parts = (matrix.data[keep], matrix.indices[keep], np.concatenate([[0], np.cumsum(kept)]))
     return sparse.csr_matrix(parts, shape=matrix.shape)

@@ -50,13 +50,16 @@ def validation_score(
         gain = 0.0
         for low in range(0, len(queries), block):
             high = min(low + block, len(queries))
-            part = queries[low:high]
+            block_queries = queries[low:high]
             with torch.no_grad():
-                scores = score(part)
+                scores = score(block_queries)
             owners = tensor(np.repeat(np.arange(high - low), counts[low:high]), scores.device)
             wanted = tensor(targets[starts[low] : starts[high]], scores.device)
             hit = scores[owners, wanted]
-            seen = (tensor(part.rows, scores.device), tensor(part.items, scores.device))
+            seen = (
+                tensor(block_queries.rows, scores.device),
+                tensor(block_queries.items, scores.device),
+            )
             scores = scores.index_put(seen, scores.new_tensor(-np.inf))
             scores[owners, wanted] = hit
             ranks = (scores[owners] >= hit[:, None]).sum(dim=1)

@@ -33,11 +33,11 @@ def whitened(vectors: Array) -> Floats:
     items apart is seen only without that. At most 128 directions are left.
     """
     there = np.isfinite(vectors).all(axis=1)
-    known = vectors[there]
-    known = known - known.mean(axis=0, keepdims=True) if len(known) else known
-    variances, axes = np.linalg.eigh(known.T @ known / max(1, len(known)))  # smallest first
+    centred = vectors[there]
+    centred = centred - centred.mean(axis=0, keepdims=True) if len(centred) else centred
+    variances, axes = np.linalg.eigh(centred.T @ centred / max(1, len(centred)))  # smallest first
     kept = np.flatnonzero(variances > 1e-5 * max(variances.max(initial=0), 1e-9))
     kept = kept[: -DIRECTIONS - 1 : -1]
     white: Floats = np.full((len(vectors), len(kept)), np.nan, np.float32)
-    white[there] = known @ (axes[:, kept] / np.sqrt(variances[kept]))
+    white[there] = centred @ (axes[:, kept] / np.sqrt(variances[kept]))
     return white

@@ -12,7 +12,7 @@ import numpy as np
 from core.findings import ChoiceFindings, FusionFindings
 from core.models.common.memory import free_memory
 from core.models.common.settings import setting
-from core.models.ensemble.fusion import Fusion, asked, part_of, without_known
+from core.models.ensemble.fusion import Fusion, has_validation, part_of, without_validation_events
 from core.models.ensemble.score_fusion import ScoreFusionConfig
 from core.models.neural.gradient_model import GradientModel
 from core.models.popularity import CLOCK_TIMES, DAY_S
@@ -125,22 +125,22 @@ class Choice:
 
 def choose(facts: Facts, minutes: float) -> list[Choice]:
     """What to train on such data, and what not, on a budget; the last gets what time is left."""
-    left, found = 60 * minutes, []
+    left, choices = 60 * minutes, []
     for choice in _candidates(facts):
         if choice.taken and choice.seconds > left:
             about = {"seconds": choice.seconds, "left": left}
             choice = replace(choice, taken=False, reason="late", about=about)
         left -= choice.seconds if choice.taken else 0
-        found.append(choice)
+        choices.append(choice)
     first = _unified(facts, left)
     if not first.taken:
-        return [*found, first]
+        return [*choices, first]
     left -= first.seconds
     about = {"seconds": first.seconds, "left": left}
     second = replace(first, reason="another", apart="2", about=about)
     if first.seconds > left:
         second = replace(second, taken=False, reason="another_late")
-    return [*found, first, second]
+    return [*choices, first, second]
 
 
 def _candidates(facts: Facts) -> Iterator[Choice]:
@@ -162,9 +162,9 @@ def _candidates(facts: Facts) -> Iterator[Choice]:
     if not windows:
         reason = "brief" if facts.days else "no_days"
         yield choice("recent_popularity", {"window_days": 1.0}, False, reason, 0)
-    known = facts.attributes
-    reason = "attributes" if known else "nothing_known"
-    yield choice("content", {}, known, reason, 1e-6 * facts.items)
+    described = facts.attributes
+    reason = "attributes" if described else "nothing_known"
+    yield choice("content", {}, described, reason, 1e-6 * facts.items)
     params = {"gap": 10, "history_decay": 0.8} if long else {}
     reason = "ordered" if facts.ordered else "no_order"
     yield choice("transitions", params, facts.ordered, reason, 1.5e-6 * facts.events)
@@ -245,14 +245,20 @@ class Auto(Fusion):
         for name, choice in taken.items():
             began, after = time.perf_counter(), done + choice.seconds / total
             middle = (done + after) / 2
-            told = part_of(on_epoch, name, done, middle)
+            on_component = part_of(on_epoch, name, done, middle)
             probe = self._resumed(_probe(choice), f"{name}.probe")
-            probes.append(probe.fit(without_known(train), rng=rng, device=device, on_epoch=told))
-            told = part_of(on_epoch, name, middle, after)
-            models.append(self._final(probe, name, train, rng, device, told))
+            probes.append(
+                probe.fit(
+                    without_validation_events(train), rng=rng, device=device, on_epoch=on_component
+                )
+            )
+            on_component = part_of(on_epoch, name, middle, after)
+            models.append(self._final(probe, name, train, rng, device, on_component))
             took[name], done = round(time.perf_counter() - began, 1), after
         self._choices = tuple(choice.findings(took.get(choice.name)) for choice in choices)
-        self._fuse(tuple(taken), models, probes if asked(train) else None, train, rng, device)
+        self._fuse(
+            tuple(taken), models, probes if has_validation(train) else None, train, rng, device
+        )
         self._drop_weightless()
         return self
 
@@ -266,7 +272,7 @@ class Auto(Fusion):
         on_epoch: OnEpoch,
     ) -> Recommender:
         """The same model with the validation events; itself where there are none."""
-        if train.train_and_validation is None or not asked(train):
+        if train.train_and_validation is None or not has_validation(train):
             return probe
         config = probe.config
         if isinstance(probe, GradientModel):

@@ -59,12 +59,12 @@ class Fusion:
     μ and σ are those of a component's scores over all items: of each history, or frozen, one pair
     for all histories of a segment. The weights, a row per segment of history length, are those of
     highest NDCG@10 on validation, where they are surely better than the best component alone
-    (mix_weights.py). They are found on components fitted anew without the validation events, and
+    (fusion_weights.py). They are found on components fitted anew without the validation events, and
     then used for those given, which may know them. If even so the sum is worse on validation than
     the best component, that one has all the weight. Without validation events all weigh alike.
     `ranks` is reciprocal rank fusion, 1 / (60 + rank) of each added up (Cormack, Clarke, Büttcher,
     SIGIR 2009). `stages` has two components, the first of which finds what the second orders
-    (mix.py). The state holds the components: it is whole.
+    (score_fusion.py). The state holds the components: it is whole.
     """
 
     Config: ClassVar[type] = FusionConfig
@@ -73,7 +73,7 @@ class Fusion:
 
     def __init__(self, config: Any = None) -> None:
         self.config = self.Config() if config is None else config
-        self._mix: ScoreFusion | None = None
+        self._fusion: ScoreFusion | None = None
         self._checkpoint: Checkpoint | None = None
         self._names: tuple[str, ...] = ()
         self._figures = np.zeros(0)  # NDCG@10 on validation: of each component, then of the sum
@@ -108,9 +108,11 @@ class Fusion:
                 f"a fusion {'in stages ' * stages}needs two runs{' or more' * (not stages)}, not "
                 f"{len(models)}: name them as components=RUN,RUN"
             )
-        if nested := [name for name, one in train.components.items() if isinstance(one, Fusion)]:
+        if nested := [
+            name for name, model in train.components.items() if isinstance(model, Fusion)
+        ]:
             raise BadInput(f"{nested[0]} is a fusion itself: name its components instead")
-        probes = self._fit_anew(train, rng, device, on_epoch) if asked(train) else None
+        probes = self._fit_anew(train, rng, device, on_epoch) if has_validation(train) else None
         self._fuse(tuple(train.components), models, probes, train, rng, device)
         return self
 
@@ -118,15 +120,19 @@ class Fusion:
         self, train: TrainData, rng: np.random.Generator, device: str, on_epoch: OnEpoch | None
     ) -> list[Recommender]:
         """Models of the components' kinds and settings, without the validation events."""
-        found, n = [], len(train.components)
-        for place, (name, model) in enumerate(train.components.items()):
+        models, n = [], len(train.components)
+        for position, (name, model) in enumerate(train.components.items()):
             config = model.config
             if getattr(config, "refit", False):
                 config = replace(config, refit=False)
-            told = part_of(on_epoch, name, place / n, (place + 1) / n)
+            on_component = part_of(on_epoch, name, position / n, (position + 1) / n)
             fresh = self._resumed(type(model)(config), name)
-            found.append(fresh.fit(without_known(train), rng=rng, device=device, on_epoch=told))
-        return found
+            models.append(
+                fresh.fit(
+                    without_validation_events(train), rng=rng, device=device, on_epoch=on_component
+                )
+            )
+        return models
 
     def _fuse(
         self,
@@ -140,22 +146,22 @@ class Fusion:
         """Weighs the models as is best for the probes, which know nothing of the validation."""
         held_out, log = train.validation, train.interactions
         sample = log.queries(np.sort(rng.permutation(log.n_users)[:SCALED_ON]))
-        mix = ScoreFusion.alike(self.config, models, sample, device)
+        fusion = ScoreFusion.alike(self.config, models, sample, device)
         self._names, self._figures = names, np.zeros(0)
         if probes is not None and held_out is not None:
-            judged = ScoreFusion.alike(self.config, probes, sample, device)
-            weights, self._figures = _weigh(judged, held_out, log.n_items, rng)
-            mix = replace(mix, weights=weights)
-        self._mix = mix
+            probe_fusion = ScoreFusion.alike(self.config, probes, sample, device)
+            weights, self._figures = _weigh(probe_fusion, held_out, log.n_items, rng)
+            fusion = replace(fusion, weights=weights)
+        self._fusion = fusion
 
     def _drop_weightless(self) -> None:
-        mix = self._fitted()
-        kept = np.flatnonzero(mix.weights.any(dim=0).cpu().numpy()).tolist()
-        self._mix = replace(
-            mix,
-            models=tuple(mix.models[c] for c in kept),
-            weights=mix.weights[:, kept],
-            scale=mix.scale[:, kept],
+        fusion = self._fitted()
+        kept = np.flatnonzero(fusion.weights.any(dim=0).cpu().numpy()).tolist()
+        self._fusion = replace(
+            fusion,
+            models=tuple(fusion.models[c] for c in kept),
+            weights=fusion.weights[:, kept],
+            scale=fusion.scale[:, kept],
         )
         self._names = tuple(self._names[c] for c in kept)
         if len(self._figures):
@@ -164,12 +170,12 @@ class Fusion:
     @property
     def device(self) -> str:
         """Where the weights lie, and the scores of the components: "cpu" or "cuda"."""
-        return "cpu" if self._mix is None else self._mix.weights.device.type
+        return "cpu" if self._fusion is None else self._fusion.weights.device.type
 
     def _fitted(self) -> ScoreFusion:
-        if self._mix is None:
+        if self._fusion is None:
             raise NotFitted(f"this {type(self).__name__} model is not fitted yet: fit or load it")
-        return self._mix
+        return self._fusion
 
     def score(self, queries: Queries) -> Tensor:
         """Scores (B, n_items), float32, on the model's device."""
@@ -181,11 +187,11 @@ class Fusion:
         Raises:
             BadInput: stages do not add up.
         """
-        mix = self._fitted()
+        fusion = self._fitted()
         if self.config.method == "stages":
             raise BadInput("in stages nothing is added up: the order is the second component's")
-        weights = mix.weights[tensor(segment(queries), mix.weights.device)]
-        return mix.parts(queries) * weights.T[:, :, None]
+        weights = fusion.weights[tensor(segment(queries), fusion.weights.device)]
+        return fusion.component_scores(queries) * weights.T[:, :, None]
 
     @property
     def adding(self) -> tuple[str, ...]:
@@ -201,7 +207,9 @@ class Fusion:
         if self.config.method == "stages":
             return ()
         models = [model for model in self._fitted().models if isinstance(model, Composed)]
-        return tuple(dict.fromkeys(part for model in models for part in model.parts(features)))
+        return tuple(
+            dict.fromkeys(item_part for model in models for item_part in model.parts(features))
+        )
 
     def score_of_parts(
         self, query: Queries, item: int, features: Features | None, keep: Array
@@ -211,10 +219,10 @@ class Fusion:
         Their scales stay those of the whole catalogue and of this history, in which the item has
         all its parts; so do the scores that a rank is counted among.
         """
-        mix, all_parts, keep = self._fitted(), self.parts(features), np.asarray(keep, bool)
-        weights = mix.weights[int(segment(query)[0])].tolist()
+        fusion, all_parts, keep = self._fitted(), self.parts(features), np.asarray(keep, bool)
+        weights = fusion.weights[int(segment(query)[0])].tolist()
         total = np.zeros(len(keep))
-        for c, (model, weight) in enumerate(zip(mix.models, weights, strict=True)):
+        for c, (model, weight) in enumerate(zip(fusion.models, weights, strict=True)):
             if not weight:
                 continue
             with torch.no_grad():
@@ -222,10 +230,10 @@ class Fusion:
             whole = float(scores[0, item])
             values = np.full(len(keep), whole)
             if isinstance(model, Composed) and (own := model.parts(features)):
-                kept = keep[:, [all_parts.index(part) for part in own]]
+                kept = keep[:, [all_parts.index(item_part) for item_part in own]]
                 values = model.score_of_parts(query, item, features, kept)
                 values[kept.all(axis=1)] = whole  # to the last bit: ranks hang on it
-            total += weight * mix.rescaled(c, query, scores, values, item)
+            total += weight * fusion.rescaled(c, query, scores, values, item)
         return total
 
     @property
@@ -255,18 +263,18 @@ class Fusion:
 
     def state(self) -> dict[str, Array]:
         """Weights (segments, C), scale (segments, C, 2), and each component's state as c.name."""
-        mix = self._fitted()
+        fusion = self._fitted()
         about = [
             {"name": name, "model": _name_of(model), "params": asdict(model.config)}
-            for name, model in zip(self._names, mix.models, strict=True)
+            for name, model in zip(self._names, fusion.models, strict=True)
         ]
         state: dict[str, Array] = {
-            "weights": mix.weights.cpu().numpy(),
-            "scale": mix.scale.cpu().numpy(),
+            "weights": fusion.weights.cpu().numpy(),
+            "scale": fusion.scale.cpu().numpy(),
             "figures": self._figures,
             "components": np.frombuffer(json.dumps(about).encode(), np.uint8),
         }
-        for c, model in enumerate(mix.models):
+        for c, model in enumerate(fusion.models):
             state |= {f"{c}.{key}": value for key, value in model.state().items()}
         return state
 
@@ -276,13 +284,13 @@ class Fusion:
 
         about = json.loads(bytes(state["components"]))
         models = []
-        for c, one in enumerate(about):
-            kind, start = MODELS[one["model"]], f"{c}."
+        for c, component in enumerate(about):
+            kind, start = MODELS[component["model"]], f"{c}."
             own = {key[len(start) :]: v for key, v in state.items() if key.startswith(start)}
-            models.append(kind(kind.Config(**one["params"])).load(own, device=device))
+            models.append(kind(kind.Config(**component["params"])).load(own, device=device))
         weights, scale = (tensor(state[name], device) for name in ("weights", "scale"))
-        self._mix = ScoreFusion(self.config, tuple(models), weights, scale)
-        self._names = tuple(one["name"] for one in about)
+        self._fusion = ScoreFusion(self.config, tuple(models), weights, scale)
+        self._names = tuple(component["name"] for component in about)
         self._figures = np.array(state["figures"])
         return self
 
@@ -293,12 +301,12 @@ def _name_of(model: Recommender) -> str:
     return next(name for name, kind in MODELS.items() if kind is type(model))
 
 
-def asked(train: TrainData) -> bool:
+def has_validation(train: TrainData) -> bool:
     """Whether there is anything to choose by."""
     return train.validation is not None and len(train.validation.targets) > 0
 
 
-def without_known(train: TrainData) -> TrainData:
+def without_validation_events(train: TrainData) -> TrainData:
     """What is learnt from before the choice."""
     return replace(train, train_and_validation=None, components={})
 
@@ -316,17 +324,17 @@ def part_of(on_epoch: OnEpoch | None, name: str, begin: float, end: float) -> On
 
 
 def _weigh(
-    mix: ScoreFusion, held_out: Holdout, n_items: int, rng: np.random.Generator
+    fusion: ScoreFusion, held_out: Holdout, n_items: int, rng: np.random.Generator
 ) -> tuple[Tensor, Array]:
     """The best weights, and the NDCG@10 of each component and of the sum, over all items."""
-    n = len(mix.models)
+    n = len(fusion.models)
     block = max(1, NUMBERS_AT_ONCE // (n * n_items))
-    fused = mix.weights.cpu().numpy()
-    if mix.config.method == "scores":
-        fused = best_weights(Pairs.of(mix.parts, held_out, rng, block))
+    fused = fusion.weights.cpu().numpy()
+    if fusion.config.method == "scores":
+        fused = best_weights(Pairs.of(fusion.component_scores, held_out, rng, block))
     choices = [*(np.tile(row, (SEGMENTS, 1)) for row in np.eye(n)), fused]
-    tensors = [tensor(choice.astype(np.float32), mix.weights.device) for choice in choices]
-    scores = [*(model.score for model in mix.models), replace(mix, weights=tensors[-1]).score]
+    tensors = [tensor(choice.astype(np.float32), fusion.weights.device) for choice in choices]
+    scores = [*(model.score for model in fusion.models), replace(fusion, weights=tensors[-1]).score]
     seed = int(rng.integers(2**63))  # the same queries for each
     figures = np.array(
         [
@@ -334,7 +342,7 @@ def _weigh(
             for score in scores
         ]
     )
-    free = mix.config.method == "scores"  # to let one component have all the weight
+    free = fusion.config.method == "scores"  # to let one component have all the weight
     best = int(figures.argmax()) if free and figures[-1] < figures.max() else -1
     figures[-1] = figures[best]
     return tensors[best], figures

@@ -67,7 +67,7 @@ class Pairs:
     def surely_better(self, weights: Array, than: Array) -> bool:
         """Whether these weights (C,) beat others by SURE standard errors, paired by query."""
         gained, lost = (
-            self._gains(weighted_lead(self.ahead, one)).double() for one in (weights, than)
+            self._gains(weighted_lead(self.ahead, row)).double() for row in (weights, than)
         )
         share = 1 / self.counts.double()
         query = (share.cumsum(0) - share / 2).long()
@@ -90,11 +90,11 @@ class Pairs:
         enough = int(np.searchsorted(counts[order].cumsum(), PAIRS)) + 1
         chosen = np.sort(order[:enough])
         blocks = [holdout[chosen[low : low + block]] for low in range(0, len(chosen), block)]
-        leads = [_ahead(parts, one) for one in blocks]
-        widest = max(one.shape[1] for one in leads)
-        pads = [(0, 0, 0, widest - one.shape[1]) for one in leads]
+        leads = [_ahead(parts, held_out) for held_out in blocks]
+        widest = max(lead.shape[1] for lead in leads)
+        pads = [(0, 0, 0, widest - lead.shape[1]) for lead in leads]
         ahead = torch.cat(
-            [pad(one, by, value=-torch.inf) for one, by in zip(leads, pads, strict=True)]
+            [pad(lead, by, value=-torch.inf) for lead, by in zip(leads, pads, strict=True)]
         )
         n = counts[chosen]
         segments = np.repeat(segment(holdout.queries[chosen]), n)
@@ -135,7 +135,7 @@ def best_weights(pairs: Pairs) -> Array:
     alone = [pairs.of_leads(pairs.ahead[..., c]) for c in range(n)]
     best = np.eye(n)[int(np.argmax(alone))]
     together = _sure(pairs, (best, np.full(n, 1 / n)), best)
-    parts = (pairs.where(pairs.segments == place) for place in range(len(EDGES) + 1))
+    parts = (pairs.where(pairs.segments == n_segment) for n_segment in range(len(EDGES) + 1))
     return np.stack([_sure(own, (together,), together) for own in parts])
 
 
@@ -159,9 +159,9 @@ def _climb(pairs: Pairs, start: Array) -> tuple[Array, float]:
                 continue
             rest, own = weighted_lead(ahead, others), ahead[..., c].nan_to_num(neginf=0.0)
             for weight in RATIOS * others.max():
-                found = pairs.of_leads(torch.add(rest, own, alpha=float(weight)))
-                if found > best:
-                    best, weights = found, others.copy()
+                gained = pairs.of_leads(torch.add(rest, own, alpha=float(weight)))
+                if gained > best:
+                    best, weights = gained, others.copy()
                     weights[c] = weight
         if best == before:
             break
@@ -170,5 +170,5 @@ def _climb(pairs: Pairs, start: Array) -> tuple[Array, float]:
 
 def weighted_lead(ahead: Tensor, weights: Array) -> Tensor:
     """Σ_c weight · lead, (P, M); -inf where there is no competitor."""
-    known = ahead.nan_to_num(neginf=0.0) @ tensor(weights.astype(np.float32), ahead.device)
-    return known.masked_fill(torch.isinf(ahead[..., 0]), -torch.inf)
+    lead = ahead.nan_to_num(neginf=0.0) @ tensor(weights.astype(np.float32), ahead.device)
+    return lead.masked_fill(torch.isinf(ahead[..., 0]), -torch.inf)

@@ -52,23 +52,23 @@ class ScoreFusion:
         """All of one weight; a frozen scale is that of these queries."""
         n = len(models)
         weights = torch.full((SEGMENTS, n), 1 / n, device=device)
-        mix = cls(config, tuple(models), weights, weights.new_zeros(SEGMENTS, n, 2))
-        return replace(mix, scale=mix._scale(queries)) if config.scale == "frozen" else mix
+        fusion = cls(config, tuple(models), weights, weights.new_zeros(SEGMENTS, n, 2))
+        return replace(fusion, scale=fusion._scale(queries)) if config.scale == "frozen" else fusion
 
     def _scale(self, queries: Queries) -> Tensor:
         """Each segment's mean and spread of each model's scores; an empty segment has all's."""
         where = tensor(segment(queries), self.weights.device)
-        found = []
+        scales = []
         for model in self.models:
-            pairs = [_moments(model.score(part)) for part in _parts(queries)]
+            pairs = [_moments(model.score(block)) for block in _parts(queries)]
             mean, spread = (torch.cat(kind)[:, 0] for kind in zip(*pairs, strict=True))
-            rows = [where == place for place in range(SEGMENTS)]
+            rows = [where == number for number in range(SEGMENTS)]
             rows = [row if row.any() else torch.ones_like(row) for row in rows]
             parts = [torch.stack([mean[r].mean(), spread[r].mean()]) for r in rows]
-            found.append(torch.stack(parts))
-        return torch.stack(found, dim=1)
+            scales.append(torch.stack(parts))
+        return torch.stack(scales, dim=1)
 
-    def part(self, c: int, queries: Queries) -> Tensor:
+    def scaled(self, c: int, queries: Queries) -> Tensor:
         """Component c on the common scale, (B, I)."""
         with torch.no_grad():
             scores = self.models[c].score(queries)
@@ -77,8 +77,8 @@ class ScoreFusion:
             ahead = scores.shape[1] - torch.searchsorted(ordered, scores, right=True)
             return 1 / (RANK_OFFSET + 1.0 + ahead)
         mean, spread = self._common(c, queries, scores)
-        scaled: Tensor = (scores - mean) / spread
-        return scaled
+        on_scale: Tensor = (scores - mean) / spread
+        return on_scale
 
     def _common(self, c: int, queries: Queries, scores: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and spread by which component c's scores are made comparable, (B, 1) each."""
@@ -93,15 +93,15 @@ class ScoreFusion:
         if self.config.method == "ranks":
             others = np.sort(np.delete(scores[0].double().cpu().numpy(), item))
             ahead = len(others) - np.searchsorted(others, values.astype(np.float32), side="right")
-            found: Array = 1 / (RANK_OFFSET + 1.0 + ahead)
+            rescaled: Array = 1 / (RANK_OFFSET + 1.0 + ahead)
         else:
-            mean, spread = (float(one) for one in self._common(c, query, scores))
-            found = (values - mean) / spread
-        return found
+            mean, spread = (float(moment) for moment in self._common(c, query, scores))
+            rescaled = (values - mean) / spread
+        return rescaled
 
-    def parts(self, queries: Queries) -> Tensor:
+    def component_scores(self, queries: Queries) -> Tensor:
         """All components on the common scale, (C, B, I)."""
-        return torch.stack([self.part(c, queries) for c in range(len(self.models))])
+        return torch.stack([self.scaled(c, queries) for c in range(len(self.models))])
 
     def score(self, queries: Queries) -> Tensor:
         """The weighted sum, or what the second model makes of the first one's best, (B, I)."""
@@ -111,8 +111,8 @@ class ScoreFusion:
         weights = self.weights[tensor(segment(queries), self.weights.device)]
         total: Tensor | None = None
         for c in np.flatnonzero(self.weights.any(dim=0).cpu().numpy()):
-            part = self.part(int(c), queries).mul_(weights[:, c : c + 1])
-            total = part if total is None else total.add_(part)
+            weighted = self.scaled(int(c), queries).mul_(weights[:, c : c + 1])
+            total = weighted if total is None else total.add_(weighted)
         assert total is not None, "weights of a segment add up to 1"
         return total
 
@@ -124,15 +124,15 @@ def staged(first: Recommender, second: Recommender, queries: Queries, candidates
     others are moved as a whole, to 1 and more under the lowest of its candidates.
     """
     with torch.no_grad():
-        found = first.score(queries)
-        items = found.topk(min(candidates, found.shape[1]), dim=1).indices
+        scores = first.score(queries)
+        items = scores.topk(min(candidates, scores.shape[1]), dim=1).indices
         ranked = (
             second.rank(queries, items.cpu().numpy())
             if isinstance(second, Ranker)
             else second.score(queries).gather(1, items)
         )
-        below = ranked.amin(dim=1, keepdim=True) - 1 - found.amax(dim=1, keepdim=True)
-        return (found + below).scatter(1, items, ranked)
+        below = ranked.amin(dim=1, keepdim=True) - 1 - scores.amax(dim=1, keepdim=True)
+        return (scores + below).scatter(1, items, ranked)
 
 
 def _moments(scores: Tensor) -> tuple[Tensor, Tensor]:

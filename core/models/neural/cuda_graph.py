@@ -85,8 +85,9 @@ class CudaGraph:
     def _step(self, rows: Tensor, width: int) -> Tensor:
         value = self._loss(rows, width)
         if not self._learning:
-            found = torch.autograd.grad(value, self._parameters, allow_unused=True)
-            pairs = [(p, g) for p, g in zip(self._parameters, found, strict=True) if g is not None]
+            optional = torch.autograd.grad(value, self._parameters, allow_unused=True)
+            both = zip(self._parameters, optional, strict=True)
+            pairs = [(p, g) for p, g in both if g is not None]
             self._learning = [p for p, _ in pairs]
             for parameter, gradient in pairs:  # where all graphs leave it, and AdamW finds it
                 parameter.grad = gradient.clone()

@@ -31,11 +31,11 @@ def content(
     tags = [sparse.csr_matrix((n_items, 0), dtype=np.float32)]
     numbers = [np.zeros((n_items, 0), np.float32)]
     embeddings = {}
-    for part, block in features.blocks() if features else ():
-        if part in EMBEDDINGS:
+    for kind, block in features.blocks() if features else ():
+        if kind in EMBEDDINGS:
             if (vectors := whitened(block.matrix)).shape[1]:  # 0 if all are alike
-                embeddings[part] = vectors
-        elif part == "numeric":
+                embeddings[kind] = vectors
+        elif kind == "numeric":
             numbers.append(_standard(np.asarray(block.matrix, np.float64)))
         else:
             tags.append(unit_rows(sparse.csr_matrix(block.matrix, dtype=np.float32)))
@@ -45,9 +45,9 @@ def content(
 
 def _standard(values: Array) -> Array:
     missing = np.isnan(values)
-    known = np.ma.masked_array(values, missing)
-    spread = np.maximum(known.std(axis=0).filled(0), 1e-9)
-    z = ((known - known.mean(axis=0)) / spread).filled(0)
+    present = np.ma.masked_array(values, missing)
+    spread = np.maximum(present.std(axis=0).filled(0), 1e-9)
+    z = ((present - present.mean(axis=0)) / spread).filled(0)
     both: Array = np.hstack([np.clip(z, -5, 5), missing])
     return both
 
@@ -113,7 +113,7 @@ class ItemTower(nn.Module):
         self.tag = nn.Embedding(tags.shape[1], dim) if tags.shape[1] else None
         self.number = nn.Linear(numbers.shape[1], dim) if numbers.shape[1] else None
         self.embedded = nn.ModuleDict(
-            {part: Embedded(dim, vectors) for part, vectors in (embeddings or {}).items()}
+            {kind: Embedded(dim, vectors) for kind, vectors in (embeddings or {}).items()}
         )
         self.norm = nn.LayerNorm(dim)
         for table in filter(None, (self.id, self.tag)):
@@ -126,9 +126,9 @@ class ItemTower(nn.Module):
         shape = (len(state["tower.known"]), len(state.get("tower.tag.weight", ())))
         tags = sparse.csr_matrix(tuple(arrays), shape=shape)
         embeddings = {
-            part: state[key].numpy()
-            for part in EMBEDDINGS
-            if (key := f"tower.embedded.{part}.vectors") in state
+            kind: state[key].numpy()
+            for kind in EMBEDDINGS
+            if (key := f"tower.embedded.{kind}.vectors") in state
         }
         return cls(dim, tags, state["tower.numbers"].numpy(), embeddings)
 
@@ -184,21 +184,23 @@ class ItemTower(nn.Module):
             BadInput: the tower learnt from other features than these.
         """
         n_tags, n_numbers = 0 if self.tag is None else len(self.tag.weight), self._n_numbers
-        found = {ID: np.zeros(0, np.int64)}
+        columns = {ID: np.zeros(0, np.int64)}
         tags = numbers = 0  # columns so far, in the order of `content`
         for kind, block in features.blocks() if features and n_tags + n_numbers else ():
             if kind == "numeric":
-                found |= item_parts(kind, block)
+                columns |= item_parts(kind, block)
                 numbers += len(block.names)
             elif kind not in EMBEDDINGS:
-                found |= {part: tags + own for part, own in item_parts(kind, block).items()}
+                columns |= {
+                    item_part: tags + own for item_part, own in item_parts(kind, block).items()
+                }
                 tags += len(block.names)
         if (tags, numbers) != (n_tags, n_numbers):
             raise BadInput(
                 f"the model learnt from {n_tags} tags and {n_numbers} numbers of the items, and "
                 f"these features have {tags} and {numbers}: give it those it was trained with"
             )
-        return found | {ItemPart(kind, ""): found[ID] for kind in self.embedded}
+        return columns | {ItemPart(kind, ""): columns[ID] for kind in self.embedded}
 
     @property
     def _n_numbers(self) -> int:
@@ -210,7 +212,9 @@ class ItemTower(nn.Module):
         The parts that are left out are left out of the sum. The layer of numbers has a constant,
         which is no number's own, and stays.
         """
-        terms = [self._term(item, part, own) for part, own in self.parts(features).items()]
+        terms = [
+            self._term(item, item_part, own) for item_part, own in self.parts(features).items()
+        ]
         kept = tensor(np.asarray(keep, np.float32), self.numbers.device)
         total = kept @ torch.stack(terms)
         if self.number is not None:
@@ -218,14 +222,14 @@ class ItemTower(nn.Module):
         vectors: Tensor = self.norm(total)
         return vectors
 
-    def _term(self, item: int, part: ItemPart, columns: Ints) -> Tensor:
+    def _term(self, item: int, item_part: ItemPart, columns: Ints) -> Tensor:
         """What this part of the item adds to the sum, (dim,)."""
         at = tensor(columns, self.numbers.device)
-        if part == ID:
+        if item_part == ID:
             term = self.id.weight[item] * self.known[item]
-        elif part.kind in self.embedded:
-            term = self.embedded[part.kind](slice(item, item + 1))[0]
-        elif part.kind == "numeric":
+        elif item_part.kind in self.embedded:
+            term = self.embedded[item_part.kind](slice(item, item + 1))[0]
+        elif item_part.kind == "numeric":
             assert self.number is not None, "it has numbers"
             both = torch.cat([at, at + self._n_numbers])
             term = self.number.weight[:, both] @ self.numbers[item, both]
@@ -234,5 +238,5 @@ class ItemTower(nn.Module):
             places, _, values = self._tags(torch.tensor([item], device=at.device))
             own = torch.isin(places, at)
             term = values[own] @ self.tag.weight[places[own]]
-        found: Tensor = term
-        return found
+        vector: Tensor = term
+        return vector

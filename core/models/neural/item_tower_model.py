@@ -100,5 +100,5 @@ class ItemTowerModel(GradientModel[Net]):
         with torch.no_grad():
             vectors = net.items(net.tower.of_parts(item, features, keep))
             scores = self._match(net, self.encode(query), vectors)
-        found: Array = scores[0].double().cpu().numpy()
-        return found
+        as_array: Array = scores[0].double().cpu().numpy()
+        return as_array

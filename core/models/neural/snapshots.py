@@ -26,11 +26,11 @@ class Snapshots:
 
     def take(self, epoch: int, best: int) -> None:
         """Keeps those of this epoch, the last so far, and lets go what is no longer wanted."""
-        found = self._vectors().detach()
-        room = MOST_BYTES // max(1, 4 * found.numel())
+        vectors = self._vectors().detach()
+        room = MOST_BYTES // max(1, 4 * vectors.numel())
         if room < FEWEST:
             return
-        self.kept[epoch] = found.to("cpu", torch.float32, copy=True)
+        self.kept[epoch] = vectors.to("cpu", torch.float32, copy=True)
         powers = (2**power for power in reversed(range(epoch.bit_length())))
         wanted = [e for e in dict.fromkeys((epoch, best, 1, *powers)) if e in self.kept]
         self.kept = {e: self.kept[e] for e in sorted(wanted[:room])}

@@ -99,7 +99,7 @@ def train_loop(
     warmup = min(200, max(1, epochs * len(batches) // batches.size // 25))
     state = TrainingState(module, optimiser, Average(module, config.averaging), batches, snapshots)
     if checkpoint:
-        state.resume(checkpoint)
+        state.read_checkpoint(checkpoint)
         for report in state.reports:
             tell(report)
     began = time.perf_counter() - state.seconds
@@ -112,7 +112,7 @@ def train_loop(
             for group in optimiser.param_groups:
                 group["lr"] = config.learning_rate * share
             total += _step(loss, rows, optimiser, batches) * len(rows)
-            state.average.add()
+            state.average.update()
         mean = float(total) / max(1, len(batches))
         if not np.isfinite(mean):
             raise BadInput(
@@ -141,9 +141,9 @@ def train_loop(
         if checkpoint:
             state.write_checkpoint(checkpoint)
     if validate:
-        module.load_state_dict(state.kept)
+        module.load_state_dict(state.best_weights)
     else:
-        state.average.keep()
+        state.average.apply()
     return state.best_epoch
 
 
@@ -202,5 +202,6 @@ def _step(
     if batches.size > half:
         batches.size = half
         logger.warning("The GPU's memory is short: from here on a step takes %d histories.", half)
-    parts = [_step(loss, part, optimiser, batches) * len(part) for part in torch.split(rows, half)]
-    return torch.stack(parts).sum() / len(rows)
+    halves = torch.split(rows, half)
+    losses = [_step(loss, own, optimiser, batches) * len(own) for own in halves]
+    return torch.stack(losses).sum() / len(rows)

@@ -55,12 +55,12 @@ class Batches:
             torch.cuda.set_rng_state(state["cuda"])
 
     def __iter__(self) -> Iterator[Tensor]:
-        parts: list[Tensor] = []
+        batches: list[Tensor] = []
         for bucket in self._buckets:
             order = torch.randperm(len(bucket), generator=self._generator)
-            parts += bucket[order].split(self.size)
-        for place in torch.randperm(len(parts), generator=self._generator).tolist():
-            yield parts[place]
+            batches += bucket[order].split(self.size)
+        for number in torch.randperm(len(batches), generator=self._generator).tolist():
+            yield batches[number]
 
 
 class Average:
@@ -71,13 +71,13 @@ class Average:
         self.means = [p.clone() for p in self._parameters]
         self._decay, self.steps = decay, 0
 
-    def add(self) -> None:
+    def update(self) -> None:
         """Takes up the parameters as they are now."""
         self.steps += 1
         share = 1 - min(self._decay, self.steps / (self.steps + 9))
         torch._foreach_lerp_(self.means, self._parameters, share)
 
-    def keep(self) -> None:
+    def apply(self) -> None:
         """Gives the module the averages for good."""
         torch._foreach_copy_(self._parameters, self.means)
 
@@ -85,7 +85,7 @@ class Average:
     def applied(self) -> Iterator[None]:
         """Inside, the module has the averages; outside, its own parameters again."""
         own = [p.clone() for p in self._parameters]
-        self.keep()
+        self.apply()
         yield
         torch._foreach_copy_(self._parameters, own)
 
@@ -103,7 +103,7 @@ class TrainingState:
     ) -> None:
         self.average = average
         self.epoch, self.best, self.best_epoch, self.seconds = 0, -np.inf, 0, 0.0
-        self.kept: dict[str, Tensor] = {}  # the best epoch's averaged weights
+        self.best_weights: dict[str, Tensor] = {}  # the best epoch's averaged weights
         self.reports: list[EpochReport] = []
         self._module, self._optimiser, self._batches = module, optimiser, batches
         self._snapshots = snapshots
@@ -124,7 +124,7 @@ class TrainingState:
             figure = validate()
             if figure > self.best:
                 self.best, self.best_epoch = figure, epoch
-                self.kept = _copy(self._module)
+                self.best_weights = _copy(self._module)
             if self._snapshots:  # any may turn out to be the best, or the last
                 self._snapshots.take(epoch, self.best_epoch)
         return figure
@@ -142,14 +142,14 @@ class TrainingState:
         }
         tensors = {
             **{f"module.{name}": value for name, value in self._module.state_dict().items()},
-            **{f"average.{place}": mean for place, mean in enumerate(self.average.means)},
-            **{f"kept.{name}": value for name, value in self.kept.items()},
+            **{f"average.{number}": mean for number, mean in enumerate(self.average.means)},
+            **{f"kept.{name}": value for name, value in self.best_weights.items()},
             **{f"random.{name}": value for name, value in self._batches.random_state().items()},
         }
         if self._snapshots:
             tensors |= {f"milestone.{at}": value for at, value in self._snapshots.kept.items()}
-        for place, held in self._optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{place}.{name}": value for name, value in held.items()}
+        for number, held in self._optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{number}.{name}": value for name, value in held.items()}
         arrays = {name: value.cpu().numpy() for name, value in tensors.items()}
         checkpoint.write(
             arrays | {"numbers": np.frombuffer(json.dumps(numbers).encode(), np.uint8)}
@@ -157,7 +157,7 @@ class TrainingState:
         self._written = time.perf_counter()
         self._cost = self._written - start
 
-    def resume(self, checkpoint: Checkpoint) -> None:
+    def read_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Takes up what an interrupted training left there, if anything."""
         arrays = checkpoint.read()
         if arrays is None:
@@ -168,26 +168,26 @@ class TrainingState:
         for name in NUMBERS:
             setattr(self, name, numbers[name])
 
-        def part(start: str) -> dict[str, Tensor]:
+        def tensors_of(start: str) -> dict[str, Tensor]:
             return {
                 name.removeprefix(start): torch.from_numpy(np.array(value))
                 for name, value in arrays.items()
                 if name.startswith(start)
             }
 
-        self._module.load_state_dict(part("module."))
-        for place, mean in part("average.").items():
-            self.average.means[int(place)].copy_(mean)
+        self._module.load_state_dict(tensors_of("module."))
+        for number, mean in tensors_of("average.").items():
+            self.average.means[int(number)].copy_(mean)
         device = next(self._module.parameters()).device
-        self.kept = {name: value.to(device) for name, value in part("kept.").items()}
-        self._batches.set_random_state(part("random."))
+        self.best_weights = {name: value.to(device) for name, value in tensors_of("kept.").items()}
+        self._batches.set_random_state(tensors_of("random."))
         if self._snapshots:
-            marked = part("milestone.")
+            marked = tensors_of("milestone.")
             self._snapshots.kept = {at: marked[str(at)] for at in sorted(map(int, marked))}
         held: dict[int, dict[str, Tensor]] = {}
-        for name, value in part("optimiser.").items():
-            place, _, key = name.partition(".")
-            held.setdefault(int(place), {})[key] = value
+        for name, value in tensors_of("optimiser.").items():
+            number, _, key = name.partition(".")
+            held.setdefault(int(number), {})[key] = value
         self._optimiser.load_state_dict({**self._optimiser.state_dict(), "state": held})
 
 

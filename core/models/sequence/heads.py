@@ -46,15 +46,15 @@ class Heads(nn.Module):
 
 def persons(z: Tensor) -> Tensor:
     """The person's part of the baseline after each event, (B, L) of z (B, L), NaN where unrated."""
-    known = z.isfinite()
-    return z.nan_to_num().cumsum(dim=1) / (known.cumsum(dim=1) + DAMPING)
+    rated = z.isfinite()
+    return z.nan_to_num().cumsum(dim=1) / (rated.cumsum(dim=1) + DAMPING)
 
 
 def worths(log: Interactions) -> Floats:
     """The mean log2(1 + weight) of each kind of event, (kinds,); no kind has no say."""
     assert log.events is not None
-    known = log.events >= 0
-    kinds, value = log.events[known], np.log2(1 + log.weights[known])
+    of_a_kind = log.events >= 0
+    kinds, value = log.events[of_a_kind], np.log2(1 + log.weights[of_a_kind])
     counts = np.maximum(np.bincount(kinds), 1)
     return (np.bincount(kinds, value) / counts).astype(np.float32)
 
@@ -74,10 +74,10 @@ def label_codes(features: Features | None, name: str, n_users: int) -> tuple[Int
     names = block.names if block else ()
     columns = [c for c, kind in enumerate(names) if kind.partition("=")[0] == name]
     if len(columns) < 2 or block is None:
-        known = ", ".join(sorted({kind.partition("=")[0] for kind in names})) or "none"
+        categories = ", ".join(sorted({kind.partition("=")[0] for kind in names})) or "none"
         raise BadInput(
             f"label must be a category of the users with two kinds or more, not {name!r}: "
-            f"there are {known}"
+            f"there are {categories}"
         )
     table = block.matrix.tocsc()[:, columns].tocoo()
     codes = np.full(n_users, PAD, np.int64)
@@ -87,24 +87,24 @@ def label_codes(features: Features | None, name: str, n_users: int) -> tuple[Int
 
 def kept_apart(codes: Ints) -> Ints:
     """The users (n,) whose known label shall not be learnt from, drawn from torch's own state."""
-    known = np.flatnonzero(codes >= 0)
-    order = torch.randperm(len(known)).numpy()
-    return np.sort(known[order[: int(APART * len(known))]])
+    labelled = np.flatnonzero(codes >= 0)
+    order = torch.randperm(len(labelled)).numpy()
+    return np.sort(labelled[order[: int(APART * len(labelled))]])
 
 
 def class_loss(logits: Tensor, kinds: Tensor) -> Tensor:
     """Mean cross-entropy of the kinds (B,) that are known; 0 if none is."""
-    known = (kinds >= 0) & (kinds < logits.shape[1])
+    counted = (kinds >= 0) & (kinds < logits.shape[1])
     losses = functional.cross_entropy(
-        logits.float(), kinds.where(known, torch.zeros_like(kinds)), reduction="none"
+        logits.float(), kinds.where(counted, torch.zeros_like(kinds)), reduction="none"
     )
-    mean: Tensor = (losses * known).sum() / known.sum().clamp(min=1)
+    mean: Tensor = (losses * counted).sum() / counted.sum().clamp(min=1)
     return mean
 
 
-def square_loss(found: Tensor, aims: Tensor) -> Tensor:
+def square_loss(predicted: Tensor, aims: Tensor) -> Tensor:
     """Mean squared error against the aims (B,) that are not NaN; 0 if all are. ±FAR at most."""
-    known = aims.isfinite()
-    errors = (found.float() - aims.nan_to_num().clamp(-FAR, FAR)).square() * known
-    mean: Tensor = errors.sum() / known.sum().clamp(min=1)
+    rated = aims.isfinite()
+    errors = (predicted.float() - aims.nan_to_num().clamp(-FAR, FAR)).square() * rated
+    mean: Tensor = errors.sum() / rated.sum().clamp(min=1)
     return mean

@@ -66,5 +66,5 @@ def _fresh(keep: Array) -> Array:
     """Which events of each part (B, E) the one before it does not begin alike up to."""
     differs = keep[1:] != keep[:-1]
     alike = np.where(differs.any(axis=1), differs.argmax(axis=1), keep.shape[1])
-    found: Array = keep & (np.arange(keep.shape[1]) >= np.append(0, alike)[:, None])
-    return found
+    fresh: Array = keep & (np.arange(keep.shape[1]) >= np.append(0, alike)[:, None])
+    return fresh

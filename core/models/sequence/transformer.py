@@ -98,32 +98,33 @@ class Network(TowerNet):
         logits = q @ k.transpose(1, 2) / q.shape[2] ** 0.5  # (heads, E, E)
         if apart is not None:
             logits = logits + apart
-        for some in parts:
-            asked = slice(None) if others else some.last
-            event, rank = some.events[asked], some.ranks[asked]
-            order = some.order.index_select(0, some.parts[asked])
+        for tree in parts:
+            chosen = slice(None) if others else tree.last
+            event, rank = tree.events[chosen], tree.ranks[chosen]
+            order = tree.order.index_select(0, tree.parts[chosen])
             distance = rank[:, None] - order  # (N, E), < 0 for what is not seen
-            alike = logits.index_select(1, event) + self._distant(distance[None])[0]
-            shares = torch.softmax(alike, dim=2)
-            seen = (shares @ v).transpose(0, 1).flatten(1)
+            biased = logits.index_select(1, event) + self._distant(distance[None])[0]
+            shares = torch.softmax(biased, dim=2)  # (heads, N, E)
+            seen = (shares @ v).transpose(0, 1).flatten(1)  # (N, heads, dim / heads) → (N, dim)
             x = first.after(_rows(events, event), seen, _rows(gate, event))
             for n, block in enumerate(others, start=1):
                 final = n == len(others)
-                width = some.paths.shape[1]
+                width = tree.paths.shape[1]
                 order = torch.arange(width, device=x.device)
-                end = some.ranks[some.last]
+                end = tree.ranks[tree.last]
                 distance = (end[:, None, None] if final else order[None, :, None]) - order
                 bias = self._distant(distance)
                 if apart is not None:
-                    then = some.events[some.paths]  # (B, L)
-                    now = some.events[some.last][:, None] if final else then
+                    then = tree.events[tree.paths]  # (B, L)
+                    now = tree.events[tree.last][:, None] if final else then  # (B, 1) or (B, L)
                     pairs = (now[:, :, None] * len(events) + then[:, None, :]).flatten()
-                    passed = apart.flatten(1).index_select(1, pairs)
-                    bias = bias + passed.view(-1, *now.shape, width).transpose(0, 1)
+                    passed = apart.flatten(1).index_select(1, pairs)  # (heads, B · (1 or L) · L)
+                    passed = passed.view(-1, *now.shape, width)  # (heads, B, 1 or L, L)
+                    bias = bias + passed.transpose(0, 1)  # (B, heads, 1 or L, L)
                 if final:
-                    x = block.last(x, some.paths, some.last, bias)
+                    x = block.last(x, tree.paths, tree.last, bias)  # (B, dim)
                 else:
-                    x = block(_rows(x, some.paths), bias)[some.parts, some.ranks]
+                    x = block(_rows(x, tree.paths), bias)[tree.parts, tree.ranks]  # (N, dim)
             yield self.norm(x)
 
     def _inputs(self, table: Tensor, history: History) -> Tensor:
@@ -131,11 +132,11 @@ class Network(TowerNet):
         own = x = _rows(table, history["items"])
         for name in ("events", "platforms"):
             if name in history and hasattr(self, name):
-                known, kinds = getattr(self, name), history[name]
-                last = known.num_embeddings - 1
+                embedding, kinds = getattr(self, name), history[name]
+                last = embedding.num_embeddings - 1
                 silent = ((kinds < 0) | (kinds > last))[..., None]  # of no kind, or of a new one
-                marks = known(kinds.clamp(0, last)).masked_fill(silent, 0)
-                scale, shift = marks.chunk(2, dim=-1)
+                marks = embedding(kinds.clamp(0, last)).masked_fill(silent, 0)  # (B, L, 2 · dim)
+                scale, shift = marks.chunk(2, dim=-1)  # (B, L, dim) each
                 x = x + x * scale + shift  # to buy A is not to look at it, nor to buy B
         if "values" in history:
             z = history["values"].nan_to_num().clamp(-FAR, FAR)[..., None]
@@ -155,10 +156,10 @@ class Network(TowerNet):
 
     def _distant(self, distance: Tensor) -> Tensor:
         """What attention adds for so many events between, (B, Q, L) → (B, heads, Q, L)."""
-        known = functional.pad(self.position_bias, (1, 0), value=-torch.inf)
-        places = (distance + 1).clamp_(min=0)  # 0 for what is not seen
-        bias = known.index_select(1, places.flatten())
-        return bias.view(-1, *distance.shape).transpose(0, 1)
+        padded = functional.pad(self.position_bias, (1, 0), value=-torch.inf)  # (heads, 1 + max)
+        columns = (distance + 1).clamp_(min=0)  # 0 for what is not seen
+        bias = padded.index_select(1, columns.flatten())  # (heads, B · Q · L)
+        return bias.view(-1, *distance.shape).transpose(0, 1)  # (B, heads, Q, L)
 
     def _elapsed(self, history: History, at: Tensor | None = None) -> Tensor | None:
         """What it adds for the time between, (B, heads, Q or L, L); None if it knows no time."""
@@ -166,9 +167,9 @@ class Network(TowerNet):
             return None
         times = history["times"]
         then = times if at is None else times.gather(1, at)
-        passed = (then[:, :, None] - times[:, None, :]).clamp(min=0)
+        passed = (then[:, :, None] - times[:, None, :]).clamp(min=0)  # (B, Q, L)
         bucket = (2 * torch.log2(1 + passed.float())).long().clamp(max=TIME_BUCKETS - 1)
-        return self.time_bias[:, bucket].transpose(0, 1)
+        return self.time_bias[:, bucket].transpose(0, 1)  # (heads, B, Q, L) → (B, heads, Q, L)
 
     def loss(
         self,
@@ -200,19 +201,19 @@ class Network(TowerNet):
             sizes = [history["items"].numel(), len(wanted), len(drawn)]
             seen, wanted, drawn = own.split(sizes)
             history = history | {"items": seen.view_as(history["items"])}
-        states = self(table, history).flatten(0, 1)
+        states = self(table, history).flatten(0, 1)  # (B · L, dim)
         states = states if isinstance(places, slice) else _rows(states, places)
         units = functional.normalize(states.float(), dim=1) * self.sharpness()
         vectors = functional.normalize(table.float(), dim=1)
         had = None
         if among is None:
             if once:
-                had = had_so_far(history["items"]).flatten(0, 1)[places]
+                had = had_so_far(history["items"]).flatten(0, 1)[places]  # (P, K)
             losses = full_softmax(units, vectors, wanted, had)
         else:
             if once:
-                row, place = (then.items != PAD).nonzero(as_tuple=True)
-                had = had_from(history["items"], drawn).int()[row] <= place[:, None]
+                row, column = (then.items != PAD).nonzero(as_tuple=True)  # (P,) each
+                had = had_from(history["items"], drawn).int()[row] <= column[:, None]  # (P, C)
             losses = sampled_softmax(units, vectors, wanted, drawn, often, had)
         total = (losses * aim.weights).sum() / aim.weights.sum()
         heads = self.heads
@@ -247,10 +248,10 @@ class TransformerBlock(nn.Module):
         normed = self.norm_1(x)
         if at is None:
             q, k, v = self._split(self.qkv(normed), 3)
-        else:  # asked there alone; what is seen is everywhere
+        else:  # queries there alone; keys and values everywhere
             dim = x.shape[2]
             weight, offset = self.qkv.weight, self.qkv.bias
-            there = at[:, :, None].expand(-1, -1, dim)
+            there = at[:, :, None].expand(-1, -1, dim)  # (B, Q, dim)
             x, normed_there = x.gather(1, there), normed.gather(1, there)
             (q,) = self._split(functional.linear(normed_there, weight[:dim], offset[:dim]), 1)
             k, v = self._split(functional.linear(normed, weight[dim:], offset[dim:]), 2)
@@ -260,33 +261,35 @@ class TransformerBlock(nn.Module):
         """The next of N states (N, dim) at B of them, (B, dim), which see a path (B, L) each."""
         dim, normed = x.shape[1], self.norm_1(x)
         weight, offset = self.qkv.weight, self.qkv.bias
-        q = functional.linear(normed[last], weight[:dim], offset[:dim])[:, None]
-        made = functional.linear(normed, weight[dim:], offset[dim:])
-        k, v = self._split(_rows(made, paths), 2)
+        q = functional.linear(normed[last], weight[:dim], offset[:dim])[:, None]  # (B, 1, dim)
+        keys_values = functional.linear(normed, weight[dim:], offset[dim:])  # (N, 2 · dim)
+        k, v = self._split(_rows(keys_values, paths), 2)  # (B, heads, L, dim / heads) each
         return self._attend(x[last][:, None], self._split(q, 1)[0], k, v, bias)[:, 0]
 
     def alone(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Query, key, value (heads, E, dim / heads) and gate (E, dim) of events x (E, dim)."""
-        q, k, v = (part[0] for part in self._split(self.qkv(self.norm_1(x))[None], 3))
+        q, k, v = (heads[0] for heads in self._split(self.qkv(self.norm_1(x))[None], 3))
         return q, k, v, self.gate_1(x)
 
     def after(self, x: Tensor, seen: Tensor, gate: Tensor) -> Tensor:
         """From what attention saw and how far x opens to it, (…, dim) each."""
         x = torch.addcmul(x, torch.sigmoid(gate), self.drop(self.out(seen)))
-        opened, value = self.up(self.norm_2(x)).chunk(2, dim=-1)
-        made = self.down(functional.silu(opened) * value)
-        return torch.addcmul(x, torch.sigmoid(self.gate_2(x)), self.drop(made))
+        opened, value = self.up(self.norm_2(x)).chunk(2, dim=-1)  # (…, 4 · dim) each
+        update = self.down(functional.silu(opened) * value)
+        return torch.addcmul(x, torch.sigmoid(self.gate_2(x)), self.drop(update))
 
     def _attend(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
-        bias = bias.expand(len(x), -1, -1, -1).to(q.dtype)
+        bias = bias.expand(len(x), -1, -1, -1).to(q.dtype)  # (B, heads, Q, L)
         seen = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        return self.after(x, seen.transpose(1, 2).flatten(2), self.gate_1(x))
+        seen = seen.transpose(1, 2).flatten(2)  # (B, heads, Q, dim / heads) → (B, Q, dim)
+        return self.after(x, seen, self.gate_1(x))
 
-    def _split(self, made: Tensor, parts: int) -> tuple[Tensor, ...]:
+    def _split(self, projected: Tensor, parts: int) -> tuple[Tensor, ...]:
         """(B, L, parts · dim) → so many (B, heads, L, dim / heads)."""
-        b, width, _ = made.shape
-        chunks = made.chunk(parts, dim=2)
-        return tuple(one.view(b, width, self.heads, -1).transpose(1, 2) for one in chunks)
+        b, width, _ = projected.shape
+        chunks = projected.chunk(parts, dim=2)  # (B, L, dim) each
+        split = (chunk.view(b, width, self.heads, -1) for chunk in chunks)  # (B, L, heads, …)
+        return tuple(chunk.transpose(1, 2) for chunk in split)  # (B, heads, L, …)
 
 
 def _rows(table: Tensor, places: Tensor) -> Tensor:

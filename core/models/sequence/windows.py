@@ -49,8 +49,8 @@ class Next(NamedTuple):
         def flat(table: Tensor) -> Tensor:
             return table.flatten()[places]
 
-        told = (None if one is None else flat(one) for one in self[2:])
-        return Next(flat(self.items).clamp(min=0), flat(self.weights), *told)
+        optional = (None if values is None else flat(values) for values in self[2:])
+        return Next(flat(self.items).clamp(min=0), flat(self.weights), *optional)
 
 
 class Windows:
