@@ -37,6 +37,7 @@ TRAINED = {name for name, kind in MODELS.items() if issubclass(kind, GradientMod
 IMPERSONAL = {"popularity", "recent_popularity"}  # whatever the history, the same for all
 RATERS = {name for name, kind in MODELS.items() if issubclass(kind, RatingPredictor)}
 LINEAR = [name for name, kind in MODELS.items() if issubclass(kind, LinearInHistory)]
+NOT_LINEAR = set(MODELS) - set(LINEAR)
 RESUMABLE = [name for name, kind in MODELS.items() if issubclass(kind, Resumable)]
 
 every_model = pytest.mark.parametrize("name", MODELS)
