@@ -64,7 +64,7 @@ class RunRequest:
         config = replace(self, dataset=info.id, features=features).config()
         if "components" not in config.params:
             return config
-        refs = [ref.strip() for ref in config.params["components"].split(",") if ref.strip()]
+        refs = [ref.strip() for ref in str(config.params["components"]).split(",") if ref.strip()]
         components = {run.id: run for run in (find_run(workspace, ref) for ref in refs)}
         for run in components.values():
             if (run.config.dataset, run.config.split) != (info.id, self.split):

@@ -126,7 +126,7 @@ def load_snapshots(run: Run) -> dict[int, Array]:
 def load_components(workspace: Workspace, made: RunConfig, items: Vocab) -> dict[str, Recommender]:
     """The fitted models of the runs that a fusion of this config consists of, by run id."""
     found = {}
-    for ident in filter(None, made.params.get("components", "").split(",")):
+    for ident in filter(None, str(made.params.get("components", "")).split(",")):
         found[ident], own = load_model(find_run(workspace, ident), device=made.device)
         if not np.array_equal(own.ids, items.ids):
             raise Corrupt(f"run {ident} knows other items than its dataset has: train it again")
