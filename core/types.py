@@ -7,7 +7,7 @@ Shape letters, everywhere: **B** queries, **E** events, **K** places, **U** user
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
@@ -333,6 +333,19 @@ class Recommendations:
     items: Ints  # (B, K)
     scores: Floats  # (B, K)
     places: Ints | None = None  # (B, K) the model's own, from 1, where the list was re-ranked
+
+
+@dataclass(frozen=True)
+class RerankReport:
+    """How lists were re-ranked."""
+
+    method: str
+    strength: float
+    by: str  # what it goes by: "attributes", "item vectors", or the name of an attribute
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)

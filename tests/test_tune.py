@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -60,21 +61,21 @@ def test_the_defaults_lie_in_the_space(model):
 
 def test_the_best_is_kept_as_a_run_and_the_defaults_come_first(shop):
     result = searched(shop, plan(shop, trials=7, name="best"))
-    history = result["history"]
-    assert history[0]["params"] == result["defaults"] == {"l2": 100.0, "history_decay": 0.8}
-    assert result["default_validation"] == history[0]["validation"]
-    best = max(history, key=lambda told: told["validation"])
-    assert result["best"]["params"] == best["params"]
+    history = result.history
+    assert history[0].params == result.defaults == {"l2": 100.0, "history_decay": 0.8}
+    assert result.default_validation == history[0].validation
+    best = max(history, key=lambda trial: trial.validation)
+    assert result.best.params == best.params
     run = artifact.find_run(shop, "best")
-    assert run.id == result["run"]
-    assert best["params"].items() <= run.config.params.items()
-    assert sum(result["importance"].values()) == pytest.approx(1, abs=0.01)
-    assert tune.finished_searches(shop, shop.dataset("shop").id)[0]["best"] == result["best"]
+    assert run.id == result.run
+    assert best.params.items() <= run.config.params.items()
+    assert sum(result.importance.values()) == pytest.approx(1, abs=0.01)
+    assert tune.finished_searches(shop, shop.dataset("shop").id)[0].best == result.best
 
 
 def test_a_search_that_was_interrupted_makes_the_same_trials(shop, tmp_path):
     space = {"l2": "10..1000", "history_decay": "0.5..1"}
-    whole = searched(shop, plan(shop, space=space, trials=9))["history"]
+    whole = searched(shop, plan(shop, space=space, trials=9)).history
     folder = shop.searches_folder / plan(shop, space=space).id
     for path in folder.iterdir():
         path.unlink()
@@ -83,10 +84,10 @@ def test_a_search_that_was_interrupted_makes_the_same_trials(shop, tmp_path):
     Trials(search, folder).propose()  # and then it is killed, in the middle of a line too
     with (folder / JOURNAL).open("ab") as journal:
         journal.write(b'{"op_code": 6, "wor')
-    parts = searched(shop, plan(shop, space=space, trials=9))["history"]
+    parts = searched(shop, plan(shop, space=space, trials=9)).history
     assert len(whole) == len(parts) == 9
     for one, other in zip(whole, parts, strict=True):
-        assert {**one, "seconds": 0} == {**other, "seconds": 0}
+        assert replace(one, seconds=0) == replace(other, seconds=0)
 
 
 def test_a_trial_behind_the_others_is_pruned(shop, tmp_path):
@@ -104,7 +105,7 @@ def test_a_trial_behind_the_others_is_pruned(shop, tmp_path):
         tell(EpochReport(4, 5, validation=0.2))
     trials.give_up(trial)
     last = trials.history()[-1]
-    assert (last["state"], last["validation"], last["epoch"]) == ("pruned", 0.2, 4)
+    assert (last.state, last.validation, last.epoch) == ("pruned", 0.2, 4)
 
 
 @pytest.mark.parametrize(
@@ -136,14 +137,14 @@ def test_a_job_that_is_stopped_goes_on_in_another_process(shop):
         assert time.monotonic() < deadline, jobs.log(shop, ident)
         time.sleep(0.05)
     assert jobs.cancel(shop, ident).state == "cancelled"
-    made = len(Trials(search, shop.searches_folder / ident).made())
+    made = len(Trials(search, shop.searches_folder / ident).counted())
     assert 2 <= made < 400
     assert tune.start_search(shop, plan(shop, "item_knn", trials=made + 1)) == ident
     while jobs.status(shop, ident).active:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert jobs.status(shop, ident).state == "done", jobs.log(shop, ident)
-    assert tune.finished_searches(shop, search.config.dataset)[0]["trials"] == made + 1
+    assert tune.finished_searches(shop, search.config.dataset)[0].trials == made + 1
 
 
 def test_the_command_answers_in_json(shop, capsys):

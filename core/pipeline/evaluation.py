@@ -71,7 +71,7 @@ def evaluate(
         split=run.config.split,
         split_tie_rate=parts.tie_rate,
         hide_seen=hide_seen,
-        rerank=reranker.report.to_json() if reranker else None,
+        rerank=reranker.report if reranker else None,
         users=evaluation.users,
         users_without_targets=evaluation.users_without_targets,
         taste_attribute=evaluation.taste_attribute,

@@ -9,8 +9,8 @@ whatever its scores are like. What it costs beside the list so far is the method
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol, Self
+from dataclasses import dataclass
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from core.models.common.attributes import TASTE_SMOOTHING, categories, mix, tast
 from core.models.common.tensors import ragged_range, tensor
 from core.models.common.vectors import unit_rows
 from core.recommend.top_k import CANDIDATES
-from core.types import PAD, Encoder, Features, Ints, Queries, Recommender
+from core.types import PAD, Encoder, Features, Ints, Queries, Recommender, RerankReport
 
 BLOCK_CELLS = 2**22  # attribute values of candidates at once, or values of dense rows
 LAST = -1e9  # gain of a candidate that is none
@@ -50,19 +50,6 @@ class Rerank:
             raise BadInput(
                 f"the strength of a re-ranking must be a number from 0 to 1, not {self.strength}"
             )
-
-
-@dataclass(frozen=True)
-class RerankReport:
-    """How lists were re-ranked."""
-
-    method: str
-    strength: float
-    by: str  # what it goes by: "attributes", "item vectors", or the name of an attribute
-
-    def to_json(self) -> dict[str, Any]:
-        """The same as JSON."""
-        return asdict(self)
 
 
 class Reranker:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
-from core.types import Interval, Slice
+from core.types import Interval, RerankReport, Slice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class RunMetrics:
     split: str
     split_tie_rate: float = 0.0  # share of users whose target is tied in time with their history
     hide_seen: bool
-    rerank: Mapping[str, Any] | None  # {method, strength, by} where lists were re-ranked
+    rerank: RerankReport | None  # how lists were re-ranked, if they were
     users: int
     users_without_targets: int
     taste_attribute: str | None
@@ -39,6 +39,7 @@ class RunMetrics:
             name: Interval(ends["mean"], ends.get("low"), ends.get("high"))
             for name, ends in content["metrics"].items()
         }
+        values["rerank"] = RerankReport(**content["rerank"]) if content.get("rerank") else None
         values["slices"] = tuple(Slice(**row) for row in content.get("slices", ()))
         return cls(**values)
 

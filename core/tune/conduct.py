@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import optuna
@@ -20,14 +20,15 @@ from core.models.common.validation import validation_score
 from core.models.neural.gradient_model import SCORED_AT_ONCE
 from core.runs import artifact
 from core.runs.config import model_class, model_config, run_id
+from core.tune.result import BestTrial, SearchResult
 from core.tune.search import Search, finish, with_params
 from core.tune.trials import Trials
-from core.types import EpochReport, Holdout, OnEpoch, Progress, TrainData
+from core.types import EpochReport, Holdout, OnEpoch, Params, Progress, TrainData
 
 
 def run_search(
     workspace: Workspace, search: Search, report: Report, on_stage: Progress
-) -> dict[str, Any]:
+) -> SearchResult:
     """Makes the trials that are still to be made, keeps the best, and says what was found.
 
     Args:
@@ -51,9 +52,9 @@ def run_search(
         on_progress(0.0)
         _try(trials, bench, on_progress)
         report.line(_lines(trials, search)[-1])
-    result = _found(trials, search)
-    run = _keep_best(workspace, search, result["best"]["params"], report, on_stage)
-    result |= {"run": run.id, "name": run.name}
+    result = _result(trials, search)
+    run = _keep_best(workspace, search, result.best.params, report, on_stage)
+    result = replace(result, run=run.id, name=run.name)
     finish(report.folder, result)
     return result
 
@@ -82,7 +83,7 @@ class _Bench:
         stop = parts.validation if kind.needs_validation else None
         return TrainData(parts.train, items, users, stop), parts.validation
 
-    def measure(self, params: Mapping[str, Any], on_epoch: OnEpoch) -> float:
+    def measure(self, params: Params, on_epoch: OnEpoch) -> float:
         """NDCG@10 on validation of the model with these settings."""
         config = with_params(self._search, params)
         train, holdout = self._data
@@ -98,7 +99,7 @@ class _Bench:
 
 def _try(trials: Trials, bench: _Bench, on_progress: Callable[[float], None]) -> None:
     """One more trial."""
-    first = not trials.made()
+    first = not trials.counted()
     trial, params = trials.propose()
     try:
         validation = bench.measure(params, _judge(trial, on_progress))
@@ -131,57 +132,60 @@ def _share(trials: Trials, search: Search) -> float:
     history = trials.history()
     share = len(history) / search.trials
     if search.minutes:
-        share = max(share, sum(t["seconds"] for t in history) / (60 * search.minutes))
+        share = max(share, sum(trial.seconds for trial in history) / (60 * search.minutes))
     return share
 
 
-def _lines(trials: Trials, search: Search) -> list[dict[str, Any]]:
-    """What is told of each trial: how it went, and the best so far."""
+def _lines(trials: Trials, search: Search) -> list[dict[str, object]]:
+    """The lines of epochs.jsonl: how each trial went, and the best so far."""
     best, lines = 0.0, []
-    for told in trials.history():
-        if told["state"] == "done":
-            best = max(best, told["validation"])
-        lines.append({**told, "trials": search.trials, "best": best})
+    for trial in trials.history():
+        if trial.state == "done" and trial.validation is not None:
+            best = max(best, trial.validation)
+        lines.append({**asdict(trial), "trials": search.trials, "best": best})
     return lines
 
 
-def _found(trials: Trials, search: Search) -> dict[str, Any]:
-    """What the trials say."""
+def _result(trials: Trials, search: Search) -> SearchResult:
+    """What the trials say; the run of the best settings is still to be trained."""
     history, config = trials.history(), search.config
-    best = max((t for t in history if t["state"] == "done"), key=lambda t: t["validation"])
+    done = [(trial.validation, trial) for trial in history if trial.state == "done"]
+    validation, best = max(
+        ((value, trial) for value, trial in done if value is not None), key=lambda pair: pair[0]
+    )
     defaults = {name: config.params[name] for name in search.space}
-    return {
-        "search": search.id,
-        "dataset": config.dataset,
-        "model": config.model,
-        "split": config.split,
-        "seed": config.seed,
-        "device": config.device,
-        "space": dict(search.space),
-        "trials": len(history),
-        "pruned": sum(t["state"] == "pruned" for t in history),
-        "failed": sum(t["state"] == "failed" for t in history),
-        "best": {key: best[key] for key in ("params", "validation", "trial")},
-        "defaults": defaults,
-        "default_validation": history[0]["validation"] if trials.first == defaults else None,
-        "importance": trials.importance(),
-        "seconds": round(sum(t["seconds"] for t in history), 3),
-        "history": history,
-    }
+    return SearchResult(
+        search=search.id,
+        dataset=config.dataset,
+        model=config.model,
+        split=config.split,
+        seed=config.seed,
+        device=config.device,
+        space=dict(search.space),
+        trials=len(history),
+        pruned=sum(trial.state == "pruned" for trial in history),
+        failed=sum(trial.state == "failed" for trial in history),
+        best=BestTrial(best.params, validation, best.trial),
+        defaults=defaults,
+        default_validation=history[0].validation if trials.first == defaults else None,
+        importance=trials.importance(),
+        seconds=round(sum(trial.seconds for trial in history), 3),
+        history=history,
+    )
 
 
 def _keep_best(
     workspace: Workspace,
     search: Search,
-    params: Mapping[str, Any],
+    params: Params,
     report: Report,
     on_stage: Progress,
 ) -> artifact.Run:
     """The run of these settings, trained with the validation events too."""
     config = with_params(search, params)
-    found = artifact.open_run(workspace, run_id(config))
+    earlier = artifact.open_run(workspace, run_id(config))
     name = search.name
-    if name is None and (found is None or found.name == config.model):  # else it has its own
+    if name is None and (earlier is None or earlier.name == config.model):  # else it has its own
         name = f"{config.model} tuned"
     run = pipeline.fit(workspace, config, name=name, on_stage=on_stage, on_epoch=report.epoch)
     if search.evaluate and config.split != "none" and run.metrics is None:

@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from core import jobs
 from core.data.durable import read_json, utc_now, write_json_atomically
@@ -18,8 +17,9 @@ from core.runs import artifact
 from core.runs.config import parse_params
 from core.runs.identity import code_version, runs_digest
 from core.runs.request import RunRequest
+from core.tune.result import SearchResult
 from core.tune.space import INSTEAD, default_space, domain
-from core.types import RunConfig
+from core.types import Params, RunConfig
 
 SCHEMA_VERSION = 1
 USUAL_TRIALS, MOST_TRIALS = 20, 1000
@@ -122,23 +122,23 @@ def start_search(workspace: Workspace, search: Search) -> str:
     return search.id
 
 
-def finish(folder: Path, result: Mapping[str, Any]) -> None:
+def finish(folder: Path, result: SearchResult) -> None:
     """Keeps what the search found."""
     spec = read_json(folder / "search.json") or {}
-    write_json_atomically(folder / "search.json", {**spec, "result": dict(result)})
+    write_json_atomically(folder / "search.json", {**spec, "result": result.to_json()})
 
 
-def finished_searches(workspace: Workspace, dataset: str) -> list[dict[str, Any]]:
+def finished_searches(workspace: Workspace, dataset: str) -> list[SearchResult]:
     """What each finished search on the dataset of this id found, newest first."""
     specs = [read_json(path) or {} for path in workspace.searches_folder.glob("*/search.json")]
-    found = [
-        {**spec["result"], "created": spec["created"]}
+    results = [
+        SearchResult.from_json(spec["result"], created=spec["created"])
         for spec in specs
         if "result" in spec and spec["config"]["dataset"] == dataset
     ]
-    return sorted(found, key=lambda r: (r["created"], r["search"]), reverse=True)
+    return sorted(results, key=lambda result: (result.created, result.search), reverse=True)
 
 
-def with_params(search: Search, params: Mapping[str, Any]) -> RunConfig:
+def with_params(search: Search, params: Params) -> RunConfig:
     """The config of a run with these settings."""
     return replace(search.config, params={**search.config.params, **params})

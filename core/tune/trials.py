@@ -7,7 +7,7 @@ as if it had not been.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,10 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
+from core.tune.result import TrialReport
 from core.tune.search import Search
 from core.tune.space import Domain, Range, domain
+from core.types import Params, Setting
 
 JOURNAL = "trials.jsonl"
 AT_RANDOM = 5  # trials before what they say guides the next
@@ -53,13 +55,13 @@ class Trials:
             self._study.tell(trial.number, state=TrialState.FAIL)
 
     @property
-    def first(self) -> dict[str, Any]:
+    def first(self) -> dict[str, Setting]:
         """What the search starts from: the defaults, or what is nearest to them in the space."""
         return {name: _nearest(d, self._config.params[name]) for name, d in self._domains.items()}
 
-    def propose(self) -> tuple[optuna.Trial, dict[str, Any]]:
+    def propose(self) -> tuple[optuna.Trial, dict[str, Setting]]:
         """The next trial, and its settings."""
-        made = len(self.made())
+        made = len(self.counted())
         if not made and not self._in_state(TrialState.WAITING):
             self._study.enqueue_trial(self.first)
         seed = _seed(self._config.seed, made, self._lost_again())
@@ -77,13 +79,13 @@ class Trials:
             trial.set_user_attr(WHY, why)
         self._study.tell(trial, state=TrialState.PRUNED)
 
-    def made(self) -> list[FrozenTrial]:
+    def counted(self) -> list[FrozenTrial]:
         """The trials that count, in order."""
         return self._in_state(TrialState.COMPLETE, TrialState.PRUNED)
 
-    def history(self) -> list[dict[str, Any]]:
-        """Each trial that counts: trial (from 1), state, validation, params, epoch, seconds."""
-        return [self._told(place, trial) for place, trial in enumerate(self.made(), start=1)]
+    def history(self) -> list[TrialReport]:
+        """Each trial that counts, in order."""
+        return [self._report(number, trial) for number, trial in enumerate(self.counted(), start=1)]
 
     def importance(self) -> dict[str, float]:
         """Each setting's share in how the finished trials differ; empty if they are too few.
@@ -109,20 +111,20 @@ class Trials:
             lost += 1
         return max(0, lost - 1)
 
-    def _told(self, place: int, trial: FrozenTrial) -> dict[str, Any]:
-        why, seen = trial.user_attrs.get(WHY, ""), trial.intermediate_values
+    def _report(self, number: int, trial: FrozenTrial) -> TrialReport:
+        why, by_epoch = trial.user_attrs.get(WHY, ""), trial.intermediate_values
         done = trial.state == TrialState.COMPLETE
-        return {
-            "trial": place,
-            "state": "done" if done else "failed" if why else "pruned",
-            "validation": trial.value if done else max(seen.values(), default=None),
-            "params": self._tidy(trial.params),
-            "epoch": max(seen, default=None),
-            "seconds": round(trial.duration.total_seconds(), 3) if trial.duration else 0.0,
-            "message": why,
-        }
+        return TrialReport(
+            trial=number,
+            state="done" if done else "failed" if why else "pruned",
+            validation=trial.value if done else max(by_epoch.values(), default=None),
+            params=self._tidy(trial.params),
+            epoch=max(by_epoch, default=None),
+            seconds=round(trial.duration.total_seconds(), 3) if trial.duration else 0.0,
+            message=why,
+        )
 
-    def _tidy(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    def _tidy(self, params: Params) -> dict[str, Setting]:
         return {
             name: d.tidy(params[name]) if isinstance(d, Range) else params[name]
             for name, d in self._domains.items()

@@ -66,20 +66,20 @@ def test_a_search_is_corrected_started_and_read(open_page: Open, small: Workspac
         time.sleep(0.1)
     assert jobs.status(small, search).state == "done", jobs.log(small, search)
     result = tune.finished_searches(small, small.dataset("small").id)[0]
-    assert dict(result["space"]) == {"gap": "1..3", "backward": "0..1", "column_exponent": "0..1"}
-    run = artifact.find_run(small, result["run"])
+    assert dict(result.space) == {"gap": "1..3", "backward": "0..1", "column_exponent": "0..1"}
+    run = artifact.find_run(small, result.run)
     assert (run.config.params["row_exponent"], run.config.params["history_decay"]) == (0.5, 0.7)
     assert run.metrics
     for language in LANGUAGES:
         page = open_page(small, "train", run=search, language=language)
         assert not page.warning
-        assert f"{result['best']['validation']:.4f}" in words(page)
+        assert f"{result.best.validation:.4f}" in words(page)
         assert text(language, "search.importance.none") not in words(page)
         assert plotted(page) == 1
         settings, trials = page.dataframe[0].value, page.dataframe[1].value
-        assert list(settings["best"]) == [str(v) for v in result["best"]["params"].values()]
-        assert list(settings["default"]) == [str(v) for v in result["defaults"].values()]
-        assert list(trials["ndcg@10"]) == [told["validation"] for told in result["history"]]
+        assert list(settings["best"]) == [str(v) for v in result.best.params.values()]
+        assert list(settings["default"]) == [str(v) for v in result.defaults.values()]
+        assert list(trials["ndcg@10"]) == [trial.validation for trial in result.history]
         to_run = page.get("page_link")
         assert any(run.id in str(found.proto) for found in to_run)
     artifact.delete_run(small, run.id)

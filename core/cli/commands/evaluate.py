@@ -43,7 +43,7 @@ def metrics_text(metrics: RunMetrics, own: RunMetrics | None = None) -> str:
     rows = [{"metric": name, **asdict(interval)} for name, interval in metrics.metrics.items()]
     columns = ["metric", "mean", "low", "high"]
     if how := metrics.rerank:
-        head += f", lists re-ranked: {how['method']} by {how['by']}, strength {how['strength']:g}"
+        head += f", lists re-ranked: {how.method} by {how.by}, strength {how.strength:g}"
         if own and own.hide_seen == metrics.hide_seen:
             columns.append("not re-ranked")
             for row in rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from core import jobs
@@ -13,6 +13,7 @@ from core.data.store import Workspace
 from core.runs import artifact
 from core.runs.request import RunRequest
 from core.tune.conduct import run_search
+from core.tune.result import SearchResult
 from core.tune.search import Search, plan_search, prepare_search
 
 
@@ -21,12 +22,12 @@ def tune(options: Any) -> Result:
 
     def searched(search: Search, report: jobs.Report) -> Result:
         result = run_search(workspace, search, report, report_progress(report))
-        run = artifact.find_run(workspace, result["run"])
+        run = artifact.find_run(workspace, result.run)
         text = _tuned(result, run.dataset_name)
         if search.evaluate and (metrics := run.metrics):
-            result = {**result, "metrics": metrics.to_json()["metrics"]}
-            return result, f"{text}\n{metrics_text(metrics)}"
-        return result, text
+            content = {**result.to_json(), "metrics": metrics.to_json()["metrics"]}
+            return content, f"{text}\n{metrics_text(metrics)}"
+        return result.to_json(), text
 
     if options.job:
         with jobs.adopt(workspace, options.job) as report:
@@ -56,20 +57,20 @@ def tune(options: Any) -> Result:
         return searched(search, report)
 
 
-def _tuned(result: Mapping[str, Any], dataset: str) -> str:
-    best, start = result["best"], result["default_validation"]
-    columns = ("trial", "state", "validation", *result["space"], "seconds")
-    rows = [{**told, **told["params"]} for told in result["history"]]
-    settings = ", ".join(f"{name}={value}" for name, value in best["params"].items())
-    shares = ", ".join(f"{name} {share:.0%}" for name, share in result["importance"].items())
+def _tuned(result: SearchResult, dataset: str) -> str:
+    best, start = result.best, result.default_validation
+    columns = ("trial", "state", "validation", *result.space, "seconds")
+    rows = [{**asdict(trial), **trial.params} for trial in result.history]
+    settings = ", ".join(f"{name}={value}" for name, value in best.params.items())
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in result.importance.items())
     return "\n".join(
         [
             table(rows, columns),
-            f"{result['model']} on {dataset}: {result['trials']} trials, of which "
-            f"{result['pruned']} pruned and {result['failed']} failed, {result['seconds']:.1f} s",
-            f"ndcg@10 on validation: {best['validation']:.4f} with {settings}"
+            f"{result.model} on {dataset}: {result.trials} trials, of which "
+            f"{result.pruned} pruned and {result.failed} failed, {result.seconds:.1f} s",
+            f"ndcg@10 on validation: {best.validation:.4f} with {settings}"
             + ("" if start is None else f"; {start:.4f} with the defaults"),
             f"what matters: {shares or 'not known from so few trials that differ'}",
-            f"run {result['name']} ({result['run']})",
+            f"run {result.name} ({result.run})",
         ]
     )

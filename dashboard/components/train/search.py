@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -13,6 +12,8 @@ from core.data.store import DatasetInfo, Workspace
 from core.errors import BadInput
 from core.runs.artifact import Run
 from core.runs.request import RunRequest
+from core.tune.result import SearchResult
+from core.types import Params
 from dashboard import cache, state
 from dashboard.charts.search import best_so_far, importance
 from dashboard.components.labels import (
@@ -30,7 +31,7 @@ from dashboard.state import dark, mark, t
 
 def search_form(
     dataset: DatasetInfo,
-    params: Mapping[str, Mapping[str, Any]],
+    params: Mapping[str, Params],
     encoders: Mapping[str, Mapping[str, str]],
     split: str,
     seed: int,
@@ -136,7 +137,7 @@ def trial_curve(workspace: Workspace, search: str) -> None:
 
 def found(workspace: Workspace, dataset: DatasetInfo, runs: Sequence[Run]) -> None:
     """What the finished searches of this dataset found; nothing if there are none."""
-    results = {result["search"]: result for result in tune.finished_searches(workspace, dataset.id)}
+    results = {result.search: result for result in tune.finished_searches(workspace, dataset.id)}
     if not results:
         return
     section("search.found")
@@ -152,29 +153,29 @@ def found(workspace: Workspace, dataset: DatasetInfo, runs: Sequence[Run]) -> No
         )
     result = results[chosen]
     _best(result)
-    _run(next((run for run in runs if run.id == result["run"]), None))
+    _run(next((run for run in runs if run.id == result.run), None))
     _importance(result)
     _trials(result)
 
 
-def _label(result: Mapping[str, Any]) -> str:
-    return f"{model_label(result['model'])} · {day(result['created'])} · {result['search'][:6]}"
+def _label(result: SearchResult) -> str:
+    return f"{model_label(result.model)} · {day(result.created)} · {result.search[:6]}"
 
 
-def _best(result: Mapping[str, Any]) -> None:
-    best, start = result["best"], result["default_validation"]
-    told = {"model": model_label(result["model"]), "best": best["validation"], "start": start}
+def _best(result: SearchResult) -> None:
+    best, start = result.best, result.default_validation
+    told = {"model": model_label(result.model), "best": best.validation, "start": start}
     if start is None:
         st.markdown(t("search.best", **told))
-    elif best["validation"] > start:
+    elif best.validation > start:
         st.markdown(t("search.better", **told))
     else:
         st.markdown(t("search.no_better", **told))
-    counts = {key: result[key] for key in ("trials", "pruned", "failed")}
-    st.caption(t("search.counts", **counts, seconds=seconds_label(result["seconds"])))
+    counts = {key: getattr(result, key) for key in ("trials", "pruned", "failed")}
+    st.caption(t("search.counts", **counts, seconds=seconds_label(result.seconds)))
     rows = [
-        {"setting": _setting(name), "default": str(result["defaults"][name]), "best": str(value)}
-        for name, value in best["params"].items()
+        {"setting": _setting(name), "default": str(result.defaults[name]), "best": str(value)}
+        for name, value in best.params.items()
     ]
     table(pd.DataFrame(rows), alt=t("search.settings.alt", n=len(rows)), key="best_settings")
 
@@ -188,8 +189,8 @@ def _run(run: Run | None) -> None:
     link("recommendations", label, icon=":material/recommend:", run=run.id)
 
 
-def _importance(result: Mapping[str, Any]) -> None:
-    shares = result["importance"]
+def _importance(result: SearchResult) -> None:
+    shares = result.importance
     if not shares:
         st.caption(t("search.importance.none"))
         return
@@ -200,17 +201,17 @@ def _importance(result: Mapping[str, Any]) -> None:
     figure(drawn, alt=alt, key="importance")
 
 
-def _trials(result: Mapping[str, Any]) -> None:
+def _trials(result: SearchResult) -> None:
     rows = [
         {
-            "trial": told["trial"],
-            "state": t(f"state.{told['state']}"),
-            "ndcg@10": told["validation"],
-            **{_setting(name): value for name, value in told["params"].items()},
-            "seconds": told["seconds"],
-            "message": told["message"],
+            "trial": trial.trial,
+            "state": t(f"state.{trial.state}"),
+            "ndcg@10": trial.validation,
+            **{_setting(name): value for name, value in trial.params.items()},
+            "seconds": trial.seconds,
+            "message": trial.message,
         }
-        for told in result["history"]
+        for trial in result.history
     ]
     frame = pd.DataFrame(rows)
     if not frame["message"].any():
