@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from core import pipeline
 from core.cli.commands import explanation_text as sentences
 from core.models import MODELS
 from core.models.neural.gradient_model import GradientModel
+from core.pipeline.explanation_json import ItemExplanation, NamedItem, Player, PlayerValue
 from core.pipeline.explanation_record import seal
 from core.runs import artifact
 from core.runs.request import RunRequest
@@ -414,8 +416,8 @@ def test_a_drawing_is_made_again_as_far_as_it_had_come(shop, fitted, tmp_path):
     assert first.evaluations < second.evaluations
     for found in (first, second):
         out = tmp_path / "why.json"
-        pipeline.export(out, pipeline.explanation_document(loaded, query, found, per_player=100))
-        assert pipeline.replay(shop, out)["largest_difference"] == 0
+        pipeline.ExplanationDocument(loaded, query, found, per_player=100).write(out)
+        assert pipeline.replay(shop, out).largest_difference == 0
 
 
 def test_a_hashed_user_is_nowhere_in_the_file(exported, recscope, shop):
@@ -534,8 +536,8 @@ def test_damage_of_any_kind_is_no_bug(exported, recscope):
     refused(recscope("explain", "--replay", out), "why.json is no explanation")
 
 
-def player(label: str, value: float, sure: bool = True) -> dict:
-    return {"label": label, "value": value, "sure": sure, "se": 0.0, "timestamp": None}
+def player(label: str, value: float, sure: bool = True) -> PlayerValue:
+    return PlayerValue(Player(label), value, se=0.0, sure=sure)
 
 
 PLAYERS = [player("A", 4), player("B", 2), player("A", 1), player("C", 2.5, False), player("D", -3)]
@@ -577,11 +579,11 @@ SENTENCES = [
         "T is in the history already; A and B speak for it (100 % of what does).",
     ),
     (
-        {"against": {"label": "U"}},
+        {"against": NamedItem(2, "U")},
         "T comes before U because of A and B (74 % of what speaks for it); D spoke against it.",
     ),
     (
-        {"against": {"label": "U"}, "score": -1.0},
+        {"against": NamedItem(2, "U"), "score": -1.0},
         "U comes before T because of D (100 % of what speaks for it); A spoke against it.",
     ),
     (
@@ -594,9 +596,27 @@ SENTENCES = [
 
 @pytest.mark.parametrize(("change", "expected"), SENTENCES)
 def test_sentences(change, expected):
-    told = {"label": "T", "rank": 1, "rank_without": 11, "model": "ease", "players": PLAYERS}
-    told |= {"score": 7.0, "against": None, "known_by": "events"}
-    assert sentences.sentence(told | change) == expected
+    explanation = ItemExplanation(
+        run="r",
+        user="u",
+        model="ease",
+        named=NamedItem(1, "T"),
+        rank=1,
+        rank_without=11,
+        known_by="events",
+        score=7.0,
+        base=0.5,
+        players=(),
+        components=(),
+        gap=0.0,
+        method="closed form",
+        evaluations=2,
+        seed=0,
+        stability=1.0,
+        confidence="exact",
+    )
+    changed = {"players": PLAYERS} | change
+    assert sentences.sentence(replace(explanation, **changed)) == expected
 
 
 def test_the_table_adds_up_to_the_score(shop, fitted, recscope):

@@ -184,8 +184,8 @@ class _Shown:
             stability=stability,
             against=self.against,
             components=game.components,
-            parts=values if game.components else np.zeros((0, 0, 0)),
-            base_parts=self.base if game.components else np.zeros((0, 0)),
+            by_component=values if game.components else np.zeros((0, 0, 0)),
+            base_by_component=self.base if game.components else np.zeros((0, 0)),
         )
 
 

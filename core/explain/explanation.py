@@ -46,8 +46,10 @@ class Explanation:
     stability: Array  # (T,) share of the first five that two halves of the evaluations agree on
     against: int | None = None  # the item whose score is subtracted
     components: tuple[str, ...] = ()  # C of an additive model
-    parts: Array = field(default_factory=lambda: np.zeros((0, 0, 0)))  # (n, T, C) add up to values
-    base_parts: Array = field(default_factory=lambda: np.zeros((0, 0)))  # (T, C) add up to base
+    by_component: Array = field(
+        default_factory=lambda: np.zeros((0, 0, 0))
+    )  # (n, T, C): Σ = values
+    base_by_component: Array = field(default_factory=lambda: np.zeros((0, 0)))  # (T, C): Σ = base
 
     def __post_init__(self) -> None:
         gap, allowed = self.gap, GAP * np.maximum(1, np.abs(self.scores))
@@ -91,34 +93,38 @@ class Explanation:
     def error(self) -> Array:
         """The standard errors of all values together, relative to their length, (T,)."""
         size = np.linalg.norm(self.values, axis=0)
-        found: Array = np.linalg.norm(self.se, axis=0) / np.maximum(size, 1e-9)
-        return found
+        error: Array = np.linalg.norm(self.se, axis=0) / np.maximum(size, 1e-9)
+        return error
 
     @property
     def sure(self) -> Array:
         """Values that lie more than two standard errors from 0, (n, T)."""
         floor = 1e-9 * np.maximum(1, np.abs(self.scores))
-        found: Array = np.abs(self.values) > np.maximum(SURE * self.se, floor)
-        return found
+        sure: Array = np.abs(self.values) > np.maximum(SURE * self.se, floor)
+        return sure
 
-    def of(self, place: int) -> Explanation:
-        """The explanation of the item at this place alone."""
-        one = slice(place, place + 1)
+    def of(self, column: int) -> Explanation:
+        """The explanation of the item in this column of the values alone."""
+        own = slice(column, column + 1)
+        if self.components:
+            parts = self.by_component[:, own], self.base_by_component[own]
+        else:
+            parts = self.by_component, self.base_by_component
         return replace(
             self,
-            items=self.items[one],
-            scores=self.scores[one],
-            base=self.base[one],
-            values=self.values[:, one],
-            se=self.se[:, one],
-            stability=self.stability[one],
-            parts=self.parts[:, one] if self.components else self.parts,
-            base_parts=self.base_parts[one] if self.components else self.base_parts,
+            items=self.items[own],
+            scores=self.scores[own],
+            base=self.base[own],
+            values=self.values[:, own],
+            se=self.se[:, own],
+            stability=self.stability[own],
+            by_component=parts[0],
+            base_by_component=parts[1],
         )
 
     def component_values(self) -> Array:
         """What each component adds beyond its share of the base, (C, T); Σ = score - base."""
-        total: Array = self.parts.sum(axis=0).T
+        total: Array = self.by_component.sum(axis=0).T
         return total
 
     def shap(self, names: Any) -> shap.Explanation:

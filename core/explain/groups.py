@@ -282,8 +282,8 @@ class _Grouped:
             stability=stability,
             against=self.against,
             components=components,
-            parts=values if components else np.zeros((0, 0, 0)),
-            base_parts=base if components else np.zeros((0, 0)),
+            by_component=values if components else np.zeros((0, 0, 0)),
+            base_by_component=base if components else np.zeros((0, 0)),
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ REST = ItemPart("rest", "")  # several small ones as one
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class ItemPartValues:
     """base + Σ values = score for one item, or it does not exist.
 
     `values` are Shapley values of the game v(S) = the model's raw score of the item for this
@@ -54,6 +55,13 @@ class Parts:
         """|base + Σ values - score|."""
         return float(abs(self.base + self.values.sum() - self.score))
 
+    def to_json(self) -> dict[str, Any]:
+        """{base, parts: [{kind, name, value}], gap, evaluations}."""
+        pairs = zip(self.parts, self.values.tolist(), strict=True)
+        parts = [{"kind": part.kind, "name": part.name, "value": value} for part, value in pairs]
+        counts = {"gap": self.gap, "evaluations": self.evaluations}
+        return {"base": self.base, "parts": parts, **counts}
+
 
 def readable_parts(model: Recommender, features: Features | None) -> tuple[ItemPart, ...]:
     """The parts that this model's items are made of; none if it knows items as wholes.
@@ -66,7 +74,7 @@ def readable_parts(model: Recommender, features: Features | None) -> tuple[ItemP
 
 def explain_parts(
     model: Recommender, query: Queries, item: int, features: Features | None, *, n_items: int
-) -> Parts:
+) -> ItemPartValues:
     """Why the model scores this item as it does for this history, by what the item is made of.
 
     Exact, by all coalitions of at most 12 parts; of more, those that matter least alone and last
@@ -106,7 +114,7 @@ def explain_parts(
     for group, there in zip(groups, coalitions.T, strict=True):
         keep[:, group] = there[:, None]
     values = v(keep)
-    return Parts(
+    return ItemPartValues(
         item=item,
         parts=(*(parts[place] for place in kept), *((REST,) if rest else ())),
         values=shapley.of_all(values[:, None] - values[0])[:, 0],

@@ -4,32 +4,38 @@ from core.pipeline.embedding import Neighbourhood, align_map, embedding, neighbo
 from core.pipeline.epochs import continue_map, drift_of, vectors_after
 from core.pipeline.evaluation import compare, evaluate
 from core.pipeline.explaining import explain_items, history_of, item_codes, ranked_items
-from core.pipeline.explanation_json import attributes, told
-from core.pipeline.explanation_record import explanation_document, export
+from core.pipeline.explanation_json import (
+    ItemExplanation,
+    describe_explanation,
+    item_part_values,
+)
+from core.pipeline.explanation_record import ExplanationDocument
 from core.pipeline.loaded_run import LoadedRun, load_run, queries_for, recommend, recommendations
-from core.pipeline.replay import replay
+from core.pipeline.replay import Replay, replay
 from core.pipeline.training import features_of, finished_run, fit, train
 from core.pipeline.vector_arithmetic import combined_neighbours
 
 __all__ = [
+    "ExplanationDocument",
+    "ItemExplanation",
     "LoadedRun",
     "Neighbourhood",
+    "Replay",
     "align_map",
-    "attributes",
     "combined_neighbours",
     "compare",
     "continue_map",
+    "describe_explanation",
     "drift_of",
     "embedding",
     "evaluate",
     "explain_items",
-    "explanation_document",
-    "export",
     "features_of",
     "finished_run",
     "fit",
     "history_of",
     "item_codes",
+    "item_part_values",
     "load_run",
     "neighbours",
     "queries_for",
@@ -37,7 +43,6 @@ __all__ = [
     "recommend",
     "recommendations",
     "replay",
-    "told",
     "train",
     "vectors_after",
     "vectors_of",

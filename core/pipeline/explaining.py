@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.errors import BadInput, NotFound
+from core.explain import Explanation, explain
+from core.explain.attribution import anonymous
 from core.pipeline.loaded_run import LoadedRun, queries_for
+from core.recommend import top_k
 from core.types import PAD, Array, Ints, Queries
-
-if TYPE_CHECKING:
-    from core.explain import Explanation
 
 
 def history_of(loaded: LoadedRun, user: object) -> Queries:
@@ -21,8 +20,6 @@ def history_of(loaded: LoadedRun, user: object) -> Queries:
     Raises:
         NotFound: an id that the dataset does not have.
     """
-    from core.explain.attribution import anonymous
-
     return anonymous(queries_for(loaded, users=[user])[1])
 
 
@@ -35,21 +32,19 @@ def item_codes(loaded: LoadedRun, ids: Sequence[object]) -> Ints:
     codes = loaded.items.encode(ids)
     if (codes == PAD).any():
         unknown = ids[int(np.argmax(codes == PAD))]
-        some = ", ".join(map(str, loaded.items.ids[:3]))
+        examples = ", ".join(map(str, loaded.items.ids[:3]))
         raise NotFound(
             f"item {str(unknown)!r} is not in dataset {loaded.run.dataset_name}, so run "
-            f"{loaded.run.id} does not know it; there are items such as {some}"
+            f"{loaded.run.id} does not know it; there are items such as {examples}"
         )
     return codes
 
 
 def ranked_items(loaded: LoadedRun, query: Queries) -> Ints:
     """The items that `recommend` gives this one history, best first: all but its own."""
-    from core.recommend.top_k import recommend
-
     n_items = len(loaded.items)
-    found: Ints = recommend(loaded.model, query, n_items, n_items=n_items).items[0]
-    return np.extract(found != PAD, found)
+    ranked: Ints = top_k.recommend(loaded.model, query, n_items, n_items=n_items).items[0]
+    return np.extract(ranked != PAD, ranked)
 
 
 def explain_items(
@@ -61,8 +56,6 @@ def explain_items(
         BadInput: no such item, an item against itself, or not one history.
         CoreError: the values do not add up.
     """
-    from core.explain import explain
-
     if against is not None and against in items:
         name = loaded.items.ids[against]
         raise BadInput(f"item {name} cannot be explained against itself: choose another")

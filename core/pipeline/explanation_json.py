@@ -1,154 +1,227 @@
-"""An explanation as JSON: ids, labels and times instead of codes."""
+"""An explanation with ids, labels and times instead of codes, as people and JSON have it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
+from core.explain import Explanation
+from core.explain.item_rank import ItemRanks
+from core.explain.parts import ItemPartValues, explain_parts, readable_parts
+from core.models import MODELS
 from core.pipeline.explaining import ranked_items
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun
-from core.types import PAD, Queries
-
-if TYPE_CHECKING:
-    from core.explain import Explanation
+from core.types import PAD, Queries, Recommender
 
 
-def told(
-    loaded: LoadedRun, query: Queries, found: Explanation, *, user: object = None
-) -> list[dict[str, Any]]:
-    """Each item's explanation as JSON.
+@dataclass(frozen=True)
+class NamedItem:
+    """An item, and what people call it."""
 
-    Returns:
-        {run, user, model, item, label, rank, rank_without, known_by, score, base, players:
-        [{kind: "event", item_id, label, timestamp, event, value, se, sure, parts: {component:
-        value}}], components: [{name, model, value, base}], gap, method, evaluations, seed,
-        stability, confidence, against}; rank is the item's place in `recommend`'s list, None for
-        one that is in the history; rank_without its place among the same items were nothing known
-        of the history; known_by says by what the model knows the item ("events", "content",
-        "nothing"); parts only of models that add up components. Where the oldest of very many
-        events are one player, it is of kind "events", with their count, the latest one's time, and
-        no item_id. Of a contrast score, base and values are those of the item less those of
-        `against`.
+    item: Any  # its id
+    label: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"item": self.item, "label": self.label}
+
+
+@dataclass(frozen=True)
+class Player:
+    """An event of the history; the oldest of very many are one player together."""
+
+    label: str  # of the event's item; of the oldest together how many they are
+    item_id: Any = None  # None for the oldest together
+    timestamp: str | int | None = None  # UTC, or an order number; of several events the latest's
+    count: int = 1  # how many events it stands for
+    has_event_type: bool = False  # whether it is one event of a log that has types of events
+    event: str | None = None  # its type; None where that is missing
+
+    def to_json(self) -> dict[str, Any]:
+        """Of kind "event" or "events"; `event` and `count` only where there is such a thing."""
+        kind = "event" if self.count == 1 else "events"
+        plain = {"kind": kind, "item_id": self.item_id, "label": self.label}
+        plain |= {"timestamp": self.timestamp}
+        plain |= {"event": self.event} if self.has_event_type else {}
+        return plain | ({"count": self.count} if self.count > 1 else {})
+
+
+@dataclass(frozen=True)
+class PlayerValue:
+    """What a player adds to an item's score."""
+
+    player: Player
+    value: float
+    se: float  # its standard error; 0 where exact
+    sure: bool  # further from 0 than two standard errors
+    by_component: Mapping[str, float] = field(default_factory=dict)  # of a fusion: Σ = value
+
+    def to_json(self) -> dict[str, Any]:
+        plain = self.player.to_json() | {"value": self.value, "se": self.se, "sure": self.sure}
+        return plain | ({"parts": dict(self.by_component)} if self.by_component else {})
+
+
+@dataclass(frozen=True)
+class ComponentValue:
+    """What a component of a fusion adds to an item's score."""
+
+    name: str
+    model: str | None  # as in MODELS
+    value: float  # by the history
+    base: float  # without any history
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class ItemExplanation:
+    """Why one item gets its score: base + Σ values of the players = score.
+
+    Of a contrast score, base and values are those of the item less those of `against`.
     """
-    names = Labels(loaded)
-    extra = [] if found.against is None else [found.against]
-    labels = names.labels(np.concatenate([query.items, found.items, extra]).astype(np.int64))
+
+    run: str
+    user: Any  # whose history it is; None for nobody's
+    model: str  # as in MODELS
+    named: NamedItem
+    rank: int | None  # in `recommend`'s list, from 1; None for one that is in the history
+    rank_without: int  # among the same items, were nothing known of the history
+    known_by: str | None  # by what the model knows it: "events", "content", "nothing"
+    score: float
+    base: float
+    players: tuple[PlayerValue, ...]  # oldest first
+    components: tuple[ComponentValue, ...]  # of models that add components up
+    gap: float  # |base + Σ values - score|
+    method: str
+    evaluations: int  # histories that the model was asked for
+    seed: int
+    stability: float  # 0 … 1
+    confidence: str  # "exact", "stable", "indicative" or "unreliable"
+    against: NamedItem | None = None
+
+    @property
+    def label(self) -> str:
+        """What the item is called."""
+        return self.named.label
+
+    def to_json(self) -> dict[str, Any]:
+        """As `recscope explain --json` has it; item and label stand beside the rest."""
+        plain: dict[str, Any] = {}
+        for name, value in vars(self).items():
+            if name == "named":
+                plain |= self.named.to_json()
+            elif isinstance(value, tuple):
+                plain[name] = [entry.to_json() for entry in value]
+            else:
+                plain[name] = value.to_json() if isinstance(value, NamedItem) else value
+        return plain
+
+
+def describe_explanation(
+    loaded: LoadedRun, query: Queries, explanation: Explanation, *, user: object = None
+) -> tuple[ItemExplanation, ...]:
+    """The explanation of each item in its own right, with ids and labels instead of codes."""
+    names, against = Labels(loaded), explanation.against
+    codes = [*query.items, *explanation.items, *(() if against is None else (against,))]
+    labels = names.labels(np.array(codes, np.int64))
     ranks = {code: rank for rank, code in enumerate(ranked_items(loaded, query).tolist(), 1)}
-    known_by = names.known_by(found.items)
-    events = _events(names, query, found, labels)
-    return [
-        {
-            "run": loaded.run.id,
-            "user": user,
-            "model": loaded.run.config.model,
-            **_item(loaded, labels, code),
-            "rank": ranks.get(code),
-            "rank_without": _rank_without(loaded, query, code),
-            "known_by": None if known_by is None else known_by[place],
-            "score": float(found.scores[place]),
-            "base": float(found.base[place]),
-            "players": _players(events, found.of(place)),
-            "components": _components(loaded, found, place),
-            "gap": float(found.gap[place]),
-            "method": found.method,
-            "evaluations": found.evaluations,
-            "seed": found.seed,
-            "stability": float(found.stability[place]),
-            "confidence": found.confidence[place],
-            "against": None if found.against is None else _item(loaded, labels, found.against),
-        }
-        for place, code in enumerate(found.items.tolist())
-    ]
+    known_by = names.known_by(explanation.items)
+    players = list(_players(names, query, explanation, labels))
+    return tuple(
+        ItemExplanation(
+            run=loaded.run.id,
+            user=user,
+            model=loaded.run.config.model,
+            named=_named(loaded, labels, code),
+            rank=ranks.get(code),
+            rank_without=_rank_without(loaded, query, code),
+            known_by=None if known_by is None else known_by[column],
+            score=float(explanation.scores[column]),
+            base=float(explanation.base[column]),
+            players=tuple(_values(players, explanation.of(column))),
+            components=tuple(_components(loaded.model, explanation, column)),
+            gap=float(explanation.gap[column]),
+            method=explanation.method,
+            evaluations=explanation.evaluations,
+            seed=explanation.seed,
+            stability=float(explanation.stability[column]),
+            confidence=explanation.confidence[column],
+            against=None if against is None else _named(loaded, labels, against),
+        )
+        for column, code in enumerate(explanation.items.tolist())
+    )
 
 
-def attributes(loaded: LoadedRun, query: Queries, item: int) -> dict[str, Any] | None:
-    """What its id and each of its attributes are worth to one item: base + Σ values = score.
+def item_part_values(loaded: LoadedRun, query: Queries, item: int) -> ItemPartValues | None:
+    """What its id and each of its attributes are worth to one item (a code).
 
-    Returns:
-        {base, parts: [{kind, name, value}], gap, evaluations}, see core.explain.parts; None where
-        the model knows items as wholes, or what is known of them went with the dataset.
+    None where the model knows items as wholes, or what is known of them went with the dataset.
     """
-    from core.explain.parts import explain_parts, readable_parts
-
     if Labels(loaded).info is None:
         return None
     features = loaded.load_dataset().item_features
     if not readable_parts(loaded.model, features):
         return None
-    found = explain_parts(loaded.model, query, item, features, n_items=len(loaded.items))
-    pairs = zip(found.parts, found.values.tolist(), strict=True)
-    parts = [{"kind": part.kind, "name": part.name, "value": value} for part, value in pairs]
-    return {
-        "base": found.base,
-        "parts": parts,
-        "gap": found.gap,
-        "evaluations": found.evaluations,
-    }
+    return explain_parts(loaded.model, query, item, features, n_items=len(loaded.items))
 
 
 def _rank_without(loaded: LoadedRun, query: Queries, item: int) -> int:
-    from core.explain.item_rank import ItemRanks
-
     nothing = np.zeros((1, len(query.items)), bool)
     return int(ItemRanks(loaded.model, query, item, len(loaded.items))(nothing).ranks[0])
 
 
-def _item(loaded: LoadedRun, labels: dict[int, str], code: int) -> dict[str, Any]:
-    return {"item": loaded.items.ids[[code]].tolist()[0], "label": labels[code]}
+def _named(loaded: LoadedRun, labels: Mapping[int, str], code: int) -> NamedItem:
+    return NamedItem(loaded.items.ids[[code]].tolist()[0], labels[code])
 
 
-def _events(
-    names: Labels, query: Queries, found: Explanation, labels: dict[int, str]
-) -> list[dict[str, Any]]:
-    """What is known of each player: an event of the history, or the oldest of very many."""
+def _players(
+    names: Labels, query: Queries, explanation: Explanation, labels: Mapping[int, str]
+) -> Iterator[Player]:
     ids = names.loaded.items.decode(query.items).tolist()
-    told: list[dict[str, Any]] = []
-    for player in range(len(found.values)):
-        own = np.flatnonzero(found.players == player)
-        last, alone = int(own[-1]), len(own) == 1
+    for player in range(len(explanation.values)):
+        own = np.flatnonzero(explanation.players == player)
+        last, count = int(own[-1]), len(own)
         time = None if query.times is None else names.time(int(query.times[last]))
-        label = labels[int(query.items[last])] if alone else f"the oldest {len(own):,} events"
-        about = {"kind": "event" if alone else "events", "item_id": ids[last] if alone else None}
-        told.append({**about, "label": label, "timestamp": time})
-        if query.events is not None and alone:
-            code = int(query.events[last])
-            told[-1]["event"] = None if code == PAD else names.kinds[0][code]
-        elif not alone:
-            told[-1]["count"] = len(own)
-    return told
+        if count > 1:
+            yield Player(f"the oldest {count:,} events", timestamp=time, count=count)
+            continue
+        code = PAD if query.events is None else int(query.events[last])
+        yield Player(
+            label=labels[int(query.items[last])],
+            item_id=ids[last],
+            timestamp=time,
+            has_event_type=query.events is not None,
+            event=None if code == PAD else names.kinds[0][code],
+        )
 
 
-def _players(events: list[dict[str, Any]], one: Explanation) -> list[dict[str, Any]]:
-    """The events with what each is worth to the one item of this explanation."""
-    players = []
-    for place, event in enumerate(events):
-        player = {
-            **event,
-            "value": float(one.values[place, 0]),
-            "se": float(one.se[place, 0]),
-            "sure": bool(one.sure[place, 0]),
-        }
-        if one.components:
-            parts = one.parts[place, 0].tolist()
-            player["parts"] = dict(zip(one.components, parts, strict=True))
-        players.append(player)
-    return players
+def _values(players: Sequence[Player], explanation: Explanation) -> Iterator[PlayerValue]:
+    """What each player is worth to the only item of this explanation."""
+    for row, player in enumerate(players):
+        components = explanation.by_component[row, 0].tolist() if explanation.components else ()
+        yield PlayerValue(
+            player,
+            value=float(explanation.values[row, 0]),
+            se=float(explanation.se[row, 0]),
+            sure=bool(explanation.sure[row, 0]),
+            by_component=dict(zip(explanation.components, components, strict=True)),
+        )
 
 
-def _components(loaded: LoadedRun, found: Explanation, place: int) -> list[dict[str, Any]]:
-    """What each component of a fusion adds, by the history (value) and without any (base)."""
-    from core.models import MODELS
-
-    kinds: dict[object, str] = {kind: name for name, kind in MODELS.items()}
-    models = getattr(loaded.model, "components", {})
-    return [
-        {
-            "name": name,
-            "model": kinds.get(type(models.get(name))),
-            "value": float(found.parts[:, place, c].sum()),
-            "base": float(found.base_parts[place, c]),
-        }
-        for c, name in enumerate(found.components)
-    ]
+def _components(
+    model: Recommender, explanation: Explanation, column: int
+) -> Iterator[ComponentValue]:
+    """What each component of a fusion adds to the item in this column of the values."""
+    model_names: dict[object, str] = {kind: name for name, kind in MODELS.items()}
+    models = getattr(model, "components", {})
+    for component, name in enumerate(explanation.components):
+        yield ComponentValue(
+            name=name,
+            model=model_names.get(type(models.get(name))),
+            value=float(explanation.by_component[:, column, component].sum()),
+            base=float(explanation.base_by_component[column, component]),
+        )

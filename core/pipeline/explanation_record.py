@@ -6,90 +6,81 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 
 from core.data.durable import utc_now, write_text_atomically
+from core.explain import Explanation
+from core.explain.attribution import PER_PLAYER
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun
 from core.runs.identity import code_version, explanations_digest
 from core.types import PAD, Array, Queries
 
-if TYPE_CHECKING:
-    from core.explain import Explanation
-
 FORMAT, VERSION = "recscope explanation", 1
 COLUMNS = {"time": "times", "value": "values", "event": "events", "platform": "platforms"}
 
 
-def explanation_document(
-    loaded: LoadedRun,
-    query: Queries,
-    found: Explanation,
-    *,
-    per_player: int | None = None,
-    user: object = None,
-    hash_user: bool = False,
-    more: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """All that it takes to make the explanation of this one history again, as JSON.
+@dataclass(frozen=True, eq=False)
+class ExplanationDocument:
+    """All that it takes to make the explanation of one history again."""
 
-    Args:
-        loaded: The run.
-        query: The history that was explained; it goes into the document.
-        found: What came out.
-        per_player: What `explain` was given, if anything.
-        user: Whose history it is; None for nobody's.
-        hash_user: Leave the user's id out; its sha256 stays, from which a short id can be guessed.
-        more: What else is to be kept, by names of its own; under the seal like the rest.
+    loaded: LoadedRun
+    query: Queries  # the history that was explained; it goes into the document
+    explanation: Explanation
+    per_player: int = PER_PLAYER  # what `explain` was given
+    user: object = None  # whose history it is; None for nobody's
+    hash_user: bool = False  # leave the id out; its sha256 stays, which tells a short id
+    more: Mapping[str, Any] = field(default_factory=dict)  # other entries, under the seal as well
 
-    Returns:
-        The document with its seal: the sha256 of all else in it.
-    """
-    from core.explain.attribution import PER_PLAYER
+    def to_json(self) -> dict[str, Any]:
+        """The document with its seal: the sha256 of all else in it."""
+        names, explanation = Labels(self.loaded), self.explanation
+        codes = np.concatenate([self.query.items, explanation.items]).astype(np.int64)
+        labels = names.labels(codes)
+        ids = self.loaded.items.ids
+        against = explanation.against
+        content = {
+            "format": FORMAT,
+            "format_version": VERSION,
+            "created": utc_now(),
+            "replay": "recscope explain --replay FILE",
+            "run": _run(self.loaded),
+            "dataset": _dataset(names),
+            "code": code_versions(),
+            "device": device_of(self.loaded),
+            "user": _user(self.user, self.hash_user),
+            "history": _history(self.loaded, self.query, labels),
+            "event_names": names.kinds[0],
+            "platform_names": names.kinds[1],
+            "items": ids[explanation.items].tolist(),
+            "labels": [labels[code] for code in explanation.items.tolist()],
+            "against": None if against is None else ids[[against]].tolist()[0],
+            "per_player": self.per_player,
+            **_figures(explanation),
+            **self.more,
+        }
+        return {**content, "seal": seal(content)}
 
-    names = Labels(loaded)
-    labels = names.labels(np.concatenate([query.items, found.items]).astype(np.int64))
-    content = {
-        "format": FORMAT,
-        "format_version": VERSION,
-        "created": utc_now(),
-        "replay": "recscope explain --replay FILE",
-        "run": _run(loaded),
-        "dataset": _dataset(names),
-        "code": code_versions(),
-        "device": device_of(loaded),
-        "user": _user(user, hash_user),
-        "history": _history(loaded, query, labels),
-        "event_names": names.kinds[0],
-        "platform_names": names.kinds[1],
-        "items": loaded.items.decode(found.items).tolist(),
-        "labels": [labels[code] for code in found.items.tolist()],
-        "against": None if found.against is None else loaded.items.ids[[found.against]].tolist()[0],
-        "per_player": PER_PLAYER if per_player is None else per_player,
-        **_figures(found),
-        **(more or {}),
-    }
-    return {**content, "seal": seal(content)}
-
-
-def export(path: Path, document: Mapping[str, Any]) -> None:
-    """Writes the document, a line per entry; the file is whole or not there."""
-    lines = [
-        f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
-        for name, value in document.items()
-    ]
-    write_text_atomically(path, "{\n" + ",\n".join(lines) + "\n}\n")
+    def write(self, path: Path) -> None:
+        """Writes the document, a line per entry; the file is whole or not there."""
+        lines = [
+            f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
+            for name, value in self.to_json().items()
+        ]
+        write_text_atomically(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def _run(loaded: LoadedRun) -> dict[str, Any]:
     run = loaded.run
-    kept = ("artifact_hash", "sha256", "code_version", "split", "machine")
     about = {"id": run.id, "name": run.name, "model": run.config.model, "seed": run.config.seed}
-    return about | {key: run.meta[key] for key in kept}
+    names = ("artifact_hash", "sha256", "code_version", "split", "machine")
+    return about | {name: run.meta[name] for name in names}
 
 
 def _dataset(names: Labels) -> dict[str, Any]:
@@ -101,8 +92,6 @@ def _dataset(names: Labels) -> dict[str, Any]:
 @cache
 def code_versions() -> dict[str, str]:
     """The versions of what computes: Recscope's data and models, core.explain, and its tools."""
-    import torch
-
     return {
         "recscope": code_version(),
         "explain": explanations_digest(),
@@ -114,8 +103,6 @@ def code_versions() -> dict[str, str]:
 
 def device_of(loaded: LoadedRun) -> str:
     """Where the run's model computes: "cpu" or "cuda"."""
-    import torch
-
     empty = Queries(
         np.array([PAD]), np.zeros(2, np.int64), np.zeros(0, np.int64), np.zeros(0, "f4")
     )
@@ -148,22 +135,24 @@ def _plain(array: Array | None) -> list[Any] | None:
     return [None if isinstance(x, float) and not np.isfinite(x) else x for x in array.tolist()]
 
 
-def _figures(found: Explanation) -> dict[str, Any]:
+def _figures(explanation: Explanation) -> dict[str, Any]:
     """What came out: a list per item, in it a number per player."""
     return {
-        "players": found.players.tolist(),
-        "seed": found.seed,
-        "method": found.method,
-        "evaluations": found.evaluations,
-        "scores": found.scores.tolist(),
-        "base": found.base.tolist(),
-        "values": found.values.T.tolist(),
-        "se": [_plain(row) for row in found.se.T],
-        "gap": found.gap.tolist(),
-        "stability": found.stability.tolist(),
-        "confidence": list(found.confidence),
-        "components": list(found.components),
-        "parts": found.parts.transpose(1, 2, 0).tolist() if found.components else [],
+        "players": explanation.players.tolist(),
+        "seed": explanation.seed,
+        "method": explanation.method,
+        "evaluations": explanation.evaluations,
+        "scores": explanation.scores.tolist(),
+        "base": explanation.base.tolist(),
+        "values": explanation.values.T.tolist(),
+        "se": [_plain(row) for row in explanation.se.T],
+        "gap": explanation.gap.tolist(),
+        "stability": explanation.stability.tolist(),
+        "confidence": list(explanation.confidence),
+        "components": list(explanation.components),
+        "parts": explanation.by_component.transpose(1, 2, 0).tolist()
+        if explanation.components
+        else [],
     }
 
 

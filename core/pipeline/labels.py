@@ -7,17 +7,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from core.data.dataset import kinds
+from core.data.queries import item_labels
+from core.data.store import DatasetInfo
 from core.errors import NotFound
 from core.pipeline.loaded_run import LoadedRun
 from core.pipeline.training import split_as
 from core.types import Array, Ints, Recommender
-
-if TYPE_CHECKING:
-    from core.data.store import DatasetInfo
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,18 +36,14 @@ class Labels:
     @cached_property
     def kinds(self) -> tuple[list[str], list[str]]:
         """The names of event types and of platforms, by code."""
-        from core.data.dataset import kinds
-
         return kinds(self.info) if self.info else ([], [])
 
     def labels(self, codes: Array) -> dict[int, str]:
         """What each of these items is called, by code; its id where nothing is known."""
-        from core.data.queries import item_labels
-
         codes = np.unique(codes)
         ids = self.loaded.items.decode(codes)
-        said: Iterable[Any] = item_labels(self.info, ids) if self.info else ids
-        return dict(zip(codes.tolist(), map(str, said), strict=True))
+        names: Iterable[Any] = item_labels(self.info, ids) if self.info else ids
+        return dict(zip(codes.tolist(), map(str, names), strict=True))
 
     def time(self, time: int) -> str | int:
         """A time as people write it, UTC; an order number as it is."""
@@ -84,7 +80,7 @@ class Labels:
 
 def _reads_content(model: Recommender) -> bool:
     """Whether it, or a component of it, learns from what is known of the items."""
-    parts = getattr(model, "components", {})
-    if parts:
-        return any(map(_reads_content, parts.values()))
+    components = getattr(model, "components", {})
+    if components:
+        return any(map(_reads_content, components.values()))
     return model.needs_features and bool(getattr(model.config, "content", True))

@@ -16,7 +16,7 @@ from dashboard.cache.runs import loaded
 if TYPE_CHECKING:
     from core.explain import Explanation
     from core.explain.counterfactual import Counterfactual
-    from core.explain.parts import Parts
+    from core.explain.parts import ItemPartValues
     from core.explain.survey.overview import Overview
     from core.explain.what_if import Move
 
@@ -74,7 +74,7 @@ def moves(
 
 
 @cached_copy(SMALL)
-def parts(workspace: Workspace, run: Run, query: Queries, item: int) -> Parts | None:
+def parts(workspace: Workspace, run: Run, query: Queries, item: int) -> ItemPartValues | None:
     """Why this item, by what it is made of; None where the model knows items as wholes."""
     from core.explain.parts import explain_parts, readable_parts
 

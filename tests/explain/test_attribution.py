@@ -86,7 +86,7 @@ def test_values_are_those_of_the_definition_and_add_up(name, world, n_items):
     assert found.exact
     assert set(found.confidence) == {"exact"}
     if isinstance(model, Additive):
-        np.testing.assert_allclose(found.parts.sum(axis=2), found.values, atol=1e-9)
+        np.testing.assert_allclose(found.by_component.sum(axis=2), found.values, atol=1e-9)
         np.testing.assert_allclose(
             found.component_values().sum(axis=0), found.scores - found.base, atol=1e-6
         )

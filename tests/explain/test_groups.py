@@ -94,8 +94,8 @@ def test_sampled_members_add_up_to_their_exact_groups(name, world):
         own = labels == group
         np.testing.assert_allclose(found.values[own].sum(axis=0), exact.values[group], rtol=1e-9)
         if isinstance(model, Additive):
-            expected = exact.parts[group]
-            np.testing.assert_allclose(found.parts[own].sum(axis=0), expected, rtol=1e-9)
+            expected = exact.by_component[group]
+            np.testing.assert_allclose(found.by_component[own].sum(axis=0), expected, rtol=1e-9)
     assert (found.se > 0).all()
     again = members(model, query, ITEMS, labels, n_items=8, per_player=30)
     assert again.values.tolist() == found.values.tolist()

@@ -19,8 +19,8 @@ def explain(options: Any) -> Result:
     run = None if options.run is None else artifact.find_run(workspace, options.run)
     if options.replay:
         _only_replayed(options)
-        result = pipeline.replay(workspace, options.replay, run=run)
-        return result, f"{options.replay}: {sentences.replay_text(result)}"
+        replayed = pipeline.replay(workspace, options.replay, run=run)
+        return replayed.to_json(), f"{options.replay}: {sentences.replay_text(replayed)}"
     if run is None:
         raise BadInput("say which run is to be explained: recscope explain RUN …")
     if options.out:
@@ -30,17 +30,24 @@ def explain(options: Any) -> Result:
     loaded = pipeline.load_run(workspace, run)
     user, query = _one_person(loaded, options)
     items, against = _what_to_explain(loaded, query, options)
-    found = pipeline.explain_items(loaded, query, items, against=against, seed=options.seed)
-    told = pipeline.told(loaded, query, found, user=user)
-    if options.item is not None and against is None:
-        told[0]["attributes"] = pipeline.attributes(loaded, query, int(items[0]))
-    result = {"run": run.id, "user": user, "explanations": told}
-    text = "\n\n".join(f"{sentences.sentence(one)}\n{sentences.figures(one)}" for one in told)
-    if options.item is not None:
-        result = told[0]
+    explanation = pipeline.explain_items(loaded, query, items, against=against, seed=options.seed)
+    described = pipeline.describe_explanation(loaded, query, explanation, user=user)
+    text = "\n\n".join(
+        f"{sentences.sentence(each)}\n{sentences.figures(each)}" for each in described
+    )
+    if options.item is None:
+        explanations = [each.to_json() for each in described]
+        result = {"run": run.id, "user": user, "explanations": explanations}
+    else:
+        result = described[0].to_json()
+        if against is None:
+            item_parts = pipeline.item_part_values(loaded, query, int(items[0]))
+            result["attributes"] = item_parts and item_parts.to_json()
+            text += f"\n{sentences.parts_text(item_parts)}" if item_parts else ""
     if options.out:
-        about = {"user": user, "hash_user": options.hash_user}
-        pipeline.export(options.out, pipeline.explanation_document(loaded, query, found, **about))
+        pipeline.ExplanationDocument(
+            loaded, query, explanation, user=user, hash_user=options.hash_user
+        ).write(options.out)
         return {**result, "out": str(options.out)}, f"{text}\n\nto be replayed: {options.out}"
     return result, text
 

@@ -17,7 +17,7 @@ from dashboard.components.page import figure, section
 from dashboard.state import dark, t
 
 if TYPE_CHECKING:
-    from core.explain.parts import Parts
+    from core.explain.parts import ItemPartValues
 
 
 def item_parts(case: Case) -> None:
@@ -38,7 +38,7 @@ def item_parts(case: Case) -> None:
     figure(drawn, alt=alt, key=f"parts_{case.item}")
 
 
-def _label(found: Parts, place: int) -> str:
+def _label(found: ItemPartValues, place: int) -> str:
     """What a part is called: by its column, with how the model hears it where that is not plain."""
     part = found.parts[place]
     if part.kind == "rest":

@@ -88,8 +88,10 @@ def export(case: Case, found: Explanation, change: Counterfactual | None) -> str
             ids["replaced_by"] = case.id(change.replaced_by)
         more["counterfactual"] = {**asdict(change), **ids}
     loaded = cache.loaded(case.workspace, case.run)
-    made = pipeline.explanation_document(loaded, case.query, found, user=case.user, more=more)
-    return json.dumps(made, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    document = pipeline.ExplanationDocument(
+        loaded, case.query, found, user=case.user, more=more
+    ).to_json()
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
 def command(case: Case, found: Explanation) -> str:

@@ -33,9 +33,9 @@ class Values:
         if component is None:
             own = found.values[:, place], found.se[:, place]
             return cls(float(found.base[place]), *own, found.players)
-        each = found.parts[:, place, component]
+        each = found.by_component[:, place, component]
         se = np.zeros(len(each)) if found.exact else np.full(len(each), np.nan)
-        return cls(float(found.base_parts[place, component]), each, se, found.players)
+        return cls(float(found.base_by_component[place, component]), each, se, found.players)
 
     @property
     def score(self) -> float:
