@@ -33,11 +33,11 @@ from scipy.stats import spearmanr
 
 from core.data.split import split_log
 from core.explain import explain, refine, shapley
-from core.explain.checks.baselines import baselines, falling
+from core.explain.checks.baselines import baselines, falling_order
 from core.explain.checks.faithfulness import MEASURES, faithfulness
 from core.explain.counterfactual import counterfactual
 from core.explain.game import Game
-from core.explain.what_if import edited, moves
+from core.explain.what_if import edit_history, rank_moves
 from core.models import MODELS
 from core.recommend.top_k import recommend
 from core.runs.config import model_config
@@ -203,8 +203,10 @@ def sampled(world: World) -> None:
             items = world.top(model, query)
             reference = converged(world, model, query, items, 1000)
             game = Game(model, query, items, world.n_items())
-            drawn = shapley.orders(n, 100 * n // (2 * n - 2), np.random.default_rng(world.seed))
-            found = shapley.of_orders(totals(game), drawn)
+            drawn = shapley.random_orders(
+                n, 100 * n // (2 * n - 2), np.random.default_rng(world.seed)
+            )
+            found = shapley.from_orders(totals(game), drawn)
             rows.append([*agreement(found.values, reference), game.evaluations / n])
         off, order, spent = np.median(rows, axis=0)
         print(
@@ -220,8 +222,8 @@ def converged(
 ) -> Array:
     """Values (n, T) from so many histories per event, other orders than those measured."""
     game, n = Game(model, query, items, world.n_items()), len(query.items)
-    drawn = shapley.orders(n, per_event * n // (2 * n - 2), np.random.default_rng(10**6))
-    return shapley.of_orders(totals(game), drawn).values
+    drawn = shapley.random_orders(n, per_event * n // (2 * n - 2), np.random.default_rng(10**6))
+    return shapley.from_orders(totals(game), drawn).values
 
 
 def totals(game: Game) -> Callable[[Array], Array]:
@@ -266,8 +268,8 @@ def against_shap(world: World) -> None:
             begin = time.perf_counter()
             game = Game(model, query, items, n_items)
             pairs = per_event * n // (2 * n + 1)
-            drawn = shapley.orders(n, pairs, np.random.default_rng(world.seed))
-            ours = shapley.of_orders(totals(game), drawn).values
+            drawn = shapley.random_orders(n, pairs, np.random.default_rng(world.seed))
+            ours = shapley.from_orders(totals(game), drawn).values
             timed.append((ours, time.perf_counter() - begin))
         rows.append([(seconds, agreement(values, reference)[0]) for values, seconds in timed])
     told = np.array(rows[1:] or rows)  # the first warms up
@@ -310,8 +312,8 @@ def what_if(world: World) -> None:
         for query in world.people(data, low, 10_000, 51):
             rng, n = np.random.default_rng(world.seed), len(query.items)
             start = time.perf_counter()
-            changed = edited(query, drop=[n // 2], add=[int(rng.integers(n_items))])
-            moves(model, query, changed, n_items=n_items, k=10)
+            changed = edit_history(query, drop=[n // 2], add=[int(rng.integers(n_items))])
+            rank_moves(model, query, changed, n_items=n_items, k=10)
             times.append(time.perf_counter() - start)
         print(
             f"what-if, unified on {data}: {np.median(times[1:]):.3f} s, at most "
@@ -330,13 +332,13 @@ def counter(world: World) -> None:
             start = time.perf_counter()
             found = counterfactual(model, query, item, n_items=n_items, order=order)
             times.append(time.perf_counter() - start)
-            assert not found.found or rank_without(model, query, item, found.removed) > 10
+            assert not found.exists or rank_without(model, query, item, found.removed) > 10
             along = (
                 m
                 for m in range(1, len(order) + 1)
                 if rank_without(model, query, item, order[:m]) > 10
             )
-            sizes.append((len(found.removed), next(along, 0), found.found))
+            sizes.append((len(found.removed), next(along, 0), found.exists))
         mine, theirs, right = np.array(sizes).T
         there = theirs > 0
         larger = int((there & ((mine > theirs) | (right == 0))).sum())
@@ -403,7 +405,7 @@ def faithful(world: World) -> None:
             rng = np.random.default_rng(world.seed)
             orders = baselines(model, query, item, n_items=n_items, rng=rng, rows=together)
             found = explain(model, query, np.array([item]), n_items=n_items)
-            orders["values"] = falling(found.values[:, 0], rng)
+            orders["values"] = falling_order(found.values[:, 0], rng)
             told.append(faithfulness(model, query, item, orders, n_items=n_items))
         for other in [order for order in told[0] if order != "values"]:
             words = []

@@ -8,7 +8,7 @@ from core.explain.explanation import Explanation
 from core.types import PAD, Ints
 
 
-def causes(explanation: Explanation) -> Ints:
+def strongest_events(explanation: Explanation) -> Ints:
     """The player, an event, that speaks loudest for each item, (T,); PAD where none surely does.
 
     The largest value that is positive and more than two standard errors from 0; of equal ones the
@@ -20,17 +20,17 @@ def causes(explanation: Explanation) -> Ints:
     return np.where(speaking.max(axis=0) > 0, speaking.argmax(axis=0), PAD)
 
 
-def same_cause(explanation: Explanation, place: int) -> Ints:
+def same_cause(explanation: Explanation, column: int) -> Ints:
     """Codes of the other explained items whose loudest event is the same, the strongest pull first.
 
-    None where no event surely speaks for the item at this place.
+    None where no event surely speaks for the item in this column of the values.
     """
-    events = causes(explanation)
-    event = events[place]
+    events = strongest_events(explanation)
+    event = events[column]
     if event == PAD:
         return np.zeros(0, np.int64)
-    places = np.flatnonzero(events == event)
-    places = places[places != place]
-    order = np.argsort(-explanation.values[event, places], kind="stable")
-    found: Ints = explanation.items[places[order]]
-    return found
+    others = np.flatnonzero(events == event)
+    others = others[others != column]
+    order = np.argsort(-explanation.values[event, others], kind="stable")
+    items: Ints = explanation.items[others[order]]
+    return items

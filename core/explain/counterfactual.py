@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class Counterfactual:
     rank_after: int  # without the removed events; without any at all if nothing was found
     replaced_by: int | None  # the best of the items that come into the top k; `below` if given
     small: bool  # at most 5 events
-    found: bool  # False: the item stays, even without any history
+    exists: bool  # False: the item stays, even without any history
     evaluations: int  # histories that the model was asked for
     events: int  # in the whole history
     smallest: bool  # every smaller set was tried, and none is enough
@@ -45,6 +46,10 @@ class Counterfactual:
     def share(self) -> float:
         """The part of the history that has to go, 0 … 1."""
         return len(self.removed) / max(1, self.events)
+
+    def to_json(self) -> dict[str, Any]:
+        """As exports have it; `found` says whether there is such a set."""
+        return {"found" if name == "exists" else name: value for name, value in vars(self).items()}
 
 
 def counterfactual(
@@ -81,16 +86,16 @@ def counterfactual(
     Raises:
         BadInput: the item is not in the top k, or not above `below`, in the first place.
     """
-    found = ItemRanks(model, query, item, n_items, k=k, below=below)
-    before, listed = found.alone(np.ones(found.n, bool))
-    _check(found, before)
-    search = _Search(found, order)
+    ranks = ItemRanks(model, query, item, n_items, k=k, below=below)
+    before, listed = ranks.alone(np.ones(ranks.n, bool))
+    _check(ranks, before)
+    search = _Search(ranks, order)
     while True:
         search.run()
-        known = search.smallest()
-        keep = np.zeros(found.n, bool) if known is None else known
-        after, top = found.alone(keep)
-        if after.gone[0] or known is None:  # else a batch had rounded it differently: search on
+        smallest = search.smallest()
+        keep = np.zeros(ranks.n, bool) if smallest is None else smallest
+        after, top = ranks.alone(keep)
+        if after.gone[0] or smallest is None:  # else a batch had rounded it differently: search on
             break
     removed: tuple[int, ...] = ()
     replaced_by = None
@@ -106,24 +111,24 @@ def counterfactual(
         rank_after=int(after.ranks[0]),
         replaced_by=replaced_by,
         small=0 < len(removed) <= SMALL,
-        found=bool(removed),
-        evaluations=found.evaluations + search.explaining,
-        events=found.n,
+        exists=bool(removed),
+        evaluations=ranks.evaluations + search.explaining,
+        events=ranks.n,
         smallest=0 < len(removed) <= search.tried + 1,
         below=below,
     )
 
 
-def _check(found: ItemRanks, before: ItemRank) -> None:
+def _check(ranks: ItemRanks, before: ItemRank) -> None:
     if not before.gone[0]:
         return
-    if found.below is not None:
+    if ranks.below is not None:
         raise BadInput(
-            f"item {found.item} does not score above item {found.below} to begin with: "
+            f"item {ranks.item} does not score above item {ranks.below} to begin with: "
             f"{before.scores[0]:.6g} is not more than {before.scores[0] - before.margins[0]:.6g}"
         )
     raise BadInput(
-        f"item {found.item} is not in the top {found.k} to begin with: its rank is "
+        f"item {ranks.item} is not in the top {ranks.k} to begin with: its rank is "
         f"{before.ranks[0]}"
     )
 
@@ -131,8 +136,8 @@ def _check(found: ItemRanks, before: ItemRank) -> None:
 class _Search:
     """Asks for shortened histories until a small one without the item is known."""
 
-    def __init__(self, found: ItemRanks, order: Array | None) -> None:
-        self.found, self.n, self.order = found, found.n, None
+    def __init__(self, ranks: ItemRanks, order: Array | None) -> None:
+        self.ranks, self.n, self.order = ranks, ranks.n, None
         self.effects = np.full(self.n, np.inf)  # the margin without each event alone, if asked
         self.tried = 0  # all sets of up to so many events were tried
         self.explaining = 0  # histories that finding out the order took
@@ -144,16 +149,16 @@ class _Search:
     @property
     def best(self) -> int:
         """Size of the smallest set known to be enough; n + 1 if none is."""
-        known = self.found.known
-        sizes = self.n - self.found.asked[known.gone].sum(axis=1)
+        enough = self.ranks.coalitions[self.ranks.remembered.gone]
+        sizes = self.n - enough.sum(axis=1)
         return int(sizes.min(initial=self.n + 1))
 
     def smallest(self) -> Array | None:
         """What the smallest set known to be enough leaves (n,), the surest of several; or None."""
-        known, asked = self.found.known, self.found.asked
-        places = np.lexsort((known.margins, -asked.sum(axis=1)))
-        places = places[known.gone[places]]
-        return asked[places[0]] if len(places) else None
+        ranks, coalitions = self.ranks.remembered, self.ranks.coalitions
+        order = np.lexsort((ranks.margins, -coalitions.sum(axis=1)))
+        order = order[ranks.gone[order]]
+        return coalitions[order[0]] if len(order) else None
 
     def run(self) -> None:
         if not self.n or np.isinf(self.without(np.zeros((1, 0), int)).margins[0]):
@@ -170,16 +175,16 @@ class _Search:
             self.prune()
 
     def without(self, removed: Array) -> ItemRank:
-        """The standing without the events of each row of removed (M, m)."""
+        """Score and rank without the events of each row of removed (M, m)."""
         keep = np.ones((len(removed), self.n), bool)
         keep[np.arange(len(removed))[:, None], removed] = False
-        return self.found(keep)
+        return self.ranks(keep)
 
     def explained(self) -> Ints:
         """The order; by the Shapley values of the item's score if it was not given."""
         if self.order is None:
-            found = self.found
-            why = explain(found.model, found.query, np.array([found.item]), n_items=found.n_items)
+            ranks = self.ranks
+            why = explain(ranks.model, ranks.query, np.array([ranks.item]), n_items=ranks.n_items)
             sizes = np.bincount(why.players)  # the oldest of many are one player
             values = (why.values[:, 0] / sizes)[why.players]
             self.order = np.argsort(-values, kind="stable")
@@ -188,11 +193,11 @@ class _Search:
 
     def singles(self) -> None:
         """Without each event; of a long history without those at the front of the order."""
-        some = np.arange(self.n)
+        events = np.arange(self.n)
         if self.n > LONG:
-            some = self.explained()[: LONG**2 // self.n]
-        self.effects[some] = self.without(some[:, None]).margins
-        self.tried = int(len(some) == self.n)
+            events = self.explained()[: LONG**2 // self.n]
+        self.effects[events] = self.without(events[:, None]).margins
+        self.tried = int(len(events) == self.n)
 
     def all_sets(self) -> None:
         """Without each two, each three, …, while they are not too many and can be better."""
@@ -214,11 +219,10 @@ class _Search:
 
     def _first(self, order: Ints, sizes: Ints, gone: Array | None = None) -> ItemRank:
         """Without the first so many of the order, and without those gone (n,) anyway."""
-        places = np.empty(self.n, np.int64)
-        places.fill(self.n)
-        places[order] = np.arange(len(order))
-        keep = places[None, :] >= sizes[:, None]
-        return self.found(keep if gone is None else keep & ~gone)
+        position = np.full(self.n, self.n)  # in the order; behind it where it is not there
+        position[order] = np.arange(len(order))
+        keep = position[None, :] >= sizes[:, None]
+        return self.ranks(keep if gone is None else keep & ~gone)
 
     def greedy(self) -> None:
         """Takes out what lowers the margin most, looks again, …, until it can be no better."""
@@ -242,19 +246,20 @@ class _Search:
 
     def prune(self) -> None:
         """Puts back what need not be gone: from the smallest set, until none is left in it."""
-        keep, asked = self.smallest(), len(self.found.asked)
+        keep, start = self.smallest(), len(self.ranks.coalitions)
         while keep is not None:
             gone = np.flatnonzero(~keep)
-            patient = self.n <= LONG or len(self.found.asked) - asked + len(gone) <= 3 * LONG
+            spent = len(self.ranks.coalitions) - start
+            patient = self.n <= LONG or spent + len(gone) <= 3 * LONG
             if len(gone) <= self.tried + 1 or not patient:
                 return
             back = np.repeat(keep[None], len(gone), axis=0)
             back[np.arange(len(gone)), gone] = True
-            found = self.found(back)
-            spare = np.flatnonzero(found.gone)
+            ranks = self.ranks(back)
+            spare = np.flatnonzero(ranks.gone)
             if not len(spare):
                 return
-            keep = self._put_back(keep, gone[spare[np.argsort(found.margins[spare])]])
+            keep = self._put_back(keep, gone[spare[np.argsort(ranks.margins[spare])]])
 
     def _put_back(self, keep: Array, spare: Ints) -> Array:
         """With as many of the first of these as it bears: coarsely, then between two sizes."""
@@ -263,7 +268,7 @@ class _Search:
             sizes = np.unique(np.linspace(low, high, LADDER).astype(int))
             more = np.repeat(keep[None], len(sizes), axis=0)
             more[:, spare] |= np.arange(len(spare)) < sizes[:, None]
-            last = int(np.flatnonzero(self.found(more).gone)[-1])
+            last = int(np.flatnonzero(self.ranks(more).gone)[-1])
             if last + 1 == len(sizes) or sizes[last + 1] == sizes[last] + 1:
                 best: Array = more[last]
                 return best

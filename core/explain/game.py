@@ -8,6 +8,9 @@ import numpy as np
 import torch
 
 from core.errors import BadInput
+from core.explain.coalitions import CoalitionMemo
+from core.explain.explanation import Explanation
+from core.explain.history import one_history
 from core.recommend.top_k import block_bytes, check_scores, score_blocks
 from core.types import Additive, Array, Ints, Queries, Recommender, ScoresSubsets
 
@@ -18,9 +21,13 @@ AT_ONCE = 4096  # histories, of which only some items are scored
 class Game:
     """v(S) of T items, remembered: what the model gives them for the events S of one history.
 
-    Each S is asked as a history of its own, with those events, their times and nothing in the
-    place of the others, so that it can be asked again by anyone. For an Additive model v has C
-    parts per item, which add up to its score. The players are the events, or groups of them.
+    Each S is asked as a history of its own, a stranger's, with those events, their times and
+    nothing in the place of the others, so that it can be asked again by anyone. For an Additive
+    model v has C parts per item, which add up to its score. The players are the events, or groups
+    of them. With `against` v is the score less that of this item.
+
+    Raises:
+        BadInput: no such item, or not one history.
     """
 
     def __init__(
@@ -30,76 +37,110 @@ class Game:
         items: Array,
         n_items: int,
         groups: Array | None = None,
+        *,
+        against: int | None = None,
     ) -> None:
-        if len(query) != 1:
-            raise BadInput(f"one history is explained at a time, not {len(query)}")
-        self.model, self.query, self.n_items = model, query, n_items
-        self.items: Ints = np.asarray(items, np.int64)
+        self.model, self.query, self.n_items = model, one_history(query), n_items
+        self.items: Ints = np.atleast_1d(np.asarray(items, np.int64))  # (T,)
+        self.against = against
+        scored = self.items if against is None else np.append(self.items, against)
+        if not len(self.items) or scored.min() < 0 or scored.max() >= n_items:
+            raise BadInput(f"items must be one or more codes in 0 … {n_items - 1}, not {scored}")
+        self.scored_items: Ints = scored  # (A,): the items, and `against` last
         self.components = model.adding if isinstance(model, Additive) else ()
         own = np.arange(len(query.items))
         self.groups: Ints = own if groups is None else np.asarray(groups, np.int64)  # (E,)
         self.n = int(self.groups.max(initial=-1)) + 1
-        self._places: dict[bytes, int] = {}
-        self._known = np.zeros((0, len(self.items), max(1, len(self.components))))
+        self._memo = CoalitionMemo(self.n, (len(scored), max(1, len(self.components))))
 
     @property
     def evaluations(self) -> int:
         """Histories that the model was asked for."""
-        return len(self._places)
+        return len(self._memo)
 
     def __call__(self, keep: Array) -> Array:
         """V of each coalition, a row of keep (M, n): (M, T, C) float64; C is 1 if not Additive."""
-        places = self.ask(keep)  # before `known` is looked at
-        return self._known[places]
+        return self.contrast(self.scores(keep))
 
-    def ask(self, keep: Array) -> Ints:
-        """Where the coalitions keep (M, n) stand in `known`, (M,); asks for the new ones."""
-        keep = np.asarray(keep, bool).reshape(len(keep), self.n)
-        keys = [row.tobytes() for row in np.packbits(keep, axis=1)]
-        new = {}
-        for row, key in enumerate(keys):
-            if key not in self._places and key not in new:
-                new[key] = row
-        if new:
-            asked = keep[list(new.values())]
-            order = np.argsort(asked.sum(axis=1), kind="stable")  # alike lengths waste no padding
-            found = np.empty((len(asked), *self._known.shape[1:]))
-            for some in np.array_split(order, 1 + len(order) * len(self.groups) // EVENTS):
-                for part, values in self._scored(asked[some][:, self.groups]):
-                    found[some[part]] = values
-            start = len(self._known)
-            self._places |= {key: start + place for place, key in enumerate(new)}
-            self._known = np.concatenate([self._known, found])
-        return np.fromiter((self._places[key] for key in keys), np.int64, len(keys))
+    def scores(self, keep: Array) -> Array:
+        """What the model gives the items, and `against` last, (M, A, C)."""
+        return self._memo.of(keep, self._score)
 
-    @property
-    def known(self) -> Array:
-        """All that was asked so far, (asked, T, C)."""
-        return self._known
+    def contrast(self, values: Array) -> Array:
+        """Values (…, A, C) less those of `against`, (…, T, C)."""
+        return values if self.against is None else values[..., :-1, :] - values[..., -1:, :]
 
-    def _scored(self, keep: Array) -> Iterator[tuple[slice, Array]]:
-        """What the model says of the histories of these events (M, E), some at a time."""
+    def explanation(
+        self,
+        values: Array,
+        *,
+        method: str,
+        seed: int,
+        se: Array | None = None,
+        stability: Array | None = None,
+        players: Ints | None = None,
+    ) -> Explanation:
+        """The game's values (n, T, C) as an Explanation.
+
+        Args:
+            values: By player, item and component.
+            method: How they were found.
+            seed: Of what was drawn.
+            se: Standard errors (n, T); none where they are exact.
+            stability: Of each item (T,); 1 where they are exact.
+            players: The player that each event is (E,), where they are not those of the game.
+        """
+        base, scores = self(np.stack([np.zeros(self.n, bool), np.ones(self.n, bool)]))
+        return Explanation(
+            items=self.items,
+            players=self.groups if players is None else players,
+            scores=scores.sum(axis=1),
+            base=base.sum(axis=1),
+            values=values.sum(axis=2),
+            se=np.zeros(values.shape[:2]) if se is None else se,
+            method=method,
+            evaluations=self.evaluations,
+            seed=seed,
+            stability=np.ones(len(self.items)) if stability is None else stability,
+            against=self.against,
+            components=self.components,
+            by_component=values if self.components else np.zeros((0, 0, 0)),
+            base_by_component=base if self.components else np.zeros((0, 0)),
+        )
+
+    def _score(self, keep: Array) -> Array:
+        """The scores (M, A, C) of coalitions that were not asked for yet, some at a time."""
+        order = np.argsort(keep.sum(axis=1), kind="stable")  # alike lengths waste no padding
+        scores = np.empty((len(keep), *self._memo.values.shape[1:]))
+        for rows in np.array_split(order, 1 + len(order) * len(self.groups) // EVENTS):
+            for block, block_scores in self._blocks(keep[rows][:, self.groups]):
+                scores[rows[block]] = block_scores
+        return scores
+
+    def _blocks(self, keep: Array) -> Iterator[tuple[slice, Array]]:
+        """The scores (b, A, C) of the histories of these events (M, E), block by block."""
         if not self.components and isinstance(self.model, ScoresSubsets):
             for start in range(0, len(keep), AT_ONCE):
-                part = slice(start, min(start + AT_ONCE, len(keep)))
-                scores = self.model.score_subsets(self.query, keep[part], self.items)
-                check_scores(scores, part.stop - part.start, len(self.items))
-                yield part, scores.double().cpu().numpy()[:, :, None]
+                block = slice(start, min(start + AT_ONCE, len(keep)))
+                scores = self.model.score_subsets(self.query, keep[block], self.scored_items)
+                check_scores(scores, block.stop - block.start, len(self.scored_items))
+                yield block, scores.double().cpu().numpy()[:, :, None]
             return
         queries = self.query.subsets(keep)
         if not self.components:
-            for part, scores in score_blocks(self.model, queries, self.n_items):
-                chosen = torch.from_numpy(self.items).to(scores.device)
-                yield part, scores[:, chosen].double().cpu().numpy()[:, :, None]
+            for block, scores in score_blocks(self.model, queries, self.n_items):
+                chosen = torch.from_numpy(self.scored_items).to(scores.device)
+                yield block, scores[:, chosen].double().cpu().numpy()[:, :, None]
             return
         model = self.model
         assert isinstance(model, Additive), "it has components"
         row = 4 * max(1, self.n_items) * (len(self.components) + 1)
         for start in range(0, len(queries), step := max(1, block_bytes(model.device) // row)):
-            part = slice(start, min(start + step, len(queries)))
+            block = slice(start, min(start + step, len(queries)))
             with torch.no_grad():
-                parts = model.contributions(queries[part])
-            for one in parts:
-                check_scores(one, part.stop - part.start, self.n_items)
-            chosen = torch.from_numpy(self.items).to(parts.device)
-            yield part, parts[:, :, chosen].permute(1, 2, 0).double().cpu().numpy()
+                contributions = model.contributions(queries[block])  # (C, b, I)
+            for component in contributions:
+                check_scores(component, block.stop - block.start, self.n_items)
+            chosen = torch.from_numpy(self.scored_items).to(contributions.device)
+            own = contributions[:, :, chosen].permute(1, 2, 0)  # (b, A, C)
+            yield block, own.double().cpu().numpy()

@@ -13,15 +13,14 @@ from core.explain import shapley
 from core.explain.attribution import (
     MOST_PLAYERS,
     PER_PLAYER,
-    agreement,
-    anonymous,
-    asked_for,
-    budgets,
     flat,
     good_enough,
+    pair_budgets,
+    top_agreement,
 )
 from core.explain.explanation import Explanation
 from core.explain.game import Game
+from core.explain.history import one_history
 from core.models.common.attributes import attributes, categories
 from core.types import Array, Features, Ints, Queries, Recommender
 
@@ -31,7 +30,7 @@ MOST_GROUPS = shapley.MOST_ENUMERATED
 GROUPS = 8  # if one does not say how many at most
 
 
-def ways(query: Queries, features: Features | None = None) -> tuple[str, ...]:
+def grouping_names(query: Queries, features: Features | None = None) -> tuple[str, ...]:
     """How the events of this history can be grouped, as in visit, event, item.genres."""
     block = categories(features)
     names = attributes(block.names) if block else ()
@@ -57,16 +56,15 @@ def group_labels(
 
     Args:
         query: One history.
-        how: One of `ways`.
+        how: One of `grouping_names`.
         features: Of the items.
         most: Groups at most, 2 … 12.
         event_names: Of the kinds of events; their codes where it is silent.
 
     Raises:
-        BadInput: not one history, no such way, or too many groups.
+        BadInput: not one history, no such grouping, or too many groups.
     """
-    if len(query) != 1:
-        raise BadInput(f"one history is grouped at a time, not {len(query)}")
+    query = one_history(query)
     if not 2 <= most <= MOST_GROUPS:
         raise BadInput(f"there may be 2 to {MOST_GROUPS} groups, not {most}")
     if how == VISIT:
@@ -78,12 +76,13 @@ def group_labels(
     block, name = categories(features), how.removeprefix(ITEM)
     columns = attributes(block.names).get(name) if block else None
     if block is None or columns is None or not how.startswith(ITEM):
-        known = ", ".join(ways(query, features))
-        raise BadInput(f"events cannot be grouped by {how!r} here: choose one of {known}")
+        names = ", ".join(grouping_names(query, features))
+        raise BadInput(f"events cannot be grouped by {how!r} here: choose one of {names}")
     own = block.matrix.tocsr()[query.items][:, columns]
-    some = np.diff(own.indptr) > 0
+    valued = np.diff(own.indptr) > 0  # (n,)
     first = np.full(len(query.items), -1)
-    first[some] = np.minimum.reduceat(own.indices, own.indptr[:-1][some]) if some.any() else -1
+    if valued.any():
+        first[valued] = np.minimum.reduceat(own.indices, own.indptr[:-1][valued])
     values = {c: block.names[column].partition("=")[2] for c, column in enumerate(columns)}
     return _frequent(first, values, most)
 
@@ -105,14 +104,14 @@ def _visits(query: Queries, most: int) -> tuple[Ints, tuple[str, ...]]:
 
 def _frequent(codes: Array, names: dict[int, str], most: int) -> tuple[Ints, tuple[str, ...]]:
     """Groups by code; those that are too many, and those without a name, are the last one."""
-    found, counts = np.unique(codes, return_counts=True)
-    named = np.array([code in names for code in found.tolist()], bool)
+    distinct, counts = np.unique(codes, return_counts=True)
+    named = np.array([code in names for code in distinct.tolist()], bool)
     order = np.argsort(-counts[named], kind="stable")
-    kept = found[named][order]
-    if len(found) > most:
+    kept = distinct[named][order]
+    if len(distinct) > most:
         kept = kept[: most - 1]
-    place = {code: group for group, code in enumerate(kept.tolist())}
-    groups = np.array([place.get(code, len(kept)) for code in codes.tolist()], np.int64)
+    group_of = {code: group for group, code in enumerate(kept.tolist())}
+    groups = np.array([group_of.get(code, len(kept)) for code in codes.tolist()], np.int64)
     last = (OTHER,) if (groups == len(kept)).any() else ()
     return groups, (*(names[code] for code in kept.tolist()), *last)
 
@@ -139,7 +138,7 @@ def explain_groups(
     return _Grouped(model, query, items, groups, n_items, against, seed).groups()
 
 
-def members(
+def explain_members(
     model: Recommender,
     query: Queries,
     items: Array,
@@ -181,7 +180,6 @@ class _Grouped:
         against: int | None,
         seed: int,
     ) -> None:
-        self.items, asked = asked_for(query, items, against, n_items)
         labels = np.asarray(groups, np.int64)
         self.g = int(labels.max(initial=-1)) + 1
         every = np.array_equal(np.unique(labels), np.arange(self.g))
@@ -190,24 +188,20 @@ class _Grouped:
                 f"groups must be a code for each of {len(query.items)} events, every one of 0 … "
                 f"{MOST_GROUPS - 1} or of fewer, not {labels.size} codes of {np.unique(labels)}"
             )
-        self.whole = labels
+        self.whole, self.seed = labels, seed
         players = _few_players(labels)
         self.labels = labels[np.unique(players, return_index=True)[1]]  # of the players, (n,)
-        self.game = Game(model, anonymous(query), asked, n_items, players)
-        self.against, self.seed = against, seed
-
-    def __call__(self, keep: Array) -> Array:
-        """V of coalitions (M, n) of players, less that of `against`, (M, T, C)."""
-        values = self.game(keep)
-        return values if self.against is None else values[:, :-1] - values[:, -1:]
+        self.game = Game(model, query, items, n_items, players, against=against)
 
     def groups(self) -> Explanation:
-        return self._told(self._exact(), None, np.ones(len(self.items)), self.whole)
+        return self.game.explanation(
+            self._exact(), method="enumeration", seed=self.seed, players=self.whole
+        )
 
     def _exact(self) -> Array:
         """The groups' Shapley values, (G, T, C)."""
-        values = self(shapley.coalitions(self.g)[:, self.labels])
-        return shapley.of_all(flat(values)).reshape(self.g, *values.shape[1:])
+        values = self.game(shapley.coalitions(self.g)[:, self.labels])
+        return shapley.from_coalitions(flat(values)).reshape(self.g, *values.shape[1:])
 
     def members(self, per_player: int) -> Explanation:
         n, sizes = self.game.n, np.bincount(self.labels, minlength=self.g)
@@ -215,16 +209,16 @@ class _Grouped:
             return self.groups()
         cost = int((2.0 ** (sizes + self.g - 1)).sum())
         if cost <= max(2**shapley.MOST_ENUMERATED, n * per_player):
-            return self._told(self._owen(), None, np.ones(len(self.items)), self.game.groups)
+            return self.game.explanation(self._owen(), method="enumeration", seed=self.seed)
         exact, rng = self._exact(), np.random.default_rng(self.seed)
         drawn = np.zeros((0, n, *exact.shape[1:]))  # by pair of orders
-        for pairs in budgets(n, per_player):
-            orders = shapley.orders(n, pairs - len(drawn), rng, self.labels)
+        for pairs in pair_budgets(n, per_player):
+            orders = shapley.random_orders(n, pairs - len(drawn), rng, self.labels)
             drawn = np.concatenate([drawn, self._shifted(orders, exact, sizes)])
-            found = self._sampled(drawn)
-            if good_enough(found):
+            explanation = self._sampled(drawn)
+            if good_enough(explanation):
                 break
-        return found
+        return explanation
 
     def _owen(self) -> Array:
         """All players' Owen values, (n, T, C).
@@ -232,7 +226,7 @@ class _Grouped:
         Of a group's m members that of the game v(S) = the mean, over all sets of other groups that
         may have come before, of v(those and S).
         """
-        found = np.zeros((self.game.n, *self(np.zeros((1, self.game.n)))[0].shape))
+        owen = np.zeros((self.game.n, *self.game(np.zeros((1, self.game.n)))[0].shape))
         before = shapley.coalitions(self.g - 1)
         weights = np.array([1 / (self.g * comb(self.g - 1, k)) for k in before.sum(axis=1)])
         for group in range(self.g):
@@ -241,49 +235,31 @@ class _Grouped:
             others = np.insert(before, group, False, axis=1)[:, self.labels]
             keep = np.repeat(others, len(inside), axis=0)
             keep[:, own] = np.tile(inside, (len(before), 1))
-            values = flat(self(keep)).reshape(len(before), len(inside), -1)
+            values = flat(self.game(keep))  # (before · inside, T · C)
+            values = values.reshape(len(before), len(inside), -1)  # (before, inside, T · C)
             mean = np.einsum("b,bso->so", weights, values)
-            found[own] = shapley.of_all(mean).reshape(len(own), *found.shape[1:])
-        return found
+            owen[own] = shapley.from_coalitions(mean).reshape(len(own), *owen.shape[1:])
+        return owen
 
     def _shifted(self, orders: Ints, exact: Array, sizes: Array) -> Array:
         """What players add by pair of orders, groups' sums put right, (pairs, n, T, C)."""
         n = self.game.n
-        values = self(shapley.prefixes(orders).reshape(-1, n))
-        found = shapley.marginals(flat(values), orders).reshape(-1, n, *exact.shape[1:])
+        values = self.game(shapley.prefixes(orders).reshape(-1, n))  # (orders · (n + 1), T, C)
+        added = shapley.marginals(flat(values), orders)
+        added = added.reshape(-1, n, *exact.shape[1:])  # (pairs, n, T, C)
         for group in range(self.g):
             own = self.labels == group
-            gap = exact[group] - found[:, own].sum(axis=1)
-            found[:, own] += gap[:, None] / sizes[group]
-        return found
+            gap = exact[group] - added[:, own].sum(axis=1)
+            added[:, own] += gap[:, None] / sizes[group]
+        return added
 
     def _sampled(self, drawn: Array) -> Explanation:
         """The mean over pairs of orders, its standard errors, and how far two halves agree."""
         totals = drawn.sum(axis=3)
         se = totals.std(axis=0, ddof=1) / np.sqrt(len(drawn))
-        stability = agreement(totals[0::2].mean(axis=0), totals[1::2].mean(axis=0))
-        return self._told(drawn.mean(axis=0), se, stability, self.game.groups)
-
-    def _told(
-        self, values: Array, se: Array | None, stability: Array, players: Ints
-    ) -> Explanation:
-        n, components = self.game.n, self.game.components
-        base, scores = self(np.stack([np.zeros(n, bool), np.ones(n, bool)]))
-        return Explanation(
-            items=self.items,
-            players=players,
-            scores=scores.sum(axis=1),
-            base=base.sum(axis=1),
-            values=values.sum(axis=2),
-            se=np.zeros(values.shape[:2]) if se is None else se,
-            method="enumeration" if se is None else "permutations",
-            evaluations=self.game.evaluations,
-            seed=self.seed,
-            stability=stability,
-            against=self.against,
-            components=components,
-            by_component=values if components else np.zeros((0, 0, 0)),
-            base_by_component=base if components else np.zeros((0, 0)),
+        stability = top_agreement(totals[0::2].mean(axis=0), totals[1::2].mean(axis=0))
+        return self.game.explanation(
+            drawn.mean(axis=0), method="permutations", seed=self.seed, se=se, stability=stability
         )
 
 
@@ -293,5 +269,5 @@ def _few_players(labels: Ints) -> Ints:
     old = np.arange(n) <= n - MOST_PLAYERS if n > MOST_PLAYERS else np.zeros(n, bool)
     own = np.where(old, labels, np.arange(n) + n)
     _, first, inverse = np.unique(own, return_index=True, return_inverse=True)
-    found: Ints = np.argsort(np.argsort(first))[inverse]  # in the order in which they come
-    return found
+    players: Ints = np.argsort(np.argsort(first))[inverse]  # in the order in which they come
+    return players

@@ -15,8 +15,8 @@ import numpy as np
 
 from core.errors import BadInput, CoreError
 from core.explain import shapley
-from core.explain.attribution import anonymous
 from core.explain.explanation import GAP
+from core.explain.history import one_history
 from core.recommend.top_k import score_blocks
 from core.types import Array, Composed, Features, ItemPart, Queries, Recommender
 
@@ -91,8 +91,7 @@ def explain_parts(
         BadInput: no such item, not one history, other features, or items have no parts here.
         CoreError: the values do not add up.
     """
-    if len(query) != 1:
-        raise BadInput(f"one history is explained at a time, not {len(query)}")
+    query = one_history(query)
     if not 0 <= item < n_items:
         raise BadInput(f"item must be a code in 0 … {n_items - 1}, not {item}")
     parts = readable_parts(model, features)
@@ -101,14 +100,13 @@ def explain_parts(
             f"a {type(model).__name__} model knows items by who took them, not by what they are "
             "made of: there are no parts to explain"
         )
-    query = anonymous(query)
     score = float(next(score_blocks(model, query, n_items))[1][0, item])
 
     def v(keep: Array) -> Array:
         return model.score_of_parts(query, item, features, keep)
 
-    kept, rest, asked = _few(v, parts)
-    groups = [*([place] for place in kept), *([rest] if rest else [])]
+    kept, rest, evaluations = _few(v, parts)
+    groups = [*([part] for part in kept), *([rest] if rest else [])]
     coalitions = shapley.coalitions(len(groups))
     keep = np.zeros((len(coalitions), len(parts)), bool)
     for group, there in zip(groups, coalitions.T, strict=True):
@@ -116,19 +114,19 @@ def explain_parts(
     values = v(keep)
     return ItemPartValues(
         item=item,
-        parts=(*(parts[place] for place in kept), *((REST,) if rest else ())),
-        values=shapley.of_all(values[:, None] - values[0])[:, 0],
+        parts=(*(parts[part] for part in kept), *((REST,) if rest else ())),
+        values=shapley.from_coalitions(values[:, None] - values[0])[:, 0],
         base=float(values[0]),
         score=score,
-        evaluations=asked + len(keep),
-        rest=tuple(parts[place] for place in rest),
+        evaluations=evaluations + len(keep),
+        rest=tuple(parts[part] for part in rest),
     )
 
 
 def _few(
     v: Callable[[Array], Array], parts: tuple[ItemPart, ...]
 ) -> tuple[list[int], list[int], int]:
-    """Places of at most 11 parts, of the others, in order; and how many coalitions were asked.
+    """Positions of at most 11 parts and of the others, in order; and how many evaluations.
 
     A part's size is what it adds when it comes first and when it comes last, each as a distance.
     """

@@ -19,7 +19,7 @@ FADINGS = (1.0, 0.8, 0.5, 0.0)  # of the control variate
 RIDGE = 1e-4  # relative to the mean square of its features
 
 
-def of_fading(shares: Array, fading: Array) -> Array:
+def from_fading_shares(shares: Array, fading: Array) -> Array:
     """Shapley values (n, O) of v(S) = Σ_{i ∈ S} shares[i] · fading[number of j ∈ S after i].
 
     In a random order the number of the m later players that came before i is uniform on 0 … m, so
@@ -46,7 +46,7 @@ def coalitions(n: int) -> Array:
     return keep
 
 
-def of_all(values: Array) -> Array:
+def from_coalitions(values: Array) -> Array:
     """Shapley values (n, O) from v of all `coalitions(n)`, (2^n, O)."""
     n = len(values).bit_length() - 1
     keep = coalitions(n)
@@ -54,11 +54,13 @@ def of_all(values: Array) -> Array:
     weight = np.array([1 / (n * comb(n - 1, k)) for k in range(n)])
     with_it = np.append(0.0, weight)[size]  # joined a coalition of one fewer
     without = np.append(weight, 0.0)[size]
-    found: Array = np.where(keep, with_it[:, None], -without[:, None]).T @ values
-    return found
+    shapley: Array = np.where(keep, with_it[:, None], -without[:, None]).T @ values
+    return shapley
 
 
-def orders(n: int, pairs: int, rng: np.random.Generator, groups: Array | None = None) -> Ints:
+def random_orders(
+    n: int, pairs: int, rng: np.random.Generator, groups: Array | None = None
+) -> Ints:
     """Random orders of n players (2 · pairs, n), each followed by its reverse.
 
     About 15 each are one random order that begins elsewhere in a circle, evenly spaced, so that
@@ -72,18 +74,18 @@ def orders(n: int, pairs: int, rng: np.random.Generator, groups: Array | None = 
         drawn[:] = np.argsort(among[:, codes] + rng.random((pairs, n)), axis=1)
     else:
         circles = max(1, round(pairs / min(CIRCLE, max(1, n // 2))))
-        for part in np.array_split(np.arange(pairs), circles):
-            starts = np.arange(len(part)) * n // max(1, len(part))
+        for rows in np.array_split(np.arange(pairs), circles):
+            starts = np.arange(len(rows)) * n // max(1, len(rows))
             circle = rng.permutation(n)
-            drawn[part] = circle[(starts[:, None] + np.arange(n)) % max(1, n)]
+            drawn[rows] = circle[(starts[:, None] + np.arange(n)) % max(1, n)]
     return np.stack([drawn, drawn[:, ::-1]], axis=1).reshape(2 * pairs, n)
 
 
 def prefixes(orders: Array) -> Array:
     """The players before each step of each order, boolean (orders, n + 1, n)."""
-    places = np.argsort(orders, axis=1)
-    found: Array = places[:, None, :] < np.arange(orders.shape[1] + 1)[None, :, None]
-    return found
+    position = np.argsort(orders, axis=1)  # (orders, n) of each player
+    before: Array = position[:, None, :] < np.arange(orders.shape[1] + 1)[None, :, None]
+    return before
 
 
 class Sampled(NamedTuple):
@@ -94,7 +96,7 @@ class Sampled(NamedTuple):
     halves: tuple[Array, Array]  # (n, O) each: the same from every other pair of orders alone
 
 
-def of_orders(v: Callable[[Array], Array], orders: Array, *, control: bool = True) -> Sampled:
+def from_orders(v: Callable[[Array], Array], orders: Array, *, control: bool = True) -> Sampled:
     """Shapley values from marginals along orders (2 · pairs, n), of at least 2 pairs.
 
     With a control variate g: v - g is averaged and g's exact values are added; g is a ridge fit to
@@ -104,7 +106,7 @@ def of_orders(v: Callable[[Array], Array], orders: Array, *, control: bool = Tru
     little too large rather than too small.
     """
     n = orders.shape[1]
-    keep = prefixes(orders).reshape(-1, n)
+    keep = prefixes(orders).reshape(-1, n)  # (orders · (n + 1), n)
     values = v(keep)
     values = values - values[0]
     parity = np.arange(len(orders) // 2) % 2
@@ -126,10 +128,11 @@ def of_orders(v: Callable[[Array], Array], orders: Array, *, control: bool = Tru
 def marginals(values: Array, orders: Array) -> Array:
     """What each player adds when joining, the mean of each pair of orders, (pairs, n, O)."""
     n = orders.shape[1]
-    steps = np.diff(values.reshape(len(orders), n + 1, -1), axis=1)
+    steps = np.diff(values.reshape(len(orders), n + 1, -1), axis=1)  # (orders, n, O)
     marginals = np.empty_like(steps)
     np.put_along_axis(marginals, orders[:, :, None], steps, axis=1)
-    paired: Array = marginals.reshape(-1, 2, n, values.shape[1]).mean(axis=1)
+    by_pair = marginals.reshape(-1, 2, n, values.shape[1])  # (pairs, 2, n, O)
+    paired: Array = by_pair.mean(axis=1)
     return paired
 
 
@@ -143,7 +146,7 @@ def _features(keep: Array) -> tuple[Array, Array]:
     present = keep.astype(np.float64)
     later = np.cumsum(keep[:, ::-1], axis=1)[:, ::-1] - keep
     features = [present * (g ** np.arange(n, dtype=float))[later] for g in FADINGS]
-    exact = [of_fading(np.eye(n), g ** np.arange(n, dtype=float)) for g in FADINGS]
+    exact = [from_fading_shares(np.eye(n), g ** np.arange(n, dtype=float)) for g in FADINGS]
     size = present.sum(axis=1, keepdims=True)
     features.append(present / np.sqrt(np.maximum(size, 1)))
     k = np.arange(1, n)

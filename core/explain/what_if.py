@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from core.errors import BadInput
-from core.explain.attribution import anonymous
+from core.explain.history import one_history
 from core.recommend.top_k import HIDDEN, hide_seen_items, score_blocks, top_k
 from core.types import PAD, Ints, Queries, Recommender
 
-EVENT_PARTS = ("items", "weights", "times", "values", "events", "platforms", "now")
+EVENT_FIELDS = ("items", "weights", "times", "values", "events", "platforms", "now")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Move:
     after: int | None
 
 
-def edited(
+def edit_history(
     query: Queries,
     *,
     drop: Sequence[int] = (),
@@ -56,8 +56,7 @@ def edited(
     Raises:
         BadInput: a position or an item that does not exist, or an order that is none.
     """
-    if len(query) != 1:
-        raise BadInput(f"one history is changed at a time, not {len(query)}")
+    query = one_history(query)
     kept = _kept(len(query.items), drop, order)
     added = np.asarray(list(add), np.int64)
     for code in added:
@@ -71,7 +70,7 @@ def edited(
         return np.concatenate([events[kept], np.full(len(added), fill, events.dtype)])
 
     return replace(
-        anonymous(query),
+        query,
         offsets=np.array([0, len(kept) + len(added)]),
         items=np.concatenate([query.items[kept], added]),
         weights=with_more(query.weights, 1),
@@ -107,7 +106,7 @@ def _times(query: Queries, kept: Ints, more: int) -> Ints | None:
     return np.concatenate([np.sort(query.times[kept]), last + np.arange(1, more + 1)])
 
 
-def moves(
+def rank_moves(
     model: Recommender, before: Queries, after: Queries, *, n_items: int, k: int
 ) -> tuple[Move, ...]:
     """Where each item of either top k stood and stands, the new list first, then what left it.
@@ -132,19 +131,19 @@ def moves(
     )
 
 
-def _joined(one: Queries, other: Queries) -> Queries:
+def _joined(first: Queries, second: Queries) -> Queries:
     """Two histories of strangers as two queries."""
 
     def both(name: str) -> Any:
-        a, b = getattr(one, name), getattr(other, name)
+        a, b = getattr(first, name), getattr(second, name)
         if (a is None) != (b is None):
             raise BadInput(f"both histories must have {name}, or none of them")
         return None if a is None else np.concatenate([a, b])
 
     return Queries(
         users=np.full(2, PAD),
-        offsets=np.array([0, len(one.items), len(one.items) + len(other.items)]),
-        **{name: both(name) for name in EVENT_PARTS},
+        offsets=np.array([0, len(first.items), len(first.items) + len(second.items)]),
+        **{name: both(name) for name in EVENT_FIELDS},
     )
 
 

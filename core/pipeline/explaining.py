@@ -8,7 +8,7 @@ import numpy as np
 
 from core.errors import BadInput, NotFound
 from core.explain import Explanation, explain
-from core.explain.attribution import anonymous
+from core.explain.history import anonymous
 from core.pipeline.loaded_run import LoadedRun, queries_for
 from core.recommend import top_k
 from core.types import PAD, Array, Ints, Queries

@@ -39,10 +39,10 @@ class ValueDifference(Difference):
 
     item: Any  # the id of the item explained
     event: Any  # the id of the event's item
-    place: int  # of the event in the history, from 0
+    position: int  # of the event in the history, from 0
 
     def to_json(self) -> dict[str, Any]:
-        where = {"item": self.item, "event": self.event, "place": self.place}
+        where = {"item": self.item, "event": self.event, "place": self.position}
         return {"what": self.what, **where, "then": self.then, "now": self.now}
 
 
@@ -184,7 +184,7 @@ class Record:
             now=now,
             item=self.items[column],
             event=self.history["item_id"][event],
-            place=event,
+            position=event,
         )
 
 

@@ -26,9 +26,9 @@ def rank(workspace: Workspace, run: Run, query: Queries, item: int) -> int:
     """The place of this item, from 1, among itself and all that the history does not have."""
     from core.explain.item_rank import ItemRanks
 
-    ready = loaded(workspace, run)
-    standing = ItemRanks(ready.model, query, item, len(ready.items))
-    return int(standing(np.ones((1, len(query.items)), bool)).ranks[0])
+    loaded_run = loaded(workspace, run)
+    ranks = ItemRanks(loaded_run.model, query, item, len(loaded_run.items))
+    return int(ranks(np.ones((1, len(query.items)), bool)).ranks[0])
 
 
 @cached_background(SMALL)
@@ -38,10 +38,10 @@ def refining(
     """Why these items, for this history, under way; with `against` why rather than that one."""
     from core.explain import refine
 
-    ready = loaded(workspace, run)
+    loaded_run = loaded(workspace, run)
     codes = np.array(items, np.int64)
-    steps = refine(ready.model, query, codes, n_items=len(ready.items), against=against)
-    return Background(lambda report: next(steps, None), final=lambda found: found.exact)
+    steps = refine(loaded_run.model, query, codes, n_items=len(loaded_run.items), against=against)
+    return Background(lambda report: next(steps, None), final=lambda explanation: explanation.exact)
 
 
 @cached_copy(SMALL)
@@ -51,8 +51,8 @@ def counterfactual(
     """What would take the item out of the first k; `_order` follows from the rest."""
     from core.explain.counterfactual import counterfactual as search
 
-    ready = loaded(workspace, run)
-    return search(ready.model, query, item, n_items=len(ready.items), k=k, order=_order)
+    loaded_run = loaded(workspace, run)
+    return search(loaded_run.model, query, item, n_items=len(loaded_run.items), k=k, order=_order)
 
 
 @cached_copy(SMALL)
@@ -68,9 +68,9 @@ def moves(
     """Where items go in the list once the history is edited so; see core.explain.what_if."""
     from core.explain import what_if
 
-    ready = loaded(workspace, run)
-    after = what_if.edited(query, drop=drop, add=add, order=order)
-    return what_if.moves(ready.model, query, after, n_items=len(ready.items), k=k)
+    loaded_run = loaded(workspace, run)
+    after = what_if.edit_history(query, drop=drop, add=add, order=order)
+    return what_if.rank_moves(loaded_run.model, query, after, n_items=len(loaded_run.items), k=k)
 
 
 @cached_copy(SMALL)
@@ -78,11 +78,11 @@ def parts(workspace: Workspace, run: Run, query: Queries, item: int) -> ItemPart
     """Why this item, by what it is made of; None where the model knows items as wholes."""
     from core.explain.parts import explain_parts, readable_parts
 
-    ready = loaded(workspace, run)
-    features = ready.load_dataset().item_features
-    if not readable_parts(ready.model, features):
+    loaded_run = loaded(workspace, run)
+    features = loaded_run.load_dataset().item_features
+    if not readable_parts(loaded_run.model, features):
         return None
-    return explain_parts(ready.model, query, item, features, n_items=len(ready.items))
+    return explain_parts(loaded_run.model, query, item, features, n_items=len(loaded_run.items))
 
 
 @cached_copy(SMALL)
@@ -90,8 +90,8 @@ def known_by(workspace: Workspace, run: Run, item: int) -> str:
     """By what the run knows this item: "events", else its "content", or "nothing"."""
     from core.pipeline.labels import Labels
 
-    found = Labels(loaded(workspace, run)).known_by(np.array([item]))
-    return "events" if found is None else found[0]
+    known_by = Labels(loaded(workspace, run)).known_by(np.array([item]))
+    return "events" if known_by is None else known_by[0]
 
 
 @cached_copy(SMALL)
@@ -99,7 +99,7 @@ def ways(workspace: Workspace, run: Run, query: Queries) -> tuple[str, ...]:
     """How this history's events can be grouped; see core.explain.groups."""
     from core.explain import groups
 
-    return groups.ways(query, loaded(workspace, run).load_dataset().item_features)
+    return groups.grouping_names(query, loaded(workspace, run).load_dataset().item_features)
 
 
 @cached_copy(SMALL)
@@ -109,11 +109,13 @@ def groups(
     """The groups' names, how many events each has, and what it adds to the item's score."""
     from core.explain.groups import explain_groups, group_labels
 
-    ready = loaded(workspace, run)
-    data = ready.load_dataset()
+    loaded_run = loaded(workspace, run)
+    data = loaded_run.load_dataset()
     labels, names = group_labels(query, how, data.item_features, event_names=data.event_names)
-    found = explain_groups(ready.model, query, np.array([item]), labels, n_items=len(ready.items))
-    return names, np.bincount(labels, minlength=len(names)), found.values[:, 0]
+    explanation = explain_groups(
+        loaded_run.model, query, np.array([item]), labels, n_items=len(loaded_run.items)
+    )
+    return names, np.bincount(labels, minlength=len(names)), explanation.values[:, 0]
 
 
 @cached_background(MEDIUM)
@@ -121,17 +123,17 @@ def survey(workspace: Workspace, run: Run) -> Background[Overview]:
     """What the run goes by over many users, under way; see core.explain.survey.overview."""
     from core.explain.survey.overview import overview
 
-    ready = loaded(workspace, run)
-    data = ready.load_dataset()
+    loaded_run = loaded(workspace, run)
+    data = loaded_run.load_dataset()
 
     def ask(report: Report) -> Overview:
         return overview(
-            ready.model,
+            loaded_run.model,
             data.interactions.queries(),
-            n_items=len(ready.items),
+            n_items=len(loaded_run.items),
             features=data.item_features,
             event_names=data.event_names,
-            on_progress=lambda done, of: report("survey", done / of),
+            on_progress=report,
         )
 
     return Background(ask)

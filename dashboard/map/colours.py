@@ -97,7 +97,7 @@ def _shap(placed: PlacedItems, user: str) -> str:
 
 def _shap_told(case: Case, found: Explanation) -> None:
     """Why, in the words of the Explain page, and what the colours mean."""
-    st.markdown(sentence(case, found, Reasons.of(case.query.items, found, case.place)))
+    st.markdown(sentence(case, found, Reasons.of(case.query.items, found, case.column)))
     together = len(found.players) - len(found.values) + 1
     older = t("embeddings.shap.oldest", n=together) if together > 1 else ""
     st.caption(t("embeddings.shap.told", older=older).strip())

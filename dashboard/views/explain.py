@@ -116,7 +116,7 @@ def _choose_item(case: Case) -> None:
     labels = {}
     for place, (key, item) in enumerate(zip(options, case.items, strict=True), start=1):
         on_it = place <= case.k and (item != case.item or case.listed)
-        number = f"{place}" if on_it else "–" if case.known else f"{case.rank:,}"
+        number = f"{place}" if on_it else "–" if case.in_history else f"{case.rank:,}"
         labels[key] = f"{number}\\. {case.name(item)}"
     key = f"pick_item_{state.mark(options)}"
     st.session_state[key] = case.id(case.item)

@@ -22,7 +22,7 @@ from core.data.store import Workspace
 from core.errors import BadInput
 from core.explain import Explanation, explain
 from core.explain.counterfactual import counterfactual
-from core.explain.what_if import edited
+from core.explain.what_if import edit_history
 from core.recommend.top_k import recommend
 from core.runs import artifact
 from core.runs.artifact import Run
@@ -120,7 +120,7 @@ def test_the_card_says_what_would_change_it(
     item = int(asked.best(5)[-1])
     n_items = len(asked.titles)
     change = counterfactual(asked.ready.model, asked.query, item, n_items=n_items, k=5)
-    assert change.found
+    assert change.exists
     query = {"run": films[model].id, "user": USER, "k": "5"}
     page = open_page(trained, "explain", item=str(asked.ready.items.ids[item]), **query)
     assert [metric.value for metric in page.metric] == [
@@ -223,7 +223,7 @@ def test_edits_in_the_address_are_asked_of_the_model(
     query = {"run": run.id, "user": USER}
     page = open_page(trained, "explain", **query, drop=f"{n},3", add=key, move=f"{n - 1}:1")
     order = [n - 2, *range(n - 2), n - 1]
-    after = edited(asked.query, drop=(n - 1, 2), add=(added,), order=order)
+    after = edit_history(asked.query, drop=(n - 1, 2), add=(added,), order=order)
     new = [asked.titles[item] for item in asked.best(10, after)]
     column = text("en", "column.item")
     shown = [re.sub(r"\\(.)|\*", r"\1", name) for name in page.table[0].value[column]]

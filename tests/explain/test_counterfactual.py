@@ -91,7 +91,7 @@ def check(found, model, query, item, n_items, k):
     assert found.rank_before == before.index(item) + 1 <= k
     assert found.events == n
     assert list(found.removed) == sorted(set(found.removed))
-    if found.found:
+    if found.exists:
         assert found.rank_after == after.index(item) + 1 > k
         assert found.replaced_by == next(i for i in after[:k] if i not in before[:k])
         assert found.small == (len(found.removed) <= 5)
@@ -112,7 +112,7 @@ def test_of_a_short_history_it_is_the_smallest_of_all_sets(seed, k, data):
     check(found, model, query, item, N_ITEMS, k)
     expected = smallest(model, query, item, N_ITEMS, lambda list_: list_.index(item) >= k)
     assert (len(found.removed) or None) == expected
-    assert found.smallest == found.found
+    assert found.smallest == found.exists
 
 
 @given(seed=st.integers(0, 10_000), data=st.data())
@@ -152,7 +152,7 @@ def test_falling_behind_one_item(seed, data):
     ]
     assert (len(found.removed) or None) == min(sizes, default=None)
     assert found.below == below
-    if found.found:
+    if found.exists:
         assert behind(set(range(n)) - set(found.removed))
         assert found.replaced_by == below
 
@@ -168,7 +168,7 @@ def test_of_a_long_history_it_is_checked_and_never_larger_than_the_given_order(s
     check(found, model, query, item, 40, k)
     bound = shortest_beginning(model, query, item, 40, k, order)
     assert bound is None or 1 <= len(found.removed) <= bound
-    if found.found:  # nothing that is gone is gone for nothing
+    if found.exists:  # nothing that is gone is gone for nothing
         for one in found.removed:
             kept = set(range(n)) - set(found.removed) | {one}
             assert listed(model, query, kept, item, 40).index(item) < k
@@ -357,17 +357,17 @@ def test_who_did_it_plays_no_part():
 def test_an_item_that_is_popular_anyway_stays():
     model = Whole(np.arange(N_ITEMS), np.zeros((N_ITEMS,) * 2), np.zeros((N_ITEMS,) * 3))
     found = counterfactual(model, history([0, 1, 2]), 8, n_items=N_ITEMS, k=1)
-    assert (found.found, found.removed, found.rank_after, found.share) == (False, (), 1, 0)
+    assert (found.exists, found.removed, found.rank_after, found.share) == (False, (), 1, 0)
 
 
 def test_an_empty_history_and_a_catalogue_that_is_too_small():
     model = whole(1)
     nobody = history([])
     best = listed(model, nobody, (), -1, N_ITEMS)[0]
-    assert not counterfactual(model, nobody, best, n_items=N_ITEMS).found
+    assert not counterfactual(model, nobody, best, n_items=N_ITEMS).exists
     query = history([0, 1, 2])
     found = counterfactual(model, query, 5, n_items=N_ITEMS, k=10)
-    assert (found.found, found.replaced_by) == (False, None)
+    assert (found.exists, found.replaced_by) == (False, None)
     assert found.evaluations < 5
 
 

@@ -14,7 +14,13 @@ from scipy import sparse
 
 from core.errors import BadInput
 from core.explain import explain
-from core.explain.checks.baselines import baselines, clusters, cosines, falling, of_groups
+from core.explain.checks.baselines import (
+    baselines,
+    clusters,
+    cosine_matrix,
+    falling_order,
+    group_values,
+)
 from core.explain.checks.faithfulness import MEASURES, faithfulness
 from core.explain.item_rank import ItemRanks
 from core.models import MODELS
@@ -135,7 +141,7 @@ def test_the_best_order_of_a_sum_is_that_of_its_values():
     model.rows[:, np.arange(N_ITEMS) != item] = 0  # whose scores do not change its share
     orders = {str(order): np.array(order) for order in permutations(range(5))}
     found = faithfulness(model, query, item, orders, n_items=N_ITEMS)
-    best = found[str(tuple(falling(values[:, item], np.random.default_rng(0)).tolist()))]
+    best = found[str(tuple(falling_order(values[:, item], np.random.default_rng(0)).tolist()))]
     assert best["DEL"] == pytest.approx(min(one["DEL"] for one in found.values()))
     assert best["INS"] == pytest.approx(max(one["INS"] for one in found.values()))
     assert best["DEL"] < 0.5 < best["INS"]
@@ -167,7 +173,7 @@ def test_bad_input():
 
 def test_equal_values_come_in_random_order():
     rng = np.random.default_rng(0)
-    orders = {tuple(falling([1, 3, 1, 2, 3], rng).tolist()) for _ in range(100)}
+    orders = {tuple(falling_order([1, 3, 1, 2, 3], rng).tolist()) for _ in range(100)}
     assert orders == {(*a, 3, *b) for a in ((1, 4), (4, 1)) for b in ((0, 2), (2, 0))}
 
 
@@ -201,7 +207,7 @@ def test_where_there_are_no_vectors_rows_say_what_is_alike():
         for r in (sparse.csr_matrix(dense), dense)
     )
     assert all((one[name] == two[name]).all() for name in one)
-    found = cosines(sparse.csr_matrix(dense), np.array([7, 3, 5]))
+    found = cosine_matrix(sparse.csr_matrix(dense), np.array([7, 3, 5]))
     assert found[0].tolist() == [0, 0, 0]
     expected = dense[3] @ dense[5] / np.linalg.norm(dense[3]) / np.linalg.norm(dense[5])
     assert found[1, 2] == pytest.approx(expected)
@@ -225,7 +231,7 @@ def test_clusters_are_those_that_lie_apart_and_no_more_than_asked():
 
 def test_a_group_of_one_each_is_the_explanation_itself():
     model, query = Sum(8), history([4, 8, 15, 16, 23])
-    values = of_groups(ItemRanks(model, query, 2, N_ITEMS), np.arange(5))
+    values = group_values(ItemRanks(model, query, 2, N_ITEMS), np.arange(5))
     found = explain(model, query, np.array([2]), n_items=N_ITEMS)
     np.testing.assert_allclose(values, found.values[:, 0], atol=1e-6)
 
@@ -236,5 +242,5 @@ def test_the_members_of_a_group_get_its_value():
     v = {kept: scored(model, query, kept)[2] for kept in ((), (0, 2), (1,), (0, 1, 2))}
     first = (v[0, 2] - v[()] + v[0, 1, 2] - v[1,]) / 2
     second = (v[1,] - v[()] + v[0, 1, 2] - v[0, 2]) / 2
-    values = of_groups(ItemRanks(model, query, 2, N_ITEMS), np.array([0, 1, 0]))
+    values = group_values(ItemRanks(model, query, 2, N_ITEMS), np.array([0, 1, 0]))
     np.testing.assert_allclose(values, [first, second, first], rtol=1e-5)

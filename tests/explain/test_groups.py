@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import BadInput
 from core.explain import explain
-from core.explain.groups import OTHER, explain_groups, group_labels, members, ways
+from core.explain.groups import OTHER, explain_groups, explain_members, group_labels, grouping_names
 from core.types import Additive, Array, Queries, Recommender
 from tests.explain.test_attribution import fitted, timed
 
@@ -52,7 +52,7 @@ def dumb(model: Recommender, query: Queries, labels: Array) -> tuple[Array, Arra
 def test_members_are_the_mean_over_all_orders_that_keep_groups_together(name, labels, world):
     model, query, groups = fitted(name, world), timed(1, 3, 2, 0, 5, 3), np.array(labels)
     values, base, scores = dumb(model, query, groups)
-    found = members(model, query, ITEMS, groups, n_items=8)
+    found = explain_members(model, query, ITEMS, groups, n_items=8)
     np.testing.assert_allclose(found.values, values, atol=1e-5)
     np.testing.assert_allclose(found.base, base, atol=1e-5)
     np.testing.assert_allclose(found.scores, scores, atol=1e-5)
@@ -72,8 +72,8 @@ def test_groups_of_one_are_events(name, world):
     flat = explain(model, query, ITEMS, n_items=8)
     for found in (
         explain_groups(model, query, ITEMS, np.arange(4), n_items=8),
-        members(model, query, ITEMS, np.arange(4), n_items=8),
-        members(model, query, ITEMS, np.zeros(4, int), n_items=8),
+        explain_members(model, query, ITEMS, np.arange(4), n_items=8),
+        explain_members(model, query, ITEMS, np.zeros(4, int), n_items=8),
     ):
         np.testing.assert_allclose(found.values, flat.values, atol=1e-5)
 
@@ -88,7 +88,7 @@ def long(n: int = 33) -> tuple[Queries, Array]:
 def test_sampled_members_add_up_to_their_exact_groups(name, world):
     model, (query, labels) = fitted(name, world), long()
     exact = explain_groups(model, query, ITEMS, labels, n_items=8)
-    found = members(model, query, ITEMS, labels, n_items=8, per_player=30)
+    found = explain_members(model, query, ITEMS, labels, n_items=8, per_player=30)
     assert found.method == "permutations"
     for group in range(3):
         own = labels == group
@@ -97,18 +97,18 @@ def test_sampled_members_add_up_to_their_exact_groups(name, world):
             expected = exact.by_component[group]
             np.testing.assert_allclose(found.by_component[own].sum(axis=0), expected, rtol=1e-9)
     assert (found.se > 0).all()
-    again = members(model, query, ITEMS, labels, n_items=8, per_player=30)
+    again = explain_members(model, query, ITEMS, labels, n_items=8, per_player=30)
     assert again.values.tolist() == found.values.tolist()
-    other = members(model, query, ITEMS, labels, n_items=8, per_player=30, seed=1)
+    other = explain_members(model, query, ITEMS, labels, n_items=8, per_player=30, seed=1)
     assert other.values.tolist() != found.values.tolist()
 
 
 def test_sampled_members_are_not_biased(world):
     model, (query, labels) = fitted("two_tower", world), long()
-    exact = members(model, query, ITEMS, labels, n_items=8, per_player=2_000)
+    exact = explain_members(model, query, ITEMS, labels, n_items=8, per_player=2_000)
     assert exact.exact
     drawn = [
-        members(model, query, ITEMS, labels, n_items=8, per_player=20, seed=seed)
+        explain_members(model, query, ITEMS, labels, n_items=8, per_player=20, seed=seed)
         for seed in range(25)
     ]
     gaps = np.stack([one.values - exact.values for one in drawn])
@@ -123,7 +123,7 @@ def test_sampled_members_are_not_biased(world):
 def test_a_group_of_one_is_known_exactly(world):
     model, (query, labels) = fitted("two_tower", world), long()
     labels = np.where(np.arange(33) == 32, 3, labels)
-    found = members(model, query, ITEMS, labels, n_items=8, per_player=20)
+    found = explain_members(model, query, ITEMS, labels, n_items=8, per_player=20)
     exact = explain_groups(model, query, ITEMS, labels, n_items=8)
     np.testing.assert_allclose(found.values[32], exact.values[3])
     assert found.se[32].max() < 1e-12 < found.se[:32].min()
@@ -132,7 +132,7 @@ def test_a_group_of_one_is_known_exactly(world):
 @pytest.mark.parametrize("name", ["unified", "fusion"])
 def test_a_contrast_of_groups(name, world):
     model, query, groups = fitted(name, world), timed(1, 3, 2, 0), np.array([0, 1, 1, 0])
-    for ask in (explain_groups, members):
+    for ask in (explain_groups, explain_members):
         both = ask(model, query, [4, 7], groups, n_items=8)
         found = ask(model, query, [4], groups, n_items=8, against=7)
         expected = both.values[:, :1] - both.values[:, 1:]
@@ -143,7 +143,9 @@ def test_very_many_events_are_few_players_of_one_group_each(world):
     rng = np.random.default_rng(0)
     query = timed(*rng.integers(0, 7, 230))
     labels = np.arange(230) % 3
-    found = members(fitted("two_tower", world), query, ITEMS, labels, n_items=8, per_player=4)
+    found = explain_members(
+        fitted("two_tower", world), query, ITEMS, labels, n_items=8, per_player=4
+    )
     n = int(found.players.max()) + 1
     assert found.values.shape == (n, 2) == (199 + 3, 2)
     assert found.players[:5].tolist() == [0, 1, 2, 0, 1]
@@ -154,7 +156,7 @@ def test_very_many_events_are_few_players_of_one_group_each(world):
 
 def test_no_events_are_no_groups(world):
     empty, none = timed(), np.zeros(0, np.int64)
-    for ask in (explain_groups, members):
+    for ask in (explain_groups, explain_members):
         found = ask(fitted("unified", world), empty, ITEMS, none, n_items=8)
         assert found.values.shape == (0, 2)
         assert found.scores.tolist() == found.base.tolist()
@@ -175,7 +177,7 @@ def test_too_many_groups_and_unknown_items_are_refused(world):
     with pytest.raises(BadInput, match="0 … 11 or of fewer"):
         explain_groups(fitted("ease", world), query, ITEMS, np.arange(13), n_items=8)
     with pytest.raises(BadInput, match=r"codes in 0 … 7"):
-        members(fitted("ease", world), query, [8], np.zeros(13, int), n_items=8)
+        explain_members(fitted("ease", world), query, [8], np.zeros(13, int), n_items=8)
 
 
 def at(*times: int) -> Queries:
@@ -226,7 +228,7 @@ def test_kinds_of_events_are_groups_the_commonest_first():
 
 def test_attributes_of_the_items_are_groups(features):
     query = timed(0, 2, 6, 3, 5, 1)  # kinds a b - b b a; tags xy yz - z xyz x
-    assert ways(query, features) == ("visit", "item.kind", "item.tag")
+    assert grouping_names(query, features) == ("visit", "item.kind", "item.tag")
     codes, names = group_labels(query, "item.kind", features)
     assert names == ("b", "a", OTHER)
     assert codes.tolist() == [1, 0, 2, 0, 0, 1]

@@ -12,7 +12,7 @@ from scipy import sparse, stats
 from core.errors import BadInput
 from core.explain import explain
 from core.explain.parts import explain_parts
-from core.explain.survey.influence import Idle, idle
+from core.explain.survey.influence import Idle, idle_items
 from core.explain.survey.overview import overview
 from core.explain.survey.tables import OF_NOISE, Table
 from core.models import MODELS
@@ -221,10 +221,10 @@ def test_what_may_matter_to_others_is_not_idle():
     assert np.mean(values, axis=0)[1, 0] < 0.1 * np.mean(
         values
     )  # but for one of five it is a fifth
-    assert idle(taken, values) == ()
+    assert idle_items(taken, values) == ()
     values = [np.array([[1.0], [0.01]])] * 5
-    assert idle(taken, values) == (Idle(1, 5, pytest.approx(0.01), pytest.approx(0.01)),)
-    assert idle(taken[:4], values[:4]) == ()
+    assert idle_items(taken, values) == (Idle(1, 5, pytest.approx(0.01), pytest.approx(0.01)),)
+    assert idle_items(taken[:4], values[:4]) == ()
 
 
 def test_cohorts_are_compared_by_welch():
@@ -271,7 +271,7 @@ def test_a_seed_decides_who_is_drawn_and_what_is_found(world):
     found = overview(
         model, many, n_items=N, users=4, seed=3, on_progress=lambda *share: told.append(share)
     )
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert told == [("survey", 0.25), ("survey", 0.5), ("survey", 0.75), ("survey", 1.0)]
     again = overview(model, many, n_items=N, users=4, seed=3)
     assert again.rows.tolist() == found.rows.tolist() == sorted(found.rows.tolist())
     for by, table in found.tables.items():

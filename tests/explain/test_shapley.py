@@ -38,15 +38,15 @@ def game_of(values: Array):
 @pytest.mark.parametrize("n", range(1, 6))
 def test_all_coalitions_give_what_the_definition_says(n):
     values = table(n)
-    found = shapley.of_all(values)
+    found = shapley.from_coalitions(values)
     for output in range(2):
         expected = by_definition(lambda s, o=output: values[sum(1 << p for p in s), o], n)
         np.testing.assert_allclose(found[:, output], expected, atol=1e-12)
 
 
 def test_no_player_has_no_value():
-    assert shapley.of_all(np.ones((1, 3))).shape == (0, 3)
-    assert shapley.of_fading(np.zeros((0, 3)), np.ones(1)).shape == (0, 3)
+    assert shapley.from_coalitions(np.ones((1, 3))).shape == (0, 3)
+    assert shapley.from_fading_shares(np.zeros((0, 3)), np.ones(1)).shape == (0, 3)
 
 
 @given(
@@ -60,7 +60,7 @@ def test_a_fading_sum_has_the_values_of_the_definition(n, fading, shares):
     def v(there):
         return sum(a[i] * g[sum(j > i for j in there)] for i in there)
 
-    found = shapley.of_fading(a[:, None], g)[:, 0]
+    found = shapley.from_fading_shares(a[:, None], g)[:, 0]
     np.testing.assert_allclose(found, by_definition(v, n), atol=1e-9)
 
 
@@ -79,14 +79,14 @@ def test_shap_says_the_same(n):
     theirs = shap.ExactExplainer(lambda rows: asked(rows > 0.5), Players())(
         np.ones((1, n)), silent=True
     )
-    np.testing.assert_allclose(shapley.of_all(values), theirs.values[0], atol=1e-12)
+    np.testing.assert_allclose(shapley.from_coalitions(values), theirs.values[0], atol=1e-12)
 
 
 def test_shap_agrees_on_a_sum_that_does_not_fade():
     shap = pytest.importorskip("shap")
     a = np.random.default_rng(0).normal(size=7)
     theirs = shap.LinearExplainer((a, 0.5), shap.maskers.Independent(np.zeros((1, 7))))
-    found = shapley.of_fading(a[:, None], np.ones(7))[:, 0]
+    found = shapley.from_fading_shares(a[:, None], np.ones(7))[:, 0]
     np.testing.assert_allclose(found, theirs(np.ones((1, 7))).values[0], atol=1e-12)
 
 
@@ -106,11 +106,11 @@ def attention(n: int, seed: int = 0):
 
 def test_orders_come_near_the_exact_values_and_know_how_near():
     n, v = 10, attention(10)
-    exact = shapley.of_all(v(shapley.coalitions(n)))
+    exact = shapley.from_coalitions(v(shapley.coalitions(n)))
     far, off = [], []
     for seed in range(20):
-        orders = shapley.orders(n, 30, np.random.default_rng(seed))
-        found = shapley.of_orders(v, orders)
+        orders = shapley.random_orders(n, 30, np.random.default_rng(seed))
+        found = shapley.from_orders(v, orders)
         far.append(np.linalg.norm(found.values - exact) / np.linalg.norm(exact))
         off.append(((found.values - exact) / found.se) ** 2)
         np.testing.assert_allclose(
@@ -122,13 +122,17 @@ def test_orders_come_near_the_exact_values_and_know_how_near():
 
 def test_the_control_variate_helps():
     n, v = 30, attention(30)
-    reference = shapley.of_orders(v, shapley.orders(n, 3000, np.random.default_rng(9))).values
+    reference = shapley.from_orders(
+        v, shapley.random_orders(n, 3000, np.random.default_rng(9))
+    ).values
     errors = {
         control: np.mean(
             [
                 np.linalg.norm(
-                    shapley.of_orders(
-                        v, shapley.orders(n, 30, np.random.default_rng(seed)), control=control
+                    shapley.from_orders(
+                        v,
+                        shapley.random_orders(n, 30, np.random.default_rng(seed)),
+                        control=control,
                     ).values
                     - reference
                 )
@@ -141,7 +145,7 @@ def test_the_control_variate_helps():
 
 
 def test_each_order_is_followed_by_its_reverse_and_all_are_orders():
-    orders = shapley.orders(7, 40, np.random.default_rng(0))
+    orders = shapley.random_orders(7, 40, np.random.default_rng(0))
     assert orders.shape == (80, 7)
     assert (np.sort(orders, axis=1) == np.arange(7)).all()
     assert (orders[0::2] == orders[1::2, ::-1]).all()
@@ -151,7 +155,7 @@ def test_each_order_is_followed_by_its_reverse_and_all_are_orders():
 
 def test_orders_keep_groups_together():
     groups = np.array([0, 1, 0, 2, 1, 1])
-    for order in shapley.orders(6, 20, np.random.default_rng(0), groups):
+    for order in shapley.random_orders(6, 20, np.random.default_rng(0), groups):
         changes = np.count_nonzero(np.diff(groups[order]))
         assert changes == 2
 
@@ -169,5 +173,5 @@ def test_prefixes_by_hand():
 @pytest.mark.parametrize("n", [4, 5])
 def test_the_features_of_the_control_variate_have_the_values_it_says(n):
     features, exact = shapley._features(shapley.coalitions(n))
-    np.testing.assert_allclose(shapley.of_all(features), exact, atol=1e-12)
+    np.testing.assert_allclose(shapley.from_coalitions(features), exact, atol=1e-12)
     assert len(list(combinations(range(n), 2))) < features.shape[1]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from core.errors import BadInput
 from core.explain import Explanation, explain
-from core.explain.common_cause import causes, same_cause
-from core.explain.what_if import Move, edited, moves
+from core.explain.common_cause import same_cause, strongest_events
+from core.explain.what_if import Move, edit_history, rank_moves
 from core.models import MODELS
 from core.types import PAD, Interactions, Queries, TrainData
 
@@ -38,43 +38,43 @@ def rows(query):
 
 
 def test_nothing_changed_is_the_same_history_of_a_stranger():
-    same = edited(QUERY)
+    same = edit_history(QUERY)
     assert rows(same) == rows(QUERY)
     assert (same.users.tolist(), same.offsets.tolist()) == ([PAD], [0, 4])
-    assert rows(edited(BARE)) == rows(BARE)
+    assert rows(edit_history(BARE)) == rows(BARE)
 
 
 def test_dropped_events_leave_the_others_as_they_were():
-    assert rows(edited(QUERY, drop=[1, 3])) == [rows(QUERY)[0], rows(QUERY)[2]]
-    nothing = edited(QUERY, drop=range(4))
+    assert rows(edit_history(QUERY, drop=[1, 3])) == [rows(QUERY)[0], rows(QUERY)[2]]
+    nothing = edit_history(QUERY, drop=range(4))
     assert (rows(nothing), nothing.offsets.tolist()) == ([], [0, 0])
 
 
 def test_added_events_come_last_one_after_the_other():
-    more = edited(QUERY, drop=[3], add=[0, 5], event=1, value=4.5)
+    more = edit_history(QUERY, drop=[3], add=[0, 5], event=1, value=4.5)
     assert rows(more)[:3] == rows(QUERY)[:3]
     assert rows(more)[3:] == [(0, 1, 51, 4.5, 1, PAD), (5, 1, 52, 4.5, 1, PAD)]
-    assert rows(edited(QUERY, add=[7]))[4] == (7, 1, 51, None, PAD, PAD)
-    assert rows(edited(BARE, add=[7]))[4] == (7, 1, None, None, None, None)
+    assert rows(edit_history(QUERY, add=[7]))[4] == (7, 1, 51, None, PAD, PAD)
+    assert rows(edit_history(BARE, add=[7]))[4] == (7, 1, None, None, None, None)
     assert [a.dtype for a in (more.items, more.weights, more.times, more.values)] == [
         a.dtype for a in (QUERY.items, QUERY.weights, QUERY.times, QUERY.values)
     ]
 
 
 def test_the_first_event_of_an_empty_history_comes_after_now():
-    nobody = edited(QUERY, drop=range(4))
-    assert edited(nobody, add=[1]).times.tolist() == [1]
-    assert edited(replace(nobody, now=np.array([70])), add=[1, 2]).times.tolist() == [71, 72]
+    nobody = edit_history(QUERY, drop=range(4))
+    assert edit_history(nobody, add=[1]).times.tolist() == [1]
+    assert edit_history(replace(nobody, now=np.array([70])), add=[1, 2]).times.tolist() == [71, 72]
 
 
 def test_reordered_events_take_the_times_of_their_places():
-    other = edited(QUERY, order=[3, 0, 2, 1])
+    other = edit_history(QUERY, order=[3, 0, 2, 1])
     assert other.items.tolist() == [2, 3, 3, 1]
     assert other.weights.tolist() == [3, 1, 1, 2]
     assert other.times.tolist() == [10, 20, 20, 50]
-    fewer = edited(QUERY, order=[3, 2, 0], drop=[1])
+    fewer = edit_history(QUERY, order=[3, 2, 0], drop=[1])
     assert (fewer.items.tolist(), fewer.times.tolist()) == ([2, 3, 3], [10, 20, 50])
-    assert rows(edited(QUERY, order=[3, 1, 2, 0], drop=[1])) == rows(fewer)
+    assert rows(edit_history(QUERY, order=[3, 1, 2, 0], drop=[1])) == rows(fewer)
 
 
 @given(data=st.data())
@@ -82,7 +82,7 @@ def test_any_change_keeps_each_event_whole_and_times_sorted(data):
     order = data.draw(st.permutations(range(4)))
     drop = data.draw(st.sets(st.integers(0, 3)))
     add = data.draw(st.lists(st.integers(0, 9), max_size=3))
-    found = edited(QUERY, drop=sorted(drop), add=add, order=order, n_items=10)
+    found = edit_history(QUERY, drop=sorted(drop), add=add, order=order, n_items=10)
     assert found.items.tolist() == [QUERY.items[p] for p in order if p not in drop] + add
     assert (np.diff(found.times) >= 0).all()
     whole = [(*row[:2], *row[3:]) for row in rows(QUERY)]
@@ -105,9 +105,9 @@ def test_any_change_keeps_each_event_whole_and_times_sorted(data):
 )
 def test_bad_changes(change, message):
     with pytest.raises(BadInput, match=message):
-        edited(QUERY, **change)
+        edit_history(QUERY, **change)
     with pytest.raises(BadInput, match="one history"):
-        edited(replace(QUERY, users=np.array([0, 1]), offsets=np.array([0, 2, 4])))
+        edit_history(replace(QUERY, users=np.array([0, 1]), offsets=np.array([0, 2, 4])))
 
 
 class Sum:
@@ -129,8 +129,11 @@ class Sum:
 def test_moves_are_the_places_in_both_lists(seed, k, data):
     model = Sum(seed, 10)
     drop = data.draw(st.sets(st.integers(0, 3)))
-    before, after = QUERY, edited(QUERY, drop=drop, add=data.draw(st.lists(st.integers(0, 9))))
-    found = moves(model, before, after, n_items=10, k=k)
+    before, after = (
+        QUERY,
+        edit_history(QUERY, drop=drop, add=data.draw(st.lists(st.integers(0, 9)))),
+    )
+    found = rank_moves(model, before, after, n_items=10, k=k)
     assert model.asked == [[PAD, PAD]]
     lists = []
     for query in (before, after):
@@ -146,20 +149,20 @@ def test_moves_are_the_places_in_both_lists(seed, k, data):
 
 def test_an_added_item_is_no_longer_recommended():
     model = Sum(3, 10)
-    [first, *_] = moves(model, QUERY, QUERY, n_items=10, k=1)
-    found = moves(model, QUERY, edited(QUERY, add=[first.item]), n_items=10, k=1)
+    [first, *_] = rank_moves(model, QUERY, QUERY, n_items=10, k=1)
+    found = rank_moves(model, QUERY, edit_history(QUERY, add=[first.item]), n_items=10, k=1)
     assert first == Move(first.item, 1, 1)
     assert Move(first.item, 1, None) in found
 
 
 def test_moves_of_bad_input():
     with pytest.raises(BadInput, match="both histories must have times"):
-        moves(Sum(1, 10), QUERY, BARE, n_items=10, k=3)
+        rank_moves(Sum(1, 10), QUERY, BARE, n_items=10, k=3)
     with pytest.raises(BadInput, match="k must be at least 1"):
-        moves(Sum(1, 10), QUERY, QUERY, n_items=10, k=0)
+        rank_moves(Sum(1, 10), QUERY, QUERY, n_items=10, k=0)
     two = replace(QUERY, users=np.array([0, 1]), offsets=np.array([0, 2, 4]))
     with pytest.raises(BadInput, match="one history is compared"):
-        moves(Sum(1, 10), QUERY, two, n_items=10, k=1)
+        rank_moves(Sum(1, 10), QUERY, two, n_items=10, k=1)
 
 
 def explanation(values, se=None):
@@ -183,7 +186,7 @@ def test_items_share_a_cause_if_the_same_event_speaks_loudest():
     found = explanation(
         [[3, 1, -9, 0, 4, -1], [2, 2, 1, 0, 1, -2], [-5, 0, 0.5, 0, 3, -3]],
     )
-    assert causes(found).tolist() == [0, 1, 1, PAD, 0, PAD]
+    assert strongest_events(found).tolist() == [0, 1, 1, PAD, 0, PAD]
     assert same_cause(found, 0).tolist() == [40]
     assert same_cause(found, 4).tolist() == [0]
     assert same_cause(found, 1).tolist() == [20]
@@ -195,10 +198,10 @@ def test_a_cause_must_be_sure_and_the_strongest_pull_comes_first():
         [[3, 5, 1, 8], [2, 1, 0.5, 2]],
         se=[[1, 1, 0.1, 5], [0.1, 0.1, 0.1, 0.1]],
     )
-    assert causes(found).tolist() == [0, 0, 0, 1]
+    assert strongest_events(found).tolist() == [0, 0, 0, 1]
     assert same_cause(found, 0).tolist() == [10, 20]
     assert same_cause(found, 3).tolist() == []
-    assert causes(explanation(np.zeros((0, 2)))).tolist() == [PAD, PAD]
+    assert strongest_events(explanation(np.zeros((0, 2)))).tolist() == [PAD, PAD]
 
 
 def test_what_really_shares_a_cause(small_world: Interactions):

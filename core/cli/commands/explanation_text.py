@@ -162,7 +162,7 @@ def replay_text(result: Replay) -> str:
 def _difference_text(difference: Difference) -> str:
     what = difference.what
     if isinstance(difference, ValueDifference):
-        event = f"value of event {difference.place + 1} (item {difference.event})"
+        event = f"value of event {difference.position + 1} (item {difference.event})"
         what = f"{event} for item {difference.item}"
     return f"{what}: {_short(difference.then)} then, {_short(difference.now)} now"
 

@@ -49,36 +49,36 @@ def baselines(
     Raises:
         BadInput: no such item, not one history, or no vectors.
     """
-    found = ItemRanks(model, query, item, n_items)
-    alike = cosines(_vectors(model, rows), np.append(query.items, item))
-    shuffled = rng.permutation(found.n)
+    ranks = ItemRanks(model, query, item, n_items)
+    alike = cosine_matrix(_vectors(model, rows), np.append(query.items, item))
+    shuffled = rng.permutation(ranks.n)
     groups = clusters(alike[:-1, :-1], CLUSTERS, rng)
     return {
         "random": shuffled,
-        "cosine": falling(alike[:-1, -1], rng),
-        "leave-one-out": falling(leave_one_out(found), rng),
-        "10-cluster SHAP": falling(of_groups(found, groups), rng),
+        "cosine": falling_order(alike[:-1, -1], rng),
+        "leave-one-out": falling_order(leave_one_out(ranks), rng),
+        "10-cluster SHAP": falling_order(group_values(ranks, groups), rng),
     }
 
 
-def falling(values: Array, rng: np.random.Generator) -> Ints:
+def falling_order(values: Array, rng: np.random.Generator) -> Ints:
     """Positions by falling value, of equal ones in random order."""
     return np.lexsort((rng.random(len(values)), -np.asarray(values)))
 
 
-def leave_one_out(found: ItemRanks) -> Array:
+def leave_one_out(ranks: ItemRanks) -> Array:
     """How much the item's score falls without each event, (n,)."""
-    keep = np.concatenate([np.ones((1, found.n), bool), ~np.eye(found.n, dtype=bool)])
-    scores = found(keep).scores
+    keep = np.concatenate([np.ones((1, ranks.n), bool), ~np.eye(ranks.n, dtype=bool)])
+    scores = ranks(keep).scores
     fall: Array = scores[0] - scores[1:]
     return fall
 
 
-def of_groups(found: ItemRanks, groups: Ints) -> Array:
+def group_values(ranks: ItemRanks, groups: Ints) -> Array:
     """The exact Shapley value of each event's group, (n,); groups (n,) are numbered 0 … G - 1."""
     n = int(groups.max(initial=-1)) + 1
     keep = shapley.coalitions(n)[:, groups]
-    values: Array = shapley.of_all(found(keep).scores[:, None])[groups, 0]
+    values: Array = shapley.from_coalitions(ranks(keep).scores[:, None])[groups, 0]
     return values
 
 
@@ -90,7 +90,7 @@ def _vectors(model: Recommender, rows: Any) -> Any:
     return rows
 
 
-def cosines(vectors: Any, items: Array) -> Array:
+def cosine_matrix(vectors: Any, items: Array) -> Array:
     """Of each two of these items (m, m) float64, from vectors (I, D); 0 where there is nothing."""
     chosen = vectors[items]
     if sparse.issparse(chosen):
@@ -100,8 +100,8 @@ def cosines(vectors: Any, items: Array) -> Array:
         dots = chosen @ chosen.T
     length = np.sqrt(dots.diagonal())
     length = np.where(length > 0, length, 1.0)
-    found: Array = dots / np.outer(length, length)
-    return found
+    cosines: Array = dots / np.outer(length, length)
+    return cosines
 
 
 def clusters(alike: Array, most: int, rng: np.random.Generator) -> Ints:
@@ -132,5 +132,5 @@ def clusters(alike: Array, most: int, rng: np.random.Generator) -> Ints:
 
 def _squares(points: Array, centres: Array) -> Array:
     """Squared distance of each point from each centre."""
-    found: Array = ((points[:, None] - centres[None]) ** 2).sum(axis=2)
-    return found
+    squares: Array = ((points[:, None] - centres[None]) ** 2).sum(axis=2)
+    return squares

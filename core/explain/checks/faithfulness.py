@@ -57,8 +57,8 @@ def faithfulness(
     Raises:
         BadInput: no such item, an empty history, or an order that is none.
     """
-    found = ItemRanks(model, query, item, n_items)
-    n = found.n
+    item_ranks = ItemRanks(model, query, item, n_items)
+    n = item_ranks.n
     if not n:
         raise BadInput("an empty history has no events to put in order")
     for name, order in orders.items():
@@ -66,27 +66,27 @@ def faithfulness(
             raise BadInput(f"order {name!r} must hold each of 0 … {n - 1} once, not {order}")
     sizes = np.concatenate([(n * PERCENT + 50) // 100, np.arange(1, min(FEW, n) + 1)])
     keep = np.array([_cut(order, sizes) for order in orders.values()], bool)
-    some = found(keep.reshape(-1, n))
-    shape = (len(orders), 3, len(sizes))
-    told = zip(orders, some.ranks.reshape(shape), some.shares.reshape(shape), strict=True)
-    return {name: _measured(ranks, shares) for name, ranks, shares in told}
+    ranked = item_ranks(keep.reshape(-1, n))
+    shape = (len(orders), 3, len(sizes))  # by order, way of cutting and size
+    rows = zip(orders, ranked.ranks.reshape(shape), ranked.shares.reshape(shape), strict=True)
+    return {name: _measured(ranks, shares) for name, ranks, shares in rows}
 
 
 def _cut(order: Array, sizes: Ints) -> Array:
     """Kept without the first so many, without the last so many, or of them alone, (3, S, n)."""
-    place, size = np.argsort(order), sizes[:, None]
-    return np.stack([place >= size, place < len(order) - size, place < size])
+    position, size = np.argsort(order), sizes[:, None]
+    return np.stack([position >= size, position < len(order) - size, position < size])
 
 
 def _measured(ranks: Array, shares: Array) -> dict[str, float]:
     """By MEASURES, from ranks and shares (3, S) of what `_cut` keeps, the first of them all."""
     left = shares / shares[0, 0]
-    found = {}
+    measures = {}
     for points, end in ((slice(len(PERCENT)), ""), (slice(len(PERCENT), None), "Ke")):
         for kind, row in (("POS", 0), ("NEG", 1)):
             for k in PLACES:
                 name = f"{kind}@{k},{end}" if end else f"{kind}@{k}"
-                found[name] = float((ranks[row, points] <= k).mean())
+                measures[name] = float((ranks[row, points] <= k).mean())
         for kind, row in (("DEL", 0), ("INS", 2)):
-            found[f"{kind}@{end}" if end else kind] = float(left[row, points].mean())
-    return found
+            measures[f"{kind}@{end}" if end else kind] = float(left[row, points].mean())
+    return measures

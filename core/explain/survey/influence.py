@@ -68,17 +68,17 @@ def influences(
     mean = np.bincount(own, phi) / np.bincount(own)
     return [
         Influence(
-            driver=int(pairs[place] // n_items),
-            item=int(pairs[place] % n_items),
-            total=float(total[place]),
-            mean=float(mean[place]),
-            users=int(users[place]),
+            driver=int(pairs[row] // n_items),
+            item=int(pairs[row] % n_items),
+            total=float(total[row]),
+            mean=float(mean[row]),
+            users=int(users[row]),
         )
-        for place in np.argsort(-total, kind="stable").tolist()
+        for row in np.argsort(-total, kind="stable").tolist()
     ]
 
 
-def recommended(items: Sequence[Ints], pairs: Sequence[Influence]) -> tuple[Recommended, ...]:
+def recommended_items(items: Sequence[Ints], pairs: Sequence[Influence]) -> tuple[Recommended, ...]:
     """Each item recommended to anyone with what drives it most, by falling number of users.
 
     The pairs come by falling total.
@@ -95,7 +95,7 @@ def recommended(items: Sequence[Ints], pairs: Sequence[Influence]) -> tuple[Reco
     )
 
 
-def idle(taken: Sequence[Ints], values: Sequence[Array]) -> tuple[Idle, ...]:
+def idle_items(taken: Sequence[Ints], values: Sequence[Array]) -> tuple[Idle, ...]:
     """Items of five histories or more whose mean |φ| surely lies below a tenth of the usual.
 
     Surely: with two standard errors over users on top. What is too noisy to tell is not idle. The
@@ -103,17 +103,17 @@ def idle(taken: Sequence[Ints], values: Sequence[Array]) -> tuple[Idle, ...]:
     """
     items, sizes = [], []
     for history, phi in zip(taken, values, strict=True):
-        own, places = np.unique(history, return_inverse=True)
-        items.append(own)
-        sizes.append(np.bincount(places, np.abs(phi).mean(axis=1)) / np.bincount(places))
+        distinct, own = np.unique(history, return_inverse=True)
+        items.append(distinct)
+        sizes.append(np.bincount(own, np.abs(phi).mean(axis=1)) / np.bincount(own))
     usual = float(np.mean([np.abs(phi).mean() for phi in values]))
     every, own = np.unique(np.concatenate(items), return_inverse=True)
     size, n = np.concatenate(sizes), np.bincount(own)
     mean = np.bincount(own, size) / n
     spread = np.bincount(own, np.square(size - mean[own])) / np.maximum(n - 1, 1)
     limit = mean + 2 * np.sqrt(spread / n)
-    found = np.flatnonzero((n >= SUPPORT_TO_BE_IDLE) & (limit <= IDLE * usual))
+    rows = np.flatnonzero((n >= SUPPORT_TO_BE_IDLE) & (limit <= IDLE * usual))
     return tuple(
-        Idle(int(every[p]), int(n[p]), float(mean[p]), float(limit[p]))
-        for p in found[np.argsort(limit[found], kind="stable")]
+        Idle(int(every[row]), int(n[row]), float(mean[row]), float(limit[row]))
+        for row in rows[np.argsort(limit[rows], kind="stable")]
     )

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from core.errors import BadInput
-from core.explain.attribution import anonymous, explain
+from core.explain.attribution import explain
 from core.explain.groups import ITEM, OTHER
+from core.explain.history import anonymous
 from core.explain.parts import explain_parts, readable_parts
 from core.explain.survey.influence import (
     Idle,
     Influence,
     Recommended,
-    idle,
+    idle_items,
     influences,
-    recommended,
+    recommended_items,
 )
 from core.explain.survey.tables import Bar, Difference, Table
 from core.models.common.attributes import attributes, categories
@@ -30,8 +31,10 @@ from core.types import (
     Features,
     Ints,
     ItemPart,
+    Progress,
     Queries,
     Recommender,
+    silent,
 )
 
 USERS = 50
@@ -42,8 +45,6 @@ PLACES = {1: "1", 2: "2", 5: "3–5", 10: "6–10", 20: "11–20", 50: "21–50"
 LATER = "51+"
 MOST_VALUES = 20  # of an attribute, the most frequent; the rest are one
 SUPPORT = 2  # users, for one item to be said to drive another
-
-OnProgress = Callable[[int, int], None]  # users explained so far, users in all
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +95,8 @@ class Overview:
 
 
 @dataclass(frozen=True, eq=False)
-class _Told:
-    """What was found out about one user."""
+class _Explained:
+    """One user's history, and what it is worth to the items recommended to them."""
 
     query: Queries
     items: Ints  # (T,)
@@ -103,7 +104,7 @@ class _Told:
     se: Array  # (n, T)
     base: Array  # (T,)
     components: Array  # (C, T)
-    parts: tuple[Mapping[ItemPart, float], ...]  # of each item
+    item_parts: tuple[Mapping[ItemPart, float], ...]  # what each is worth, by item
 
 
 def overview(
@@ -116,7 +117,7 @@ def overview(
     features: Features | None = None,
     event_names: Sequence[str] = (),
     seed: int = 0,
-    on_progress: OnProgress | None = None,
+    on_progress: Progress = silent,
 ) -> Overview:
     """What the model goes by, from the first k items of a sample of users.
 
@@ -129,7 +130,7 @@ def overview(
         features: Of the items: for categories, and for parts where the model hears any.
         event_names: Of the kinds of events; their codes where it is silent.
         seed: Decides who is drawn, and the random orders.
-        on_progress: Told after each user.
+        on_progress: Told "survey" and the share of users that are done, after each.
 
     Raises:
         BadInput: k or users below 1, nobody has both a history and a recommendation, or features
@@ -141,21 +142,21 @@ def overview(
     rows = np.sort(rng.permutation(np.flatnonzero(queries.lengths))[:users])
     chosen = anonymous(queries[rows])
     lists = recommend(model, chosen, k, n_items=n_items).items
-    known = readable_parts(model, features) if features is not None else ()
-    told: list[_Told] = []
-    for place in range(len(rows)):
-        items = lists[place][lists[place] != PAD]
-        described = features if len(known) > 1 else None
+    item_parts = readable_parts(model, features) if features is not None else ()
+    described = features if len(item_parts) > 1 else None
+    explained: list[_Explained] = []
+    for row in range(len(rows)):
+        items = lists[row][lists[row] != PAD]
         if len(items):
-            told.append(_told(model, chosen[place : place + 1], items, described, n_items, seed))
-        if on_progress is not None:
-            on_progress(place + 1, len(rows))
-    if not told:
+            query = chosen[row : row + 1]
+            explained.append(_explain_user(model, query, items, described, n_items, seed))
+        on_progress("survey", (row + 1) / len(rows))
+    if not explained:
         raise BadInput("nobody here has both a history and an item to be recommended")
     rows = rows[(lists != PAD).any(axis=1)]
-    tables = _tables(model, told, features, event_names, known)
-    taken, wanted = [one.query.items for one in told], [one.items for one in told]
-    values = [one.values for one in told]
+    tables = _tables(model, explained, features, event_names, item_parts)
+    taken, wanted = [user.query.items for user in explained], [user.items for user in explained]
+    values = [user.values for user in explained]
     pairs = influences(taken, wanted, values, n_items)
     return Overview(
         rows=rows,
@@ -166,94 +167,101 @@ def overview(
         base_share=tables["base"].share[:, 0],
         tables=tables,
         influences=tuple(pair for pair in pairs if pair.users >= SUPPORT),
-        recommended=recommended(wanted, pairs),
-        idle=idle(taken, values),
+        recommended=recommended_items(wanted, pairs),
+        idle=idle_items(taken, values),
     )
 
 
-def _told(
+def _explain_user(
     model: Recommender,
     query: Queries,
     items: Ints,
     features: Features | None,
     n_items: int,
     seed: int,
-) -> _Told:
+) -> _Explained:
     per_player = int(np.clip(HISTORIES // len(query.items), FEWEST, PER_PLAYER))
-    found = explain(model, query, items, n_items=n_items, seed=seed, per_player=per_player)
+    explanation = explain(model, query, items, n_items=n_items, seed=seed, per_player=per_player)
+    players = explanation.players  # (E,)
     parts: list[Mapping[ItemPart, float]] = []
     for item in items.tolist() if features is not None else ():
-        one = explain_parts(model, query, item, features, n_items=n_items)
-        parts.append(dict(zip(one.parts, one.values.tolist(), strict=True)))
-    events = np.bincount(found.players)[found.players][:, None]  # that share the player
-    return _Told(
+        worth = explain_parts(model, query, item, features, n_items=n_items)
+        parts.append(dict(zip(worth.parts, worth.values.tolist(), strict=True)))
+    events = np.bincount(players)[players][:, None]  # that share the player
+    components = explanation.component_values() if explanation.components else None
+    return _Explained(
         query=query,
         items=items,
-        values=found.values[found.players] / events,
-        se=found.se[found.players] / events,
-        base=found.base,
-        components=found.component_values() if found.components else np.zeros((0, len(items))),
-        parts=tuple(parts),
+        values=explanation.values[players] / events,
+        se=explanation.se[players] / events,
+        base=explanation.base,
+        components=np.zeros((0, len(items))) if components is None else components,
+        item_parts=tuple(parts),
     )
 
 
 def _tables(
     model: Recommender,
-    told: Sequence[_Told],
+    explained: Sequence[_Explained],
     features: Features | None,
     event_names: Sequence[str],
-    known: tuple[ItemPart, ...],
+    item_parts: tuple[ItemPart, ...],
 ) -> dict[str, Table]:
-    values, errors = [one.values for one in told], [one.se for one in told]
-    found = {}
-    for by, names, belongs in _groupings(told, features, event_names):
-        found[by] = Table.of_events(names, belongs, values, errors)
+    values, errors = [user.values for user in explained], [user.se for user in explained]
+    tables = {
+        by: Table.of_events(names, belongs, values, errors)
+        for by, names, belongs in _groupings(explained, features, event_names)
+    }
     if isinstance(model, Additive) and model.adding:
-        found["component"] = Table.of_amounts(model.adding, [one.components for one in told])
-    if told[0].parts:
-        parts = list(
-            dict.fromkeys([*known, *(p for one in told for own in one.parts for p in own)])
-        )
-        amounts = [
-            np.array([[own.get(part, np.nan) for own in one.parts] for part in parts])
-            for one in told
-        ]
-        names = [part.name or part.kind for part in parts]
-        found["part"] = Table.of_amounts(names, amounts)
-    both = [np.stack([one.base, np.abs(one.values).sum(axis=0)]) for one in told]
-    found["base"] = Table.of_amounts(("base", "history"), both)
-    return found
+        amounts = [user.components for user in explained]
+        tables["component"] = Table.of_amounts(model.adding, amounts)
+    if explained[0].item_parts:
+        tables["part"] = _parts_table(explained, item_parts)
+    ends = [np.stack([user.base, np.abs(user.values).sum(axis=0)]) for user in explained]
+    tables["base"] = Table.of_amounts(("base", "history"), ends)
+    return tables
+
+
+def _parts_table(explained: Sequence[_Explained], item_parts: Sequence[ItemPart]) -> Table:
+    """By part of the recommended items; those that explaining put together stand last."""
+    worth = [values for user in explained for values in user.item_parts]
+    parts = list(dict.fromkeys([*item_parts, *(part for values in worth for part in values)]))
+    amounts = [
+        np.array([[values.get(part, np.nan) for values in user.item_parts] for part in parts])
+        for user in explained
+    ]
+    return Table.of_amounts([part.name or part.kind for part in parts], amounts)
 
 
 def _groupings(
-    told: Sequence[_Told], features: Features | None, event_names: Sequence[str]
+    explained: Sequence[_Explained], features: Features | None, event_names: Sequence[str]
 ) -> Iterator[tuple[str, Sequence[str], list[Array]]]:
     """By what events are grouped: names (G,), and how each user's events belong to them (n, G)."""
     ends = np.array(list(PLACES))
-    places = [np.searchsorted(ends, one.query.ages + 1) for one in told]
-    yield "recency", (*PLACES.values(), LATER), [np.eye(len(ends) + 1)[place] for place in places]
-    if told[0].query.events is not None:
-        kinds = [np.asarray(one.query.events) for one in told]
+    spans = [np.searchsorted(ends, user.query.ages + 1) for user in explained]
+    yield "recency", (*PLACES.values(), LATER), [np.eye(len(ends) + 1)[span] for span in spans]
+    if explained[0].query.events is not None:
+        kinds = [np.asarray(user.query.events) for user in explained]
         n = max(len(event_names), 1 + max(int(kind.max()) for kind in kinds))
         names = (*event_names, *map(str, range(len(event_names), n)), OTHER)  # -1 is the last
         yield "event", names, [np.eye(n + 1)[kind] for kind in kinds]
     block = categories(features)
     if block is not None:
         for name, columns in attributes(block.names).items():
-            yield f"{ITEM}{name}", *_values(block, columns, told)
+            yield f"{ITEM}{name}", *_values(block, columns, explained)
 
 
 def _values(
-    block: FeatureBlock, columns: Ints, told: Sequence[_Told]
+    block: FeatureBlock, columns: Ints, explained: Sequence[_Explained]
 ) -> tuple[list[str], list[Array]]:
     """The commonest values of an attribute, and how much of each event is of each; OTHER last."""
     matrix = block.matrix[:, columns]
-    taken = np.concatenate([one.query.items for one in told])
+    taken = np.concatenate([user.query.items for user in explained])
     counts = np.asarray((matrix[taken] > 0).sum(axis=0)).ravel()
     kept = np.sort(np.argsort(-counts, kind="stable")[:MOST_VALUES])
     belongs = []
-    for one in told:
-        dense = (matrix[one.query.items] > 0).toarray().astype(float)
+    for user in explained:
+        dense = (matrix[user.query.items] > 0).toarray().astype(float)
         dense /= np.maximum(dense.sum(axis=1, keepdims=True), 1)
         rest = 1 - dense[:, kept].sum(axis=1, keepdims=True)
         belongs.append(np.hstack([dense[:, kept], np.where(rest > 1e-9, rest, 0)]))

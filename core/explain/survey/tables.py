@@ -76,7 +76,7 @@ class Table:
             rows.append(np.concatenate([sizes @ own, own.sum(axis=0, keepdims=True)]))
         sums = np.stack(rows)
         there = np.flatnonzero(sums[:, 3].any(axis=0))
-        size, value, error, events = sums[:, :, there].transpose(1, 0, 2)
+        size, value, error, events = sums[:, :, there].transpose(1, 0, 2)  # (U, G) each
         n = np.where(events > 0, events, np.nan)
         return cls(
             names=tuple(names[group] for group in there.tolist()),
@@ -106,12 +106,12 @@ class Table:
 
     def bars(self) -> tuple[Bar, ...]:
         """Each group over all users."""
-        found = []
+        bars = []
         for group, name in enumerate(self.names):
             own = np.isfinite(self.size[:, group])
             n, size = int(own.sum()), self.size[own, group]
             if n:
-                found.append(
+                bars.append(
                     Bar(
                         name=name,
                         size=float(size.mean()),
@@ -123,7 +123,7 @@ class Table:
                         count=round(float(self.count[:, group].sum())),
                     )
                 )
-        return tuple(found)
+        return tuple(bars)
 
     def compared(self, cohort: Array, of: str) -> tuple[Difference, ...]:
         """The users marked in cohort (U,) against the others, by Welch's interval.
@@ -142,13 +142,13 @@ class Table:
                 f"{int(cohort.sum())} and {int((~cohort).sum())}"
             )
         figures: Array = getattr(self, of)
-        found = []
+        differences = []
         for group, name in enumerate(self.names):
             sides = [figures[side, group] for side in (cohort, ~cohort)]
             first, second = (side[np.isfinite(side)] for side in sides)
             if min(len(first), len(second)) > 1:
-                found.append(_difference(name, first, second))
-        return tuple(found)
+                differences.append(_difference(name, first, second))
+        return tuple(differences)
 
 
 def _shares(size: Array) -> Array:
@@ -162,8 +162,8 @@ def _difference(name: str, first: Array, second: Array) -> Difference:
     """The difference of two means. Welch, Biometrika 34(1/2), 1947."""
     variances = [side.var(ddof=1) / len(side) for side in (first, second)]
     total = sum(variances)
-    parts = [v**2 / (len(s) - 1) for v, s in zip(variances, (first, second), strict=True)]
-    freedom = total**2 / sum(parts) if sum(parts) else 1.0
+    terms = [v**2 / (len(s) - 1) for v, s in zip(variances, (first, second), strict=True)]
+    freedom = total**2 / sum(terms) if sum(terms) else 1.0
     half = float(stats.t.ppf((1 + LEVEL) / 2, freedom) * total**0.5)
     gap = float(first.mean() - second.mean())
     return Difference(

@@ -38,32 +38,32 @@ class Card:
         with self._said.container():
             st.skeleton(height=150)
 
-    def draw(self, found: Explanation, *, done: bool) -> None:
+    def draw(self, explanation: Explanation, *, done: bool) -> None:
         """The sentence, the bars and the chip."""
         case = self.case
-        reasons = Reasons.of(case.query.items, found, case.place)
+        reasons = Reasons.of(case.query.items, explanation, case.column)
         if done:
             self._wait.empty()
         with self._said.container():
-            said = sentence(case, found, reasons, _shown)
+            said = sentence(case, explanation, reasons, _shown)
             said = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", said)
             st.html(f'<p style="font-size:1.15rem;line-height:1.45;margin:0">{said}</p>')
             _bars(case, reasons)
             _caution(case)
-            _confidence(found, case.place, done=done)
+            _confidence(explanation, case.column, done=done)
 
     def wait(self) -> None:
         """Says that it goes on; whoever clicks meanwhile gets the page's attention here."""
         self._wait.caption(t("explain.working"))
 
-    def change(self, found: Explanation) -> Counterfactual | None:
+    def change(self, explanation: Explanation) -> Counterfactual | None:
         """What would take the item off the list; None where it is not on it, or without history."""
         case = self.case
         if not case.listed or not len(case.query.items):
             return None
         self._change.caption(t("explain.change.searching"))
-        sizes = np.bincount(found.players, minlength=len(found.values))
-        each = (found.values[:, case.place] / np.maximum(sizes, 1))[found.players]
+        sizes = np.bincount(explanation.players, minlength=len(explanation.values))
+        each = (explanation.values[:, case.column] / np.maximum(sizes, 1))[explanation.players]
         order = np.argsort(-each, kind="stable")
         searched = cache.counterfactual(
             case.workspace, case.run, case.query, case.item, case.k, order
@@ -77,9 +77,9 @@ def _shown(name: str) -> str:
     return escape(name).replace("*", "&#42;")
 
 
-def _confidence(found: Explanation, place: int, *, done: bool) -> None:
+def _confidence(explanation: Explanation, column: int, *, done: bool) -> None:
     """How far the answer can be relied on, in words; while it is refined, how far that is."""
-    how = found.confidence[place]
+    how = explanation.confidence[column]
     colour, icon = CHIPS[how]
     with st.container(horizontal=True, vertical_alignment="center"):
         if done:
@@ -87,8 +87,10 @@ def _confidence(found: Explanation, place: int, *, done: bool) -> None:
             st.caption(t(f"explain.confidence.{how}.help"), width="stretch")
         else:
             st.badge(t("explain.refining"), icon=":material/hourglass_top:", color="gray")
-            most = PER_PLAYER * len(found.values)
-            st.caption(t("explain.refining.help", n=found.evaluations, most=most), width="stretch")
+            most = PER_PLAYER * len(explanation.values)
+            st.caption(
+                t("explain.refining.help", n=explanation.evaluations, most=most), width="stretch"
+            )
 
 
 def _caution(case: Case) -> None:
@@ -100,11 +102,11 @@ def _caution(case: Case) -> None:
 
 def _bars(case: Case, reasons: Reasons) -> None:
     """A bar for each cause that the sentence names, the longest full."""
-    some = [*reasons.speaking, *([reasons.against] if reasons.against else [])]
-    if not some:
+    causes = [*reasons.speaking, *([reasons.against] if reasons.against else [])]
+    if not causes:
         return
-    longest = max(abs(cause.value) for cause in some)
-    rows = "".join(_bar(case, cause, abs(cause.value) / longest) for cause in some)
+    longest = max(abs(cause.value) for cause in causes)
+    rows = "".join(_bar(case, cause, abs(cause.value) / longest) for cause in causes)
     st.html(
         '<div style="display:grid;grid-template-columns:minmax(8rem,2fr) 3fr;gap:.45rem .9rem;'
         f'align-items:center;margin:.25rem 0 .5rem">{rows}</div>'

@@ -10,8 +10,9 @@ import numpy as np
 import streamlit as st
 
 from core.data.store import DatasetInfo, Workspace
+from core.explain.shapley import MOST_ENUMERATED
 from core.runs.artifact import Run
-from core.types import PAD, Array, Queries, Vocab
+from core.types import PAD, Array, LinearInHistory, Queries, Vocab
 from dashboard import cache, state
 from dashboard.components.labels import run_label
 from dashboard.components.people import length
@@ -42,26 +43,23 @@ class Case:
         return self.items[: self.k] if self.listed else (self.item,)
 
     @property
-    def place(self) -> int:
+    def column(self) -> int:
         """Where the item stands among those explained."""
         return self.explained.index(self.item)
 
     @property
     def exactly(self) -> bool:
         """Whether the explanation is a matter of moments, with nothing to estimate."""
-        from core.explain.shapley import MOST_ENUMERATED
-        from core.types import LinearInHistory
-
         model = cache.loaded(self.workspace, self.run).model
         return isinstance(model, LinearInHistory) or len(self.query.items) <= MOST_ENUMERATED
 
     @property
     def listed(self) -> bool:
         """Whether it is one of the first k."""
-        return self.rank <= self.k and not self.known
+        return self.rank <= self.k and not self.in_history
 
     @property
-    def known(self) -> bool:
+    def in_history(self) -> bool:
         """Whether it is in the history itself."""
         return self.item in self.query.items
 
@@ -111,13 +109,13 @@ def case_of(workspace: Workspace, dataset: DatasetInfo, run: Run, user: str) -> 
 
 def _asked(vocab: Vocab) -> int | None:
     """The item of the URL, if the run knows it; if not, the page says so."""
-    asked = state.get("item")
-    if asked is None:
+    item_id = state.get("item")
+    if item_id is None:
         return None
-    code = int(vocab.encode([asked])[0])
+    code = int(vocab.encode([item_id])[0])
     if code != PAD:
         return code
-    st.warning(t("explain.unknown_item", value=asked), icon=":material/link_off:")
+    st.warning(t("explain.unknown_item", value=item_id), icon=":material/link_off:")
     state.put("item", None)
     return None
 
@@ -126,6 +124,6 @@ def names(dataset: DatasetInfo, vocab: Vocab, items: list[int] | Array) -> dict[
     """Item code → what it is called."""
     codes = np.unique(np.asarray(items, np.int64))
     ids = vocab.decode(codes).tolist()
-    known = cache.labels(dataset, tuple(ids)) if ids else {}
+    labels = cache.labels(dataset, tuple(ids)) if ids else {}
     pairs = zip(codes.tolist(), map(str, ids), strict=True)
-    return {code: known.get(key, key) for code, key in pairs}
+    return {code: labels.get(key, key) for code, key in pairs}

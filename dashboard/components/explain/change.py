@@ -12,31 +12,37 @@ from dashboard.components.people import escaped
 from dashboard.state import t
 
 
-def change_details(case: Case, found: Counterfactual | None) -> None:
+def change_details(case: Case, counterfactual: Counterfactual | None) -> None:
     """The counterfactual with its figures, and a way to try it out."""
     section("explain.change")
-    if found is None:
+    if counterfactual is None:
         st.caption(t("explain.change.unlisted" if not case.listed else "explain.change.no_history"))
         return
-    if not found.found:
-        st.markdown(t("explain.change.stays", rank=found.rank_after, k=found.k))
+    if not counterfactual.exists:
+        st.markdown(t("explain.change.stays", rank=counterfactual.rank_after, k=counterfactual.k))
         return
     before, after, share = st.columns(3)
-    before.metric(t("explain.change.before"), f"{found.rank_before:,}", border=True)
-    after.metric(t("explain.change.after"), f"{found.rank_after:,}", border=True)
-    share.metric(t("explain.change.gone"), f"{len(found.removed)} / {found.events}", border=True)
-    if found.replaced_by is not None:
-        st.markdown(t("explain.change.instead", item=escaped(case.name(found.replaced_by))))
-    key = "explain.change.smallest" if found.smallest else "explain.change.searched"
-    st.caption(t(key, n=found.evaluations))
-    _removed(case, found)
+    before.metric(t("explain.change.before"), f"{counterfactual.rank_before:,}", border=True)
+    after.metric(t("explain.change.after"), f"{counterfactual.rank_after:,}", border=True)
+    share.metric(
+        t("explain.change.gone"),
+        f"{len(counterfactual.removed)} / {counterfactual.events}",
+        border=True,
+    )
+    if counterfactual.replaced_by is not None:
+        st.markdown(
+            t("explain.change.instead", item=escaped(case.name(counterfactual.replaced_by)))
+        )
+    key = "explain.change.smallest" if counterfactual.smallest else "explain.change.searched"
+    st.caption(t(key, n=counterfactual.evaluations))
+    _removed(case, counterfactual)
 
 
-def _removed(case: Case, found: Counterfactual) -> None:
+def _removed(case: Case, counterfactual: Counterfactual) -> None:
     """The events that would have to be gone."""
-    items = case.query.items[list(found.removed)]
-    columns: dict[str, object] = {"number": [event + 1 for event in found.removed]}
-    days = [case.when(event) for event in found.removed]
+    items = case.query.items[list(counterfactual.removed)]
+    columns: dict[str, object] = {"number": [event + 1 for event in counterfactual.removed]}
+    days = [case.when(event) for event in counterfactual.removed]
     if any(days):
         columns["timestamp"] = days
     columns["label"] = [case.name(int(item)) for item in items]

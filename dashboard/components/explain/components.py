@@ -40,7 +40,7 @@ class Components:
     def _choose(self) -> int | None:
         """Whose events to show."""
         names = {NONE: t("explain.component.none")}
-        names |= {str(place): label for place, label in enumerate(self.labels)}
+        names |= {str(number): label for number, label in enumerate(self.labels)}
         chosen = st.radio(
             t("explain.component"),
             list(names),
@@ -50,15 +50,15 @@ class Components:
         )
         return None if chosen in (None, NONE) else int(chosen)
 
-    def draw(self, found: Explanation) -> None:
+    def draw(self, explanation: Explanation) -> None:
         """Once more, if it says something new."""
-        if not self.labels or found.evaluations == self._drawn:
+        if not self.labels or explanation.evaluations == self._drawn:
             return
-        self._drawn = found.evaluations
+        self._drawn = explanation.evaluations
         with self._bars.container():
-            _bars(self.case, self.labels, found)
+            _bars(self.case, self.labels, explanation)
         if self._own is not None:
-            self._own.draw(found)
+            self._own.draw(explanation)
 
 
 def component_labels(case: Case) -> list[str]:
@@ -73,12 +73,12 @@ def component_labels(case: Case) -> list[str]:
     return [f"{label} · {name[:6]}" if labels.count(label) > 1 else label for label, name in pairs]
 
 
-def _bars(case: Case, labels: list[str], found: Explanation) -> None:
+def _bars(case: Case, labels: list[str], explanation: Explanation) -> None:
     """What each adds because of the history, the strongest first."""
-    values = found.component_values()[:, case.place]
+    values = explanation.component_values()[:, case.column]
     frame = pd.DataFrame({"label": labels, "value": values, "se": 0.0, "text": figures(values)})
     frame = frame.sort_values("value", key=np.abs, ascending=False, ignore_index=True)
-    some = [f"{row.label} {row.text}" for row in frame.itertuples(index=False)]
+    texts = [f"{row.label} {row.text}" for row in frame.itertuples(index=False)]
     drawn = charts.diverging(frame, x=t("explain.components.axis"), dark=dark())
-    alt = t("explain.components.alt", components=listed(some))
-    figure(drawn, alt=alt, key=f"components_{case.item}_{found.evaluations}")
+    alt = t("explain.components.alt", components=listed(texts))
+    figure(drawn, alt=alt, key=f"components_{case.item}_{explanation.evaluations}")

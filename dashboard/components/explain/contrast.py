@@ -35,24 +35,24 @@ class Contrast:
         if self.other is None:
             return
         under_way = cache.refining(case.workspace, case.run, case.query, (case.item,), self.other)
-        for found in under_way:
-            if found is None:
+        for explanation in under_way:
+            if explanation is None:
                 self._note.caption(t("explain.refining"))
             else:
-                self._draw(found, self.other)
+                self._draw(explanation, self.other)
         self._note.empty()
 
-    def _draw(self, found: Explanation, other: int) -> None:
+    def _draw(self, explanation: Explanation, other: int) -> None:
         with self._said.container():
-            st.markdown(_sentence(self.case, found, other))
+            st.markdown(_sentence(self.case, explanation, other))
         with self._bars.container():
-            _bars(self.case, found, other)
+            _bars(self.case, explanation, other)
 
 
 def _choose(case: Case, *, cheap: bool) -> int | None:
     """The item that the URL says, else the next in the list where that costs next to nothing."""
-    asked, after = state.get("against"), _next(case)
-    chosen = _code(case, asked) if asked else after if asked is None and cheap else None
+    item_id, after = state.get("against"), _next(case)
+    chosen = _code(case, item_id) if item_id else after if item_id is None and cheap else None
     popular = cache.popular_items(case.dataset)
     near = {case.id(item): case.name(item) for item in case.items}
     labels = {NONE: t("explain.contrast.none"), **popular, **near}
@@ -76,21 +76,21 @@ def _choose(case: Case, *, cheap: bool) -> int | None:
 def _next(case: Case) -> int | None:
     """The item below this one, or above it where it is the last."""
     others = [item for item in case.items if item != case.item]
-    return others[min(case.place, len(others) - 1)] if others else None
+    return others[min(case.column, len(others) - 1)] if others else None
 
 
-def _code(case: Case, asked: str) -> int | None:
-    code = int(case.vocab.encode([asked])[0])
+def _code(case: Case, item_id: str) -> int | None:
+    code = int(case.vocab.encode([item_id])[0])
     if code == PAD:
-        st.warning(t("explain.unknown_item", value=asked), icon=":material/link_off:")
+        st.warning(t("explain.unknown_item", value=item_id), icon=":material/link_off:")
         state.put("against", None)
     return None if code in (PAD, case.item) else code
 
 
-def _sentence(case: Case, found: Explanation, other: int) -> str:
+def _sentence(case: Case, explanation: Explanation, other: int) -> str:
     """Who is ahead and what makes the difference, in both directions."""
-    reasons = Reasons.of(case.query.items, found, 0)
-    score = float(found.scores[0])
+    reasons = Reasons.of(case.query.items, explanation, 0)
+    score = float(explanation.scores[0])
     said = {
         "item": escaped(case.name(case.item)),
         "other": escaped(case.name(other)),
@@ -104,14 +104,14 @@ def _sentence(case: Case, found: Explanation, other: int) -> str:
     return lead + t("explain.space") + t(f"explain.contrast.{how}", **said)
 
 
-def _bars(case: Case, found: Explanation, other: int) -> None:
-    frame = strongest(case, Values.of(found, 0), base=t("explain.contrast.base"))
+def _bars(case: Case, explanation: Explanation, other: int) -> None:
+    frame = strongest(case, Values.of(explanation, 0), base=t("explain.contrast.base"))
     drawn = charts.diverging(frame, x=t("explain.contrast.axis"), dark=dark())
-    some = [f"{row.label} {row.text}" for row in frame.head(4).itertuples(index=False)]
+    texts = [f"{row.label} {row.text}" for row in frame.head(4).itertuples(index=False)]
     alt = t(
         "explain.contrast.alt",
         item=case.name(case.item),
         other=case.name(other),
-        events=listed(some),
+        events=listed(texts),
     )
-    figure(drawn, alt=alt, key=f"contrast_{case.item}_{other}_{found.evaluations}")
+    figure(drawn, alt=alt, key=f"contrast_{case.item}_{other}_{explanation.evaluations}")

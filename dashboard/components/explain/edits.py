@@ -30,7 +30,7 @@ class Edits:
         add = tuple(int(code) for code in vocab.encode(state.many("add")) if code != PAD)
         drop = {number for word in state.many("drop") if (number := _number(word, n))}
         pairs = (word.partition(":") for word in state.many("move"))
-        moved = ((_number(event, n), _number(place, n)) for event, _, place in pairs)
+        moved = ((_number(event, n), _number(position, n)) for event, _, position in pairs)
         return cls(n, tuple(sorted(drop)), add, tuple(pair for pair in moved if all(pair)))
 
     @property
@@ -42,9 +42,9 @@ class Edits:
     def sequence(self) -> list[int]:
         """The numbers of all events in their new order, those dropped among them."""
         numbers = list(range(1, self.n + 1))
-        for number, place in self.moved:
+        for number, position in self.moved:
             numbers.remove(number)
-            numbers.insert(place - 1, number)
+            numbers.insert(position - 1, number)
         return numbers
 
     @property
@@ -70,15 +70,15 @@ class Edits:
         gone = set(added)
         return replace(self, add=tuple(c for at, c in enumerate(self.add) if at not in gone))
 
-    def moving(self, number: int, place: int) -> Edits:
+    def moving(self, number: int, position: int) -> Edits:
         """The same with this event in another place."""
-        return replace(self, moved=(*self.moved, (number, min(max(place, 1), self.n))))
+        return replace(self, moved=(*self.moved, (number, min(max(position, 1), self.n))))
 
     def write(self, vocab: Vocab) -> None:
         """Puts this into the URL."""
         state.put_many("drop", self.drop)
         state.put_many("add", vocab.decode(np.array(self.add, np.int64)).tolist())
-        state.put_many("move", [f"{number}:{place}" for number, place in self.moved])
+        state.put_many("move", [f"{number}:{position}" for number, position in self.moved])
 
 
 def _number(word: str, n: int) -> int:

@@ -30,20 +30,20 @@ def everyone(case: Case) -> None:
     if not box.open:
         return
     with box:
-        place = st.empty()
+        slot = st.empty()
         under_way = cache.survey(case.workspace, case.run)
         for _ in under_way:
-            place.progress(under_way.share or 0.0, text=t("explain.all.working"))
-        place.empty()
+            slot.progress(under_way.share or 0.0, text=t("explain.all.working"))
+        slot.empty()
         if under_way.last is not None:
             _survey(case, under_way.last)
 
 
-def _survey(case: Case, found: Overview) -> None:
-    share = float(np.mean(found.base_share))
-    said = {"users": len(found.rows), "k": found.k, "base": share, "history": 1 - share}
+def _survey(case: Case, overview: Overview) -> None:
+    share = float(np.mean(overview.base_share))
+    said = {"users": len(overview.rows), "k": overview.k, "base": share, "history": 1 - share}
     st.markdown(t("explain.all.lead", **said))
-    ways = [by for by in found.tables if by != "base"]
+    ways = [by for by in overview.tables if by != "base"]
     by = st.radio(
         t("explain.all.by"),
         ways,
@@ -53,14 +53,14 @@ def _survey(case: Case, found: Overview) -> None:
     )
     left, right = st.columns(2)
     with left:
-        _sizes(case, found, by)
+        _sizes(case, overview, by)
     with right:
-        _cohorts(case, found, by)
+        _cohorts(case, overview, by)
     left, right = st.columns(2)
     with left:
-        _influences(case, found)
+        _influences(case, overview)
     with right:
-        _idle(case, found)
+        _idle(case, overview)
 
 
 def _way(by: str) -> str:
@@ -79,10 +79,10 @@ def _names(case: Case, by: str, names: Sequence[str]) -> list[str]:
     return [t("explain.group.other") if name == "other" else name for name in names]
 
 
-def _sizes(case: Case, found: Overview, by: str) -> None:
+def _sizes(case: Case, overview: Overview, by: str) -> None:
     """How much a group matters, in either direction, with standard errors over users."""
     st.markdown(t("explain.all.sizes"))
-    bars = found.bars(by)
+    bars = overview.bars(by)
     labels = _names(case, by, [bar.name for bar in bars])
     pairs: list[tuple[str, Bar]] = list(zip(labels, bars, strict=True))
     if by != "recency":
@@ -98,33 +98,33 @@ def _sizes(case: Case, found: Overview, by: str) -> None:
         }
     )
     drawn = charts.diverging(frame, x=t("explain.all.size.axis"), dark=dark())
-    some = [f"{row.label} {row.text}" for row in frame.head(3).itertuples(index=False)]
-    figure(drawn, alt=t("explain.all.sizes.alt", groups=listed(some)), key=f"all_{by}")
+    texts = [f"{row.label} {row.text}" for row in frame.head(3).itertuples(index=False)]
+    figure(drawn, alt=t("explain.all.sizes.alt", groups=listed(texts)), key=f"all_{by}")
 
 
-def _cohorts(case: Case, found: Overview, by: str) -> None:
+def _cohorts(case: Case, overview: Overview, by: str) -> None:
     """Long histories against short ones: by what share of all the model goes by each group."""
-    middle = int(np.median(found.lengths))
+    middle = int(np.median(overview.lengths))
     st.markdown(t("explain.all.cohorts", n=middle))
     try:
-        differences = found.compare(found.lengths > middle, by)
+        differences = overview.compare(overview.lengths > middle, by)
     except BadInput:
         st.caption(t("explain.all.cohorts.none"))
         return
     names = dict(
         zip(
-            (bar.name for bar in found.bars(by)),
-            _names(case, by, [bar.name for bar in found.bars(by)]),
+            (bar.name for bar in overview.bars(by)),
+            _names(case, by, [bar.name for bar in overview.bars(by)]),
             strict=True,
         )
     )
-    ordered = sorted(differences, key=lambda one: -abs(one.difference))[:MOST]
+    ordered = sorted(differences, key=lambda each: -abs(each.difference))[:MOST]
     frame = pd.DataFrame(
         {
-            "run": [charts.shortened(names[one.name]) for one in ordered],
-            "mean": [one.difference for one in ordered],
-            "low": [one.low for one in ordered],
-            "high": [one.high for one in ordered],
+            "run": [charts.shortened(names[each.name]) for each in ordered],
+            "mean": [each.difference for each in ordered],
+            "low": [each.low for each in ordered],
+            "high": [each.high for each in ordered],
         }
     )
     if frame.empty:
@@ -132,38 +132,38 @@ def _cohorts(case: Case, found: Overview, by: str) -> None:
         return
     drawn = intervals.intervals(frame, x=t("explain.all.cohorts.axis"), dark=dark(), zero=True)
     drawn.update_xaxes(tickformat="+.0%")
-    real = [names[one.name] for one in ordered if one.low > 0 or one.high < 0]
+    real = [names[each.name] for each in ordered if each.low > 0 or each.high < 0]
     key = "explain.all.cohorts.alt" if real else "explain.all.cohorts.alt.none"
     figure(drawn, alt=t(key, groups=listed(real)), key=f"all_cohorts_{by}")
 
 
-def _influences(case: Case, found: Overview) -> None:
+def _influences(case: Case, overview: Overview) -> None:
     """Which item that people took drives which that they are recommended."""
     st.markdown(t("explain.all.influences"))
-    some = found.influences[:MOST]
-    if not some:
+    influences = overview.influences[:MOST]
+    if not influences:
         st.caption(t("explain.all.influences.none"))
         return
-    case.learn(item for one in some for item in (one.driver, one.item))
+    case.learn(item for pair in influences for item in (pair.driver, pair.item))
     frame = pd.DataFrame(
         {
-            "driver": [case.name(one.driver) for one in some],
-            "driven": [case.name(one.item) for one in some],
-            "users": [one.users for one in some],
+            "driver": [case.name(pair.driver) for pair in influences],
+            "driven": [case.name(pair.item) for pair in influences],
+            "users": [pair.users for pair in influences],
         }
     )
-    table(frame, alt=t("explain.all.influences.alt", n=len(some)), key="influences")
+    table(frame, alt=t("explain.all.influences.alt", n=len(influences)), key="influences")
 
 
-def _idle(case: Case, found: Overview) -> None:
+def _idle(case: Case, overview: Overview) -> None:
     """Which items hardly matter to whoever took them."""
     st.markdown(t("explain.all.idle"))
-    some = found.idle[:MOST]
-    if not some:
+    idle = overview.idle[:MOST]
+    if not idle:
         st.caption(t("explain.all.idle.none"))
         return
-    case.learn(one.item for one in some)
+    case.learn(each.item for each in idle)
     frame = pd.DataFrame(
-        {"label": [case.name(one.item) for one in some], "users": [one.users for one in some]}
+        {"label": [case.name(each.item) for each in idle], "users": [each.users for each in idle]}
     )
-    table(frame, alt=t("explain.all.idle.alt", n=len(some)), key="idle")
+    table(frame, alt=t("explain.all.idle.alt", n=len(idle)), key="idle")

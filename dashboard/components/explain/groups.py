@@ -18,24 +18,24 @@ from dashboard.state import dark, mark, t
 FEWEST = 3  # events that are worth grouping
 
 
-def history_groups(case: Case, found: Explanation) -> None:
+def history_groups(case: Case, explanation: Explanation) -> None:
     """A choice of how to group, and a bar per group; nothing where the history plays no part."""
-    reasons = Reasons.of(case.query.items, found, case.place)
+    reasons = Reasons.of(case.query.items, explanation, case.column)
     if len(case.query.items) < FEWEST or reasons.none:
         return
-    ways = cache.ways(case.workspace, case.run, case.query)
+    groupings = cache.ways(case.workspace, case.run, case.query)
     section("explain.groups")
-    first = next((place for place, way in enumerate(ways) if way.startswith("item.")), 0)
+    first = next((i for i, grouping in enumerate(groupings) if grouping.startswith("item.")), 0)
     how = st.radio(
         t("explain.groups.by"),
-        ways,
+        groupings,
         index=first,
-        format_func={way: _way(way) for way in ways}.__getitem__,
-        key=f"groups_{mark(ways)}",
+        format_func={grouping: _grouping(grouping) for grouping in groupings}.__getitem__,
+        key=f"groups_{mark(groupings)}",
         horizontal=True,
     )
     names, sizes, values = cache.groups(
-        case.workspace, case.run, case.query, case.item, how or ways[0]
+        case.workspace, case.run, case.query, case.item, how or groupings[0]
     )
     labels = [
         t("explain.group", name=_group(how or "", name), n=int(size))
@@ -44,16 +44,16 @@ def history_groups(case: Case, found: Explanation) -> None:
     frame = pd.DataFrame({"label": labels, "value": values, "se": 0.0, "text": figures(values)})
     if how != "visit":
         frame = frame.sort_values("value", key=np.abs, ascending=False, ignore_index=True)
-    some = [f"{row.label} {row.text}" for row in frame.head(3).itertuples(index=False)]
+    texts = [f"{row.label} {row.text}" for row in frame.head(3).itertuples(index=False)]
     drawn = charts.diverging(frame, x=t("explain.components.axis"), dark=dark())
-    alt = t("explain.groups.alt", item=case.name(case.item), groups=listed(some))
+    alt = t("explain.groups.alt", item=case.name(case.item), groups=listed(texts))
     st.caption(t("explain.groups.lead"))
     figure(drawn, alt=alt, key=f"groups_{case.item}_{how}")
 
 
-def _way(way: str) -> str:
+def _grouping(grouping: str) -> str:
     """A way of grouping in words; an attribute by its own name."""
-    return text_or(f"explain.groups.{way}", way.removeprefix("item."))
+    return text_or(f"explain.groups.{grouping}", grouping.removeprefix("item."))
 
 
 def _group(how: str, name: str) -> str:

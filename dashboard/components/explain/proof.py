@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -22,45 +21,45 @@ from dashboard.components.page import ROW, section, table
 from dashboard.state import t
 
 
-def proof(case: Case, found: Explanation, change: Counterfactual | None) -> None:
+def proof(case: Case, explanation: Explanation, counterfactual: Counterfactual | None) -> None:
     """Run, method, evaluations, seed, errors, gap, stability; downloads; the command."""
     section("explain.proof")
-    rows = _facts(case, found)
+    rows = _facts(case, explanation)
     frame = pd.DataFrame({"fact": list(rows), "is": list(rows.values())})
     alt = t("explain.proof.alt", method=rows[t("explain.proof.method")])
     height = ROW * (len(frame) + 1) + 3
     table(frame, alt=alt, key=f"proof_{case.item}", height=height)
-    _download(case, found, change)
+    _download(case, explanation, counterfactual)
     st.caption(t("explain.command"))
-    st.code(command(case, found), language=None)
+    st.code(command(case, explanation), language=None)
 
 
-def _facts(case: Case, found: Explanation) -> dict[str, str]:
-    place = case.place
-    score, base = float(found.scores[place]), float(found.base[place])
+def _facts(case: Case, explanation: Explanation) -> dict[str, str]:
+    column = case.column
+    score, base = float(explanation.scores[column]), float(explanation.base[column])
     facts = {
         "run": f"{run_label(case.run)} ({case.run.id})",
         "weights": case.run.artifact_hash[:16],
-        "method": t(f"explain.method.{found.method.replace(' ', '_')}"),
+        "method": t(f"explain.method.{explanation.method.replace(' ', '_')}"),
         "score": f"{score:.6g}",
         "base": f"{base:.6g}",
-        "gap": f"{float(found.gap[place]):.2g}",
-        "evaluations": f"{found.evaluations:,}",
+        "gap": f"{float(explanation.gap[column]):.2g}",
+        "evaluations": f"{explanation.evaluations:,}",
     }
-    if not found.exact:
-        facts["seed"] = str(found.seed)
-        facts["error"] = f"{float(found.se[:, place].max()):.2g}"
-        facts["stability"] = f"{float(found.stability[place]):.0%}"
+    if not explanation.exact:
+        facts["seed"] = str(explanation.seed)
+        facts["error"] = f"{float(explanation.se[:, column].max()):.2g}"
+        facts["stability"] = f"{float(explanation.stability[column]):.0%}"
     return {t(f"explain.proof.{name}"): value for name, value in facts.items()}
 
 
-def _download(case: Case, found: Explanation, change: Counterfactual | None) -> None:
+def _download(case: Case, explanation: Explanation, counterfactual: Counterfactual | None) -> None:
     """The audit export, which `recscope explain --replay` checks, and the values of this item."""
     name = re.sub(r"[^\w.-]+", "_", f"explain-{case.run.id}-{case.user}-{case.id(case.item)}")
     with st.container(horizontal=True):
         st.download_button(
             t("explain.download.json"),
-            data=lambda: export(case, found, change),
+            data=lambda: export(case, explanation, counterfactual),
             file_name=f"{name}.json",
             mime="application/json",
             key="download_json",
@@ -70,7 +69,7 @@ def _download(case: Case, found: Explanation, change: Counterfactual | None) -> 
         )
         st.download_button(
             t("explain.download.csv"),
-            data=lambda: event_frame(case, found).to_csv(index=False),
+            data=lambda: event_frame(case, explanation).to_csv(index=False),
             file_name=f"{name}.csv",
             mime="text/csv",
             key="download_csv",
@@ -79,23 +78,23 @@ def _download(case: Case, found: Explanation, change: Counterfactual | None) -> 
         )
 
 
-def export(case: Case, found: Explanation, change: Counterfactual | None) -> str:
+def export(case: Case, explanation: Explanation, counterfactual: Counterfactual | None) -> str:
     """All that it takes to make the explanation again elsewhere, sealed, as JSON."""
     more: dict[str, Any] = {}
-    if change is not None:
-        ids = {"item": case.id(change.item), "removed": list(change.removed)}
-        if change.replaced_by is not None:
-            ids["replaced_by"] = case.id(change.replaced_by)
-        more["counterfactual"] = {**asdict(change), **ids}
+    if counterfactual is not None:
+        ids = {"item": case.id(counterfactual.item), "removed": list(counterfactual.removed)}
+        if counterfactual.replaced_by is not None:
+            ids["replaced_by"] = case.id(counterfactual.replaced_by)
+        more["counterfactual"] = {**counterfactual.to_json(), **ids}
     loaded = cache.loaded(case.workspace, case.run)
     document = pipeline.ExplanationDocument(
-        loaded, case.query, found, user=case.user, more=more
+        loaded, case.query, explanation, user=case.user, more=more
     ).to_json()
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
-def command(case: Case, found: Explanation) -> str:
+def command(case: Case, explanation: Explanation) -> str:
     """What gives the same on the command line; what is sampled together stays together."""
-    together = len(found.items) > 1 and not found.exact
+    together = len(explanation.items) > 1 and not explanation.exact
     what = ["-k", str(case.k)] if together else ["--item", case.id(case.item)]
     return shlex.join(["recscope", "explain", case.run.id, "--user", case.user, *what])

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from core.explain import Explanation
-from core.explain.common_cause import causes, same_cause
+from core.explain.common_cause import same_cause, strongest_events
 from dashboard.components.explain.case import Case
 from dashboard.components.explain.values import player_labels
 from dashboard.components.explain.words import listed
@@ -14,17 +14,18 @@ from dashboard.components.people import escaped
 from dashboard.state import t
 
 
-def same_reason(case: Case, found: Explanation) -> None:
+def same_reason(case: Case, explanation: Explanation) -> None:
     """One sentence; nothing where no event clearly speaks for the item, or it is unlisted."""
-    cause = int(causes(found)[case.place])
+    cause = int(strongest_events(explanation)[case.column])
     if cause < 0 or not case.listed:
         return
     event = t(
-        "explain.quoted", item=escaped(player_labels(case, found.players, np.array([cause]))[0])
+        "explain.quoted",
+        item=escaped(player_labels(case, explanation.players, np.array([cause]))[0]),
     )
     others = [
         t("explain.quoted", item=escaped(case.name(int(item))))
-        for item in same_cause(found, case.place)
+        for item in same_cause(explanation, case.column)
     ]
     key = "explain.shared" if others else "explain.shared.none"
     st.markdown(t(key, event=event, items=listed(others), n=len(others)))

@@ -29,13 +29,15 @@ class Values:
     players: Ints  # (E,) the player that each event is
 
     @classmethod
-    def of(cls, found: Explanation, place: int, component: int | None = None) -> Values:
+    def of(cls, explanation: Explanation, column: int, component: int | None = None) -> Values:
         if component is None:
-            own = found.values[:, place], found.se[:, place]
-            return cls(float(found.base[place]), *own, found.players)
-        each = found.by_component[:, place, component]
-        se = np.zeros(len(each)) if found.exact else np.full(len(each), np.nan)
-        return cls(float(found.base_by_component[place, component]), each, se, found.players)
+            own = explanation.values[:, column], explanation.se[:, column]
+            return cls(float(explanation.base[column]), *own, explanation.players)
+        each = explanation.by_component[:, column, component]
+        se = np.zeros(len(each)) if explanation.exact else np.full(len(each), np.nan)
+        return cls(
+            float(explanation.base_by_component[column, component]), each, se, explanation.players
+        )
 
     @property
     def score(self) -> float:
@@ -51,14 +53,14 @@ class Waterfall:
         with self._place.container():
             st.skeleton(height=420)
 
-    def draw(self, found: Explanation) -> None:
+    def draw(self, explanation: Explanation) -> None:
         """Once more, if it says something new."""
-        if found.evaluations == self._drawn:
+        if explanation.evaluations == self._drawn:
             return
-        self._drawn = found.evaluations
-        values = Values.of(found, self.case.place, self.component)
+        self._drawn = explanation.evaluations
+        values = Values.of(explanation, self.case.column, self.component)
         frame = strongest(self.case, values)
-        key = f"waterfall_{self.case.item}_{self.component}_{found.evaluations}"
+        key = f"waterfall_{self.case.item}_{self.component}_{explanation.evaluations}"
         with self._place.container():
             drawn = charts.waterfall(
                 frame,
@@ -98,22 +100,22 @@ def strongest(case: Case, values: Values, *, base: str | None = None) -> pd.Data
     return frame
 
 
-def player_labels(case: Case, players: Ints, some: Array) -> list[str]:
+def player_labels(case: Case, players: Ints, shown: Array) -> list[str]:
     """What these players are called; an item that comes several times also by day or number."""
     items = case.query.items
     times = np.bincount(items, minlength=1)
-    found = []
-    for player in some:
+    labels = []
+    for player in shown:
         events = np.flatnonzero(players == player)
         if len(events) > 1:
-            found.append(t("explain.oldest", n=len(events)))
+            labels.append(t("explain.oldest", n=len(events)))
             continue
         event = int(events[0])
         name = case.name(int(items[event]))
         if times[items[event]] > 1:
             name = f"{charts.shortened(name)} · {case.when(event) or f'#{event + 1}'}"
-        found.append(name)
-    return found
+        labels.append(name)
+    return labels
 
 
 def totals(values: Values) -> list[str]:
@@ -123,20 +125,20 @@ def totals(values: Values) -> list[str]:
 
 
 def _alt(case: Case, frame: pd.DataFrame, values: Values) -> str:
-    some = [f"{row.label} {row.text}" for row in frame.head(3).itertuples(index=False)]
+    texts = [f"{row.label} {row.text}" for row in frame.head(3).itertuples(index=False)]
     base, score = totals(values)
     return t(
         "explain.waterfall.alt",
         item=case.name(case.item),
         base=base,
         score=score,
-        events=listed(some),
+        events=listed(texts),
     )
 
 
-def event_table(case: Case, found: Explanation) -> None:
+def event_table(case: Case, explanation: Explanation) -> None:
     """Every event with its value: the waterfall's twin, the latest first."""
-    frame = event_frame(case, found).iloc[::-1]
+    frame = event_frame(case, explanation).iloc[::-1]
     number = {
         name: st.column_config.NumberColumn(t(f"column.{name}"), format="%.6g")
         for name in ("effect", "se", "value")
@@ -146,38 +148,38 @@ def event_table(case: Case, found: Explanation) -> None:
     table(
         frame.drop(columns="item_id"),
         alt=alt,
-        key=f"events_{case.item}_{found.evaluations}",
+        key=f"events_{case.item}_{explanation.evaluations}",
         columns=number,
     )
 
 
-def event_frame(case: Case, found: Explanation) -> pd.DataFrame:
+def event_frame(case: Case, explanation: Explanation) -> pd.DataFrame:
     """number, timestamp, item_id, label, value, effect, se, sure: a row per player, oldest first.
 
     The oldest of very many events are one row together: number "1–241", no item.
     """
-    query, place = case.query, case.place
-    n = len(found.values)
-    first = np.searchsorted(found.players, np.arange(n))
-    sizes = np.bincount(found.players, minlength=n)
+    query, column = case.query, case.column
+    n = len(explanation.values)
+    first = np.searchsorted(explanation.players, np.arange(n))
+    sizes = np.bincount(explanation.players, minlength=n)
     alone = sizes == 1
     ends = [
-        f"{a + 1}" if one else f"{a + 1}–{a + size}"
-        for a, size, one in zip(first, sizes, alone, strict=True)
+        f"{a + 1}" if single else f"{a + 1}–{a + size}"
+        for a, size, single in zip(first, sizes, alone, strict=True)
     ]
     columns: dict[str, object] = {"number": ends}
     if query.times is not None:
         columns["timestamp"] = [case.when(event) or str(query.times[event]) for event in first]
     ids = case.vocab.decode(query.items[first]).astype(object)
-    columns["item_id"] = [key if one else None for key, one in zip(ids, alone, strict=True)]
-    labels = player_labels(case, found.players, np.arange(n))
+    columns["item_id"] = [key if single else None for key, single in zip(ids, alone, strict=True)]
+    labels = player_labels(case, explanation.players, np.arange(n))
     columns["label"] = [
-        case.name(int(query.items[event])) if one else label
-        for event, one, label in zip(first, alone, labels, strict=True)
+        case.name(int(query.items[event])) if single else label
+        for event, single, label in zip(first, alone, labels, strict=True)
     ]
     if query.values is not None:
         columns["value"] = np.where(alone, query.values[first], np.nan)
-    columns["effect"] = found.values[:, place]
-    columns["se"] = found.se[:, place]
-    columns["sure"] = found.sure[:, place]
+    columns["effect"] = explanation.values[:, column]
+    columns["se"] = explanation.se[:, column]
+    columns["sure"] = explanation.sure[:, column]
     return pd.DataFrame(columns)

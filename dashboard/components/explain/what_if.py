@@ -125,8 +125,8 @@ def _widget(case: Case, edits: Edits) -> tuple[str, Edits]:
 
 def _changed(key: str) -> dict[int, dict[str, Any]]:
     """Row → column → value, as far as it was changed in this widget."""
-    found = (st.session_state.get(key) or {}).get("edited_rows") or {}
-    return {int(row): cells for row, cells in found.items()}
+    rows = (st.session_state.get(key) or {}).get("edited_rows") or {}
+    return {int(row): cells for row, cells in rows.items()}
 
 
 def _ticked(key: str, edits: Edits) -> Edits:
@@ -147,9 +147,9 @@ def _edited(case: Case, key: str) -> None:
     before: Edits = st.session_state["what_if"]["edits"]
     edits, more = _ticked(key, before), len(before.add)
     for row, cells in _changed(key).items():
-        place = cells.get("place")
-        if place is not None and row >= more and place != before.n - (row - more):
-            edits = edits.moving(before.sequence[::-1][row - more], int(place))
+        position = cells.get("place")
+        if position is not None and row >= more and position != before.n - (row - more):
+            edits = edits.moving(before.sequence[::-1][row - more], int(position))
     edits.write(case.vocab)
 
 

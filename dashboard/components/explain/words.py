@@ -30,17 +30,17 @@ class Cause:
     sure: bool  # further from 0 than the errors of its events together
 
 
-def causes(history: Ints, found: Explanation, place: int) -> list[Cause]:
+def causes(history: Ints, explanation: Explanation, column: int) -> list[Cause]:
     """What the history consists of, the strongest first."""
-    floor = 1e-9 * max(1.0, abs(float(found.scores[place])))
-    sizes = np.bincount(found.players, minlength=len(found.values))
-    of_player = np.full(len(found.values), PAD)
-    of_player[found.players] = history
+    floor = 1e-9 * max(1.0, abs(float(explanation.scores[column])))
+    sizes = np.bincount(explanation.players, minlength=len(explanation.values))
+    of_player = np.full(len(explanation.values), PAD)
+    of_player[explanation.players] = history
     of_player[sizes > 1] = PAD
     items, group = np.unique(of_player, return_inverse=True)
     times = np.bincount(group, sizes, len(items)).astype(int)
-    values = np.bincount(group, found.values[:, place], len(items))
-    errors = np.bincount(group, found.se[:, place], len(items))
+    values = np.bincount(group, explanation.values[:, column], len(items))
+    errors = np.bincount(group, explanation.se[:, column], len(items))
     sure = np.abs(values) > np.maximum(SURE * errors, floor)
     rows = zip(items.tolist(), times.tolist(), values.tolist(), sure.tolist(), strict=True)
     return sorted((Cause(*row) for row in rows), key=lambda cause: -abs(cause.value))
@@ -56,21 +56,21 @@ class Reasons:
     none: bool  # the history plays no part at all
 
     @classmethod
-    def of(cls, history: Ints, found: Explanation, place: int) -> Reasons:
+    def of(cls, history: Ints, explanation: Explanation, column: int) -> Reasons:
         """Only causes that stand out from their errors, and from the strongest."""
-        some = causes(history, found, place)
-        floor = 1e-9 * max(1.0, abs(float(found.scores[place])))
-        sure = [cause for cause in some if cause.sure]
+        all_causes = causes(history, explanation, column)
+        floor = 1e-9 * max(1.0, abs(float(explanation.scores[column])))
+        sure = [cause for cause in all_causes if cause.sure]
         least = NOTABLE * max((abs(cause.value) for cause in sure), default=0.0)
         speaking = tuple(c for c in sure if c.value > 0 and c.value >= least)[:MOST]
         against = next((c for c in sure if c.value < 0 and -c.value >= least), None)
-        total = sum(cause.value for cause in some if cause.value > 0)
+        total = sum(cause.value for cause in all_causes if cause.value > 0)
         share = sum(cause.value for cause in speaking) / total if total else 0.0
-        return cls(speaking, against, share, all(abs(cause.value) <= floor for cause in some))
+        return cls(speaking, against, share, all(abs(cause.value) <= floor for cause in all_causes))
 
 
 def sentence(
-    case: Case, found: Explanation, reasons: Reasons, clean: Callable[[str], str] = escaped
+    case: Case, explanation: Explanation, reasons: Reasons, clean: Callable[[str], str] = escaped
 ) -> str:
     """Why, in a sentence or two; `clean` keeps names from being taken for markup."""
     against = [reasons.against] if reasons.against else []
@@ -86,31 +86,31 @@ def sentence(
     if not len(case.query.items):
         return t("explain.no_history", **said)
     if reasons.none:
-        lead = "listed" if case.listed else "known" if case.known else "unlisted"
+        lead = "listed" if case.listed else "known" if case.in_history else "unlisted"
         return t(f"explain.no_part.{lead}", **said)
     kind = {(1, 1): "both", (1, 0): "for", (0, 1): "against", (0, 0): "nothing"}
     how = kind[bool(reasons.speaking), reasons.against is not None]
     if case.listed:
         return t(f"explain.listed.{how}", **said)
-    lead = t("explain.known" if case.known else "explain.unlisted", **said)
+    lead = t("explain.known" if case.in_history else "explain.unlisted", **said)
     return lead + t("explain.space") + t(f"explain.speaks.{how}", **said)
 
 
-def change(case: Case, found: Counterfactual) -> str:
+def change(case: Case, counterfactual: Counterfactual) -> str:
     """What would take the item off the list, in a sentence."""
     said = {
-        "k": found.k,
-        "instead": "" if found.replaced_by is None
-        else t("explain.quoted", item=escaped(case.name(found.replaced_by))),
-        "n": len(found.removed),
-        "of": found.events,
+        "k": counterfactual.k,
+        "instead": "" if counterfactual.replaced_by is None
+        else t("explain.quoted", item=escaped(case.name(counterfactual.replaced_by))),
+        "n": len(counterfactual.removed),
+        "of": counterfactual.events,
     }  # fmt: skip
-    if not found.found:
+    if not counterfactual.exists:
         return t("explain.change.never", **said)
-    if not found.small:
+    if not counterfactual.small:
         return t("explain.change.large", **said)
-    removed = listed(repeated(case, case.query.items[list(found.removed)]))
-    how = "small" if found.replaced_by is not None else "short"
+    removed = listed(repeated(case, case.query.items[list(counterfactual.removed)]))
+    how = "small" if counterfactual.replaced_by is not None else "short"
     return t(f"explain.change.{how}", **said, removed=removed)
 
 
@@ -122,17 +122,19 @@ def called(case: Case, cause: Cause) -> str:
     return name if cause.times == 1 else t("explain.times", item=name, n=cause.times)
 
 
-def quoted(case: Case, some: Iterable[Cause], clean: Callable[[str], str] = escaped) -> list[str]:
+def quoted(
+    case: Case, causes_named: Iterable[Cause], clean: Callable[[str], str] = escaped
+) -> list[str]:
     """Each cause by its name, with how often it is in the history."""
-    return [_times(case, cause.item, cause.times, clean) for cause in some]
+    return [_times(case, cause.item, cause.times, clean) for cause in causes_named]
 
 
 def repeated(case: Case, items: Iterable[int]) -> list[str]:
     """These events' items by name, each once with how often it comes."""
-    found: dict[int, int] = {}
+    counts: dict[int, int] = {}
     for item in items:
-        found[int(item)] = found.get(int(item), 0) + 1
-    return [_times(case, item, n, escaped) for item, n in found.items()]
+        counts[int(item)] = counts.get(int(item), 0) + 1
+    return [_times(case, item, n, escaped) for item, n in counts.items()]
 
 
 def _times(case: Case, item: int, n: int, clean: Callable[[str], str]) -> str:
@@ -152,9 +154,9 @@ def listed(words: Sequence[str]) -> str:
 
 def figures(values: Iterable[float]) -> list[str]:
     """Numbers with their signs, with as many digits as the greatest needs for three."""
-    some = [float(value) for value in values]
-    n = digits(some)
-    return [f"{value:+,.{n}f}" for value in some]
+    numbers = [float(value) for value in values]
+    n = digits(numbers)
+    return [f"{value:+,.{n}f}" for value in numbers]
 
 
 def digits(values: Iterable[float]) -> int:
