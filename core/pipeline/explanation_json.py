@@ -87,7 +87,8 @@ class ItemExplanation:
     run: str
     user: Any  # whose history it is; None for nobody's
     model: str  # as in MODELS
-    named: NamedItem
+    item: Any  # its id
+    label: str  # what people call it
     rank: int | None  # in `recommend`'s list, from 1; None for one that is in the history
     rank_without: int  # among the same items, were nothing known of the history
     known_by: str | None  # by what the model knows it: "events", "content", "nothing"
@@ -103,22 +104,14 @@ class ItemExplanation:
     confidence: str  # "exact", "stable", "indicative" or "unreliable"
     against: NamedItem | None = None
 
-    @property
-    def label(self) -> str:
-        """What the item is called."""
-        return self.named.label
-
     def to_json(self) -> dict[str, Any]:
-        """As `recscope explain --json` has it; item and label stand beside the rest."""
-        plain: dict[str, Any] = {}
-        for name, value in vars(self).items():
-            if name == "named":
-                plain |= self.named.to_json()
-            elif isinstance(value, tuple):
-                plain[name] = [entry.to_json() for entry in value]
-            else:
-                plain[name] = value.to_json() if isinstance(value, NamedItem) else value
-        return plain
+        """As `recscope explain --json` has it."""
+        return {
+            **vars(self),
+            "players": [each.to_json() for each in self.players],
+            "components": [each.to_json() for each in self.components],
+            "against": None if self.against is None else self.against.to_json(),
+        }
 
 
 def describe_explanation(
@@ -126,8 +119,10 @@ def describe_explanation(
 ) -> tuple[ItemExplanation, ...]:
     """The explanation of each item in its own right, with ids and labels instead of codes."""
     names, against = Labels(loaded), explanation.against
-    codes = [*query.items, *explanation.items, *(() if against is None else (against,))]
-    labels = names.labels(np.array(codes, np.int64))
+    extra = [] if against is None else [against]
+    codes = np.concatenate([query.items, explanation.items, extra]).astype(np.int64)
+    labels = names.labels(codes)
+    ids = dict(zip(codes.tolist(), loaded.items.decode(codes).tolist(), strict=True))
     ranks = {code: rank for rank, code in enumerate(ranked_items(loaded, query).tolist(), 1)}
     known_by = names.known_by(explanation.items)
     players = list(_players(names, query, explanation, labels))
@@ -136,7 +131,8 @@ def describe_explanation(
             run=loaded.run.id,
             user=user,
             model=loaded.run.config.model,
-            named=_named(loaded, labels, code),
+            item=ids[code],
+            label=labels[code],
             rank=ranks.get(code),
             rank_without=_rank_without(loaded, query, code),
             known_by=None if known_by is None else known_by[column],
@@ -150,7 +146,7 @@ def describe_explanation(
             seed=explanation.seed,
             stability=float(explanation.stability[column]),
             confidence=explanation.confidence[column],
-            against=None if against is None else _named(loaded, labels, against),
+            against=None if against is None else NamedItem(ids[against], labels[against]),
         )
         for column, code in enumerate(explanation.items.tolist())
     )
@@ -172,10 +168,6 @@ def item_part_values(loaded: LoadedRun, query: Queries, item: int) -> ItemPartVa
 def _rank_without(loaded: LoadedRun, query: Queries, item: int) -> int:
     nothing = np.zeros((1, len(query.items)), bool)
     return int(ItemRanks(loaded.model, query, item, len(loaded.items))(nothing).ranks[0])
-
-
-def _named(loaded: LoadedRun, labels: Mapping[int, str], code: int) -> NamedItem:
-    return NamedItem(loaded.items.ids[[code]].tolist()[0], labels[code])
 
 
 def _players(

@@ -20,7 +20,7 @@ from core.explain.attribution import PER_PLAYER
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun
 from core.runs.identity import code_version, explanations_digest
-from core.types import PAD, Array, Queries
+from core.types import Array, Queries, Recommender
 
 FORMAT, VERSION = "recscope explanation", 1
 COLUMNS = {"time": "times", "value": "values", "event": "events", "platform": "platforms"}
@@ -53,7 +53,7 @@ class ExplanationDocument:
             "run": _run(self.loaded),
             "dataset": _dataset(names),
             "code": code_versions(),
-            "device": device_of(self.loaded),
+            "device": device_of(self.loaded.model),
             "user": _user(self.user, self.hash_user),
             "history": _history(self.loaded, self.query, labels),
             "event_names": names.kinds[0],
@@ -101,13 +101,9 @@ def code_versions() -> dict[str, str]:
     }
 
 
-def device_of(loaded: LoadedRun) -> str:
-    """Where the run's model computes: "cpu" or "cuda"."""
-    empty = Queries(
-        np.array([PAD]), np.zeros(2, np.int64), np.zeros(0, np.int64), np.zeros(0, "f4")
-    )
-    with torch.no_grad():
-        return str(loaded.model.score(empty).device.type)
+def device_of(model: Recommender) -> str:
+    """Where it computes: "cpu" or "cuda"."""
+    return str(getattr(model, "device", "cpu"))  # until every Recommender must say it
 
 
 def _user(user: object, hashed: bool) -> dict[str, Any] | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.data.store import Workspace
 from core.runs.artifact import Run
-from core.types import Array, Queries
+from core.types import Array, Ints, Queries
 from dashboard.background import Background, Report
 from dashboard.cache.keeping import MEDIUM, SMALL, cached_background, cached_copy
 from dashboard.cache.runs import loaded
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
     from core.explain.parts import ItemPartValues
     from core.explain.survey.overview import Overview
     from core.explain.what_if import Move
+
+
+@dataclass(frozen=True, eq=False)
+class GroupValues:
+    """What G groups of a history's events add to a score."""
+
+    names: tuple[str, ...]  # (G,)
+    counts: Ints  # (G,) events
+    values: Array  # (G,)
 
 
 @cached_copy(SMALL)
@@ -103,10 +113,8 @@ def ways(workspace: Workspace, run: Run, query: Queries) -> tuple[str, ...]:
 
 
 @cached_copy(SMALL)
-def groups(
-    workspace: Workspace, run: Run, query: Queries, item: int, how: str
-) -> tuple[tuple[str, ...], Array, Array]:
-    """The groups' names, how many events each has, and what it adds to the item's score."""
+def groups(workspace: Workspace, run: Run, query: Queries, item: int, how: str) -> GroupValues:
+    """What the history adds to the item's score, by groups of its events."""
     from core.explain.groups import explain_groups, group_labels
 
     loaded_run = loaded(workspace, run)
@@ -115,7 +123,8 @@ def groups(
     explanation = explain_groups(
         loaded_run.model, query, np.array([item]), labels, n_items=len(loaded_run.items)
     )
-    return names, np.bincount(labels, minlength=len(names)), explanation.values[:, 0]
+    counts = np.bincount(labels, minlength=len(names))
+    return GroupValues(names, counts, explanation.values[:, 0])
 
 
 @cached_background(MEDIUM)

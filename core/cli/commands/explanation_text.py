@@ -8,7 +8,7 @@ from typing import Any
 
 from core.cli.terminal import table
 from core.explain.parts import ItemPartValues
-from core.pipeline.explanation_json import ItemExplanation, PlayerValue
+from core.pipeline.explanation_json import ItemExplanation, NamedItem, PlayerValue
 from core.pipeline.replay import Difference, Replay, ValueDifference
 
 IMPERSONAL = {"popularity", "recent_popularity"}  # models that do not look at the history
@@ -25,8 +25,9 @@ def sentence(explanation: ItemExplanation) -> str:
         return f"{_head(explanation)}{_reasons(explanation)}.{_unseen(explanation)}"
     flipped = replace(  # what puts the other one before it
         explanation,
-        named=other,
-        against=explanation.named,
+        item=other.item,
+        label=other.label,
+        against=NamedItem(explanation.item, explanation.label),
         players=tuple(replace(each, value=-each.value) for each in explanation.players),
         score=-explanation.score,
     )

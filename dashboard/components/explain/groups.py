@@ -34,13 +34,12 @@ def history_groups(case: Case, explanation: Explanation) -> None:
         key=f"groups_{mark(groupings)}",
         horizontal=True,
     )
-    names, sizes, values = cache.groups(
-        case.workspace, case.run, case.query, case.item, how or groupings[0]
-    )
+    grouped = cache.groups(case.workspace, case.run, case.query, case.item, how or groupings[0])
     labels = [
         t("explain.group", name=_group(how or "", name), n=int(size))
-        for name, size in zip(names, sizes, strict=True)
+        for name, size in zip(grouped.names, grouped.counts, strict=True)
     ]
+    values = grouped.values
     frame = pd.DataFrame({"label": labels, "value": values, "se": 0.0, "text": figures(values)})
     if how != "visit":
         frame = frame.sort_values("value", key=np.abs, ascending=False, ignore_index=True)
