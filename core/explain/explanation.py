@@ -46,9 +46,8 @@ class Explanation:
     stability: Array  # (T,) share of the first five that two halves of the evaluations agree on
     against: int | None = None  # the item whose score is subtracted
     components: tuple[str, ...] = ()  # C of an additive model
-    by_component: Array = field(
-        default_factory=lambda: np.zeros((0, 0, 0))
-    )  # (n, T, C): Σ = values
+    # (n, T, C): what each component adds of the values
+    by_component: Array = field(default_factory=lambda: np.zeros((0, 0, 0)))
     base_by_component: Array = field(default_factory=lambda: np.zeros((0, 0)))  # (T, C): Σ = base
 
     def __post_init__(self) -> None:
