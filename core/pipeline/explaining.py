@@ -10,7 +10,6 @@ from core.errors import BadInput, NotFound
 from core.explain import Explanation, explain
 from core.explain.history import anonymous
 from core.pipeline.loaded_run import LoadedRun, queries_for
-from core.recommend import top_k
 from core.types import PAD, Array, Ints, Queries
 
 
@@ -42,8 +41,7 @@ def item_codes(loaded: LoadedRun, ids: Sequence[object]) -> Ints:
 
 def ranked_items(loaded: LoadedRun, query: Queries) -> Ints:
     """The items that `recommend` gives this one history, best first: all but its own."""
-    n_items = len(loaded.items)
-    ranked: Ints = top_k.recommend(loaded.model, query, n_items, n_items=n_items).items[0]
+    ranked: Ints = loaded.top_k(query, len(loaded.items)).items[0]
     return np.extract(ranked != PAD, ranked)
 
 
