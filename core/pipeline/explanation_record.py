@@ -20,7 +20,7 @@ from core.explain.attribution import PER_PLAYER
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun
 from core.runs.identity import code_version, explanations_digest
-from core.types import Array, Queries, Recommender
+from core.types import Array, Queries
 
 FORMAT, VERSION = "recscope explanation", 1
 COLUMNS = {"time": "times", "value": "values", "event": "events", "platform": "platforms"}
@@ -53,7 +53,7 @@ class ExplanationDocument:
             "run": _run(self.loaded),
             "dataset": _dataset(names),
             "code": code_versions(),
-            "device": device_of(self.loaded.model),
+            "device": self.loaded.model.device,
             "user": _user(self.user, self.hash_user),
             "history": _history(self.loaded, self.query, labels),
             "event_names": names.kinds[0],
@@ -99,11 +99,6 @@ def code_versions() -> dict[str, str]:
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
-
-
-def device_of(model: Recommender) -> str:
-    """Where it computes: "cpu" or "cuda"."""
-    return str(getattr(model, "device", "cpu"))  # until every Recommender must say it
 
 
 def _user(user: object, hashed: bool) -> dict[str, Any] | None:
