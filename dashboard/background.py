@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from threading import Condition, Event, Thread, current_thread
 from typing import Any, ClassVar, Generic, TypeVar
 
+from core.types import Progress
+
 CLOSING_S = 20  # for a step to end when the server stops
 PATIENCE_S = 0.1  # after which a page is given the word, whether or not there is news
 
 T = TypeVar("T")
-Report = Callable[[str, float | None], None]  # told the step that begins, and how far it is
 
 
 class Background(Generic[T]):
@@ -27,8 +28,8 @@ class Background(Generic[T]):
 
     def __init__(
         self,
-        further: Callable[[Report], T | None],
-        final: Callable[[T], bool] = lambda found: True,
+        further: Callable[[Progress], T | None],
+        final: Callable[[T], bool] = lambda answer: True,
     ) -> None:
         """Begins.
 
@@ -83,17 +84,17 @@ class Background(Generic[T]):
         thread.start()
 
     def _run(self) -> None:
-        found: Any = None
+        answer: Any = None
         error = None
         try:
             self._report(self.step, self.share)  # nothing begins once the server stops
-            found = self._further(self._report)
+            answer = self._further(self._report)
         except Exception as caught:  # told to whoever asks
             error = caught
         with self._changed:
             self._stepping, self.error = False, error
-            self.last = self.last if found is None else found
-            self.done = error is None and (found is None or self._final(found))
+            self.last = self.last if answer is None else answer
+            self.done = error is None and (answer is None or self._final(answer))
             self._changed.notify_all()
         self._running.discard(current_thread())
 

@@ -24,7 +24,7 @@ MOST_ROWS = 200  # described in one answer
 FOR_EVER = "private, max-age=31536000, immutable"
 MODULE = Path(__file__).parent / "map" / "point_map" / "map.bundle.js"
 
-Describe = Callable[[Sequence[int]], list[Mapping[str, Any]]]
+Describe = Callable[[Sequence[int]], Sequence[Mapping[str, Any]]]
 
 
 class Shelf:
@@ -35,10 +35,10 @@ class Shelf:
         self._lock = Lock()
         self._held: OrderedDict[str, tuple[Any, int]] = OrderedDict()
 
-    def put(self, name: str, thing: Any, size: int) -> None:
-        """Keeps a thing of so many bytes, and drops those longest unused to make room."""
+    def put(self, name: str, answer: Any, size: int) -> None:
+        """Keeps an answer of so many bytes, and drops those longest unused to make room."""
         with self._lock:
-            self._held[name] = (thing, size)
+            self._held[name] = (answer, size)
             self._held.move_to_end(name)
             while sum(size for _, size in self._held.values()) > self._most_bytes:
                 if len(self._held) == 1:  # what is shown now is served, however large
@@ -46,7 +46,7 @@ class Shelf:
                 self._held.popitem(last=False)
 
     def get(self, name: str) -> Any:
-        """The thing of this name, or None."""
+        """The answer of this name, or None."""
         with self._lock:
             if name not in self._held:
                 return None
@@ -64,7 +64,7 @@ def publish(content: bytes) -> str:
     return f"/api/map/{name}"
 
 
-def held(address: str) -> bytes | None:
+def published(address: str) -> bytes | None:
     """What is published under this address, if it still is."""
     content: bytes | None = _buffers.get(address.rpartition("/")[2])
     return content
@@ -96,28 +96,28 @@ def _buffer(request: Request) -> Response:
     name = request.path_params["name"]
     content = _buffers.get(name)
     if content is None:
-        return _absent()
-    return _known(request, name) or _answer(content, name, "application/octet-stream")
+        return _not_found()
+    return _not_modified(request, name) or _answer(content, name, "application/octet-stream")
 
 
 def _asset(request: Request) -> Response:
     content, digest = _module()
     if request.path_params["name"] != f"map.{digest}.js":
-        return _absent()
-    return _known(request, digest) or _answer(content, digest, "text/javascript")
+        return _not_found()
+    return _not_modified(request, digest) or _answer(content, digest, "text/javascript")
 
 
 def _rows(request: Request) -> Response:
     answer = _descriptions.get(request.path_params["name"])
-    asked = request.query_params.get("rows", "").split(",")
+    rows = request.query_params.get("rows", "").split(",")
     if answer is None:
-        return _absent()
-    if len(asked) > MOST_ROWS or not all(row.isascii() and row.isdecimal() for row in asked):
+        return _not_found()
+    if len(rows) > MOST_ROWS or not all(row.isascii() and row.isdecimal() for row in rows):
         return Response(f"rows must be 1 to {MOST_ROWS} numbers with commas between", 400)
     try:
-        return JSONResponse(answer([int(row) for row in asked]), headers=_HEADERS)
+        return JSONResponse(answer([int(row) for row in rows]), headers=_HEADERS)
     except IndexError:
-        return _absent()
+        return _not_found()
 
 
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
@@ -128,14 +128,14 @@ def _answer(content: bytes, name: str, kind: str) -> Response:
     return Response(content, media_type=kind, headers=headers)
 
 
-def _known(request: Request, name: str) -> Response | None:
+def _not_modified(request: Request, name: str) -> Response | None:
     """304 where the browser has it already."""
     if f'"{name}"' not in request.headers.get("if-none-match", ""):
         return None
     return Response(status_code=304, headers={"ETag": f'"{name}"', "Cache-Control": FOR_EVER})
 
 
-def _absent() -> Response:
+def _not_found() -> Response:
     return Response("there is no such thing here (any more): draw the page again", 404)
 
 

@@ -50,6 +50,7 @@ def clusters(vectors: Array, n: int | None = None, *, seed: int = 0) -> Clusters
         n: How many; √(N / 32) if not given, from 2 to 40. Fewer come where vectors are equal.
         seed: Equal seeds give equal groups.
     """
+    # scikit-learn's k-means takes a second to load, and most of what is here does without.
     from sklearn.cluster import KMeans, MiniBatchKMeans
     from sklearn.exceptions import ConvergenceWarning
 
@@ -58,14 +59,14 @@ def clusters(vectors: Array, n: int | None = None, *, seed: int = 0) -> Clusters
         n = min(40, max(2, round((len(table) / 32) ** 0.5)))
     n = min(n, len(table))
     many = len(table) > BATCHES_FROM
-    made = MiniBatchKMeans(n, n_init=3, random_state=seed, batch_size=8192) if many else None
-    made = made or KMeans(n, n_init=4, random_state=seed)
+    batched = MiniBatchKMeans(n, n_init=3, random_state=seed, batch_size=8192) if many else None
+    kmeans = batched or KMeans(n, n_init=4, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct vectors than groups
-        found = made.fit_predict(table)
-    kinds, codes, counts = np.unique(found, return_inverse=True, return_counts=True)
+        labels = kmeans.fit_predict(table)
+    kinds, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     order = np.argsort(-counts, kind="stable")
-    centres = made.cluster_centers_[kinds[order]].astype(np.float32)
+    centres = kmeans.cluster_centers_[kinds[order]].astype(np.float32)
     return Clusters(np.argsort(order)[codes].astype(np.int64), centres)
 
 
@@ -75,21 +76,21 @@ def words(features: Features | None) -> FeatureBlock | None:
     Words of one or two Latin letters or digits say nothing: "of", "la". A decade, "1990s", is there
     beside its years where two or more of them occur, and of whole numbers that are all years.
     """
-    known = [block for block in (categories(features), _long(features)) if block is not None]
-    known = [FeatureBlock(tuple(map(_plain, b.names)), sparse.csr_matrix(b.matrix)) for b in known]
-    known += _decades(known, features.numeric if features else None)
-    if not known:
+    given = [block for block in (categories(features), _long(features)) if block is not None]
+    blocks = [FeatureBlock(tuple(map(_plain, b.names)), sparse.csr_matrix(b.matrix)) for b in given]
+    blocks += _decades(blocks, features.numeric if features else None)
+    if not blocks:
         return None
-    matrix = sparse.hstack([block.matrix for block in known], format="csr")
+    matrix = sparse.hstack([block.matrix for block in blocks], format="csr")
     matrix.eliminate_zeros()
     matrix.data = np.ones_like(matrix.data)
-    return FeatureBlock(tuple(name for block in known for name in block.names), matrix)
+    return FeatureBlock(tuple(name for block in blocks for name in block.names), matrix)
 
 
-def _decades(known: Sequence[FeatureBlock], numeric: FeatureBlock | None) -> list[FeatureBlock]:
+def _decades(blocks: Sequence[FeatureBlock], numeric: FeatureBlock | None) -> list[FeatureBlock]:
     """One block of decades, or none."""
     things, years = [], []
-    for block in known:
+    for block in blocks:
         columns = block.matrix.tocsc()
         for column, name in enumerate(block.names):
             if _YEAR.fullmatch(name):
@@ -104,15 +105,15 @@ def _decades(known: Sequence[FeatureBlock], numeric: FeatureBlock | None) -> lis
             years.append(given.astype(np.int64))
     if not years:
         return []
-    rows, said = np.concatenate(things), np.concatenate(years)
-    distinct = np.unique(said) // 10
+    rows, each = np.concatenate(things), np.concatenate(years)
+    distinct = np.unique(each) // 10
     decades = np.unique(distinct)[np.unique(distinct, return_counts=True)[1] > 1]
-    kept = np.isin(said // 10, decades)
+    kept = np.isin(each // 10, decades)
     if not kept.any():
         return []
-    n = len(numeric.matrix) if numeric else known[0].matrix.shape[0]
-    places = np.searchsorted(decades, said[kept] // 10)
-    matrix = sparse.csr_matrix((np.ones(len(places)), (rows[kept], places)), (n, len(decades)))
+    n = len(numeric.matrix) if numeric else blocks[0].matrix.shape[0]
+    columns = np.searchsorted(decades, each[kept] // 10)
+    matrix = sparse.csr_matrix((np.ones(len(columns)), (rows[kept], columns)), (n, len(decades)))
     return [FeatureBlock(tuple(f"{decade}0s" for decade in decades), matrix)]
 
 
@@ -131,9 +132,9 @@ def _long(features: Features | None) -> FeatureBlock | None:
         return None
     names = features.text.names
     words = [_plain(name) for name in names]
-    kept = [place for place, word in enumerate(words) if len(word) > 2 or not word.isascii()]
+    kept = [column for column, word in enumerate(words) if len(word) > 2 or not word.isascii()]
     matrix = sparse.csr_matrix(features.text.matrix)[:, kept]
-    return FeatureBlock(tuple(names[place] for place in kept), matrix) if kept else None
+    return FeatureBlock(tuple(names[column] for column in kept), matrix) if kept else None
 
 
 def _plain(name: str) -> str:
@@ -180,13 +181,13 @@ def over_represented(chosen: Array, among: FeatureBlock, tested: int = 1) -> lis
     chance = hypergeom.sf(inside[maybe] - 1, n, overall[maybe], m)
     kept = maybe[chance < LEVEL / max(1, len(among.names) * tested)]
     telling = inside[kept] * np.log(lift[kept])
-    found: dict[str, Term] = {}
+    by_family: dict[str, Term] = {}
     for column in kept[np.argsort(-telling, kind="stable")].tolist():
         term = Term(
             among.names[column], float(lift[column]), int(inside[column]), int(overall[column])
         )
-        found.setdefault(_family(term.name), term)
-    return list(found.values())
+        by_family.setdefault(_family(term.name), term)
+    return list(by_family.values())
 
 
 def names_of(groups: Clusters, among: FeatureBlock | None, else_named: Sequence[str]) -> list[str]:
@@ -197,7 +198,7 @@ def names_of(groups: Clusters, among: FeatureBlock | None, else_named: Sequence[
         among: What each thing has; None if nothing is known.
         else_named: What a group is like, (C,), where no term is told: its most typical thing.
     """
-    found: list[str] = []
+    names: list[str] = []
     taken: set[str] = set()
     for code, size in enumerate(groups.sizes.tolist()):
         terms: list[Term] = []
@@ -211,5 +212,5 @@ def names_of(groups: Clusters, among: FeatureBlock | None, else_named: Sequence[
         options += [f"{options[0]} ({number})" for number in range(2, len(groups.centres) + 2)]
         name = next(option for option in options if option.casefold() not in taken)
         taken.add(name.casefold())
-        found.append(name)
-    return found
+        names.append(name)
+    return names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -91,6 +92,14 @@ class Finding:
         """The finding in English."""
         return SENTENCES[self.key].format(**self.numbers)
 
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "key": self.key,
+            "severity": self.severity,
+            "numbers": dict(self.numbers),
+            "sentence": self.sentence,
+        }
+
 
 def diagnosis(vectors: Array, taken: Array | None = None, *, seed: int = 0) -> tuple[Finding, ...]:
     """What there is to say about vectors (N, D); O(2,000 · N · D).
@@ -104,28 +113,28 @@ def diagnosis(vectors: Array, taken: Array | None = None, *, seed: int = 0) -> t
     vectors = np.asarray(vectors, np.float32)
     table = unit(vectors)
     there = np.flatnonzero(table.any(axis=1))
-    found = [_zeros(table, there)]
+    findings = [_zeros(table, there)]
     if len(there) < 3:
-        return tuple(found)
+        return tuple(findings)
     random = np.random.default_rng(seed)
-    found += [_twins(table, there, random), _narrow(table[there]), _flat(table[there])]
-    found.append(_dead(vectors))
+    findings += [_twins(table, there, random), _narrow(table[there]), _flat(table[there])]
+    findings.append(_dead(vectors))
     if taken is not None:
         taken = np.asarray(taken)
-        found.append(_popularity(vectors, taken))
+        findings.append(_popularity(vectors, taken))
         if (cold := np.flatnonzero(taken == 0)).size and len(cold) < len(vectors) - NEAR:
-            found.append(_cold(table, cold, random))
-    return tuple(found)
+            findings.append(_cold(table, cold, random))
+    return tuple(findings)
 
 
-def _judged(name: str, figure: float) -> str:
+def _severity(name: str, figure: float) -> str:
     warn, bad = BOUNDS[name]
     return BAD if figure >= bad else WARN if figure >= warn else OK
 
 
 def _share(name: str, share: float, numbers: Mapping[str, float], rows: Ints) -> Finding:
     key = f"{name}.{'some' if share else 'none'}"
-    return Finding(key, _judged(name, share), numbers, rows)
+    return Finding(key, _severity(name, share), numbers, rows)
 
 
 def _zeros(table: Array, there: Ints) -> Finding:
@@ -136,10 +145,10 @@ def _zeros(table: Array, there: Ints) -> Finding:
 
 def _twins(table: Array, there: Ints, random: np.random.Generator) -> Finding:
     """Vectors that point where another one does."""
-    asked = np.sort(random.permutation(len(there))[:SAMPLE])
-    near = nearest(table[there], table[there[asked]], 1, asked)
-    rows = there[asked[near.cosines[:, 0] >= TWIN]]
-    share = len(rows) / len(asked)
+    sample = np.sort(random.permutation(len(there))[:SAMPLE])
+    near = nearest(table[there], table[there[sample]], 1, sample)
+    rows = there[sample[near.cosines[:, 0] >= TWIN]]
+    share = len(rows) / len(sample)
     return _share("twins", share, {"share": share}, rows)
 
 
@@ -148,7 +157,7 @@ def _narrow(table: Array) -> Finding:
     n = len(table)
     total = table.sum(axis=0, dtype=np.float64)
     mean = (float(total @ total) - n) / (n * (n - 1))
-    severity = _judged("narrow", mean)
+    severity = _severity("narrow", mean)
     return Finding(f"narrow.{severity}", severity, {"mean": mean})
 
 
@@ -157,9 +166,9 @@ def _flat(table: Array) -> Finding:
     dim = table.shape[1]
     spread = np.sqrt(PCA.fit(table, 1).variances)
     share = spread / max(float(spread.sum()), 1e-12)
-    known = share[share > 0]
-    rank = float(np.exp(-(known * np.log(known)).sum())) if len(known) else 0.0
-    severity = _judged("flat", 1 - rank / dim)
+    share = share[share > 0]
+    rank = float(np.exp(-(share * np.log(share)).sum())) if len(share) else 0.0
+    severity = _severity("flat", 1 - rank / dim)
     return Finding(f"flat.{severity}", severity, {"rank": rank, "dimensions": dim})
 
 
@@ -178,7 +187,7 @@ def _popularity(vectors: Array, taken: Array) -> Finding:
     if len(own) < 3 or np.ptp(own) <= 1e-5 * own.max() or np.ptp(often) == 0:
         return Finding("popularity.unit", OK, {})
     rho = float(stats.spearmanr(own, often).statistic)
-    severity = _judged("popularity", abs(rho))
+    severity = _severity("popularity", abs(rho))
     return Finding(f"popularity.{severity}", severity, {"spearman": rho})
 
 
@@ -192,23 +201,23 @@ def _cold(table: Array, cold: Ints, random: np.random.Generator) -> Finding:
     if not table[cold].any():
         return Finding("cold.none", BAD, {"cold": len(cold)}, cold)
     warm = np.setdiff1d(np.arange(len(table)), cold)
-    some = np.sort(random.permutation(cold)[:SAMPLE])
+    cold_sample = np.sort(random.permutation(cold)[:SAMPLE])
     others = np.sort(random.permutation(len(warm))[:SAMPLE])
-    near = nearest(table, table[some], NEAR, some).items
+    near = nearest(table, table[cold_sample], NEAR, cold_sample).items
     expected = (len(cold) - 1) / (len(table) - 1)
     apart = (float(np.isin(near, cold).mean()) - expected) / (1 - expected)
     search = Exact(table[warm])
     numbers = {
         "cold": len(cold),
         "apart": apart,
-        "to_warm": float(np.median(search.nearest(table[some], 1).cosines)),
+        "to_warm": float(np.median(search.nearest(table[cold_sample], 1).cosines)),
         "usual": float(np.median(search.nearest(table[warm[others]], 1, others).cosines)),
     }
-    severity = _judged("cold", apart)
+    severity = _severity("cold", apart)
     return Finding(f"cold.{severity}", severity, numbers, cold)
 
 
-def shared(first: Ints, second: Ints) -> Array:
+def kept_neighbours(first: Ints, second: Ints) -> Array:
     """The share of the first list that is in the second too, row by row (n, K), PAD for no more."""
     same = (first[:, :, None] == second[:, None, :]) & (first[:, :, None] >= 0)
     return np.asarray(same.any(axis=2).sum(axis=1) / np.maximum((first >= 0).sum(axis=1), 1))

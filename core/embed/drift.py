@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from core.embed.alignment import align
-from core.embed.diagnosis import BAD, OK, WARN, Finding, shared
+from core.embed.diagnosis import BAD, OK, WARN, Finding, kept_neighbours
 from core.embed.neighbours import nearest, unit
 from core.types import Array, Ints
 
@@ -35,14 +36,22 @@ class Step:
     @property
     def cosine(self) -> float:
         """The mean cosine of a thing with itself; 1 where none can be compared."""
-        known = self.cosines[np.isfinite(self.cosines)]
-        return float(known.mean()) if len(known) else 1.0
+        finite = self.cosines[np.isfinite(self.cosines)]
+        return float(finite.mean()) if len(finite) else 1.0
 
     @property
     def moved(self) -> Ints:
         """The rows of those that moved, the furthest first; at most MOST_MOVED."""
         order = np.argsort(self.cosines, kind="stable")[:MOST_MOVED]
         return order[np.isfinite(self.cosines[order])]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "before": self.before,
+            "after": self.after,
+            "cosine": self.cosine,
+            "overlap": self.overlap,
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,25 +77,26 @@ def drift(epochs: Mapping[int, Array], own: int, *, seed: int = 0) -> Drift:
     """
     tables = {epoch: unit(vectors).astype(np.float64) for epoch, vectors in epochs.items()}
     n = len(tables[own])
-    asked = np.sort(np.random.default_rng(seed).permutation(n)[:SAMPLE])
-    near = {epoch: nearest(x, x[asked], NEAR, asked).items for epoch, x in tables.items()}
+    sample = np.sort(np.random.default_rng(seed).permutation(n)[:SAMPLE])
+    near = {epoch: nearest(x, x[sample], NEAR, sample).items for epoch, x in tables.items()}
 
     def step(before: int, after: int) -> Step:
         x, y = tables[before], tables[after]
         cosines = ((x @ align(x, y)) * y).sum(axis=1)
         cosines[~(x.any(axis=1) & y.any(axis=1))] = np.nan
-        return Step(before, after, cosines, float(shared(near[before], near[after]).mean()))
+        overlap = float(kept_neighbours(near[before], near[after]).mean())
+        return Step(before, after, cosines, overlap)
 
     steps = tuple(step(*pair) for pair in pairwise(epochs))
     if earlier := [epoch for epoch in epochs if epoch < own]:
         begin = max((epoch for epoch in earlier if 2 * epoch <= own), default=earlier[0])
         half = step(begin, own)
         was, now = (_directions(tables[epoch]) for epoch in (begin, own))
-        return Drift(steps, half, _judged(half, was, now))
+        return Drift(steps, half, _finding(half, was, now))
     return Drift(steps)
 
 
-def _judged(half: Step, was: float, now: float) -> Finding:
+def _finding(half: Step, was: float, now: float) -> Finding:
     if now < COLLAPSED * was:
         key, severity = "collapsed", BAD
     elif half.overlap < SETTLING:

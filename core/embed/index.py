@@ -10,7 +10,7 @@ from core.embed.neighbours import SPARE, Exact, Neighbours, checked, settle, uni
 from core.types import Array, Ints
 
 EXACT_UP_TO = 200_000  # vectors, of which one query is compared with all in some 40 ms
-ASKED = 500  # vectors on which recall is measured
+SAMPLE = 500  # vectors on which recall is measured
 WANTED = 0.98  # recall@10 at which no more cells are looked into
 PER_CELL = 64  # vectors per cell, at most, that the cells are learnt from
 ROUNDS = 10  # of k-means
@@ -25,7 +25,7 @@ class Index:
     """
 
     def __init__(self, vectors: Array, *, seed: int = 0) -> None:
-        import faiss
+        import faiss  # takes a while to load, and only very many vectors need it
 
         self.vectors = np.asarray(vectors)
         table = unit(self.vectors)
@@ -40,14 +40,14 @@ class Index:
         self._index.train(table[np.sort(random.permutation(n)[: PER_CELL * cells])])
         self._index.add(table)
         self.probes, self.recall = 1, 0.0
-        self._widen(np.sort(random.permutation(n)[:ASKED]), cells)
+        self._widen(np.sort(random.permutation(n)[:SAMPLE]), cells)
 
-    def _widen(self, asked: Ints, cells: int) -> None:
+    def _widen(self, sample: Ints, cells: int) -> None:
         """Looks into twice as many cells until enough is found."""
-        wanted = Exact(self.vectors).nearest(self.vectors[asked], 10, asked)
+        wanted = Exact(self.vectors).nearest(self.vectors[sample], 10, sample)
         self.probes = min(8, cells)
         while True:
-            self.recall = recall(self.nearest(self.vectors[asked], 10, asked), wanted)
+            self.recall = recall(self.nearest(self.vectors[sample], 10, sample), wanted)
             if self.recall >= WANTED or self.probes == cells:
                 return
             self.probes = min(2 * self.probes, cells)
@@ -58,10 +58,10 @@ class Index:
         self._index.nprobe = self.probes
         many = min(k + SPARE, len(self.vectors))
         candidates = self._index.search(unit(queries), many)[1].astype(np.int64)
-        found = Neighbours.none(len(queries), k)
+        best = Neighbours.none(len(queries), k)
         for rows in np.array_split(np.arange(len(queries)), 1 + len(queries) // 1000):
-            settle(found, self.vectors, queries, out, rows, candidates[rows])
-        return found
+            settle(best, self.vectors, queries, out, rows, candidates[rows])
+        return best
 
 
 def searcher(vectors: Array, *, seed: int = 0, device: str = "cpu") -> Exact | Index:
@@ -71,12 +71,12 @@ def searcher(vectors: Array, *, seed: int = 0, device: str = "cpu") -> Exact | I
     return Index(vectors, seed=seed)
 
 
-def recall(found: Neighbours, wanted: Neighbours) -> float:
+def recall(retrieved: Neighbours, wanted: Neighbours) -> float:
     """Share of the wanted neighbours that were found; 1 where none is wanted.
 
     What is as near as the last wanted one counts as found: ties have no order.
     """
     last = wanted.cosines[:, -1:]
-    hits = (found.items >= 0) & (found.cosines >= last)
+    hits = (retrieved.items >= 0) & (retrieved.cosines >= last)
     there = (wanted.items >= 0).sum()
     return float(min(1.0, hits.sum() / there)) if there else 1.0

@@ -27,24 +27,24 @@ class Overlap:
         O(Σ over what an item has of how many have it, too).
         """
         items = np.asarray(items, np.int64)
-        found = Neighbours.none(len(items), k)
-        for part in chunks(len(items), self.matrix.shape[0]):
-            shared = sparse.csr_matrix(self.matrix[items[part]] @ self._columns)
-            for row, own in enumerate(items[part].tolist(), part.start):
-                at = slice(*shared.indptr[row - part.start : row - part.start + 2])
+        near = Neighbours.none(len(items), k)
+        for chunk in chunks(len(items), self.matrix.shape[0]):
+            shared = sparse.csr_matrix(self.matrix[items[chunk]] @ self._columns)
+            for row, own in enumerate(items[chunk].tolist(), chunk.start):
+                at = slice(*shared.indptr[row - chunk.start : row - chunk.start + 2])
                 codes, cosines = shared.indices[at], shared.data[at].round(12)
                 keep = (codes != own) & (cosines > 0)
                 codes, cosines = codes[keep], cosines[keep]
                 best = np.lexsort((codes, -cosines))[:k]
-                found.items[row, : len(best)] = codes[best]
-                found.cosines[row, : len(best)] = cosines[best]
-        return found
+                near.items[row, : len(best)] = codes[best]
+                near.cosines[row, : len(best)] = cosines[best]
+        return near
 
     def shared(self, item: int, others: Array) -> Array:
         """The item's row times each of the others' (n,): of rows of 0 and 1, how much both have."""
         rows = self._whole[np.asarray(others, np.int64)]
-        found: Array = np.asarray((rows @ self._whole[[item]].T).todense()).ravel()
-        return found
+        products: Array = np.asarray((rows @ self._whole[[item]].T).todense()).ravel()
+        return products
 
 
 def content(features: Features | None, log: Interactions) -> Overlap:

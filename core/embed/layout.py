@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple, Self
@@ -17,7 +16,7 @@ from core.embed.pca import PCA
 from core.errors import BadInput
 from core.models.common.gram import chunks
 from core.models.common.tensors import tensor
-from core.types import Array, Floats, Ints
+from core.types import Array, Floats, Ints, Progress, silent
 
 LANDMARKS = 100_000  # vectors that are laid out; of more, the others are placed among them
 NEAR = 15  # neighbours that a point is drawn to
@@ -29,8 +28,6 @@ COOLING = 0.2  # the share of STEPS, at the end, over which they shorten to noth
 START = 1e-4  # spread of the first points, so small that they can still pass through each other
 CELLS = {"cpu": 2**20, "cuda": 2**28}  # pairs of points at a time
 MIB = {"cpu": 64, "cuda": 4096}  # of cosines at a time
-
-OnStep = Callable[[float], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +49,7 @@ class Map:
         seed: int = 0,
         device: str = "cpu",
         start: Array | None = None,
-        on_step: OnStep | None = None,
+        on_stage: Progress | None = None,
     ) -> Self:
         """A map that keeps neighbours by cosine; equal seeds give equal maps on one device.
 
@@ -68,7 +65,7 @@ class Map:
             device: Where it is made.
             start: Points (N, dim) to begin with, of another run's or epoch's map, so that the new
                 one keeps its shape; the principal axes, made small, if not given.
-            on_step: Told the share of the work that is done, after each step.
+            on_stage: Told of the stage "map" after each step.
 
         Raises:
             BadInput: no vectors, another dim, an entry that is not finite.
@@ -82,13 +79,13 @@ class Map:
         chosen = np.sort(torch.randperm(n, generator=generator)[:LANDMARKS].numpy())
         table = unit(vectors[chosen])
         begin = None if start is None else np.asarray(start, np.float32)[chosen]
-        points = _laid_out(table, dim, begin, generator, device, on_step)
+        points = _laid_out(table, dim, begin, generator, device, on_stage or silent)
         whole = np.zeros((n, dim), np.float32)
         whole[chosen] = points
-        made = cls(whole, chosen, seed, vectors, device)
+        fitted = cls(whole, chosen, seed, vectors, device)
         others = np.setdiff1d(np.arange(n), chosen, assume_unique=True)
-        whole[others] = made.place(vectors[others])
-        return made
+        whole[others] = fitted.place(vectors[others])
+        return fitted
 
     @cached_property
     def _table(self) -> Tensor:
@@ -101,15 +98,15 @@ class Map:
         already gets its own place.
         """
         points = self.points[self.laid_out].astype(np.float64)
-        found = np.zeros((len(vectors), points.shape[1]), np.float32)
+        placed = np.zeros((len(vectors), points.shape[1]), np.float32)
         k = min(NEAR_PLACED, len(points))
         rows = unit(vectors)
-        for part in chunks(len(rows), len(points), MIB[self._table.device.type]):
-            cosines, near = (tensor(rows[part], self.device) @ self._table.T).topk(k, dim=1)
+        for chunk in chunks(len(rows), len(points), MIB[self._table.device.type]):
+            cosines, near = (tensor(rows[chunk], self.device) @ self._table.T).topk(k, dim=1)
             weights = 1 / (1 - cosines.double().cpu().numpy()).clip(1e-6)
             weights /= weights.sum(axis=1, keepdims=True)
-            found[part] = np.einsum("bk,bkd->bd", weights, points[near.cpu().numpy()])
-        return found
+            placed[chunk] = np.einsum("bk,bkd->bd", weights, points[near.cpu().numpy()])
+        return placed
 
 
 def _axes(table: Floats, dim: int, device: str) -> Floats:
@@ -117,7 +114,7 @@ def _axes(table: Floats, dim: int, device: str) -> Floats:
     n = min(dim, table.shape[1]) if len(table) > 1 else 0
     points = np.zeros((len(table), dim), np.float32)
     if n:
-        points[:, :n] = PCA.fit(table, n, device=device).place(table)
+        points[:, :n] = PCA.fit(table, n, device=device).project(table)
     return points
 
 
@@ -134,14 +131,14 @@ class Graph(NamedTuple):
         """The 15 nearest of each unit vector (N, D), each pair both ways."""
         n, near = len(table), min(NEAR, len(table) - 1)
         rows = tensor(table, device)
-        found = torch.empty(n, near, dtype=torch.long, device=device)
-        for part in chunks(n, n, MIB[rows.device.type]):
-            cosines = rows[part] @ rows.T
-            own = torch.arange(part.start, part.stop, device=device)
-            cosines[own - part.start, own] = -torch.inf
-            found[part] = cosines.topk(near, dim=1).indices
+        nearest = torch.empty(n, near, dtype=torch.long, device=device)
+        for chunk in chunks(n, n, MIB[rows.device.type]):
+            cosines = rows[chunk] @ rows.T
+            own = torch.arange(chunk.start, chunk.stop, device=device)
+            cosines[own - chunk.start, own] = -torch.inf
+            nearest[chunk] = cosines.topk(near, dim=1).indices
         ends = torch.arange(n, device=device).repeat_interleave(near)
-        pairs = torch.cat([ends * n + found.ravel(), found.ravel() * n + ends])
+        pairs = torch.cat([ends * n + nearest.ravel(), nearest.ravel() * n + ends])
         keys, counts = torch.unique(pairs, return_counts=True)
         ends = keys // n
         starts = torch.searchsorted(ends, torch.arange(n + 1, device=device))
@@ -167,7 +164,7 @@ def _laid_out(
     start: Array | None,
     generator: torch.Generator,
     device: str,
-    on_step: OnStep | None,
+    on_stage: Progress,
 ) -> Floats:
     """The points (N, dim) of unit vectors (N, D)."""
     n = len(table)
@@ -193,10 +190,9 @@ def _laid_out(
         moving = (0.5 if gathering else 0.8) * moving - rate * gains * slope
         points = points + moving
         points = points - points.mean(dim=0)
-        if on_step is not None:
-            on_step((step + 1) / STEPS)
-    found: Floats = points.cpu().numpy()
-    return found
+        on_stage("map", (step + 1) / STEPS)
+    laid_out: Floats = points.cpu().numpy()
+    return laid_out
 
 
 def _slope(points: Tensor, graph: Graph, drawn: Tensor, together: float) -> Tensor:
@@ -234,8 +230,8 @@ def _pushed(points: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
     rows = max(1, CELLS[points.device.type] // len(drawn))
     room = points.new_empty(min(rows, len(points)), len(drawn))
     sums, pushes = [], []
-    for some, at in zip(torch.split(from_each, rows), torch.split(points, rows), strict=True):
-        q = torch.mm(some, to_each.T, out=room[: len(some)]).reciprocal_()
+    for block, at in zip(torch.split(from_each, rows), torch.split(points, rows), strict=True):
+        q = torch.mm(block, to_each.T, out=room[: len(block)]).reciprocal_()
         sums.append(q.sum(dim=1))
         far = q.square_() @ beside
         pushes.append(far[:, :1] * at - far[:, 1:])

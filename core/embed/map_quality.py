@@ -34,29 +34,29 @@ def quality(vectors: Array, points: Array, *, k: int = K, seed: int = 0) -> Qual
     k = max(1, min(k, (n - 1) // 2))
     if n < 3:
         return Quality(1.0, 1.0, k, n)
-    asked = np.sort(np.random.default_rng(seed).permutation(n)[:SAMPLE])
-    table, places = unit(vectors), np.asarray(points, np.float32)
+    sample = np.sort(np.random.default_rng(seed).permutation(n)[:SAMPLE])
+    table, points = unit(vectors), np.asarray(points, np.float32)
     penalty = hits = 0.0
-    for part in chunks(len(asked), n, mib=32):
-        rows = asked[part]
+    for chunk in chunks(len(sample), n, mib=32):
+        rows = sample[chunk]
         far = _distances(table, rows)
-        near = np.argpartition(_distances(places, rows), k - 1, axis=1)[:, :k]
+        near = np.argpartition(_distances(points, rows), k - 1, axis=1)[:, :k]
         own = np.take_along_axis(far, near, axis=1)
         far.sort(axis=1)
         for row, distances in zip(far, own, strict=True):
             ranks = np.searchsorted(row, distances, side="left") + 1
             penalty += float(np.maximum(ranks - k, 0).sum())
             hits += float((ranks <= k).sum())
-    worst = len(asked) * k * (2 * n - 3 * k - 1) / 2
-    return Quality(1 - penalty / worst, hits / (len(asked) * k), k, len(asked))
+    worst = len(sample) * k * (2 * n - 3 * k - 1) / 2
+    return Quality(1 - penalty / worst, hits / (len(sample) * k), k, len(sample))
 
 
 def _distances(table: Array, rows: Ints) -> Array:
     """Squared distances (B, N) of these rows to all; inf to itself."""
     squares = np.square(table).sum(axis=1)
-    found = squares[rows][:, None] + squares - 2 * table[rows] @ table.T
-    found[np.arange(len(rows)), rows] = np.inf
-    return np.asarray(found, np.float32)
+    distances = squares[rows][:, None] + squares - 2 * table[rows] @ table.T
+    distances[np.arange(len(rows)), rows] = np.inf
+    return np.asarray(distances, np.float32)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class NeighbourAccuracy:
 
 
 def neighbour_accuracy(
-    neighbours: Array, values: Array, asked: Array | None = None
+    neighbours: Array, values: Array, things: Array | None = None
 ) -> NeighbourAccuracy:
     """How much of an attribute is known from neighbours.
 
@@ -84,19 +84,19 @@ def neighbour_accuracy(
     Args:
         neighbours: Rows (B, K), the nearest first; PAD for none.
         values: Of all N, (N,) codes or PAD.
-        asked: Whose neighbours these are, (B,); all N if not given.
+        things: Whose neighbours these are, (B,); all N if not given.
     """
     values = np.asarray(values, np.int64)
-    asked = np.arange(len(values)) if asked is None else np.asarray(asked, np.int64)
-    known = np.flatnonzero(values[asked] >= 0)
-    if not len(known):
+    things = np.arange(len(values)) if things is None else np.asarray(things, np.int64)
+    valued = np.flatnonzero(values[things] >= 0)
+    if not len(valued):
         return NeighbourAccuracy(0.0, 0.0, 0)
-    truth, near = values[asked[known]], np.asarray(neighbours)[known]
+    truth, near = values[things[valued]], np.asarray(neighbours)[valued]
     common = int(np.bincount(values[values >= 0]).argmax())
     votes = np.where(near >= 0, values[near], PAD)
     same = (votes[:, :, None] == votes[:, None, :]).sum(axis=2) * (votes >= 0)
     best = np.take_along_axis(votes, same.argmax(axis=1)[:, None], axis=1)[:, 0]
-    said = np.where(same.max(axis=1) > 0, best, common)
+    predicted = np.where(same.max(axis=1) > 0, best, common)
     return NeighbourAccuracy(
-        float((said == truth).mean()), float((truth == common).mean()), len(known)
+        float((predicted == truth).mean()), float((truth == common).mean()), len(valued)
     )

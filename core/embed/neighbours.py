@@ -70,7 +70,7 @@ class Exact:
         """The k nearest to each of queries (B, D).
 
         Args:
-            queries: What is asked.
+            queries: (B, D).
             k: How many.
             leave_out: A row (B,) that is no answer to each query: itself. PAD for none.
 
@@ -79,18 +79,18 @@ class Exact:
         """
         queries, out = checked(self.vectors, queries, leave_out)
         n, dim = self.vectors.shape
-        found, rows = Neighbours.none(len(queries), k), unit(queries)
+        best, rows = Neighbours.none(len(queries), k), unit(queries)
         doubt = 4e-7 * (dim**0.5 + 4)  # twice what float32 may err by, with room
-        for part in chunks(len(rows), n, mib=128):
-            asked = tensor(rows[part], self._table.device)
-            proposed, safe = _proposals(self._table, asked, out[part], k, doubt)
+        for chunk in chunks(len(rows), n, mib=128):
+            block = tensor(rows[chunk], self._table.device)
+            proposed, safe = _proposals(self._table, block, out[chunk], k, doubt)
             step = max(1, CELLS // (proposed.shape[1] * dim))
             for start in range(0, len(proposed), step):
-                own = np.arange(part.start, part.stop)[start : start + step]
-                settle(found, self.vectors, queries, out, own, proposed[start : start + step])
-            for row in (part.start + np.flatnonzero(~safe)).tolist():
-                settle(found, self.vectors, queries, out, np.array([row]), np.arange(n)[None])
-        return found
+                own = np.arange(chunk.start, chunk.stop)[start : start + step]
+                settle(best, self.vectors, queries, out, own, proposed[start : start + step])
+            for row in (chunk.start + np.flatnonzero(~safe)).tolist():
+                settle(best, self.vectors, queries, out, np.array([row]), np.arange(n)[None])
+        return best
 
 
 def nearest(
@@ -117,22 +117,22 @@ def _proposals(table: Tensor, rows: Tensor, out: Ints, k: int, doubt: float) -> 
     masked = np.flatnonzero(out >= 0)
     cosines[torch.from_numpy(masked), torch.from_numpy(out[masked])] = -torch.inf
     many = min(k + SPARE, len(table))
-    values, places = cosines.topk(many, dim=1)
+    values, rows_near = cosines.topk(many, dim=1)
     whole = many == len(table)
     safe = values[:, -1] < values[:, min(k, many) - 1] - doubt
-    return places.cpu().numpy(), safe.cpu().numpy() | whole
+    return rows_near.cpu().numpy(), safe.cpu().numpy() | whole
 
 
 def settle(
-    found: Neighbours, vectors: Array, queries: Array, out: Ints, rows: Ints, candidates: Ints
+    into: Neighbours, vectors: Array, queries: Array, out: Ints, rows: Ints, candidates: Ints
 ) -> None:
     """Writes the best of these candidates (B, C), PAD for none, of the rows (B,), by float64."""
     near = unit64(vectors[candidates])  # (B, C, D)
     cosines = np.einsum("bcd,bd->bc", near, unit64(queries[rows])).round(DIGITS)
     cosines[(candidates == out[rows][:, None]) | (candidates < 0)] = -np.inf
-    k = min(found.items.shape[1], candidates.shape[1])
+    k = min(into.items.shape[1], candidates.shape[1])
     order = np.lexsort((candidates, -cosines), axis=1)[:, :k]
     best = np.take_along_axis(cosines, order, axis=1)
     items = np.take_along_axis(candidates, order, axis=1)
-    found.items[rows, :k] = np.where(np.isfinite(best), items, PAD)
-    found.cosines[rows, :k] = best
+    into.items[rows, :k] = np.where(np.isfinite(best), items, PAD)
+    into.cosines[rows, :k] = best

@@ -38,8 +38,8 @@ class PCA:
         kind = torch.float64
         mean: Array = vectors.mean(axis=0, dtype=np.float64)
         middle, total = tensor(mean, device), torch.zeros(dim, dim, dtype=kind, device=device)
-        for part in chunks(count, dim, mib=32):
-            centred = tensor(vectors[part], device).to(kind) - middle
+        for chunk in chunks(count, dim, mib=32):
+            centred = tensor(vectors[chunk], device).to(kind) - middle
             total.addmm_(centred.T, centred)
         variances, axes = torch.linalg.eigh(total / count)
         strongest = axes.flip(1)[:, :n].cpu().numpy()
@@ -47,11 +47,11 @@ class PCA:
         strongest = strongest * np.where(strongest[largest, np.arange(n)] < 0, -1, 1)
         return cls(mean, strongest, variances.flip(0).clamp(min=0).cpu().numpy())
 
-    def place(self, vectors: Array) -> Floats:
+    def project(self, vectors: Array) -> Floats:
         """Where these vectors lie along the axes, (N, n)."""
         centred = np.asarray(vectors, np.float32) - self.mean.astype(np.float32)
-        found: Floats = centred @ self.axes.astype(np.float32)
-        return found
+        along: Floats = centred @ self.axes.astype(np.float32)
+        return along
 
     @property
     def share(self) -> float:
@@ -75,19 +75,19 @@ def aligned(points: Array, onto: Array, shared: tuple[Array, Array]) -> tuple[Fl
     Raises:
         BadInput: the maps have another number of axes, or fewer than two points are shared.
     """
-    rows, others = (np.asarray(part, np.int64) for part in shared)
+    rows, others = (np.asarray(codes, np.int64) for codes in shared)
     if points.shape[1] != onto.shape[1] or len(rows) < 2:
         raise BadInput(
             f"two maps are aligned by two shared points or more in equally many axes, not by "
             f"{len(rows)} in {points.shape[1]} and {onto.shape[1]}"
         )
     x, y = (np.asarray(p, np.float64) for p in (points[rows], onto[others]))
-    here, there = x.mean(axis=0), y.mean(axis=0)
-    u, s, vt = np.linalg.svd((x - here).T @ (y - there))
-    size = float(np.square(x - here).sum())
+    x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
+    u, s, vt = np.linalg.svd((x - x_mean).T @ (y - y_mean))
+    size = float(np.square(x - x_mean).sum())
     scale = float(s.sum()) / size if size else 0.0
     turn = scale * (u @ vt)
-    moved = (np.asarray(points, np.float64) - here) @ turn + there
-    spread = float(np.square(y - there).sum())
+    moved = (np.asarray(points, np.float64) - x_mean) @ turn + y_mean
+    spread = float(np.square(y - y_mean).sum())
     left = float(np.square(moved[rows] - y).sum())
     return moved.astype(np.float32), (left / spread) ** 0.5 if spread else 0.0

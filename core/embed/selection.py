@@ -1,4 +1,4 @@
-"""Some items beside all others: how often, and by how many people, they were taken."""
+"""A selection of items beside all others: how often, and by how many people, they were taken."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.types import Array, Interactions
 
 @dataclass(frozen=True)
 class SelectionNumbers:
-    """What the events of some items are; of no items 0 and NaN."""
+    """What the events of a set of items are; of no items 0 and NaN."""
 
     items: int  # that were taken
     events: int
@@ -30,12 +30,12 @@ def held_against_rest(
     taken = np.diff(upto)
     mine, others = counts[chosen], counts[~chosen]
     return (
-        _part(mine, int((taken > 0).sum()), _mean(log, own)),
-        _part(others, int((np.diff(log.offsets) > taken).sum()), _mean(log, ~own)),
+        _numbers(mine, int((taken > 0).sum()), _mean(log, own)),
+        _numbers(others, int((np.diff(log.offsets) > taken).sum()), _mean(log, ~own)),
     )
 
 
-def _part(counts: Array, users: int, value: float) -> SelectionNumbers:
+def _numbers(counts: Array, users: int, value: float) -> SelectionNumbers:
     taken = counts[counts > 0]
     median = float(np.median(taken)) if len(taken) else np.nan
     return SelectionNumbers(len(taken), int(taken.sum()), users, median, value)
@@ -44,5 +44,5 @@ def _part(counts: Array, users: int, value: float) -> SelectionNumbers:
 def _mean(log: Interactions, events: Array) -> float:
     if log.values is None:
         return np.nan
-    known = log.values[events & np.isfinite(log.values)]
-    return float(known.mean(dtype=np.float64)) if len(known) else np.nan
+    values = log.values[events & np.isfinite(log.values)]
+    return float(values.mean(dtype=np.float64)) if len(values) else np.nan

@@ -49,29 +49,29 @@ def components(model: Recommender) -> tuple[str, ...]:
     model (`ease`, `item_knn`, `transitions`, `content`, `gfcf`). A fusion has those of its
     components, as NAME and NAME:SPACE, the first component in the order of their weight.
     """
-    if parts := _parts(model):
+    if fused := _fused_models(model):
         return tuple(
-            name if place == 0 else f"{name}:{space}"
-            for name, part in parts.items()
-            for place, space in enumerate(components(part))
+            name if number == 0 else f"{name}:{space}"
+            for name, component in fused.items()
+            for number, space in enumerate(components(component))
         )
-    found = []
+    spaces = []
     if isinstance(model, HistoryLinear) and weights_of(model) is not None:
-        found.append(ROWS)
+        spaces.append(ROWS)
     if isinstance(model, Encoder):
-        found += [FUSED, *model.item_terms()] if isinstance(model, Summed) else [VECTORS]
-    return tuple(found)
+        spaces += [FUSED, *model.item_terms()] if isinstance(model, Summed) else [VECTORS]
+    return tuple(spaces)
 
 
-def _parts(model: Recommender) -> dict[str, Recommender]:
+def _fused_models(model: Recommender) -> dict[str, Recommender]:
     """The components of a fusion by name, the weightiest first."""
-    parts: dict[str, Recommender] = getattr(model, "components", {})
-    if not isinstance(model, Additive) or not parts:
-        return parts
+    fused: dict[str, Recommender] = getattr(model, "components", {})
+    if not isinstance(model, Additive) or not fused:
+        return fused
     findings = model.findings() if isinstance(model, ReportsFindings) else None
-    found = findings.components if isinstance(findings, FusionFindings) else ()
-    total = {component.name: -sum(component.weights) for component in found}
-    return {name: parts[name] for name in sorted(parts, key=lambda name: total.get(name, 0.0))}
+    weighted = findings.components if isinstance(findings, FusionFindings) else ()
+    total = {component.name: -sum(component.weights) for component in weighted}
+    return {name: fused[name] for name in sorted(fused, key=lambda name: total.get(name, 0.0))}
 
 
 def item_vectors(
@@ -120,8 +120,8 @@ def user_vectors(
         values, kept = _factors(chosen, rank, seed)
         ages = queries.ages
         faded = queries.weights * chosen.fading(int(ages.max(initial=0)) + 1)[ages]
-        parts = (faded, queries.items, queries.offsets)
-        history = sparse.csr_matrix(parts, shape=(len(queries), len(values)))
+        events = (faded, queries.items, queries.offsets)
+        history = sparse.csr_matrix(events, shape=(len(queries), len(values)))
         return Vectors(np.asarray(history @ values, np.float32), name, kept)
     if space not in (FUSED, VECTORS):
         raise BadInput(
@@ -148,10 +148,10 @@ def _chosen(model: Recommender, component: str) -> tuple[Recommender, str, str]:
     name = component or names[0]
     if name not in names:
         raise BadInput(f"{kind} has no component {component!r}: it has {', '.join(names)}")
-    if parts := _parts(model):
+    if fused := _fused_models(model):
         head, _, space = name.partition(":")
-        part = parts[head]
-        return part, space or components(part)[0], name
+        chosen = fused[head]
+        return chosen, space or components(chosen)[0], name
     return model, name, name
 
 
@@ -163,8 +163,8 @@ def weights_of(model: HistoryLinear) -> Any:
     if "data" not in state:
         return None
     n_items, n_rows = len(state["base"]), len(state["indptr"]) - 1
-    parts = (state["data"], state["indices"], state["indptr"])
-    matrix = sparse.csr_matrix(parts, shape=(n_rows, n_items))
+    entries = (state["data"], state["indices"], state["indptr"])
+    matrix = sparse.csr_matrix(entries, shape=(n_rows, n_items))
     if not isinstance(model, Content):
         return matrix
     embeddings = state.get("embeddings", np.zeros((n_items, 0), np.float32))
@@ -173,7 +173,7 @@ def weights_of(model: HistoryLinear) -> Any:
 
 def _factors(model: HistoryLinear, rank: int, seed: int) -> tuple[Floats, float]:
     """UΣ (I, rank) of the model's weights, and the share of their squares that it keeps."""
-    from sklearn.utils.extmath import randomized_svd
+    from sklearn.utils.extmath import randomized_svd  # a second to load, for linear models alone
 
     weights = weights_of(model)
     data = weights.data if sparse.issparse(weights) else weights
@@ -191,5 +191,5 @@ def _signed(values: Floats) -> Floats:
 
 
 def _array(values: torch.Tensor) -> Floats:
-    found: Floats = values.detach().float().cpu().numpy()
-    return found
+    array: Floats = values.detach().float().cpu().numpy()
+    return array

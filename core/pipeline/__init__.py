@@ -1,6 +1,7 @@
 """The only place where the stages are wired together: load → split → fit → save, and back."""
 
-from core.pipeline.embedding import Neighbourhood, align_map, embedding, neighbours, vectors_of
+from core.pipeline.embedding import Embedding, align_map, embedding, vectors_of
+from core.pipeline.embedding_report import EmbeddingReport
 from core.pipeline.epochs import continue_map, drift_of, vectors_after
 from core.pipeline.evaluation import compare, evaluate
 from core.pipeline.explaining import explain_items, history_of, item_codes, ranked_items
@@ -10,15 +11,21 @@ from core.pipeline.explanation_json import (
     item_part_values,
 )
 from core.pipeline.explanation_record import ExplanationDocument
+from core.pipeline.item_neighbours import ItemNeighbours, Neighbour, Neighbourhood, neighbours
 from core.pipeline.loaded_run import LoadedRun, load_run, queries_for, recommend, recommendations
 from core.pipeline.replay import Replay, replay
 from core.pipeline.training import features_of, finished_run, fit, train
-from core.pipeline.vector_arithmetic import combined_neighbours
+from core.pipeline.vector_arithmetic import CombinedItems, combined_neighbours
 
 __all__ = [
+    "CombinedItems",
+    "Embedding",
+    "EmbeddingReport",
     "ExplanationDocument",
     "ItemExplanation",
+    "ItemNeighbours",
     "LoadedRun",
+    "Neighbour",
     "Neighbourhood",
     "Replay",
     "align_map",

@@ -69,7 +69,7 @@ def users(info: DatasetInfo) -> list[str]:
     return [str(user) for user in queries.search_users(info, n=MOST_USERS)["user_id"]]
 
 
-def some_user(info: DatasetInfo) -> str:
+def default_user(info: DatasetInfo) -> str:
     """A user to begin with, the same each time: the last of the busiest, an ordinary history."""
     return users(info)[-1]
 
@@ -81,7 +81,7 @@ def random_user(info: DatasetInfo) -> str:
 
 @cached_copy(SMALL)
 def has_user(info: DatasetInfo, user: str) -> bool:
-    return user in {str(found) for found in queries.search_users(info, user, n=1)["user_id"]}
+    return user in {str(ident) for ident in queries.search_users(info, user, n=1)["user_id"]}
 
 
 @cached_copy(SMALL)
@@ -92,24 +92,24 @@ def history(info: DatasetInfo, user: str) -> pd.DataFrame:
 @cached_copy(SMALL)
 def labels(info: DatasetInfo, ids: tuple[Any, ...]) -> dict[str, str]:
     """str(item id) → what the item is called."""
-    found = queries.item_labels(info, ids)
-    return {str(item): str(label) for item, label in found.items()}
+    names = queries.item_labels(info, ids)
+    return {str(item): str(label) for item, label in names.items()}
 
 
 @cached_copy(MEDIUM)
 def popular_items(info: DatasetInfo) -> dict[str, str]:
     """The ids of the most popular items and what they are called, the most popular first."""
-    found = queries.top_items(info, n=MOST_ITEMS)
-    return dict(zip(found["item_id"].astype(str), found["label"].astype(str), strict=True))
+    top = queries.top_items(info, n=MOST_ITEMS)
+    return dict(zip(top["item_id"].astype(str), top["label"].astype(str), strict=True))
 
 
 @cached_copy(SMALL)
 def find_item(info: DatasetInfo, text: str) -> str | None:
     """The id that this text is, or of the most popular item with it in its name."""
-    found = queries.search_items(info, text, n=1)
-    return None if found.empty else str(found["item_id"].iloc[0])
+    matches = queries.search_items(info, text, n=1)
+    return None if matches.empty else str(matches["item_id"].iloc[0])
 
 
 @cached_copy(MEDIUM)
-def found_items(info: DatasetInfo, text: str, n: int) -> pd.DataFrame:
+def search_items(info: DatasetInfo, text: str, n: int) -> pd.DataFrame:
     return queries.search_items(info, text, n)

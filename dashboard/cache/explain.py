@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.data.store import Workspace
+from core.explain import Explanation, refine, what_if
+from core.explain import groups as grouping
+from core.explain.counterfactual import Counterfactual
+from core.explain.counterfactual import counterfactual as find_counterfactual
+from core.explain.groups import explain_groups, group_labels
+from core.explain.item_rank import ItemRanks
+from core.explain.parts import ItemPartValues, explain_parts, readable_parts
+from core.explain.survey.overview import Overview, overview
+from core.explain.what_if import Move
+from core.pipeline.labels import Labels
 from core.runs.artifact import Run
-from core.types import Array, Ints, Queries
-from dashboard.background import Background, Report
+from core.types import Array, Ints, Progress, Queries
+from dashboard.background import Background
 from dashboard.cache.keeping import MEDIUM, SMALL, cached_background, cached_copy
 from dashboard.cache.runs import loaded
-
-if TYPE_CHECKING:
-    from core.explain import Explanation
-    from core.explain.counterfactual import Counterfactual
-    from core.explain.parts import ItemPartValues
-    from core.explain.survey.overview import Overview
-    from core.explain.what_if import Move
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +36,6 @@ class GroupValues:
 @cached_copy(SMALL)
 def rank(workspace: Workspace, run: Run, query: Queries, item: int) -> int:
     """The place of this item, from 1, among itself and all that the history does not have."""
-    from core.explain.item_rank import ItemRanks
-
     loaded_run = loaded(workspace, run)
     ranks = ItemRanks(loaded_run.model, query, item, len(loaded_run.items))
     return int(ranks(np.ones((1, len(query.items)), bool)).ranks[0])
@@ -46,8 +46,6 @@ def refining(
     workspace: Workspace, run: Run, query: Queries, items: tuple[int, ...], against: int | None
 ) -> Background[Explanation]:
     """Why these items, for this history, under way; with `against` why rather than that one."""
-    from core.explain import refine
-
     loaded_run = loaded(workspace, run)
     codes = np.array(items, np.int64)
     steps = refine(loaded_run.model, query, codes, n_items=len(loaded_run.items), against=against)
@@ -59,10 +57,10 @@ def counterfactual(
     workspace: Workspace, run: Run, query: Queries, item: int, k: int, _order: Array
 ) -> Counterfactual:
     """What would take the item out of the first k; `_order` follows from the rest."""
-    from core.explain.counterfactual import counterfactual as search
-
     loaded_run = loaded(workspace, run)
-    return search(loaded_run.model, query, item, n_items=len(loaded_run.items), k=k, order=_order)
+    return find_counterfactual(
+        loaded_run.model, query, item, n_items=len(loaded_run.items), k=k, order=_order
+    )
 
 
 @cached_copy(SMALL)
@@ -76,8 +74,6 @@ def moves(
     order: tuple[int, ...] | None,
 ) -> tuple[Move, ...]:
     """Where items go in the list once the history is edited so; see core.explain.what_if."""
-    from core.explain import what_if
-
     loaded_run = loaded(workspace, run)
     after = what_if.edit_history(query, drop=drop, add=add, order=order)
     return what_if.rank_moves(loaded_run.model, query, after, n_items=len(loaded_run.items), k=k)
@@ -86,8 +82,6 @@ def moves(
 @cached_copy(SMALL)
 def parts(workspace: Workspace, run: Run, query: Queries, item: int) -> ItemPartValues | None:
     """Why this item, by what it is made of; None where the model knows items as wholes."""
-    from core.explain.parts import explain_parts, readable_parts
-
     loaded_run = loaded(workspace, run)
     features = loaded_run.load_dataset().item_features
     if not readable_parts(loaded_run.model, features):
@@ -98,8 +92,6 @@ def parts(workspace: Workspace, run: Run, query: Queries, item: int) -> ItemPart
 @cached_copy(SMALL)
 def known_by(workspace: Workspace, run: Run, item: int) -> str:
     """By what the run knows this item: "events", else its "content", or "nothing"."""
-    from core.pipeline.labels import Labels
-
     known_by = Labels(loaded(workspace, run)).known_by(np.array([item]))
     return "events" if known_by is None else known_by[0]
 
@@ -107,16 +99,12 @@ def known_by(workspace: Workspace, run: Run, item: int) -> str:
 @cached_copy(SMALL)
 def ways(workspace: Workspace, run: Run, query: Queries) -> tuple[str, ...]:
     """How this history's events can be grouped; see core.explain.groups."""
-    from core.explain import groups
-
-    return groups.grouping_names(query, loaded(workspace, run).load_dataset().item_features)
+    return grouping.grouping_names(query, loaded(workspace, run).load_dataset().item_features)
 
 
 @cached_copy(SMALL)
 def groups(workspace: Workspace, run: Run, query: Queries, item: int, how: str) -> GroupValues:
     """What the history adds to the item's score, by groups of its events."""
-    from core.explain.groups import explain_groups, group_labels
-
     loaded_run = loaded(workspace, run)
     data = loaded_run.load_dataset()
     labels, names = group_labels(query, how, data.item_features, event_names=data.event_names)
@@ -130,19 +118,17 @@ def groups(workspace: Workspace, run: Run, query: Queries, item: int, how: str) 
 @cached_background(MEDIUM)
 def survey(workspace: Workspace, run: Run) -> Background[Overview]:
     """What the run goes by over many users, under way; see core.explain.survey.overview."""
-    from core.explain.survey.overview import overview
-
     loaded_run = loaded(workspace, run)
     data = loaded_run.load_dataset()
 
-    def ask(report: Report) -> Overview:
+    def ask(on_stage: Progress) -> Overview:
         return overview(
             loaded_run.model,
             data.interactions.queries(),
             n_items=len(loaded_run.items),
             features=data.item_features,
             event_names=data.event_names,
-            on_progress=report,
+            on_progress=on_stage,
         )
 
     return Background(ask)

@@ -25,12 +25,12 @@ T = TypeVar("T")
 
 def fingerprint(query: Queries) -> str:
     """What was done and when, as a hash; of whom it is plays no part."""
-    found = hashlib.sha256()
-    for part in ("offsets", "items", "weights", "times", "values", "events", "platforms", "now"):
-        array = getattr(query, part)
-        found.update(f"{part} {None if array is None else array.dtype} ".encode())
-        found.update(b"" if array is None else array.tobytes())
-    return found.hexdigest()
+    digest = hashlib.sha256()
+    for name in ("offsets", "items", "weights", "times", "values", "events", "platforms", "now"):
+        array = getattr(query, name)
+        digest.update(f"{name} {None if array is None else array.dtype} ".encode())
+        digest.update(b"" if array is None else array.tobytes())
+    return digest.hexdigest()
 
 
 # What never changes is known by its id.
@@ -39,7 +39,7 @@ _BY_ID: dict[Any, Any] = {
     DatasetInfo: lambda info: info.id,
     Run: lambda run: (run.id, run.artifact_hash),
     Workspace: lambda workspace: str(workspace.path),
-    "dashboard.map.placement.PlacedItems": lambda placed: placed.identity,
+    "dashboard.map.item_map.ItemMap": lambda item_map: item_map.identity,  # it needs torch
     "dashboard.map.pairs.Pair": lambda pair: pair.identity,
 }
 
@@ -62,5 +62,5 @@ def cached_background(
         max_entries=most,
         show_spinner=False,
         hash_funcs=_BY_ID,
-        validate=lambda made: made.error is None,
+        validate=lambda answer: answer.error is None,
     )

@@ -1,57 +1,30 @@
-"""What the pages ask the workspace and its runs."""
+"""What the pages ask the models, and runs that are loaded."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import numpy as np
 import pandas as pd
 
+from core import pipeline
 from core.data.store import Workspace
-from core.errors import NotFound
-from core.jobs import progress
-from core.runs import artifact
+from core.evaluate.comparison import Comparison, compare
+from core.models import MODELS
+from core.pipeline import LoadedRun
+from core.recommend.rerank import Rerank
+from core.recommend.top_k import recommend
 from core.runs.artifact import Run
-from core.types import Array, Queries
+from core.types import PAD, Array, Queries
 from dashboard.cache.keeping import MEDIUM, RUNS, SMALL, cached_copy, cached_shared
-
-if TYPE_CHECKING:
-    from core.evaluate.comparison import Comparison
-    from core.pipeline import LoadedRun
-    from core.recommend.rerank import Rerank
-
-
-def workspace() -> Workspace:
-    """The workspace that the server was started on (RECSCOPE_HOME)."""
-    return Workspace.open()
-
-
-def finished_runs(workspace: Workspace) -> list[Run]:
-    """All finished runs, newest first; read afresh, since jobs add to them."""
-    return artifact.list_runs(workspace)
-
-
-def job(workspace: Workspace, run_id: str | None) -> progress.Status | None:
-    """How this job is doing, or None if there is none of this id."""
-    if not run_id or not run_id.isalnum():
-        return None
-    try:
-        return progress.status(workspace, run_id)
-    except NotFound:
-        return None
 
 
 def model_names() -> list[str]:
-    """All models, simplest first. Imports torch, so the home page does not ask."""
-    from core.models import MODELS
-
+    """All models, simplest first."""
     return list(MODELS)
 
 
 @cached_shared(RUNS)
 def loaded(workspace: Workspace, run: Run) -> LoadedRun:
     """A run ready to be asked; shared by all sessions, only read."""
-    from core import pipeline
-
     return pipeline.load_run(workspace, run)
 
 
@@ -68,13 +41,11 @@ def recommendations(
 
     And model_rank, the item's place in the model's own order, where the list is re-ranked.
     """
-    from core import pipeline
-
-    ready = loaded(workspace, run)
-    people, asked = pipeline.queries_for(ready, users=[user])
-    reranker = ready.reranker(rerank) if rerank else None
+    loaded_run = loaded(workspace, run)
+    people, queries = pipeline.queries_for(loaded_run, users=[user])
+    reranker = loaded_run.reranker(rerank) if rerank else None
     blocks = pipeline.recommendations(
-        ready, people, asked, k=k, hide_seen=hide_seen, reranker=reranker
+        loaded_run, people, queries, k=k, hide_seen=hide_seen, reranker=reranker
     )
     return pd.concat(list(blocks), ignore_index=True).drop(columns="user_id")
 
@@ -91,8 +62,6 @@ def paired(
         baseline: The id of the run that the others are held against.
         metrics: What is compared; each counts in the correction.
     """
-    from core.evaluate.comparison import compare
-
     per_user = {}
     for run in _runs:
         frame = run.per_user()
@@ -105,16 +74,12 @@ def paired(
 @cached_copy(SMALL)
 def history_query(workspace: Workspace, run: Run, user: str) -> Queries:
     """What this user of the log did, as a stranger's history: what explanations are of."""
-    from core import pipeline
-
     return pipeline.history_of(loaded(workspace, run), user)
 
 
 @cached_copy(SMALL)
 def first_items(workspace: Workspace, run: Run, query: Queries, k: int) -> Array:
     """The codes of the k best items for this history, at most, without its own."""
-    from core.recommend.top_k import recommend
-
-    ready = loaded(workspace, run)
-    found: Array = recommend(ready.model, query, k, n_items=len(ready.items)).items[0]
-    return found[found >= 0]
+    loaded_run = loaded(workspace, run)
+    items = recommend(loaded_run.model, query, k, n_items=len(loaded_run.items)).items[0]
+    return np.extract(items != PAD, items)

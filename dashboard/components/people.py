@@ -25,7 +25,7 @@ def person(dataset: DatasetInfo) -> str:
     if asked:
         st.warning(t("recommendations.unknown_user", value=asked), icon=":material/person_off:")
         state.put("user", None)
-    return cache.some_user(dataset)
+    return cache.default_user(dataset)
 
 
 def user_box(dataset: DatasetInfo, user: str) -> None:

@@ -13,13 +13,14 @@ import streamlit as st
 
 from core.embed.vector_arithmetic import WEIGHT
 from core.errors import BadInput
+from core.pipeline.vector_arithmetic import CombinedItems, CombinedNeighbour
 from dashboard import cache, state
 from dashboard.charts import arithmetic as charts
 from dashboard.components.explain.words import listed
 from dashboard.components.page import figure, section
 from dashboard.components.people import escaped
+from dashboard.map.item_map import ItemMap
 from dashboard.map.items import recommended
-from dashboard.map.placement import PlacedItems
 from dashboard.state import dark, t
 
 ANSWERS = 10
@@ -30,22 +31,21 @@ TERMS = 6  # told of what stands out
 
 
 @dataclass(frozen=True, eq=False)
-class Sum:
-    """What the URL asks for, and the answer."""
+class VectorSum:
+    """The items on both sides, as the URL has them, and those nearest to what they add up to."""
 
-    placed: PlacedItems
+    item_map: ItemMap
     like: tuple[str, ...]
     less: tuple[str, ...]
     weight: float
-    found: dict[str, Any] | None  # see core.pipeline.toward
-    wrong: str | None  # why there is no answer
+    answer: CombinedItems | None
+    problem: str | None  # why there is no answer
 
     @property
     def marks(self) -> tuple[int, ...]:
         """The rows of the answers, the best first."""
-        return tuple(
-            self.placed.row(str(one["item"])) for one in (self.found or {}).get("vectors", ())
-        )
+        nearest = self.answer.vectors if self.answer else ()
+        return tuple(self.item_map.row(str(near.item)) for near in nearest)
 
     def show(self, *, marked: bool) -> None:
         """The boxes, and below them the answer.
@@ -57,40 +57,40 @@ class Sum:
         st.caption(t("embeddings.sum.lead"))
         like, less, weight = st.columns([4, 4, 2], vertical_alignment="top")
         with like:
-            _box(self.placed, "like", self.like)
+            _box(self.item_map, "like", self.like)
         with less:
-            _box(self.placed, "less", self.less)
+            _box(self.item_map, "less", self.less)
         if self.less:
             with weight:
                 _weight(self.weight)
-        if self.wrong:
-            st.warning(self.wrong, icon=":material/info:")
-        if self.found:
-            _answer(self.placed, self.found, self.marks, marked=marked)
+        if self.problem:
+            st.warning(self.problem, icon=":material/info:")
+        if self.answer:
+            _answer(self.item_map, self.answer, self.marks, marked=marked)
 
 
-def asked(placed: PlacedItems) -> Sum:
+def vector_sum(item_map: ItemMap) -> VectorSum:
     """What the URL asks for; ids that the run does not know are taken out of it, and told."""
     sides = []
     for side in ("like", "less"):
         named = list(dict.fromkeys(state.many(side)))
-        known = [ident for ident in named if placed.row(ident) >= 0]
-        if unknown := [ident for ident in named if ident not in known]:
-            said = t("embeddings.sum.unknown", items=listed([escaped(one) for one in unknown]))
-            st.warning(said, icon=":material/link_off:")
-            state.put_many(side, known)
-        sides.append(tuple(known))
+        on_map = [ident for ident in named if item_map.row(ident) >= 0]
+        if unknown := [ident for ident in named if ident not in on_map]:
+            items = listed([escaped(ident) for ident in unknown])
+            st.warning(t("embeddings.sum.unknown", items=items), icon=":material/link_off:")
+            state.put_many(side, on_map)
+        sides.append(tuple(on_map))
     like, less = sides
-    weight, found, wrong = _weighed(), None, _wrong(placed, like, less)
-    if like and not wrong:
+    weight, answer, problem = _url_weight(), None, _problem(item_map, like, less)
+    if like and not problem:
         try:
-            found = cache.combined_neighbours(placed, like, less, weight, ANSWERS)
+            answer = cache.combined_neighbours(item_map, like, less, weight, ANSWERS)
         except BadInput:  # the rest has been looked at
-            wrong = t("embeddings.sum.cancel")
-    return Sum(placed, like, less, weight, found, wrong)
+            problem = t("embeddings.sum.cancel")
+    return VectorSum(item_map, like, less, weight, answer, problem)
 
 
-def _weighed() -> float:
+def _url_weight() -> float:
     """The URL's weight if it is one, else the usual one."""
     try:
         weight = float(state.get("weight") or WEIGHT)
@@ -99,7 +99,7 @@ def _weighed() -> float:
     return weight if math.isfinite(weight) and 0 <= weight <= HEAVIEST else WEIGHT
 
 
-def _wrong(placed: PlacedItems, like: Sequence[str], less: Sequence[str]) -> str | None:
+def _problem(item_map: ItemMap, like: Sequence[str], less: Sequence[str]) -> str | None:
     """Why there can be no answer to this, None if there can be one."""
     if not like and not less:
         return None
@@ -108,24 +108,24 @@ def _wrong(placed: PlacedItems, like: Sequence[str], less: Sequence[str]) -> str
     if len(like) + len(less) > MOST:
         return t("embeddings.sum.many", most=MOST)
     if both := [ident for ident in like if ident in less]:
-        return t("embeddings.sum.both", item=_name(placed, both[0]))
+        return t("embeddings.sum.both", item=_name(item_map, both[0]))
     for ident in (*like, *less):
-        if not placed.near.vectors.values[placed.codes[placed.row(ident)]].any():
-            return t("embeddings.sum.zero", item=_name(placed, ident))
+        if not item_map.near.vectors.values[item_map.codes[item_map.row(ident)]].any():
+            return t("embeddings.sum.zero", item=_name(item_map, ident))
     return None
 
 
-def _name(placed: PlacedItems, ident: str) -> str:
-    return escaped(placed.names([placed.row(ident)])[0])
+def _name(item_map: ItemMap, ident: str) -> str:
+    return escaped(item_map.names([item_map.row(ident)])[0])
 
 
-def _box(placed: PlacedItems, side: str, chosen: Sequence[str]) -> None:
+def _box(item_map: ItemMap, side: str, chosen: Sequence[str]) -> None:
     """A box of the most popular items, of which several can be taken, and any other be found."""
-    info = placed.ready.load_dataset().info
+    info = item_map.loaded.load_dataset().info
     names = {
-        ident: name for ident, name in cache.popular_items(info).items() if placed.row(ident) >= 0
+        ident: name for ident, name in cache.popular_items(info).items() if item_map.row(ident) >= 0
     }
-    names |= {one: placed.names([placed.row(one)])[0] for one in chosen}
+    names |= {ident: item_map.names([item_map.row(ident)])[0] for ident in chosen}
     names = state.apart(names)
     key = f"map_{side}"
     st.session_state[key] = list(chosen)
@@ -134,11 +134,11 @@ def _box(placed: PlacedItems, side: str, chosen: Sequence[str]) -> None:
         if st.session_state[key] == list(chosen):  # the browser echoes what it was told
             return
         texts = [text for text in st.session_state[key] or [] if isinstance(text, str)]
-        found = {text: text if text in names else cache.find_item(info, text) for text in texts}
-        lost = [text for text, ident in found.items() if placed.row(ident) < 0]
+        ids = {text: text if text in names else cache.find_item(info, text) for text in texts}
+        lost = [text for text, ident in ids.items() if item_map.row(ident) < 0]
         if lost:
             st.session_state[f"{key}_lost"] = lost[0]
-        kept = [ident for text, ident in found.items() if ident and text not in lost]
+        kept = [ident for text, ident in ids.items() if ident and text not in lost]
         state.put_many(side, dict.fromkeys(kept))
 
     st.multiselect(
@@ -172,27 +172,25 @@ def _weight(weight: float) -> None:
     )
 
 
-def _answer(
-    placed: PlacedItems, found: dict[str, Any], rows: Sequence[int], *, marked: bool
-) -> None:
-    like, less = found["like"], found["less"]
-    answers = found["vectors"]
-    if not answers:
+def _answer(item_map: ItemMap, answer: CombinedItems, rows: Sequence[int], *, marked: bool) -> None:
+    nearest = answer.vectors
+    if not nearest:
         st.caption(t("embeddings.neighbours.none"))
         return
-    values = np.array([[part["value"] for part in one["parts"]] for one in answers])
-    named = [f"+ {one['label']}" for one in like] + [f"− {one['label']}" for one in less]
-    alt = t("embeddings.sum.alt", n=len(answers), items=listed(named))
+    values = np.array([[added.value for added in near.parts] for near in nearest])
+    named = [f"+ {item.label}" for item in answer.like]
+    named += [f"− {item.label}" for item in answer.less]
+    alt = t("embeddings.sum.alt", n=len(nearest), items=listed(named))
     beside = len(named) <= BESIDE
     table, chart = st.columns(2) if beside else (st.container(), st.container())
     with table:
-        st.table(_table(answers, named, values), border="horizontal", hide_index=True, alt=alt)
+        st.table(_table(nearest, named, values), border="horizontal", hide_index=True, alt=alt)
     with chart:
         drawn = charts.parts(
-            [f"{place}. {one['label']}" for place, one in enumerate(answers, 1)],
+            [f"{rank}. {near.label}" for rank, near in enumerate(nearest, 1)],
             named,
             values,
-            wanted=len(like),
+            wanted=len(answer.like),
             total=t("column.similarity"),
             x=t("embeddings.sum.axis"),
             dark=dark(),
@@ -201,39 +199,33 @@ def _answer(
     st.caption(
         t("embeddings.sum.told") + (t("explain.space") + t("embeddings.sum.marked")) * marked
     )
-    _stands_out(found)
-    chosen = np.zeros(len(placed.codes), bool)
+    _stands_out(answer)
+    chosen = np.zeros(len(item_map.codes), bool)
     chosen[list(rows)] = True
-    recommended(placed, np.packbits(chosen).tobytes(), len(rows), key="map_for_sum")
+    recommended(item_map, np.packbits(chosen).tobytes(), len(rows), key="map_for_sum")
 
 
-def _table(answers: list[dict[str, Any]], named: Sequence[str], values: Any) -> pd.DataFrame:
+def _table(nearest: Sequence[CombinedNeighbour], named: Sequence[str], values: Any) -> pd.DataFrame:
     """No., item, cosine, and what each named item adds to it."""
     columns: dict[str, Any] = {
-        t("column.rank"): range(1, len(answers) + 1),
-        t("column.item"): [escaped(one["label"]) for one in answers],
-        t("column.similarity"): [f"{one['cosine']:.2f}" for one in answers],
+        t("column.rank"): range(1, len(nearest) + 1),
+        t("column.item"): [escaped(near.label) for near in nearest],
+        t("column.similarity"): [f"{near.cosine:.2f}" for near in nearest],
     }
-    for place, name in enumerate(named):
+    for added, name in zip(values.T, named, strict=True):
         column = escaped(name)
         while column in columns:  # items of one name
             column += " "
-        columns[column] = [f"{value:+.2f}".replace("-", "−") for value in values[:, place]]
+        columns[column] = [f"{value:+.2f}".replace("-", "−") for value in added]
     return pd.DataFrame(columns)
 
 
-def _stands_out(found: dict[str, Any]) -> None:
+def _stands_out(answer: CombinedItems) -> None:
     terms = [
-        t(
-            "embeddings.sum.term",
-            name=escaped(term["name"]),
-            n=term["inside"],
-            lift=term["lift"],
-        )
-        for term in found["terms"][:TERMS]
+        t("embeddings.sum.term", name=escaped(term.name), n=term.inside, lift=term.lift)
+        for term in answer.terms[:TERMS]
     ]
     if terms:
-        said = t("embeddings.sum.terms", k=found["profiled"], terms=listed(terms))
-        st.markdown(said)
+        st.markdown(t("embeddings.sum.terms", k=answer.profiled, terms=listed(terms)))
     else:
-        st.caption(t("embeddings.sum.no_terms", k=found["profiled"]))
+        st.caption(t("embeddings.sum.no_terms", k=answer.profiled))

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.embed import components
 from core.errors import CoreError
 from core.runs.artifact import Run
 from core.types import Array
@@ -17,11 +18,10 @@ from dashboard.components.errors import show_error
 from dashboard.components.labels import run_label
 from dashboard.components.page import section, table
 from dashboard.components.people import escaped
-from dashboard.map import placement as maps
-from dashboard.map.making import PATIENCE_S, arranged, wait_for
-from dashboard.map.pairs import Likeness, Pair
-from dashboard.map.placement import PlacedItems
-from dashboard.map.view import go_to, layout_box, layout_label, space_box, space_label
+from dashboard.map.controls import go_to, layout_box, layout_label, space_box, space_label
+from dashboard.map.item_map import JUDGED_AT_ONCE, LAYOUTS, ItemMap, has_vectors
+from dashboard.map.making import PATIENCE_S, neighbour_map_or_axes, show_progress
+from dashboard.map.pairs import Pair, SpaceSimilarity
 from dashboard.state import t
 
 NAMES = ("beside", "beside_space", "beside_layout")  # in the URL
@@ -31,19 +31,19 @@ OFTEN = 10  # events from where an item's neighbours are more than chance
 
 def second_run(now: Context) -> Run | None:
     """The run that the URL names to compare with; if it cannot be, one sentence says why."""
-    asked = state.get("beside")
-    if not asked:
+    named = state.get("beside")
+    if not named:
         return None
-    everyone = cache.finished_runs(now.workspace)
-    run = find(now.runs, asked) or find(everyone, asked)
-    if run is not None and maps.has_vectors(run, everyone):
+    every_run = cache.finished_runs(now.workspace)
+    run = find(now.runs, named) or find(every_run, named)
+    if run is not None and has_vectors(run, every_run):
         return run
     state.forget(*NAMES)
     if run is None:
-        st.warning(t("context.unknown_run", value=escaped(asked)), icon=":material/link_off:")
+        st.warning(t("context.unknown_run", value=escaped(named)), icon=":material/link_off:")
     else:
-        said = t("embeddings.beside.no_vectors", run=escaped(run_label(run)))
-        st.info(said, icon=":material/info:")
+        label = escaped(run_label(run))
+        st.info(t("embeddings.beside.no_vectors", run=label), icon=":material/info:")
     return None
 
 
@@ -63,7 +63,7 @@ def beside_toggle(first: Run, second: Run | None, able: Sequence[Run]) -> None:
     st.toggle(t("embeddings.beside"), key=key, on_change=changed)
 
 
-def pair_with(run: Run, shown: PlacedItems, now: Context, able: Sequence[Run]) -> Pair | None:
+def pair_with(run: Run, shown: ItemMap, now: Context, able: Sequence[Run]) -> Pair | None:
     """The second map laid on the first, as chosen; None while it is not there, and a sentence.
 
     Args:
@@ -76,71 +76,69 @@ def pair_with(run: Run, shown: PlacedItems, now: Context, able: Sequence[Run]) -
     with which:
         _run_box(run, now, able)
     try:
-        own = run.id == shown.ready.run.id
+        own = run.id == shown.loaded.run.id
         component = state.get("beside_space") or (_other_space(shown) if own else "")
-        making = cache.placing(now.workspace, run, component)
-        placed = making.get(PATIENCE_S)
+        work = cache.principal_axes(now.workspace, run, component)
+        item_map = work.get(PATIENCE_S)
     except CoreError as error:
         show_error(error)
         return None
-    if placed is None:
-        wait_for(making)
+    if item_map is None:
+        show_progress(work)
         return None
-    return _laid(placed, shown, now, space, layout)
+    return _pair(item_map, shown, now, space, layout)
 
 
-def _laid(
-    placed: PlacedItems,
-    shown: PlacedItems,
+def _pair(
+    item_map: ItemMap,
+    shown: ItemMap,
     now: Context,
     space: st.delta_generator.DeltaGenerator,
     layout: st.delta_generator.DeltaGenerator,
 ) -> Pair | None:
     """With its space and kind of map chosen."""
-    same = _title(placed) == _title(shown)
-    asked = state.one_of("layout", maps.LAYOUTS, maps.LAYOUTS[0]) or maps.LAYOUTS[0]
-    other = next(name for name in maps.LAYOUTS if name != asked) if same else asked
-    kind = state.one_of("beside_layout", maps.LAYOUTS, other) or other
+    same = _title(item_map) == _title(shown)
+    first = state.one_of("layout", LAYOUTS, LAYOUTS[0]) or LAYOUTS[0]
+    other = next(name for name in LAYOUTS if name != first) if same else first
+    kind = state.one_of("beside_layout", LAYOUTS, other) or other
     with space:
         title = t("embeddings.beside.space")
-        space_box(placed, space_label(now), name="beside_space", title=title)
+        space_box(item_map, space_label(now), name="beside_space", title=title)
     with layout:
         layout_box(kind, name="beside_layout", title=t("embeddings.beside.layout"))
     if kind == "neighbours":
-        placed = arranged(placed, key="arrange_beside")
-    pair = cache.beside(shown, placed)
+        item_map = neighbour_map_or_axes(item_map, key="arrange_beside")
+    pair = cache.aligned_pair(shown, item_map)
     if pair is None:
         st.warning(t("embeddings.beside.nothing_shared"), icon=":material/link_off:")
-    elif same and placed.layout == shown.layout and kind == asked:
+    elif same and item_map.layout == shown.layout and kind == first:
         st.info(t("embeddings.beside.same"), icon=":material/info:")
     return pair
 
 
-def _title(placed: PlacedItems) -> tuple[str, str]:
-    return placed.ready.run.id, placed.near.vectors.component
+def _title(item_map: ItemMap) -> tuple[str, str]:
+    return item_map.loaded.run.id, item_map.near.vectors.component
 
 
-def _other_space(shown: PlacedItems) -> str:
+def _other_space(shown: ItemMap) -> str:
     """Of the same run another space, if it has one."""
-    from core.embed import components
-
     own = shown.near.vectors.component
-    return next((name for name in components(shown.ready.model) if name != own), own)
+    return next((name for name in components(shown.loaded.model) if name != own), own)
 
 
 def _run_box(run: Run, now: Context, able: Sequence[Run]) -> None:
     """The runs of this dataset, of the version it was made from and of those made from it."""
-    own, everyone = now.dataset, cache.finished_runs(now.workspace)
+    own, every_run = now.dataset, cache.finished_runs(now.workspace)
     kin = {info.id for info in now.datasets if own and own.id == info.parent}
     kin |= {own.parent} if own and own.parent else set()
-    near = [one for one in everyone if one.config.dataset in kin]
-    runs = {one.id: one for one in (*able, *near, run) if maps.has_vectors(one, everyone)}
-    here = {one.id for one in now.runs}
+    related = [other for other in every_run if other.config.dataset in kin]
+    candidates = (*able, *related, run)
+    runs = {other.id: other for other in candidates if has_vectors(other, every_run)}
+    of_this_dataset = {other.id for other in now.runs}
 
     def label(ident: str) -> str:
-        one = runs[ident]
-        said = run_label(one)
-        return said if ident in here else f"{one.dataset_name} · {said}"
+        name = run_label(runs[ident])
+        return name if ident in of_this_dataset else f"{runs[ident].dataset_name} · {name}"
 
     state.pick(
         "beside",
@@ -155,51 +153,54 @@ def _run_box(run: Run, now: Context, able: Sequence[Run]) -> None:
 def titles(pair: Pair, now: Context) -> tuple[str, str]:
     """What both maps are called: their runs, and the space and kind of map where they differ."""
 
-    def parts(placed: PlacedItems) -> tuple[str, str, str]:
-        name, space = run_label(placed.ready.run), space_label(now)(placed.near.vectors.component)
-        return name, space, layout_label(placed.layout)
+    def names(item_map: ItemMap) -> tuple[str, str, str]:
+        name, space = (
+            run_label(item_map.loaded.run),
+            space_label(now)(item_map.near.vectors.component),
+        )
+        return name, space, layout_label(item_map.layout)
 
-    first, second = parts(pair.first), parts(pair.second)
-    told = [n for n in range(len(first)) if n == 0 or first[n] != second[n]]
-    return " · ".join(first[n] for n in told), " · ".join(second[n] for n in told)
+    first, second = names(pair.first), names(pair.second)
+    differ = [n for n in range(len(first)) if n == 0 or first[n] != second[n]]
+    return " · ".join(first[n] for n in differ), " · ".join(second[n] for n in differ)
 
 
-def alike(pair: Pair) -> Likeness | None:
+def similarity_section(pair: Pair) -> SpaceSimilarity | None:
     """How alike the two spaces are, and the items whose neighbours changed most; None if unknown.
 
     Above as many items as are judged at once it is looked into only if somebody asks.
     """
     section("embeddings.alike")
     if len(set(pair.spaces)) == 1:
-        said = f"{t('embeddings.alike.same')} {t('embeddings.alike.gap', gap=pair.gap)}"
-        st.caption(said)
+        st.caption(f"{t('embeddings.alike.same')} {t('embeddings.alike.gap', gap=pair.gap)}")
         return None
-    if len(pair.first.codes) > maps.JUDGED_AT_ONCE and not st.toggle(
+    if len(pair.first.codes) > JUDGED_AT_ONCE and not st.toggle(
         t("embeddings.sound.look"), key="map_alike"
     ):
         return None
-    making = cache.likeness(pair.spaces, pair)
-    found = making.get(PATIENCE_S)
-    if found is None:
-        wait_for(making)
+    work = cache.space_similarity(pair.spaces, pair)
+    similarity = work.get(PATIENCE_S)
+    if similarity is None:
+        show_progress(work)
         return None
-    if not len(found.rows):
+    if not len(similarity.rows):
         st.info(t("embeddings.alike.nothing"), icon=":material/info:")
         return None
-    n, k = len(found.near.asked), found.near.first.shape[1]
-    st.markdown(t("embeddings.alike.told", kept=found.kept, chance=found.chance, k=k))
-    sampled = "" if found.whole else ".sample"
-    about = t(f"embeddings.alike.of{sampled}", n=n, all=len(found.rows))
+    n, k = similarity.near.first.shape
+    kept, chance = similarity.kept, similarity.chance
+    st.markdown(t("embeddings.alike.told", kept=kept, chance=chance, k=k))
+    sampled = "" if similarity.whole else ".sample"
+    about = t(f"embeddings.alike.of{sampled}", n=n, all=len(similarity.rows))
     st.caption(f"{about} {t('embeddings.alike.gap', gap=pair.gap)}")
-    _changed(pair, found)
-    return found
+    _changed(pair, similarity)
+    return similarity
 
 
-def _changed(pair: Pair, found: Likeness) -> None:
+def _changed(pair: Pair, similarity: SpaceSimilarity) -> None:
     """The items whose neighbours changed most; one that is clicked is ringed on both maps."""
     often = pair.first.events >= OFTEN
-    enough = int(often[found.looked_at].sum()) >= CHANGED
-    rows, kept = found.changed(CHANGED, often if enough else np.ones_like(often))
+    enough = int(often[similarity.looked_at].sum()) >= CHANGED
+    rows, kept = similarity.changed(CHANGED, often if enough else np.ones_like(often))
     ids, key = [str(ident) for ident in pair.first.ids(rows)], "map_changed"
 
     def chosen() -> None:
@@ -224,19 +225,19 @@ def _changed(pair: Pair, found: Likeness) -> None:
     )
 
 
-def where_to(pair: Pair, found: Likeness, chosen: Array) -> None:
+def selection_moved(pair: Pair, similarity: SpaceSimilarity, chosen: Array) -> None:
     """Where the selected items (N,) of the first map lie on the second."""
     st.markdown(f"**{t('embeddings.moved')}**")
     with st.spinner(t("embeddings.neighbours.seeking")):
-        told = cache.moved(pair, np.packbits(chosen).tobytes(), found)
-    if told is None:
+        moved = cache.selection_moved(pair, np.packbits(chosen).tobytes(), similarity)
+    if moved is None:
         st.caption(t("embeddings.moved.nothing"))
         return
     kept, here, there = st.columns(3)
     for column, name, value, beside in (
-        (kept, "kept", told.kept, t("embeddings.moved.all", value=found.kept)),
-        (here, "here", told.together[0], None),
-        (there, "there", told.together[1], None),
+        (kept, "kept", moved.kept, t("embeddings.moved.all", value=similarity.kept)),
+        (here, "here", moved.together[0], None),
+        (there, "there", moved.together[1], None),
     ):
         column.metric(
             t(f"embeddings.moved.{name}"),
@@ -247,7 +248,7 @@ def where_to(pair: Pair, found: Likeness, chosen: Array) -> None:
             border=True,
             height="stretch",
         )
-    said = t("embeddings.moved.how", n=told.looked_at, k=found.near.first.shape[1])
-    if lost := int(chosen.sum()) - told.known:
-        said = f"{said} {t('embeddings.moved.lost', n=lost)}"
-    st.caption(said)
+    caption = t("embeddings.moved.how", n=moved.looked_at, k=similarity.near.first.shape[1])
+    if lost := int(chosen.sum()) - moved.learnt:
+        caption = f"{caption} {t('embeddings.moved.lost', n=lost)}"
+    st.caption(caption)

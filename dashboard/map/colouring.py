@@ -77,17 +77,20 @@ def by_category(matrix: sparse.csr_matrix, names: Sequence[str]) -> Colouring:
     columns = matrix.tocsc()
     for value, column in enumerate(shown):  # the rarest last, over the commoner
         values[columns.indices[columns.indptr[column] : columns.indptr[column + 1]]] = value
-    found, n = np.unique(values, return_counts=True)
-    counts = dict(zip(found.tolist(), n.tolist(), strict=True))
-    return Colouring(values, "category", tuple(names[column] for column in shown), counts)
+    shown_names = tuple(names[column] for column in shown)
+    return Colouring(values, "category", shown_names, value_counts(values))
 
 
 def by_group(codes: Array, names: Sequence[str]) -> Colouring:
     """Points by the group (N,) that each is in, at most 255 of them."""
     values = np.asarray(codes, np.uint8)
-    found, n = np.unique(values, return_counts=True)
-    counts = dict(zip(found.tolist(), n.tolist(), strict=True))
-    return Colouring(values, "group", tuple(names), counts)
+    return Colouring(values, "group", tuple(names), value_counts(values))
+
+
+def value_counts(values: Bytes) -> dict[int, int]:
+    """How many points have each value that there is."""
+    present, n = np.unique(values, return_counts=True)
+    return dict(zip(present.tolist(), n.tolist(), strict=True))
 
 
 def by_number(numbers: Array, *, log: bool = False, rest: str = "unknown") -> Colouring:
@@ -99,22 +102,22 @@ def by_number(numbers: Array, *, log: bool = False, rest: str = "unknown") -> Co
         rest: Why a number is not known; see Colouring.
     """
     numbers = np.asarray(numbers, np.float64)
-    known = np.isfinite(numbers)
+    finite = np.isfinite(numbers)
     values = np.full(len(numbers), STEPS, np.uint8)
-    told = None if log else numbers.astype(np.float32)
-    if not known.any():
-        return Colouring(values, "sequence", numbers=told, rest=rest)
-    given = numbers[known]
+    readable = None if log else numbers.astype(np.float32)
+    if not finite.any():
+        return Colouring(values, "sequence", numbers=readable, rest=rest)
+    given = numbers[finite]
     if log:
-        part = np.log1p(np.maximum(given, 0))
-        part = part / (part.max() or 1)
+        share = np.log1p(np.maximum(given, 0))
+        share = share / (share.max() or 1)
     else:
         _, ranks = np.unique(given, return_inverse=True)
         upto = np.cumsum(np.bincount(ranks))
-        part = (upto[ranks] - upto[0]) / max(1, upto[-1] - upto[0])
-    values[known] = np.round(part * (STEPS - 1))
+        share = (upto[ranks] - upto[0]) / max(1, upto[-1] - upto[0])
+    values[finite] = np.round(share * (STEPS - 1))
     low, high = float(given.min()), float(given.max())
-    return Colouring(values, "sequence", low=low, high=high, numbers=told, rest=rest)
+    return Colouring(values, "sequence", low=low, high=high, numbers=readable, rest=rest)
 
 
 def by_share(numbers: Array, *, rest: str) -> Colouring:
@@ -125,14 +128,14 @@ def by_share(numbers: Array, *, rest: str) -> Colouring:
         rest: Why a number is not known; see Colouring.
     """
     numbers = np.asarray(numbers, np.float64)
-    known = np.isfinite(numbers)
-    most = float(np.abs(numbers[known]).max(initial=0.0))
+    finite = np.isfinite(numbers)
+    most = float(np.abs(numbers[finite]).max(initial=0.0))
     half = STEPS // 2
-    part = np.abs(numbers[known]) / (most or 1.0)
-    strength = np.round(part * (half - 1)).astype(np.int64)
+    share = np.abs(numbers[finite]) / (most or 1.0)
+    strength = np.round(share * (half - 1)).astype(np.int64)
     values, own = np.full(len(numbers), STEPS, np.uint8), np.zeros(len(numbers), np.uint8)
-    values[known] = np.where(numbers[known] < 0, half - 1 - strength, half + strength)
-    own[known] = np.round(LEAST + (SIZES - 1 - LEAST) * np.sqrt(part))  # by area
+    values[finite] = np.where(numbers[finite] < 0, half - 1 - strength, half + strength)
+    own[finite] = np.round(LEAST + (SIZES - 1 - LEAST) * np.sqrt(share))  # by area
     return Colouring(
         values,
         "diverging",
@@ -147,12 +150,12 @@ def by_share(numbers: Array, *, rest: str) -> Colouring:
 def sizes(counts: Array) -> Bytes:
     """One of SIZES sizes for each point, by the logarithm of its count (N,)."""
     logs = np.log1p(np.asarray(counts, np.float64))
-    found: Bytes = np.round(logs / (logs.max(initial=0) or 1) * (SIZES - 1)).astype(np.uint8)
-    return found
+    steps: Bytes = np.round(logs / (logs.max(initial=0) or 1) * (SIZES - 1)).astype(np.uint8)
+    return steps
 
 
-def solid(
-    places: Array,
+def scatter_3d(
+    points: Array,
     colouring: Colouring,
     names: Sequence[str],
     *,
@@ -168,33 +171,33 @@ def solid(
     """Points (N, 3) in three axes that can be turned; their rows are the customdata.
 
     Args:
-        places: Where they are.
+        points: Where they are.
         colouring: Of the N points.
         names: What each is called.
         labels: What the values of a category or a group are called.
         sizes: One of SIZES for each, or None.
         axes: Titles of the three axes.
         unknown: What is said of points of which nothing is known, in a sequence.
-        ring: A place to be ringed, and what is there.
-        trail: Places (B, 3) joined by a line.
-        marks: Places (K, 3) with a number each, from 1.
+        ring: A point to be ringed, and what is there.
+        trail: Points (B, 3) joined by a line.
+        marks: Points (K, 3) with a number each, from 1.
         dark: Whether the ground is dark.
     """
     drawn = theme.blank(height=560, uirevision="solid")
     texts = np.array([escape(name, quote=False) for name in names], object)
-    wide = np.full(len(places), 4.0) if sizes is None else 2.5 + np.asarray(sizes) / 2
+    wide = np.full(len(points), 4.0) if sizes is None else 2.5 + np.asarray(sizes) / 2
     for rows, label, marker in _traces(colouring, labels, unknown, dark):
-        said = escape(label, quote=False)
+        safe = escape(label, quote=False)
         drawn.add_trace(
             _in_space(
-                places[rows],
+                points[rows],
                 mode="markers",
                 marker={**marker, "size": wide[rows], "line": {"width": 0}},
-                name=said,
+                name=safe,
                 showlegend=bool(label),
                 text=texts[rows],
                 customdata=rows.astype(np.int32),
-                hovertemplate=f"%{{text}}{'<br>' if said else ''}{said}<extra></extra>",
+                hovertemplate=f"%{{text}}{'<br>' if safe else ''}{safe}<extra></extra>",
             )
         )
     _over(drawn, ring, trail, marks, dark)
@@ -225,15 +228,15 @@ def _traces(
         scale: dict[str, Any] = {"colorscale": stops, "cmin": 0, "cmax": STEPS - 1, "colorbar": bar}
         scale["color"] = values[values < STEPS].astype(np.int16)
         kinds = [(STEPS, unknown, {"color": palette[-1]}), (-1, "", scale)]
-    found = [
+    traces = [
         (np.flatnonzero(values < STEPS if value < 0 else values == value), label, marker)
         for value, label, marker in sorted(kinds, key=lambda kind: kind[0])
     ]
-    return [one for one in found if len(one[0])]
+    return [trace for trace in traces if len(trace[0])]
 
 
-def _in_space(places: Array, **more: Any) -> Scatter3d:
-    x, y, z = np.asarray(places, np.float32).reshape(-1, 3).T
+def _in_space(points: Array, **more: Any) -> Scatter3d:
+    x, y, z = np.asarray(points, np.float32).reshape(-1, 3).T
     return Scatter3d(x=x, y=y, z=z, **more)
 
 
@@ -247,9 +250,9 @@ def _over(
     if len(trail):
         line = {"color": plain, "width": 2}
         drawn.add_trace(_in_space(trail, mode="lines", line=line, **quiet))
-    for place, at in enumerate(marks, 1):
+    for number, at in enumerate(marks, 1):
         font = {"color": ground, "size": 11}
-        notes.append({**_at(at), "text": f"<b>{place}</b>", "font": font, "bgcolor": plain})
+        notes.append({**_at(at), "text": f"<b>{number}</b>", "font": font, "bgcolor": plain})
         notes[-1] |= {"showarrow": False, "borderpad": 2}
     if ring is not None:
         at, name = ring
@@ -262,5 +265,5 @@ def _over(
     drawn.update_layout(scene={"annotations": notes})
 
 
-def _at(place: Array) -> dict[str, float]:
-    return {axis: float(value) for axis, value in zip("xyz", place, strict=True)}
+def _at(point: Array) -> dict[str, float]:
+    return {axis: float(value) for axis, value in zip("xyz", point, strict=True)}

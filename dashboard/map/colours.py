@@ -16,7 +16,7 @@ from dashboard.components.explain.words import Reasons, sentence
 from dashboard.components.page import link
 from dashboard.components.people import escaped, length, person, user_box
 from dashboard.map.colouring import Colouring, by_share
-from dashboard.map.placement import PlacedItems
+from dashboard.map.item_map import ItemMap
 from dashboard.state import t
 
 POLL = "500ms"
@@ -30,44 +30,46 @@ def colour_label(by: str) -> str:
     return about or t(f"embeddings.colour.{by}")
 
 
-def colouring_of(placed: PlacedItems, by: str) -> Colouring:
-    """The points in these colours, as far as they are known by now; `by` as from `of_person`."""
+def colouring_of(item_map: ItemMap, by: str) -> Colouring:
+    """The points in these colours, as far as they are known; `by` as personal_colours has it."""
     kind, _, about = by.partition(":")
     if kind == "score":
-        return cache.scored(placed, about)
+        return cache.score_colouring(item_map, about)
     if kind == "shap":
-        return _shares(placed, *json.loads(about))
-    return cache.colouring(placed, by)
+        return _shares(item_map, *json.loads(about))
+    return cache.colouring(item_map, by)
 
 
-def of_person(placed: PlacedItems, by: str, *, boxed: bool) -> str:
+def personal_colours(item_map: ItemMap, by: str, *, boxed: bool) -> str:
     """`by` with whom and what it is about, where it is about a person; says what is shown.
 
     Args:
-        placed: Whose map.
+        item_map: Whose map.
         by: One of cache.colourings.
         boxed: Whether the person can be chosen elsewhere on the page.
     """
     if by not in cache.PERSONAL:
         return by
-    info = placed.ready.load_dataset().info
+    info = item_map.loaded.load_dataset().info
     user = person(info)
-    box, said = (None, st.container()) if boxed else st.columns([3, 8], vertical_alignment="center")
+    box, words = (
+        (None, st.container()) if boxed else st.columns([3, 8], vertical_alignment="center")
+    )
     if box is not None:
         with box:
             user_box(info, user)
-    with said:
-        return _score(placed, user) if by == "score" else _shap(placed, user)
+    with words:
+        return _score(item_map, user) if by == "score" else _shap(item_map, user)
 
 
-def ringed(placed: PlacedItems, by: str, row: int) -> int:
+def ringed_row(item_map: ItemMap, by: str, row: int) -> int:
     """The row to be ringed: the chosen one, else that of the item that the colours are about."""
     kind, _, about = by.partition(":")
-    return placed.row(json.loads(about)[1]) if row < 0 and kind == "shap" else row
+    return item_map.row(json.loads(about)[1]) if row < 0 and kind == "shap" else row
 
 
-def _score(placed: PlacedItems, user: str) -> str:
-    numbers = cache.scored(placed, user).numbers
+def _score(item_map: ItemMap, user: str) -> str:
+    numbers = cache.score_colouring(item_map, user).numbers
     assert numbers is not None, "it is coloured by numbers"
     left = numbers[np.isfinite(numbers)]
     name = escaped(user)
@@ -80,25 +82,26 @@ def _score(placed: PlacedItems, user: str) -> str:
     return f"score:{user}"
 
 
-def _shap(placed: PlacedItems, user: str) -> str:
-    ready = placed.ready
-    case = case_of(ready.workspace, ready.load_dataset().info, ready.run, user)
+def _shap(item_map: ItemMap, user: str) -> str:
+    loaded = item_map.loaded
+    case = case_of(loaded.workspace, loaded.load_dataset().info, loaded.run, user)
     if case is None:
         st.caption(t("embeddings.score.nothing", user=escaped(user)))
         return f"shap:{json.dumps([user, None])}"
     under_way = cache.refining(case.workspace, case.run, case.query, case.explained, None)
-    found = under_way.last
+    explanation = under_way.last
     if not under_way.done:
-        _refine(under_way, found, escaped(case.name(case.item)))
-    if found is not None:
-        _shap_told(case, found)
+        _refine(under_way, explanation, escaped(case.name(case.item)))
+    if explanation is not None:
+        _shap_words(case, explanation)
     return f"shap:{json.dumps([user, case.id(case.item)])}"
 
 
-def _shap_told(case: Case, found: Explanation) -> None:
+def _shap_words(case: Case, explanation: Explanation) -> None:
     """Why, in the words of the Explain page, and what the colours mean."""
-    st.markdown(sentence(case, found, Reasons.of(case.query.items, found, case.column)))
-    together = len(found.players) - len(found.values) + 1
+    reasons = Reasons.of(case.query.items, explanation, case.column)
+    st.markdown(sentence(case, explanation, reasons))
+    together = len(explanation.players) - len(explanation.values) + 1
     older = t("embeddings.shap.oldest", n=together) if together > 1 else ""
     st.caption(t("embeddings.shap.told", older=older).strip())
     link("explain", t("embeddings.shap.more"), icon=":material/help:", item=case.id(case.item))
@@ -116,26 +119,28 @@ def _refine(under_way: Background[Explanation], drawn: Explanation | None, item:
         st.status(t("embeddings.shap.working", item=item), state="running")
         return
     far, most = under_way.last.evaluations, PER_PLAYER * len(under_way.last.values)
-    said = t("explain.refining.help", n=far, most=most)
-    st.progress(min(1.0, far / most), text=f"{t('explain.refining')} {said}")
+    help_text = t("explain.refining.help", n=far, most=most)
+    st.progress(min(1.0, far / most), text=f"{t('explain.refining')} {help_text}")
 
 
-def _shares(placed: PlacedItems, user: str, item: str | None) -> Colouring:
+def _shares(item_map: ItemMap, user: str, item: str | None) -> Colouring:
     """What each item of a history adds to another one's score, by what is known of it by now.
 
     The same explanation that the Explain page shows, which explains the first k together.
     """
-    numbers = np.full(len(placed.codes), np.nan)
+    numbers = np.full(len(item_map.codes), np.nan)
     if item is not None:
-        ready = placed.ready
-        query = cache.history_query(ready.workspace, ready.run, user)
-        code = int(ready.items.encode([item])[0])
-        best = tuple(cache.first_items(ready.workspace, ready.run, query, length(LENGTHS)).tolist())
+        loaded = item_map.loaded
+        query = cache.history_query(loaded.workspace, loaded.run, user)
+        code = int(loaded.items.encode([item])[0])
+        best = tuple(
+            cache.first_items(loaded.workspace, loaded.run, query, length(LENGTHS)).tolist()
+        )
         explained = best if code in best else (code,)
-        found = cache.refining(ready.workspace, ready.run, query, explained, None).last
-        if found is not None:
-            sizes = np.bincount(found.players)
-            each = (found.values[:, explained.index(code)] / sizes)[found.players]
+        explanation = cache.refining(loaded.workspace, loaded.run, query, explained, None).last
+        if explanation is not None:
+            players = explanation.players
+            each = (explanation.values[:, explained.index(code)] / np.bincount(players))[players]
             items, events = np.unique(query.items, return_inverse=True)
-            numbers[placed.rows[items]] = np.bincount(events, each)
+            numbers[item_map.rows[items]] = np.bincount(events, each)
     return by_share(numbers, rest="elsewhere")

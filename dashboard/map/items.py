@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import streamlit as st
 
 from core.embed.clusters import Term
 from core.embed.selection import SelectionNumbers
+from core.pipeline import Neighbour
 from core.types import Array, Floats
 from dashboard import cache
 from dashboard.components.data.quality import COLOURS, ICONS
@@ -17,86 +19,83 @@ from dashboard.components.page import section, table
 from dashboard.components.people import escaped
 from dashboard.map.colouring import Colouring
 from dashboard.map.colours import colour_label, colouring_of
-from dashboard.map.placement import PlacedItems
+from dashboard.map.controls import TWIN, named, term_label
+from dashboard.map.item_map import ItemMap
 from dashboard.map.point_map import value_names
-from dashboard.map.view import TWIN, named, term_label
 from dashboard.state import t
 
 NEIGHBOURS = 10
-LISTS = ("vectors", "content", "together")
 MOST_ROWS = 1000  # shown of a table; a download has all of them
 MOST_VALUES = 12
 MOST_HEARD = 50  # items of a selection that are heard as a history
 
 
-def neighbour_tables(
-    placed: PlacedItems, row: int, run: str, other: PlacedItems | None = None
-) -> None:
+def neighbour_tables(item_map: ItemMap, row: int, run: str, other: ItemMap | None = None) -> None:
     """The items most like one, by the model, by what is known of them, and by who took both.
 
     Args:
-        placed: Whose vectors.
+        item_map: Whose vectors.
         row: The item.
         run: What the run is called.
         other: A second map that may know the item too.
     """
-    (name,), (ident,) = placed.names([row]), placed.ids(np.array([row]))
+    (name,), (ident,) = item_map.names([row]), item_map.ids(np.array([row]))
     section("embeddings.neighbours", item=escaped(name))
     with st.spinner(t("embeddings.neighbours.seeking")):
-        near = cache.neighbours(placed, str(ident), NEIGHBOURS)
-        found = {by: near[by] for by in LISTS}
+        near = cache.neighbours(item_map, str(ident), NEIGHBOURS)
+        lists = {"vectors": near.vectors}
         if other is not None and other.row(str(ident)) >= 0:
-            beside = cache.neighbours(other, str(ident), NEIGHBOURS)["vectors"]
-            found = {"vectors": found.pop("vectors"), "beside": beside, **found}
-    ids = {by: {one["item"] for one in found[by]} for by in found}
-    for column, by in zip(st.columns(len(found)), found, strict=True):
+            lists["beside"] = cache.neighbours(other, str(ident), NEIGHBOURS).vectors
+        lists |= {"content": near.content, "together": near.together}
+    ids = {by: {neighbour.item for neighbour in lists[by]} for by in lists}
+    for column, by in zip(st.columns(len(lists)), lists, strict=True):
         others = set().union(*(ids[name] for name in ids if name != by))
         with column:
             st.markdown(f"**{t(f'embeddings.by.{by}')}**")
-            _neighbours(found[by], others, t(f"embeddings.by.{by}.alt", item=name, run=run))
+            _neighbours(lists[by], others, t(f"embeddings.by.{by}.alt", item=name, run=run))
     st.caption(t("embeddings.neighbours.bold"))
 
 
-def _neighbours(found: list[dict[str, Any]], marked: set[Any], alt: str) -> None:
-    if not found:
+def _neighbours(neighbours: Sequence[Neighbour], marked: set[Any], alt: str) -> None:
+    if not neighbours:
         st.caption(t("embeddings.neighbours.none"))
         return
-    names = [escaped(one["label"]) for one in found]
+    names = [escaped(near.label) for near in neighbours]
     shown: dict[str, list[Any]] = {
         t("column.item"): [
-            f"**{name}**" if one["item"] in marked else name
-            for one, name in zip(found, names, strict=True)
+            f"**{name}**" if near.item in marked else name
+            for near, name in zip(neighbours, names, strict=True)
         ],
-        t("column.similarity"): [f"{one['cosine']:.2f}" for one in found],
+        t("column.similarity"): [f"{near.cosine:.2f}" for near in neighbours],
     }
-    if "both" in found[0]:
-        shown[t("column.both")] = [f"{one['both']:,.0f}" for one in found]
+    if neighbours[0].both is not None:
+        shown[t("column.both")] = [f"{near.both:,.0f}" for near in neighbours]
     st.table(pd.DataFrame(shown), border="horizontal", hide_index=True, alt=alt)
 
 
-def selection(placed: PlacedItems, chosen: Array) -> None:
+def selection(item_map: ItemMap, chosen: Array) -> None:
     """What is selected: its numbers beside the rest's, what stands out in it, its items."""
     rows = np.flatnonzero(chosen)
     section("embeddings.selection", n=len(rows))
     bits = np.packbits(chosen).tobytes()
-    _numbers(*cache.selection_numbers(placed, bits))
+    _numbers(*cache.selection_numbers(item_map, bits))
     profile, items = st.columns(2)
     with profile:
         st.markdown(f"**{t('embeddings.stands_out')}**")
-        _profile(cache.standing_out(placed, bits), chosen)
-        recommended(placed, bits, len(rows), key="map_for_set")
+        _profile(cache.over_represented(item_map, bits), chosen)
+        recommended(item_map, bits, len(rows), key="map_for_set")
     with items:
         st.markdown(f"**{t('embeddings.selected_items')}**")
         with st.container(key="map_selected_items"):
             table(
-                _items(placed, rows[:MOST_ROWS]),
+                _items(item_map, rows[:MOST_ROWS]),
                 alt=t("embeddings.selected_items.alt", n=len(rows)),
                 key="map_selected",
                 height=385,
             )
         st.download_button(
             t("action.download_csv"),
-            data=lambda: _items(placed, rows).to_csv(index=False),
+            data=lambda: _items(item_map, rows).to_csv(index=False),
             file_name="selection.csv",
             mime="text/csv",
             key="map_download_selection",
@@ -105,16 +104,16 @@ def selection(placed: PlacedItems, chosen: Array) -> None:
         )
 
 
-def recommended(placed: PlacedItems, bits: bytes, n: int, *, key: str) -> None:
+def recommended(item_map: ItemMap, bits: bytes, n: int, *, key: str) -> None:
     """What the model would give somebody who took these."""
     if not st.toggle(t("embeddings.for_set"), key=key):
         return
-    rows = cache.for_set(placed, bits, MOST_HEARD, NEIGHBOURS)
-    names = [escaped(name) for name in placed.names(rows)]
+    rows = cache.recommended_rows(item_map, bits, MOST_HEARD, NEIGHBOURS)
+    names = [escaped(name) for name in item_map.names(rows)]
     shown = {t("column.rank"): range(1, len(rows) + 1), t("column.item"): names}
-    said = t("embeddings.for_set.alt", n=min(n, MOST_HEARD))
-    st.table(pd.DataFrame(shown), border="horizontal", hide_index=True, alt=said)
-    st.caption(said)
+    caption = t("embeddings.for_set.alt", n=min(n, MOST_HEARD))
+    st.table(pd.DataFrame(shown), border="horizontal", hide_index=True, alt=caption)
+    st.caption(caption)
 
 
 def _numbers(own: SelectionNumbers, rest: SelectionNumbers) -> None:
@@ -125,15 +124,15 @@ def _numbers(own: SelectionNumbers, rest: SelectionNumbers) -> None:
         (t("embeddings.events_share"), f"{share:.1%}", None)
     ]
     for name, form in (("users", ",.0f"), ("median_events", ",.0f"), ("mean_value", ".2f")):
-        here, there = getattr(own, name), getattr(rest, name)
-        if np.isfinite(here):
-            beside = t("embeddings.rest", value=format(there, form)) if rest.items else None
-            shown.append((t(f"embeddings.{name}"), format(here, form), beside))
-    for column, (label, value, said) in zip(st.columns(len(shown)), shown, strict=True):
+        selected, others = getattr(own, name), getattr(rest, name)
+        if np.isfinite(selected):
+            beside = t("embeddings.rest", value=format(others, form)) if rest.items else None
+            shown.append((t(f"embeddings.{name}"), format(selected, form), beside))
+    for column, (label, value, beside) in zip(st.columns(len(shown)), shown, strict=True):
         column.metric(
             label,
             value,
-            delta=said,
+            delta=beside,
             delta_color="off",
             delta_arrow="off",
             border=True,
@@ -145,12 +144,12 @@ def _profile(terms: list[Term], chosen: Array) -> None:
     if not terms:
         st.caption(t("embeddings.stands_out.nothing"))
         return
-    here, there = int(chosen.sum()), int((~chosen).sum())
+    n_chosen, n_rest = int(chosen.sum()), int((~chosen).sum())
     shown = pd.DataFrame(
         {
             "value": [term_label(term.name) for term in terms],
-            "selected": [100 * term.inside / here for term in terms],
-            "rest_share": [100 * (term.overall - term.inside) / there for term in terms],
+            "selected": [100 * term.inside / n_chosen for term in terms],
+            "rest_share": [100 * (term.overall - term.inside) / n_rest for term in terms],
         }
     ).head(MOST_VALUES)
     percent = {
@@ -165,49 +164,49 @@ def _profile(terms: list[Term], chosen: Array) -> None:
     )
 
 
-def sound(placed: PlacedItems, *, at_once: bool) -> None:
+def diagnosis_section(item_map: ItemMap, *, at_once: bool) -> None:
     """What a trainer looks at first: whether the vectors are sound, the gravest first.
 
     Args:
-        placed: Whose.
+        item_map: Whose.
         at_once: Whether it is looked into without being asked.
     """
     section("embeddings.sound")
     if not at_once and not st.toggle(t("embeddings.sound.look"), key="map_sound"):
         return
-    for one in cache.diagnosed(placed):
-        sign, said = st.columns([1, 9])
+    for finding in cache.diagnosis(item_map):
+        sign, words = st.columns([1, 9])
         sign.badge(
-            t(f"severity.{one.severity}"),
-            color=COLOURS[one.severity],
-            icon=f":material/{ICONS[one.severity]}:",
+            t(f"severity.{finding.severity}"),
+            color=COLOURS[finding.severity],
+            icon=f":material/{ICONS[finding.severity]}:",
         )
-        said.markdown(t(f"embeddings.sound.{one.key}", **one.numbers))
+        words.markdown(t(f"embeddings.sound.{finding.key}", **finding.numbers))
 
 
-def twin(placed: PlacedItems, by: str, places: Floats | None = None) -> None:
+def map_table(item_map: ItemMap, by: str, points: Floats | None = None) -> None:
     """The map as a table, for those who do not see it or want its numbers.
 
     Args:
-        placed: The map.
+        item_map: The map.
         by: What it is coloured by.
-        places: Of the items in three axes (N, 3), if these are shown.
+        points: Of the items in three axes (N, 3), if these are shown.
     """
     section("embeddings.twin")
-    n = len(placed.codes)
+    n = len(item_map.codes)
     st.caption(t("embeddings.twin.count", shown=min(n, MOST_ROWS), n=n))
-    colouring = named(colouring_of(placed, by))
+    colouring = named(colouring_of(item_map, by))
 
     def frame(rows: Array) -> pd.DataFrame:
-        found = _items(placed, rows)
+        columns = _items(item_map, rows)
         if colouring.numbers is not None:
-            found[colour_label(by)] = colouring.numbers[rows]
+            columns[colour_label(by)] = colouring.numbers[rows]
         elif colouring.kind != "sequence":
-            found[colour_label(by)] = _values(colouring, rows)
-        flat = (placed.x[rows], placed.y[rows]) if places is None else places[rows].T
+            columns[colour_label(by)] = _values(colouring, rows)
+        flat = (item_map.x[rows], item_map.y[rows]) if points is None else points[rows].T
         for axis, values in zip("xyz", flat, strict=False):
-            found[axis] = values.astype(float).round(4)
-        return found
+            columns[axis] = values.astype(float).round(4)
+        return columns
 
     with st.container(key=TWIN):
         table(
@@ -227,9 +226,9 @@ def twin(placed: PlacedItems, by: str, places: Floats | None = None) -> None:
     )
 
 
-def _items(placed: PlacedItems, rows: Array) -> pd.DataFrame:
-    columns = {"item_id": placed.ids(rows), "label": placed.names(rows)}
-    return pd.DataFrame({**columns, "events": placed.events[rows]})
+def _items(item_map: ItemMap, rows: Array) -> pd.DataFrame:
+    columns = {"item_id": item_map.ids(rows), "label": item_map.names(rows)}
+    return pd.DataFrame({**columns, "events": item_map.events[rows]})
 
 
 def _values(colouring: Colouring, rows: Array) -> list[str]:

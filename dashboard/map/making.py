@@ -8,8 +8,8 @@ import streamlit as st
 
 from dashboard import cache
 from dashboard.background import Background
-from dashboard.map import placement as maps
-from dashboard.map.placement import PlacedItems
+from dashboard.map import layouts
+from dashboard.map.item_map import ItemMap
 from dashboard.state import t
 
 PATIENCE_S = 2.0  # after which a map that is not there yet says how far it is
@@ -17,32 +17,32 @@ POLL = "500ms"
 
 
 @st.fragment(run_every=POLL)
-def wait_for(making: Background[Any]) -> None:
+def show_progress(work: Background[Any]) -> None:
     """How far it is, until it is there."""
-    said = t(f"embeddings.step.{making.step}")
-    if making.share is None:
-        st.status(said, state="running")
+    step = t(f"embeddings.step.{work.step}")
+    if work.share is None:
+        st.status(step, state="running")
     else:
-        st.progress(min(1.0, making.share), text=said)
-    if making.error is not None or making.get() is not None:
+        st.progress(min(1.0, work.share), text=step)
+    if work.error is not None or work.get() is not None:
         st.rerun()
 
 
-def arranged(placed: PlacedItems, *, key: str = "arrange") -> PlacedItems:
+def neighbour_map_or_axes(item_map: ItemMap, *, key: str = "arrange") -> ItemMap:
     """The map that keeps neighbours if it is there, else the axes, and how far it is.
 
     Args:
-        placed: Whose.
+        item_map: Whose.
         key: Of the button that asks for it where it takes minutes.
     """
-    wanted = f"arrange_{placed.identity}"
-    few = len(placed.codes) <= maps.AT_ONCE
-    if not (few or st.session_state.get(wanted) or maps.is_arranged(placed)):
-        if not st.button(t("embeddings.arrange", n=len(placed.codes)), key=key):
-            return placed
+    wanted = f"arrange_{item_map.identity}"
+    few = len(item_map.codes) <= layouts.AT_ONCE
+    if not (few or st.session_state.get(wanted) or layouts.has_neighbour_map(item_map)):
+        if not st.button(t("embeddings.arrange", n=len(item_map.codes)), key=key):
+            return item_map
         st.session_state[wanted] = True
-    making = cache.arranging(placed)
-    made = making.get(PATIENCE_S / 2)
-    if made is None:
-        wait_for(making)
-    return made or placed
+    work = cache.neighbour_map(item_map)
+    by_neighbours = work.get(PATIENCE_S / 2)
+    if by_neighbours is None:
+        show_progress(work)
+    return by_neighbours or item_map

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.types import PAD, Array, Floats, Ints
-from dashboard.background import Report
-from dashboard.map.colouring import STEPS, Colouring
-from dashboard.map.placement import PlacedItems
-
-if TYPE_CHECKING:
-    from core.embed import SpaceComparison
+from core.embed import SpaceComparison, aligned, compare_spaces
+from core.types import PAD, Array, Floats, Ints, Progress
+from dashboard.map.colouring import STEPS, Colouring, value_counts
+from dashboard.map.item_map import ItemMap
 
 K = 15  # neighbours that are held against each other
 FEWEST = 3  # items that both must know
@@ -27,8 +23,8 @@ SEED = 0
 class Pair:
     """A map of N items, and one of M items that is turned, mirrored and scaled to lie on it."""
 
-    first: PlacedItems
-    second: PlacedItems
+    first: ItemMap
+    second: ItemMap
     to_first: Array  # (M,) int32: the row of the first for each of the second, or PAD
     to_second: Array  # (N,) the other way round
     gap: float  # between the two, as in core.embed.aligned; 0 … 1
@@ -41,7 +37,7 @@ class Pair:
     @property
     def spaces(self) -> tuple[str, str]:
         """The same for equal spaces, whichever kind of map shows them."""
-        first, second = (one.identity.removesuffix(one.layout) for one in (self.first, self.second))
+        first, second = (m.identity.removesuffix(m.layout) for m in (self.first, self.second))
         return first, second
 
     @property
@@ -59,62 +55,60 @@ class Pair:
         return rows[there], own[there], other[there]
 
 
-def lay_on(first: PlacedItems, second: PlacedItems) -> Pair | None:
+def aligned_pair(first: ItemMap, second: ItemMap) -> Pair | None:
     """The second map on the first, by the items that both know; None if those are too few.
 
     It is as large as the first: the scale of least squares makes small what fits badly.
     """
-    from core.embed import aligned
-
     to_first = _rows(first, second)
     own = np.flatnonzero(to_first != PAD)
     if len(own) < FEWEST:
         return None
     to_second = np.full(len(first.codes), PAD, np.int32)
     to_second[to_first[own]] = own
-    flat, onto = (np.stack([one.x, one.y], axis=1) for one in (second, first))
+    flat, onto = (np.stack([m.x, m.y], axis=1) for m in (second, first))
     moved, gap = aligned(flat, onto, (own, to_first[own]))
     centre = moved[own].mean(axis=0)
     spread, wanted = _spread(moved[own]), _spread(onto[to_first[own]])
     x, y = ((moved - centre) * (wanted / spread if spread else 1.0) + centre).astype(np.float32).T
-    placed = replace(second, x=np.ascontiguousarray(x), y=np.ascontiguousarray(y))
-    return Pair(first, placed, to_first, to_second, gap)
+    laid = replace(second, x=np.ascontiguousarray(x), y=np.ascontiguousarray(y))
+    return Pair(first, laid, to_first, to_second, gap)
 
 
-def _rows(first: PlacedItems, second: PlacedItems) -> Array:
+def _rows(first: ItemMap, second: ItemMap) -> Array:
     """The row of the first for each item of the second, (M,) int32, PAD where there is none."""
-    own, other = first.ready.items, second.ready.items
+    own, other = first.loaded.items, second.loaded.items
     if np.array_equal(own.ids, other.ids):
         return first.rows[second.codes].astype(np.int32)
     codes = own.encode(other.ids)
     return np.where(codes == PAD, PAD, first.rows[codes])[second.codes].astype(np.int32)
 
 
-def _spread(places: Floats) -> float:
-    return float(np.sqrt(np.square(places - places.mean(axis=0), dtype=np.float64).sum()))
+def _spread(points: Floats) -> float:
+    return float(np.sqrt(np.square(points - points.mean(axis=0), dtype=np.float64).sum()))
 
 
 @dataclass(frozen=True, eq=False)
-class Likeness:
+class SpaceSimilarity:
     """How far a pair's spaces agree on who is near whom."""
 
     rows: Ints  # (L,) of the first map: what both have learnt something of
-    near: SpaceComparison  # of n of those, by their places in rows
+    near: SpaceComparison  # of n of those, by their positions in rows
 
     @property
     def whole(self) -> bool:
         """Whether each was looked at, and not a sample."""
-        return len(self.near.asked) == len(self.rows)
+        return len(self.near.sample) == len(self.rows)
 
     @property
     def looked_at(self) -> Ints:
         """The rows (n,) of the first map that were looked at."""
-        return self.rows[self.near.asked]
+        return self.rows[self.near.sample]
 
     @property
     def kept(self) -> float:
         """Of an item's K nearest in the first space, the share that is in the second, 0 … 1."""
-        return float(self.near.kept.mean()) if len(self.near.asked) else 0.0
+        return float(self.near.kept.mean()) if len(self.near.sample) else 0.0
 
     @property
     def chance(self) -> float:
@@ -134,45 +128,45 @@ class Likeness:
         return rows[order], kept[order]
 
 
-def likeness(pair: Pair, report: Report) -> Likeness:
+def space_similarity(pair: Pair, on_stage: Progress) -> SpaceSimilarity:
     """By all items that both have learnt something of, or a sample of them if they are many."""
-    from core.embed import compare_spaces
-
-    report("compare", None)
+    on_stage("compare", None)
     rows, first, second = pair.learnt
-    asked = np.arange(len(rows))
+    sample = np.arange(len(rows))
     if len(rows) > ALL_UP_TO:
-        asked = np.sort(np.random.default_rng(SEED).permutation(len(rows))[:SAMPLE])
-    return Likeness(rows, compare_spaces(first, second, asked, K))
+        sample = np.sort(np.random.default_rng(SEED).permutation(len(rows))[:SAMPLE])
+    return SpaceSimilarity(rows, compare_spaces(first, second, sample, K))
 
 
 @dataclass(frozen=True)
-class Moved:
+class SelectionMoved:
     """What became of a selection on the other map; shares lie in 0 … 1."""
 
-    known: int  # of the selected items, those that both have learnt something of
+    learnt: int  # of the selected items, those that both have learnt something of
     looked_at: int  # of those
     kept: float  # of their K nearest, the share that is among those on the other map
     together: tuple[float, float]  # of their K nearest on either, the share that is selected too
 
 
-def moved_together(pair: Pair, found: Likeness, chosen: Array) -> Moved | None:
+def selection_moved(
+    pair: Pair, similarity: SpaceSimilarity, chosen: Array
+) -> SelectionMoved | None:
     """Where the chosen items (N,) of the first map lie on the second; None if it knows none."""
-    from core.embed import compare_spaces
-
-    near, inside = found.near, chosen[found.rows]
-    places = np.flatnonzero(inside)
-    known = len(places)
-    if not found.whole:
-        some = np.random.default_rng(SEED).permutation(places)[:OF_SELECTION]
-        near = compare_spaces(*pair.learnt[1:], np.sort(some), K)
-        places = np.arange(len(near.asked))
-    if not known:
+    near, inside = similarity.near, chosen[similarity.rows]
+    rows = np.flatnonzero(inside)
+    learnt = len(rows)
+    if not similarity.whole:
+        sample = np.random.default_rng(SEED).permutation(rows)[:OF_SELECTION]
+        near = compare_spaces(*pair.learnt[1:], np.sort(sample), K)
+        rows = np.arange(len(near.sample))
+    if not learnt:
         return None
-    return Moved(known, len(places), float(near.kept[places].mean()), near.among(inside, places))
+    return SelectionMoved(
+        learnt, len(rows), float(near.kept[rows].mean()), near.among(inside, rows)
+    )
 
 
-def carried(colouring: Colouring, pair: Pair) -> tuple[Colouring, int]:
+def carry_colours(colouring: Colouring, pair: Pair) -> tuple[Colouring, int]:
     """The first map's colours on the second, and how many points only the second has.
 
     Those have the value after the last of the palette; of a scale the value of "not known".
@@ -180,17 +174,16 @@ def carried(colouring: Colouring, pair: Pair) -> tuple[Colouring, int]:
     only = STEPS if colouring.scaled else len(colouring.palette(False))
     values = np.append(colouring.values, np.uint8(only))[pair.to_first]
     there = pair.to_first != PAD
-    found, n = np.unique(values[there], return_counts=True)
-    counts = dict(zip(found.tolist(), n.tolist(), strict=True)) if colouring.counts else {}
+    counts = value_counts(values[there]) if colouring.counts else {}
     sizes = (
         None if colouring.sizes is None else np.append(colouring.sizes, np.uint8(0))[pair.to_first]
     )
     return replace(colouring, values=values, counts=counts, sizes=sizes), int((~there).sum())
 
 
-def back(pair: Pair, chosen: Array) -> Array:
+def to_first_map(pair: Pair, chosen: Array) -> Array:
     """What is chosen on the second map (M,), on the first, (N,)."""
-    found = np.zeros(len(pair.first.codes), bool)
-    rows: Any = pair.to_first[chosen]
-    found[rows[rows != PAD]] = True
-    return found
+    on_first = np.zeros(len(pair.first.codes), bool)
+    rows: Ints = pair.to_first[chosen]
+    on_first[rows[rows != PAD]] = True
+    return on_first

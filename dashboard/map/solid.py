@@ -10,11 +10,12 @@ import streamlit as st
 from dashboard import cache, state
 from dashboard.components.page import figure
 from dashboard.map import colouring as charts
-from dashboard.map.axes import DRAWN
 from dashboard.map.colours import colour_label, colouring_of
-from dashboard.map.placement import PlacedItems
+from dashboard.map.controls import named
+from dashboard.map.item_map import ItemMap
+from dashboard.map.layouts import DRAWN
 from dashboard.map.point_map import clicked, value_names
-from dashboard.map.view import Way, named
+from dashboard.map.view import PersonOverlay
 from dashboard.state import dark, t
 
 CHART, CLICKS = "map_solid", "map_solid_clicks"
@@ -63,38 +64,39 @@ export default function ({ data, parentElement, setTriggerValue }) {
 """
 
 
-def draw_solid(placed: PlacedItems, by: str, row: int, *, sized: bool, name: str, way: Way) -> None:
+def draw_solid(
+    item_map: ItemMap, by: str, row: int, *, sized: bool, name: str, person: PersonOverlay
+) -> None:
     """Draws the DRAWN most popular items and what one person took; as map_view.draw."""
-    places, n = cache.solid(placed).places, len(placed.codes)
+    points, n = cache.three_axes(item_map).points, len(item_map.codes)
     shown = min(n, DRAWN)
-    colouring = named(colouring_of(placed, by))
-    own = colouring.sizes if colouring.sizes is not None else charts.sizes(placed.events)
-    over = [one for one in (row, *way.trail, *way.marks) if one >= 0]
-    called = dict(zip(over, placed.names(over), strict=True)) if over else {}
-    drawn = charts.solid(
-        places[:shown],
+    colouring = named(colouring_of(item_map, by))
+    own = colouring.sizes if colouring.sizes is not None else charts.sizes(item_map.events)
+    ring = (points[row], item_map.names([row])[0]) if row >= 0 else None
+    drawn = charts.scatter_3d(
+        points[:shown],
         colouring.first(shown),
-        placed.names(np.arange(shown)),
+        item_map.names(np.arange(shown)),
         labels=[*value_names(colouring), *([""] * charts.STEPS)],
         sizes=own[:shown] if sized or own is colouring.sizes else None,
         axes=[t("embeddings.solid.axis", n=axis) for axis in (1, 2, 3)],
         unknown=t(f"map.{colouring.rest}"),
-        ring=(places[row], called[row]) if row >= 0 else None,
-        trail=places[list(way.trail)],
-        marks=places[list(way.marks)],
+        ring=ring,
+        trail=points[list(person.trail)],
+        marks=points[list(person.marks)],
         dark=dark(),
     )
-    said = t("embeddings.solid.alt", run=name, n=shown, colour=colour_label(by))
-    figure(drawn, alt=said, key=CHART)
-    _clicks()(data={"chart": CHART}, key=CLICKS, on_clicked_change=lambda: _clicked(placed))
+    alt = t("embeddings.solid.alt", run=name, n=shown, colour=colour_label(by))
+    figure(drawn, alt=alt, key=CHART)
+    _clicks()(data={"chart": CHART}, key=CLICKS, on_clicked_change=lambda: _clicked(item_map))
     if shown < n:
         st.caption(t("embeddings.solid.count", shown=shown, n=n))
 
 
-def _clicked(placed: PlacedItems) -> None:
+def _clicked(item_map: ItemMap) -> None:
     row = clicked(CLICKS)
-    if row is not None and 0 <= row < len(placed.codes):
-        state.put("item", str(placed.ids(np.array([row]))[0]))
+    if row is not None and 0 <= row < len(item_map.codes):
+        state.put("item", str(item_map.ids(np.array([row]))[0]))
 
 
 def _clicks() -> Any:

@@ -11,165 +11,163 @@ from dashboard.components.labels import run_label
 from dashboard.components.page import empty, first_step, heading, link
 from dashboard.components.people import escaped, person, user_box
 from dashboard.map import epochs as map_epochs
-from dashboard.map import placement as maps
-from dashboard.map.arithmetic import asked
-from dashboard.map.axes import ThreeAxes
+from dashboard.map.arithmetic import vector_sum
 from dashboard.map.beside import (
-    alike,
     beside_toggle,
     pair_with,
     second_run,
+    selection_moved,
+    similarity_section,
     titles,
-    where_to,
 )
-from dashboard.map.colours import of_person, ringed
-from dashboard.map.items import neighbour_tables, selection, sound, twin
-from dashboard.map.making import PATIENCE_S, arranged, wait_for
-from dashboard.map.pairs import Pair
-from dashboard.map.placement import PlacedItems
-from dashboard.map.solid import draw_solid
-from dashboard.map.view import (
-    Way,
+from dashboard.map.colours import personal_colours, ringed_row
+from dashboard.map.controls import (
     colour_box,
-    draw,
     layout_box,
     matches,
     search_box,
     space_box,
     space_label,
-    way_of,
 )
+from dashboard.map.item_map import JUDGED_AT_ONCE, LAYOUTS, SOLID, ItemMap, has_vectors
+from dashboard.map.items import diagnosis_section, map_table, neighbour_tables, selection
+from dashboard.map.layouts import ThreeAxes
+from dashboard.map.making import PATIENCE_S, neighbour_map_or_axes, show_progress
+from dashboard.map.pairs import Pair
+from dashboard.map.solid import draw_solid
+from dashboard.map.view import PersonOverlay, draw, person_overlay
 from dashboard.state import t
 
 
 def main(now: Context) -> None:
-    able = [run for run in now.runs if maps.has_vectors(run, now.runs)]
+    able = [run for run in now.runs if has_vectors(run, now.runs)]
     if now.dataset is None or not able:
         heading("embeddings", t("embeddings.answer.none"))
         empty(t("embeddings.empty.what"), t("embeddings.empty.why"))
         first_step(now.dataset)
         return
     run = _run(now, able)
-    epoch = map_epochs.chosen(run)
-    making = cache.placing(now.workspace, run, state.get("space") or "", epoch)
-    placed = making.get(PATIENCE_S)
-    if placed is None:
+    epoch = map_epochs.chosen_epoch(run)
+    work = cache.principal_axes(now.workspace, run, state.get("space") or "", epoch)
+    item_map = work.get(PATIENCE_S)
+    if item_map is None:
         heading("embeddings", t("embeddings.answer.soon", run=run_label(run)))
-        wait_for(making)
+        show_progress(work)
     else:
-        _page(run, placed, now, able)
+        _page(run, item_map, now, able)
 
 
 def _run(now: Context, able: list[Run]) -> Run:
     """The chosen run, else the newest that has vectors."""
     by_id = {run.id: run for run in able}
     if now.run and now.run.id not in by_id:
-        said = t("embeddings.no_vectors", run=run_label(now.run), other=run_label(able[0]))
-        st.info(said, icon=":material/info:")
+        sentence = t("embeddings.no_vectors", run=run_label(now.run), other=run_label(able[0]))
+        st.info(sentence, icon=":material/info:")
     return by_id.get(now.run.id if now.run else "", able[0])
 
 
-def _page(run: Run, placed: PlacedItems, now: Context, able: list[Run]) -> None:
+def _page(run: Run, item_map: ItemMap, now: Context, able: list[Run]) -> None:
     top = st.container()
-    layouts = (*maps.LAYOUTS, maps.SOLID)
+    layouts = (*LAYOUTS, SOLID)
     layout = state.one_of("layout", layouts, layouts[0]) or layouts[0]
-    beside = second_run(now) if layout != maps.SOLID else None
+    beside = second_run(now) if layout != SOLID else None
     kind, space, epoch, more = st.columns([4, 4, 3, 2], vertical_alignment="bottom")
     with kind:
         layout_box(layout)
     with space:
-        space_box(placed, space_label(now))
+        space_box(item_map, space_label(now))
     with epoch:
-        map_epochs.epoch_box(placed)
+        map_epochs.epoch_box(item_map)
     with more:
-        if layout != maps.SOLID:
+        if layout != SOLID:
             beside_toggle(run, beside, able)
     with st.container():  # what comes and goes in it does not move the map
-        shown = arranged(placed) if layout == "neighbours" else placed
+        shown = neighbour_map_or_axes(item_map) if layout == "neighbours" else item_map
         pair = pair_with(beside, shown, now, able) if beside else None
     with top:
         heading("embeddings", _answer(run, shown))
     _map(run, shown, now, layout, pair)
-    sound(shown, at_once=len(shown.codes) <= maps.JUDGED_AT_ONCE)
-    map_epochs.drift(shown)
+    diagnosis_section(shown, at_once=len(shown.codes) <= JUDGED_AT_ONCE)
+    map_epochs.drift_section(shown)
     link("recommendations", t("action.recommendations"), icon=":material/recommend:")
 
 
-def _map(run: Run, placed: PlacedItems, now: Context, layout: str, pair: Pair | None) -> None:
+def _map(run: Run, item_map: ItemMap, now: Context, layout: str, pair: Pair | None) -> None:
     colour, size, who, search = st.columns([3, 2, 2, 4], vertical_alignment="bottom")
     with colour:
-        by = colour_box(placed)
+        by = colour_box(item_map)
     sized = size.toggle(t("embeddings.size"), value=True, key="map_sized")
     personal = who.toggle(t("embeddings.person"), key="map_person")
     with search:
-        sought = search_box(placed)
+        sought = search_box(item_map)
     with st.container():
-        matches(placed, sought)
-        wanted = asked(placed)
-        way = _way(run, placed, now) if personal else Way(marks=wanted.marks)
-        by = of_person(placed, by, boxed=personal)
-    row, name = placed.row(state.get("item")), run_label(run)
-    ring, chosen = ringed(placed, by, row), None
-    solid = cache.solid(placed) if layout == maps.SOLID else None
+        matches(item_map, sought)
+        combined = vector_sum(item_map)
+        person = _person(run, item_map, now) if personal else PersonOverlay(marks=combined.marks)
+        by = personal_colours(item_map, by, boxed=personal)
+    row, name = item_map.row(state.get("item")), run_label(run)
+    ring, chosen = ringed_row(item_map, by, row), None
+    solid = cache.three_axes(item_map) if layout == SOLID else None
     if solid is None:
         both = titles(pair, now) if pair else ()
-        chosen = draw(placed, by, ring, sized=sized, name=name, way=way, pair=pair, titles=both)
+        chosen = draw(
+            item_map, by, ring, sized=sized, name=name, person=person, pair=pair, titles=both
+        )
     else:
-        draw_solid(placed, by, ring, sized=sized, name=name, way=way)
-    map_epochs.looking_back(placed)
-    st.caption(_method(placed, solid))
-    found = alike(pair) if pair else None
+        draw_solid(item_map, by, ring, sized=sized, name=name, person=person)
+    map_epochs.epoch_caption(item_map)
+    st.caption(_method(item_map, solid))
+    similarity = similarity_section(pair) if pair else None
     if row >= 0:
-        neighbour_tables(placed, row, name, pair.second if pair else None)
-    wanted.show(marked=not personal)
+        neighbour_tables(item_map, row, name, pair.second if pair else None)
+    combined.show(marked=not personal)
     if chosen is not None:
-        selection(placed, chosen)
-        if pair and found:
-            where_to(pair, found, chosen)
-    twin(placed, by, solid.places if solid else None)
+        selection(item_map, chosen)
+        if pair and similarity:
+            selection_moved(pair, similarity, chosen)
+    map_table(item_map, by, solid.points if solid else None)
 
 
-def _way(run: Run, placed: PlacedItems, now: Context) -> Way:
+def _person(run: Run, item_map: ItemMap, now: Context) -> PersonOverlay:
     """What a person took and would get, to be drawn over the map."""
-    user = person(placed.ready.load_dataset().info)
-    box, said = st.columns([3, 8], vertical_alignment="bottom")
+    user = person(item_map.loaded.load_dataset().info)
+    box, words = st.columns([3, 8], vertical_alignment="bottom")
     with box:
-        user_box(placed.ready.load_dataset().info, user)
-    way = way_of(now, run, placed, user)
-    said.caption(
-        t("embeddings.person.told", user=escaped(user), n=len(way.trail), k=len(way.marks))
-    )
-    return way
+        user_box(item_map.loaded.load_dataset().info, user)
+    overlay = person_overlay(now, run, item_map, user)
+    n, k = len(overlay.trail), len(overlay.marks)
+    words.caption(t("embeddings.person.told", user=escaped(user), n=n, k=k))
+    return overlay
 
 
-def _method(placed: PlacedItems, solid: ThreeAxes | None) -> str:
+def _method(item_map: ItemMap, solid: ThreeAxes | None) -> str:
     """How far the map can be believed."""
-    dims = placed.near.vectors.values.shape[1]
+    dims = item_map.near.vectors.values.shape[1]
     if solid:
         return t("embeddings.method.solid", share=solid.share, dims=dims)
-    if placed.quality is None:
-        return t("embeddings.method.axes", share=placed.share, dims=dims)
-    found = placed.quality
+    if item_map.quality is None:
+        return t("embeddings.method.axes", share=item_map.share, dims=dims)
     return t(
         "embeddings.method.neighbours",
-        trust=found.trustworthiness,
-        recall=found.recall,
-        k=found.k,
+        trust=item_map.quality.trustworthiness,
+        recall=item_map.quality.recall,
+        k=item_map.quality.k,
     )
 
 
-def _answer(run: Run, placed: PlacedItems) -> str:
-    said = t("embeddings.answer", run=run_label(run), n=len(placed.codes))
-    found = cache.neighbour_accuracy(placed) if len(placed.codes) <= maps.JUDGED_AT_ONCE else []
-    if not found:
-        return said
-    best = found[0]
+def _answer(run: Run, item_map: ItemMap) -> str:
+    n = len(item_map.codes)
+    answer = t("embeddings.answer", run=run_label(run), n=n)
+    attributes = cache.attribute_accuracies(item_map) if n <= JUDGED_AT_ONCE else ()
+    if not attributes:
+        return answer
+    best = attributes[0]
     return t(
         "embeddings.answer.told",
-        said=said,
-        name=escaped(best["name"]),
-        right=best["right"],
-        commonest=best["commonest"],
+        said=answer,
+        name=escaped(best.name),
+        right=best.accuracy.right,
+        commonest=best.accuracy.commonest,
     )
 
 

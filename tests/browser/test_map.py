@@ -14,7 +14,7 @@ import pytest
 
 from core.runs.artifact import Run
 from dashboard import served
-from dashboard.map.point_map import TEXTS, Shown
+from dashboard.map.point_map import TEXTS, MapProps
 from dashboard.map.solid import _JS, CHART
 from dashboard.text import text
 from tests.browser.conftest import Visit, ready
@@ -207,7 +207,7 @@ def test_a_call_that_a_later_one_overtook_does_not_end_the_map(visit: Visit) -> 
     steps = np.linspace(-1, 1, n, dtype=np.float32)
     first, second = (
         vars(
-            Shown(
+            MapProps(
                 points=_bytes(struct.pack("<i", n) + steps.tobytes() + places.tobytes()),
                 values=_bytes(bytes(n)),
                 sizes=None,

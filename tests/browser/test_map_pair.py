@@ -16,8 +16,7 @@ from core.data.store import Workspace
 from core.runs.artifact import Run
 from core.runs.request import RunRequest
 from core.types import PAD
-from dashboard.map import pairs
-from dashboard.map import placement as maps
+from dashboard.map import layouts, pairs
 from dashboard.map.pairs import Pair
 from dashboard.text import text
 from tests.browser.conftest import KINDS, N_ITEMS, Visit, ready
@@ -43,10 +42,10 @@ def pair(furnished: Workspace, mapped: Run, tmp_path_factory: pytest.TempPathFac
         furnished, RunRequest(info.id, "als", {"dim": 16, "sweeps": 5}, device="cpu")
     )
     first, second = (
-        maps.place(pipeline.load_run(furnished, one), "", lambda step, share: None)
+        layouts.principal_axes(pipeline.load_run(furnished, one), "", lambda step, share: None)
         for one in (mapped, run)
     )
-    found = pairs.lay_on(first, second)
+    found = pairs.aligned_pair(first, second)
     assert found is not None
     assert (found.to_second == PAD).any()
     assert (found.to_first[:50] != np.arange(50)).any()
@@ -54,8 +53,8 @@ def pair(furnished: Workspace, mapped: Run, tmp_path_factory: pytest.TempPathFac
 
 
 def open_pair(visit: Visit, pair: Pair, more: str = "", **person: str) -> Any:
-    beside = f"{AXES}&beside={pair.second.ready.run.id}{more}"
-    page = open_map(visit, pair.first.ready.run, more=beside, **person)
+    beside = f"{AXES}&beside={pair.second.loaded.run.id}{more}"
+    page = open_map(visit, pair.first.loaded.run, more=beside, **person)
     linked(page)
     return page
 
@@ -177,7 +176,7 @@ def test_what_is_hidden_on_one_map_is_on_the_other(visit: Visit, pair: Pair) -> 
 
 
 def test_a_selection_stays_when_the_second_map_comes_and_goes(visit: Visit, pair: Pair) -> None:
-    page = open_map(visit, pair.first.ready.run)
+    page = open_map(visit, pair.first.loaded.run)
     tool(page, 0, "lasso").click()
     around(page, 0)
     n = int(str(page.locator(".map").first.get_attribute("data-selected")))
@@ -201,7 +200,7 @@ def test_a_selection_stays_when_the_second_map_comes_and_goes(visit: Visit, pair
 
 def test_an_item_whose_neighbours_changed_is_ringed_on_both(visit: Visit, pair: Pair) -> None:
     page = open_pair(visit, pair)
-    found = pairs.likeness(pair, lambda step, share: None)
+    found = pairs.space_similarity(pair, lambda step, share: None)
     rows, _ = found.changed(1, pair.first.events >= 10)
     table = page.locator(".st-key-map_changed")
     table.wait_for()

@@ -30,13 +30,16 @@ from core.embed.diagnosis import SENTENCES
 from core.errors import BadInput
 from core.runs import artifact
 from core.runs.request import RunRequest
+from core.types import Progress
 from dashboard import cache, served
-from dashboard.background import Background, Report
+from dashboard.background import Background
 from dashboard.charts import theme
 from dashboard.map import colouring as points
-from dashboard.map import placement as maps
+from dashboard.map import controls, layouts
+from dashboard.map import item_map as maps
 from dashboard.map import view as map_view
-from dashboard.map.point_map import Shown
+from dashboard.map.point_map import MapProps, legend
+from dashboard.map.polygon import inside
 from dashboard.text import text, texts
 from tests.dashboard.conftest import Open
 
@@ -45,10 +48,10 @@ COMPONENT = Path(served.__file__).parent / "map" / "point_map"
 
 
 @pytest.fixture
-def mapped(shop: Workspace) -> maps.PlacedItems:
+def mapped(shop: Workspace) -> maps.ItemMap:
     """The shop's 25 items as ALS sees them."""
     run = pipeline.train(shop, RunRequest("shop", "als", {"dim": 8, "sweeps": 3}, device="cpu"))
-    return maps.place(pipeline.load_run(shop, run), "", lambda step, share: None)
+    return layouts.principal_axes(pipeline.load_run(shop, run), "", lambda step, share: None)
 
 
 # ---- the bundle ---------------------------------------------------------------------------------
@@ -112,7 +115,7 @@ def test_bytes_are_served_as_they_are_and_only_once() -> None:
     again = get(address, if_none_match=headers["etag"])
     assert (again[0], again[2]) == (304, b"")
     assert get(address, if_none_match='"other"')[0] == 200
-    assert served.held(address) == content
+    assert served.published(address) == content
 
 
 def test_the_module_is_served_under_its_hash() -> None:
@@ -161,7 +164,7 @@ def test_a_shelf_keeps_what_was_used_last() -> None:
 # ---- where things lie ---------------------------------------------------------------------------
 
 
-def test_the_axes_are_those_of_a_singular_value_decomposition(mapped: maps.PlacedItems) -> None:
+def test_the_axes_are_those_of_a_singular_value_decomposition(mapped: maps.ItemMap) -> None:
     vectors = mapped.near.vectors.values.astype(np.float64)
     _, s, directions = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
     expected = ((vectors - vectors.mean(axis=0)) @ directions[:2].T)[mapped.codes]
@@ -172,14 +175,14 @@ def test_the_axes_are_those_of_a_singular_value_decomposition(mapped: maps.Place
 
 
 def test_equal_vectors_still_have_a_map() -> None:
-    assert np.isfinite(maps.scaled(np.ones((5, 2), np.float32))).all()
+    assert np.isfinite(layouts.scaled(np.ones((5, 2), np.float32))).all()
 
 
 @given(st.lists(st.tuples(*[st.floats(-1e6, 1e6)] * 2), min_size=1, max_size=30))
 def test_every_point_is_within_the_frame_and_shapes_are_kept(places: Any) -> None:
     flat = np.array(places, np.float32)
-    found = maps.scaled(flat).astype(np.float64)
-    assert (np.abs(found) <= [maps.WIDE * 1.0001, maps.HIGH * 1.0001]).all()
+    found = layouts.scaled(flat).astype(np.float64)
+    assert (np.abs(found) <= [layouts.WIDE * 1.0001, layouts.HIGH * 1.0001]).all()
     spans, shown = np.ptp(flat.astype(np.float64), axis=0), np.ptp(found, axis=0)
     if spans.min() > 1:
         assert shown[0] / shown[1] == pytest.approx(spans[0] / spans[1], rel=1e-2)
@@ -200,7 +203,7 @@ def test_inside_is_where_the_corners_go_all_the_way_round() -> None:
         to = np.arctan2(corners[:, 1] - py, corners[:, 0] - px)
         steps = (np.diff([*to, to[0]]) + np.pi) % (2 * np.pi) - np.pi
         expected.append(round(steps.sum() / (2 * np.pi)) != 0)
-    assert (maps.inside(corners.tolist(), x, y) == expected).all()
+    assert (inside(corners.tolist(), x, y) == expected).all()
     assert 0 < sum(expected) < 4000
 
 
@@ -213,7 +216,7 @@ def test_inside_is_the_even_odd_rule_edge_by_edge(corners: list[tuple[int, int]]
         if yi != yj:
             at = (xj - xi) * (y.astype(float) - yi) / (yj - yi) + xi
             odd ^= ((yi > y) != (yj > y)) & (x < at)
-    assert (maps.inside(corners, x, y) == odd).all()
+    assert (inside(corners, x, y) == odd).all()
 
 
 @pytest.mark.parametrize(
@@ -223,20 +226,20 @@ def test_inside_is_the_even_odd_rule_edge_by_edge(corners: list[tuple[int, int]]
 )  # fmt: skip
 def test_what_is_no_polygon_is_refused(polygon: Any) -> None:
     with pytest.raises(BadInput):
-        maps.inside(polygon, np.zeros(3, np.float32), np.zeros(3, np.float32))
+        inside(polygon, np.zeros(3, np.float32), np.zeros(3, np.float32))
 
 
-def test_the_map_of_a_run(mapped: maps.PlacedItems) -> None:
+def test_the_map_of_a_run(mapped: maps.ItemMap) -> None:
     events = mapped.events
     assert (np.diff(events) <= 0).all()
-    assert events.sum() == len(mapped.ready.load_dataset().interactions)
+    assert events.sum() == len(mapped.loaded.load_dataset().interactions)
     assert mapped.rows[mapped.codes].tolist() == list(range(25))
     ids = mapped.ids(np.arange(25))
     assert [mapped.row(str(ident)) for ident in ids] == list(range(25))
     assert mapped.row("nobody") == mapped.row(None) == -1
 
 
-def test_the_buffer_is_what_the_browser_reads(mapped: maps.PlacedItems) -> None:
+def test_the_buffer_is_what_the_browser_reads(mapped: maps.ItemMap) -> None:
     n = int(np.frombuffer(mapped.buffer, "<i4", 1)[0])
     x, y = np.frombuffer(mapped.buffer, "<f4", offset=4).reshape(2, n)
     assert np.array_equal(x, mapped.x)
@@ -244,45 +247,47 @@ def test_the_buffer_is_what_the_browser_reads(mapped: maps.PlacedItems) -> None:
 
 
 def test_the_map_of_neighbours_is_kept_on_disk_and_made_again_if_damaged(
-    mapped: maps.PlacedItems,
+    mapped: maps.ItemMap,
 ) -> None:
     steps: list[str] = []
-    assert not maps.is_arranged(mapped)
-    made = maps.arrange(mapped, lambda step, share: steps.append(step))
+    assert not layouts.has_neighbour_map(mapped)
+    made = layouts.neighbour_map(mapped, lambda step, share: steps.append(step))
     assert list(dict.fromkeys(steps)) == ["map", "quality", "clusters"]
-    assert maps.is_arranged(mapped)
+    assert layouts.has_neighbour_map(mapped)
     assert made.quality is not None
     assert made.groups is not None
     assert (made.layout, len(set(made.groups.names))) == ("neighbours", len(made.groups.names))
     assert made.identity != mapped.identity
-    again = maps.arrange(mapped, lambda step, share: steps.clear())
+    again = layouts.neighbour_map(mapped, lambda step, share: steps.clear())
     assert steps, "it was read, not made"
     assert np.array_equal(again.x, made.x)
     assert again.groups is not None
     assert again.groups.codes.tolist() == made.groups.codes.tolist()
     assert (again.groups.names, again.quality) == (made.groups.names, made.quality)
-    (path,) = (mapped.ready.run.folder / "maps").iterdir()
+    (path,) = (mapped.loaded.run.folder / "maps").iterdir()
     whole = path.read_bytes()
     for damaged in (whole[:200], b"", b"nonsense", whole[:-40]):
         path.write_bytes(damaged)
         steps.clear()
-        assert np.array_equal(maps.arrange(mapped, lambda *step: steps.append("")).x, made.x)
+        assert np.array_equal(
+            layouts.neighbour_map(mapped, lambda *step: steps.append("")).x, made.x
+        )
         assert steps
 
 
-def test_items_have_their_names(mapped: maps.PlacedItems) -> None:
+def test_items_have_their_names(mapped: maps.ItemMap) -> None:
     ids = mapped.ids(np.array([3, 0, 3]))
-    known = queries.item_labels(mapped.ready.load_dataset().info, ids)
+    known = queries.item_labels(mapped.loaded.load_dataset().info, ids)
     assert mapped.names([3, 0, 3]) == known.tolist()
     assert len(mapped.names(range(25))) == 25
     with pytest.raises(IndexError):
         mapped.names([25])
 
 
-def test_something_in_the_background(mapped: maps.PlacedItems) -> None:
+def test_something_in_the_background(mapped: maps.ItemMap) -> None:
     go = Event()
 
-    def make(report: Report) -> maps.PlacedItems:
+    def make(report: Progress) -> maps.ItemMap:
         report("map", 0.5)
         assert go.wait(20)
         return mapped
@@ -303,10 +308,10 @@ from core.embed import Map
 from dashboard.background import Background
 begun = Event()
 def make(report):
-    def on_step(share):
-        report("map", share)
+    def on_stage(stage, share):
+        report(stage, share)
         begun.set()
-    return Map.fit(np.random.default_rng(0).normal(size=(3000, 8)), 2, on_step=on_step)
+    return Map.fit(np.random.default_rng(0).normal(size=(3000, 8)), 2, on_stage=on_stage)
 Background(make)
 assert begun.wait(60)
 """
@@ -315,7 +320,7 @@ assert begun.wait(60)
 
 
 def test_what_went_wrong_in_the_background_is_told() -> None:
-    def fail(report: Report) -> maps.PlacedItems:
+    def fail(report: Progress) -> maps.ItemMap:
         raise BadInput("no map")
 
     making = Background(fail)
@@ -370,10 +375,10 @@ def test_every_palette_has_a_colour_for_each_value(dark: bool) -> None:
     assert by_count.palette(dark)[-2] == theme.LITTLE_TO_MUCH[dark][-1]
 
 
-def test_a_selection_is_held_against_the_rest(mapped: maps.PlacedItems) -> None:
+def test_a_selection_is_held_against_the_rest(mapped: maps.ItemMap) -> None:
     chosen = np.arange(25) < 4
     own, rest = cache.selection_numbers(mapped, np.packbits(chosen).tobytes())
-    log = mapped.ready.load_dataset().interactions
+    log = mapped.loaded.load_dataset().interactions
     mask = np.isin(log.items, mapped.codes[:4])
     for part, events in ((own, mask), (rest, ~mask)):
         assert part.events == events.sum()
@@ -385,16 +390,22 @@ def test_a_selection_is_held_against_the_rest(mapped: maps.PlacedItems) -> None:
 # ---- the page -----------------------------------------------------------------------------------
 
 
-def shown(placed: maps.PlacedItems) -> tuple[Shown, points.Colouring]:
+def shown(placed: maps.ItemMap) -> tuple[MapProps, points.Colouring]:
     colouring = points.by_number(placed.events, log=True)
     address = served.publish(placed.buffer)
     values = served.publish(colouring.values.tobytes())
-    return Shown(
-        points=address, values=values, sizes=None, cards="", title="", legend={}, palette={}
+    return MapProps(
+        points=address,
+        values=values,
+        sizes=None,
+        cards="",
+        title="",
+        legend=legend(colouring),
+        palette={},
     ), colouring
 
 
-def test_what_the_browser_selected_is_found_again(mapped: maps.PlacedItems) -> None:
+def test_what_the_browser_selected_is_found_again(mapped: maps.ItemMap) -> None:
     on_screen, colouring = shown(mapped)
     left, right = [[-9, -9], [0, -9], [0, 9], [-9, 9]], [[9, 9], [9.5, 9], [9, 9.5]]
     said = {"points": on_screen.points, "values": on_screen.values, "polygon": left, "hidden": []}
@@ -421,8 +432,8 @@ def test_what_the_browser_selected_is_found_again(mapped: maps.PlacedItems) -> N
 def test_a_group_like_an_item_is_said_in_the_page_s_language(
     name: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(map_view, "t", lambda key, item: f"similar to {item}")
-    assert map_view.group_label(name) == said
+    monkeypatch.setattr(controls, "t", lambda key, item: f"similar to {item}")
+    assert controls.group_label(name) == said
 
 
 def test_every_finding_of_the_diagnosis_has_its_words() -> None:
@@ -430,8 +441,8 @@ def test_every_finding_of_the_diagnosis_has_its_words() -> None:
         assert f"embeddings.sound.{key}" in texts("en")
 
 
-def test_which_runs_have_vectors(mapped: maps.PlacedItems) -> None:
-    workspace = mapped.ready.workspace
+def test_which_runs_have_vectors(mapped: maps.ItemMap) -> None:
+    workspace = mapped.loaded.workspace
     for model, expected in (("ease", True), ("popularity", False), ("recent_popularity", False)):
         run = pipeline.train(workspace, RunRequest("shop", model, device="cpu"))
         assert maps.has_vectors(run, ()) is expected
@@ -444,9 +455,9 @@ def test_which_runs_have_vectors(mapped: maps.PlacedItems) -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_page_shows_the_map_and_an_item(
-    mapped: maps.PlacedItems, open_page: Open, language: str
+    mapped: maps.ItemMap, open_page: Open, language: str
 ) -> None:
-    workspace, item = mapped.ready.workspace, str(mapped.ids(np.array([3]))[0])
+    workspace, item = mapped.loaded.workspace, str(mapped.ids(np.array([3]))[0])
     page = open_page(workspace, "embeddings", item=item, language=language)
     for _ in range(50):
         if (
@@ -460,18 +471,18 @@ def test_the_page_shows_the_map_and_an_item(
     assert text(language, "embeddings.twin") in said
     assert len(page.table) == 3
     assert list(page.dataframe[0].value["item_id"]) == mapped.ids(np.arange(25))
-    near = pipeline.neighbours(mapped.ready, item)["vectors"]
+    near = pipeline.neighbours(mapped.loaded, item).vectors
     shown = page.table[0].value[text(language, "column.similarity")]
-    assert list(shown) == [f"{one['cosine']:.2f}" for one in near]
+    assert list(shown) == [f"{one.cosine:.2f}" for one in near]
     assert text(language, "embeddings.colour.cluster") in page.dataframe[0].value
 
 
-def test_one_person_s_way_is_what_they_took_and_would_get(mapped: maps.PlacedItems) -> None:
-    workspace, run = mapped.ready.workspace, mapped.ready.run
-    user = str(mapped.ready.load_dataset().users.ids[5])
+def test_one_person_s_way_is_what_they_took_and_would_get(mapped: maps.ItemMap) -> None:
+    workspace, run = mapped.loaded.workspace, mapped.loaded.run
+    user = str(mapped.loaded.load_dataset().users.ids[5])
     now = SimpleNamespace(workspace=workspace)
-    way = map_view.way_of(now, run, mapped, user)  # type: ignore[arg-type]
-    log = mapped.ready.load_dataset().interactions
+    way = map_view.person_overlay(now, run, mapped, user)  # type: ignore[arg-type]
+    log = mapped.loaded.load_dataset().interactions
     taken = log.items[log.users == 5]
     assert mapped.codes[list(way.trail)].tolist() == taken.tolist()
     best = pipeline.recommend(workspace, run, users=[user], k=10)["item_id"]
@@ -479,22 +490,22 @@ def test_one_person_s_way_is_what_they_took_and_would_get(mapped: maps.PlacedIte
 
 
 def test_a_set_is_recommended_from_as_a_stranger_s_history(
-    mapped: maps.PlacedItems, tmp_path: Path
+    mapped: maps.ItemMap, tmp_path: Path
 ) -> None:
     chosen = np.zeros(25, bool)
     chosen[[2, 5, 9, 11]] = True
-    found = cache.for_set(mapped, np.packbits(chosen).tobytes(), 3, 6)
+    found = cache.recommended_rows(mapped, np.packbits(chosen).tobytes(), 3, 6)
     ids = mapped.ids(np.array([9, 5, 2]))  # the most popular last, as the latest
     lines = [f"somebody,{ident},{day}" for day, ident in enumerate(ids, 1)]
     path = tmp_path / "set.csv"
     path.write_text("\n".join(["user_id,item_id,timestamp", *lines]))
-    run = mapped.ready.run
-    best = pipeline.recommend(mapped.ready.workspace, run, histories=path, k=6)["item_id"]
+    run = mapped.loaded.run
+    best = pipeline.recommend(mapped.loaded.workspace, run, histories=path, k=6)["item_id"]
     assert mapped.ids(np.array(found)) == best.tolist()
 
 
-def test_a_search_goes_to_the_best_match(mapped: maps.PlacedItems, open_page: Open) -> None:
-    page = open_page(mapped.ready.workspace, "embeddings", dataset="shop")
+def test_a_search_goes_to_the_best_match(mapped: maps.ItemMap, open_page: Open) -> None:
+    page = open_page(mapped.loaded.workspace, "embeddings", dataset="shop")
     for _ in range(50):
         if page.text_input:
             break
@@ -510,12 +521,12 @@ def test_a_search_goes_to_the_best_match(mapped: maps.PlacedItems, open_page: Op
 
 
 def test_a_run_without_vectors_gives_way_to_one_that_has_them(
-    mapped: maps.PlacedItems, open_page: Open
+    mapped: maps.ItemMap, open_page: Open
 ) -> None:
-    workspace = mapped.ready.workspace
+    workspace = mapped.loaded.workspace
     plain = pipeline.train(workspace, RunRequest("shop", "popularity", device="cpu"))
     page = open_page(workspace, "embeddings", dataset="shop", run=plain.id)
     assert any(plain.id[:6] in element.value for element in page.info)
-    artifact.delete_run(workspace, mapped.ready.run.id)
+    artifact.delete_run(workspace, mapped.loaded.run.id)
     page = open_page(workspace, "embeddings", dataset="shop")
     assert text("en", "embeddings.empty.why") in page.info[0].value

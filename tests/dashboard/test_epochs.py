@@ -18,7 +18,8 @@ from core.runs.request import RunRequest
 from dashboard import cache
 from dashboard.charts import drift
 from dashboard.map import colouring as points
-from dashboard.map import placement as maps
+from dashboard.map import item_map as maps
+from dashboard.map import layouts
 from dashboard.text import text
 from tests.dashboard.conftest import Open
 
@@ -31,9 +32,9 @@ def run(shop: Workspace) -> Run:
     return pipeline.train(shop, RunRequest("shop", "recvae", settings, device="cpu"))
 
 
-def placed(workspace: Workspace, run: Run, epoch: int | None = None) -> maps.PlacedItems:
+def placed(workspace: Workspace, run: Run, epoch: int | None = None) -> maps.ItemMap:
     ready = pipeline.load_run(workspace, run, device="cpu")
-    return maps.place(ready, "", lambda step, share: None, epoch)
+    return layouts.principal_axes(ready, "", lambda step, share: None, epoch)
 
 
 def other(run: Run) -> int:
@@ -51,7 +52,7 @@ def test_an_epoch_lies_on_the_axes_of_the_run_s_own(shop: Workspace, run: Run) -
     on_axes = [((x - after.mean(axis=0)) @ axes)[own.codes] for x in (after, turned)]
     frame = [np.polyfit(on_axes[0][:, a], (own.x, own.y)[a], 1) for a in (0, 1)]
     wanted = np.stack([np.polyval(frame[a], on_axes[1][:, a]) for a in (0, 1)], axis=1)
-    wanted /= max(1.0, *(np.abs(wanted) / [maps.WIDE, maps.HIGH]).max(axis=0))  # all is seen
+    wanted /= max(1.0, *(np.abs(wanted) / [layouts.WIDE, layouts.HIGH]).max(axis=0))  # all is seen
     np.testing.assert_allclose(np.stack([then.x, then.y], axis=1), wanted, atol=1e-3)
     assert not np.allclose(own.x, then.x, atol=0.01)
 
@@ -64,8 +65,8 @@ def test_everything_of_an_epoch_is_of_that_epoch(shop: Workspace, run: Run) -> N
     code = int(then.codes[0])
     cosines = unit @ unit[code]
     cosines[code] = -2
-    best = then.ready.items.decode(np.argsort(-cosines)[:3]).tolist()
-    assert [one["item"] for one in then.near.of(item, 3)["vectors"]] == best
+    best = then.loaded.items.decode(np.argsort(-cosines)[:3]).tolist()
+    assert [one.item for one in then.near.of(item, 3).vectors] == best
 
 
 def test_the_map_of_neighbours_of_an_epoch_is_laid_on_the_run_s_own(
@@ -73,14 +74,14 @@ def test_the_map_of_neighbours_of_an_epoch_is_laid_on_the_run_s_own(
 ) -> None:
     own, then = placed(shop, run), placed(shop, run, other(run))
     steps: list[str] = []
-    made = maps.arrange(then, lambda step, share: steps.append(step))
-    assert maps.is_arranged(own)
+    made = layouts.neighbour_map(then, lambda step, share: steps.append(step))
+    assert layouts.has_neighbour_map(own)
     assert len(list((run.folder / "maps").iterdir())) == 2
     steps.clear()
-    again = maps.arrange(then, lambda step, share: steps.append(step))
+    again = layouts.neighbour_map(then, lambda step, share: steps.append(step))
     assert not steps, "it was made again"
     assert np.array_equal(again.x, made.x)
-    final = maps.arrange(own, lambda step, share: steps.append(step))
+    final = layouts.neighbour_map(own, lambda step, share: steps.append(step))
     assert not steps
     mine, its = (np.stack([p.x, p.y], axis=1) for p in (made, final))
     everything = np.arange(25)
@@ -95,7 +96,7 @@ def test_an_epoch_that_was_not_kept_is_refused(shop: Workspace, run: Run) -> Non
     als = pipeline.train(shop, RunRequest("shop", "als", {"dim": 4, "sweeps": 2}, device="cpu"))
     with pytest.raises(BadInput, match="has no epochs to look back at"):
         placed(shop, als, 1)
-    assert cache.drifted(placed(shop, als)) is None
+    assert cache.drift(placed(shop, als)) is None
     assert "moved" not in cache.colourings(placed(shop, als))
 
 
@@ -103,12 +104,12 @@ def test_points_are_coloured_by_how_far_they_moved(shop: Workspace, run: Run) ->
     then = placed(shop, run, run.epochs[1])
     assert "moved" in cache.colourings(then)
     assert "moved" not in cache.colourings(placed(shop, run, run.epochs[0]))
-    step = cache.last_step(then)
+    step = cache.drift_step(then)
     assert step is not None
     assert (step.before, step.after) == run.epochs[:2]
     wanted = points.by_number(1 - step.cosines[then.codes])
     assert cache.colouring(then, "moved").values.tolist() == wanted.values.tolist()
-    own = cache.last_step(placed(shop, run))
+    own = cache.drift_step(placed(shop, run))
     assert own is not None
     assert own.after == run.own_epoch
 
@@ -132,7 +133,7 @@ def test_the_page_looks_back_and_says_how_far_the_items_moved(
     own = text(language, "embeddings.epoch.own", epoch=run.own_epoch)
     assert box.options == [own if e == run.own_epoch else str(e) for e in run.epochs]
     assert box.value == str(epoch)
-    found = cache.drifted(placed(shop, run))
+    found = cache.drift(placed(shop, run))
     assert found is not None
     assert found.half is not None
     key = f"embeddings.sound.{found.finding.key}" if found.finding else ""
@@ -173,7 +174,7 @@ def test_the_chart_says_what_the_frame_says() -> None:
 
 def test_drift_as_json(shop: Workspace, run: Run) -> None:
     ready = pipeline.load_run(shop, run, device="cpu")
-    _, about = pipeline.embedding(ready, epoch=other(run))
+    about = pipeline.embedding(ready, epoch=other(run)).report.to_json()
     assert about["epoch"] == other(run)
     told = json.loads(json.dumps(about["drift"]))
     assert [step["before"] for step in told["steps"]] == list(run.epochs[:-1])

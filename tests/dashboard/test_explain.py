@@ -27,8 +27,8 @@ from core.recommend.top_k import recommend
 from core.runs import artifact
 from core.runs.artifact import Run
 from core.runs.request import RunRequest
-from core.types import Array, Queries
-from dashboard.background import Background, Report
+from core.types import Array, Progress, Queries
+from dashboard.background import Background
 from dashboard.cache.keeping import cached_background
 from dashboard.charts import explain as charts
 from dashboard.components.explain.edits import Edits
@@ -450,7 +450,7 @@ def test_a_page_is_given_the_word_while_a_step_takes_long() -> None:
 def test_a_survey_says_how_far_it_is_and_what_went_wrong() -> None:
     go = threading.Event()
 
-    def ask(report: Report) -> str:
+    def ask(report: Progress) -> str:
         report("survey", 1 / 4)
         go.wait(60)
         return "all of it"
@@ -464,7 +464,7 @@ def test_a_survey_says_how_far_it_is_and_what_went_wrong() -> None:
     assert under_way.share == 0.25
     assert under_way.last == "all of it"
 
-    def broken(report: Report) -> str:
+    def broken(report: Progress) -> str:
         raise BadInput("nobody is here")
 
     failed = Background(broken)
@@ -487,7 +487,7 @@ def test_an_error_under_way_reaches_every_page() -> None:
 def test_what_went_wrong_is_tried_again_and_what_is_there_is_kept() -> None:
     tries: list[str] = []
 
-    def ask(report: Report) -> str:
+    def ask(report: Progress) -> str:
         tries.append("")
         if len(tries) == 1:
             raise BadInput("not now")

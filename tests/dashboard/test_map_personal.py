@@ -21,7 +21,8 @@ from dashboard import cache
 from dashboard.background import Background
 from dashboard.charts import arithmetic
 from dashboard.map import colouring as points
-from dashboard.map import placement as maps
+from dashboard.map import item_map as maps
+from dashboard.map import layouts
 from dashboard.map.arithmetic import ANSWERS, MOST
 from dashboard.text import text
 from tests.dashboard.conftest import Open
@@ -30,21 +31,23 @@ USER = 5  # code of the one that is looked at
 
 
 @pytest.fixture
-def mapped(shop: Workspace) -> maps.PlacedItems:
+def mapped(shop: Workspace) -> maps.ItemMap:
     """The shop's 25 items as ALS sees them."""
     run = pipeline.train(shop, RunRequest("shop", "als", {"dim": 4, "sweeps": 3}, device="cpu"))
-    return maps.place(pipeline.load_run(shop, run, device="cpu"), "", lambda step, share: None)
+    return layouts.principal_axes(
+        pipeline.load_run(shop, run, device="cpu"), "", lambda step, share: None
+    )
 
 
 @pytest.fixture
-def user(mapped: maps.PlacedItems) -> str:
-    return str(mapped.ready.load_dataset().users.ids[USER])
+def user(mapped: maps.ItemMap) -> str:
+    return str(mapped.loaded.load_dataset().users.ids[USER])
 
 
-def open_map(open_page: Open, placed: maps.PlacedItems, label: str = "", **query: str) -> AppTest:
+def open_map(open_page: Open, placed: maps.ItemMap, label: str = "", **query: str) -> AppTest:
     """The page with its map, once the table below it has something in this column."""
     query = {"layout": "axes", **query}
-    page = open_page(placed.ready.workspace, "embeddings", **query)
+    page = open_page(placed.loaded.workspace, "embeddings", **query)
     for _ in range(100):
         if page.dataframe and (not label or not page.dataframe[0].value[label].isna().all()):
             break
@@ -83,11 +86,11 @@ def test_shares_are_on_one_scale_to_both_sides(given: list[float]) -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_score_of_each_item_is_the_model_s(
-    mapped: maps.PlacedItems, user: str, open_page: Open, language: str
+    mapped: maps.ItemMap, user: str, open_page: Open, language: str
 ) -> None:
     label = text(language, "embeddings.colour.score")
     page = open_map(open_page, mapped, label, colour="score", user=user, language=language)
-    ready = mapped.ready
+    ready = mapped.loaded
     best = pipeline.recommend(ready.workspace, ready.run, users=[user], k=25)
     wanted = best.set_index(best["item_id"].astype(str))["score"]
     found = numbers(page, label)
@@ -105,9 +108,9 @@ def test_the_score_of_each_item_is_the_model_s(
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("place", [None, 3, 11])  # ringed: none, on the list, on none
 def test_shares_are_the_explanation_s(
-    mapped: maps.PlacedItems, user: str, open_page: Open, language: str, place: int | None
+    mapped: maps.ItemMap, user: str, open_page: Open, language: str, place: int | None
 ) -> None:
-    ready = mapped.ready
+    ready = mapped.loaded
     query = pipeline.history_of(ready, user)
     order = pipeline.ranked_items(ready, query)
     item = int(order[place or 0])
@@ -125,9 +128,9 @@ def test_shares_are_the_explanation_s(
 
 
 def test_the_map_is_there_while_the_model_is_asked(
-    mapped: maps.PlacedItems, user: str, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    mapped: maps.ItemMap, user: str, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go, ready = Event(), mapped.ready
+    go, ready = Event(), mapped.loaded
     waiting: dict[Any, Background[Explanation]] = {}
 
     def refining(
@@ -143,7 +146,7 @@ def test_the_map_is_there_while_the_model_is_asked(
 
     monkeypatch.setattr(cache, "refining", refining)
     label = text("en", "embeddings.colour.shap")
-    page = open_page(mapped.ready.workspace, "embeddings", layout="axes", colour="shap", user=user)
+    page = open_page(mapped.loaded.workspace, "embeddings", layout="axes", colour="shap", user=user)
     for _ in range(100):
         if page.dataframe:
             break
@@ -162,7 +165,7 @@ def test_the_map_is_there_while_the_model_is_asked(
 
 @pytest.mark.parametrize("colour", cache.PERSONAL)
 def test_the_same_in_three_axes(
-    mapped: maps.PlacedItems, user: str, open_page: Open, colour: str
+    mapped: maps.ItemMap, user: str, open_page: Open, colour: str
 ) -> None:
     label = text("en", f"embeddings.colour.{colour}")
     solid = open_map(open_page, mapped, label, layout=maps.SOLID, colour=colour, user=user)
@@ -175,16 +178,16 @@ def test_the_same_in_three_axes(
 
 
 def test_with_one_person_s_way_there_is_one_box_for_the_person(
-    mapped: maps.PlacedItems, user: str, open_page: Open
+    mapped: maps.ItemMap, user: str, open_page: Open
 ) -> None:
     label = text("en", "embeddings.colour.score")
     page = open_map(open_page, mapped, label, colour="score", user=user)
     page.toggle(key="map_person").set_value(True).run()
     assert not page.exception
-    other = str(mapped.ready.load_dataset().users.ids[USER + 1])
+    other = str(mapped.loaded.load_dataset().users.ids[USER + 1])
     page.selectbox(key="pick_user").set_value(other).run()
     assert page.query_params["user"] == other
-    assert cache.scored(mapped, other).numbers is not None
+    assert cache.score_colouring(mapped, other).numbers is not None
 
 
 def test_a_person_who_took_everything_has_nothing_left(
@@ -199,7 +202,7 @@ def test_a_person_who_took_everything_has_nothing_left(
     run = pipeline.train(
         workspace, RunRequest("all", "als", {"dim": 2}, split="none", device="cpu")
     )
-    placed = maps.place(pipeline.load_run(workspace, run), "", lambda step, share: None)
+    placed = layouts.principal_axes(pipeline.load_run(workspace, run), "", lambda step, share: None)
     sentence = text("en", "embeddings.score.nothing", user="0")
     for colour in cache.PERSONAL:
         page = open_map(open_page, placed, colour=colour, user="0")
@@ -209,13 +212,13 @@ def test_a_person_who_took_everything_has_nothing_left(
 # ---- like … less … ------------------------------------------------------------------------------
 
 
-def ids_of(placed: maps.PlacedItems, *rows: int) -> list[str]:
+def ids_of(placed: maps.ItemMap, *rows: int) -> list[str]:
     return [str(ident) for ident in placed.ids(np.array(rows))]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_answers_and_their_parts_are_core_s(
-    mapped: maps.PlacedItems, open_page: Open, language: str
+    mapped: maps.ItemMap, open_page: Open, language: str
 ) -> None:
     a, b, c = ids_of(mapped, 1, 4, 7)
     page = open_map(open_page, mapped, like=f"{a},{b}", less=c, weight="0.8", language=language)
@@ -224,10 +227,10 @@ def test_the_answers_and_their_parts_are_core_s(
     assert list(shown)[:3] == [
         text(language, f"column.{n}") for n in ("rank", "item", "similarity")
     ]
-    assert list(shown.iloc[:, 2]) == [f"{one['cosine']:.2f}" for one in wanted["vectors"]]
+    assert list(shown.iloc[:, 2]) == [f"{one.cosine:.2f}" for one in wanted.vectors]
     for column, place in zip(shown.columns[3:], range(3), strict=True):
         assert column.startswith("−" if place == 2 else "\\+")
-        parts = [one["parts"][place]["value"] for one in wanted["vectors"]]
+        parts = [one.parts[place].value for one in wanted.vectors]
         assert [float(said.replace("−", "-")) for said in shown[column]] == pytest.approx(
             parts, abs=0.0051
         )
@@ -236,12 +239,12 @@ def test_the_answers_and_their_parts_are_core_s(
     assert page.slider(key="map_weight").value == 0.8
     page.toggle(key="map_for_sum").set_value(True).run()
     chosen = np.zeros(25, bool)
-    chosen[[mapped.row(str(one["item"])) for one in wanted["vectors"]]] = True
-    best = cache.for_set(mapped, np.packbits(chosen).tobytes(), 50, 10)
+    chosen[[mapped.row(str(one.item)) for one in wanted.vectors]] = True
+    best = cache.recommended_rows(mapped, np.packbits(chosen).tobytes(), 50, 10)
     assert list(page.table[1].value.iloc[:, 1]) == mapped.names(best)
 
 
-def test_the_boxes_write_the_url(mapped: maps.PlacedItems, open_page: Open) -> None:
+def test_the_boxes_write_the_url(mapped: maps.ItemMap, open_page: Open) -> None:
     page = open_map(open_page, mapped)
     a, b = ids_of(mapped, 2, 3)
     page.multiselect(key="map_less").set_value([b]).run()
@@ -262,15 +265,15 @@ def test_the_boxes_write_the_url(mapped: maps.PlacedItems, open_page: Open) -> N
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_what_has_no_answer_gets_one_sentence(
-    mapped: maps.PlacedItems, open_page: Open, language: str
+    mapped: maps.ItemMap, open_page: Open, language: str
 ) -> None:
-    workspace, run = mapped.ready.workspace, mapped.ready.run
+    workspace, run = mapped.loaded.workspace, mapped.loaded.run
     model = cache.loaded(workspace, run).model
     state, (zero, one, twin) = model.state(), mapped.codes[[0, 1, 2]].tolist()
     state["items"] = state["items"].copy()
     state["items"][zero], state["items"][twin] = 0, state["items"][one]
     model.load(state)
-    cache.placing.clear()
+    cache.principal_axes.clear()
     (nothing, a, same), name = ids_of(mapped, 0, 1, 2), mapped.names([0, 1, 2])
     many = ids_of(mapped, *range(3, 3 + MOST))
     for like, less, key, values in (

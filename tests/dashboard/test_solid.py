@@ -12,26 +12,27 @@ from core import pipeline
 from core.data.store import Workspace
 from core.runs.request import RunRequest
 from dashboard.map import colouring as points
-from dashboard.map import placement as maps
+from dashboard.map import item_map as maps
+from dashboard.map import layouts
 from dashboard.map import solid as map_solid
-from dashboard.map.axes import three_axes
+from dashboard.map.layouts import three_axes
 from dashboard.text import text
 from tests.dashboard.conftest import Open
 
 
 @pytest.fixture
-def mapped(shop: Workspace) -> maps.PlacedItems:
+def mapped(shop: Workspace) -> maps.ItemMap:
     """The shop's 25 items as ALS sees them."""
     run = pipeline.train(shop, RunRequest("shop", "als", {"dim": 8, "sweeps": 3}, device="cpu"))
-    return maps.place(pipeline.load_run(shop, run), "", lambda step, share: None)
+    return layouts.principal_axes(pipeline.load_run(shop, run), "", lambda step, share: None)
 
 
-def test_places_are_the_three_strongest_directions(mapped: maps.PlacedItems) -> None:
+def test_places_are_the_three_strongest_directions(mapped: maps.ItemMap) -> None:
     found = three_axes(mapped)
     vectors = mapped.near.vectors.values.astype(np.float64)[mapped.codes]
     u, s, _ = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
     for axis in range(3):
-        own = found.places[:, axis]
+        own = found.points[:, axis]
         assert abs(own @ u[:, axis]) == pytest.approx(s[axis], rel=1e-4)
         assert np.square(own).sum() == pytest.approx(s[axis] ** 2, rel=1e-4)
     assert found.share == pytest.approx((s[:3] ** 2).sum() / (s**2).sum(), rel=1e-5)
@@ -46,7 +47,7 @@ def drawn(colouring: points.Colouring, labels: list[str], **more: Any) -> Any:
         "trail": places[:0], "marks": places[:0], "dark": False,
     }  # fmt: skip
     names = [f"<item> {row}" for row in range(n)]
-    return points.solid(places, colouring, names, **{**settings, **more})
+    return points.scatter_3d(places, colouring, names, **{**settings, **more})
 
 
 def test_each_point_is_drawn_once_in_the_colour_of_its_value() -> None:
@@ -85,12 +86,12 @@ def test_the_chosen_one_is_ringed_and_a_way_has_its_numbers() -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_page_turns_solid_and_says_how_many_it_draws(
-    mapped: maps.PlacedItems, open_page: Open, language: str, monkeypatch: pytest.MonkeyPatch
+    mapped: maps.ItemMap, open_page: Open, language: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(map_solid, "DRAWN", 10)
     ident = str(mapped.ids(np.array([20]))[0])  # ringed, though it is not among the ten
     page = open_page(
-        mapped.ready.workspace, "embeddings", layout="solid", item=ident, language=language
+        mapped.loaded.workspace, "embeddings", layout="solid", item=ident, language=language
     )
     for _ in range(50):
         if page.dataframe:
@@ -102,7 +103,7 @@ def test_the_page_turns_solid_and_says_how_many_it_draws(
     share = three_axes(mapped).share
     assert text(language, "embeddings.method.solid", share=share, dims=8) in said
     table = page.dataframe[0].value
-    np.testing.assert_allclose(table[["x", "y", "z"]], three_axes(mapped).places, atol=1e-4)
+    np.testing.assert_allclose(table[["x", "y", "z"]], three_axes(mapped).points, atol=1e-4)
     assert len(page.table) == 3  # the chosen item's neighbours
     (chart,) = page.get("plotly_chart")
     figure = json.loads(chart.proto.spec)

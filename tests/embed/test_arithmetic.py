@@ -146,13 +146,13 @@ def test_a_run_s_answer_by_ids(near: pipeline.Neighbourhood) -> None:
     ids = near.loaded.items.ids
     found = pipeline.combined_neighbours(near, [ids[1], str(ids[4]), ids[1]], [ids[2]], k=20)
     wanted = combined_neighbours(Exact(item_vectors(near.loaded.model).values), [1, 4], [2], k=20)
-    assert [one["item"] for one in found["vectors"]] == ids[wanted.items].tolist()
-    assert [one["item"] for one in found["like"]] == ids[[1, 4]].tolist()
-    assert (found["weight"], found["recall"], found["profiled"]) == (0.5, 1.0, 20)
-    for one, parts in zip(found["vectors"], wanted.parts, strict=True):
-        assert [part["item"] for part in one["parts"]] == ids[[1, 4, 2]].tolist()
-        assert [part["value"] for part in one["parts"]] == pytest.approx(parts)
-        assert sum(part["value"] for part in one["parts"]) == pytest.approx(one["cosine"], abs=1e-6)
+    assert [one.item for one in found.vectors] == ids[wanted.items].tolist()
+    assert [one.item for one in found.like] == ids[[1, 4]].tolist()
+    assert (found.weight, found.recall, found.profiled) == (0.5, 1.0, 20)
+    for one, parts in zip(found.vectors, wanted.parts, strict=True):
+        assert [part.item for part in one.parts] == ids[[1, 4, 2]].tolist()
+        assert [part.value for part in one.parts] == pytest.approx(parts)
+        assert sum(part.value for part in one.parts) == pytest.approx(one.cosine, abs=1e-6)
     with pytest.raises(NotFound, match="item '7' is not in dataset shop"):
         pipeline.combined_neighbours(near, [7])
 
@@ -173,9 +173,9 @@ def test_what_stands_out_among_the_nearest_is_counted(near: pipeline.Neighbourho
     found = pipeline.combined_neighbours(
         pipeline.Neighbourhood(loaded), [loaded.items.ids[liked]], k=k
     )
-    assert found["profiled"] == k
-    (term,) = found["terms"]
-    assert (term["name"], term["inside"], term["overall"]) == ("tea", k, tea.sum())
+    assert found.profiled == k
+    (term,) = found.terms
+    assert (term.name, term.inside, term.overall) == ("tea", k, tea.sum())
 
 
 def test_the_command_says_the_same(near: pipeline.Neighbourhood, recscope: Any) -> None:
@@ -183,9 +183,8 @@ def test_the_command_says_the_same(near: pipeline.Neighbourhood, recscope: Any) 
     asked += ["--less", "30", "--weight", "0.7", "-k", "4"]
     code, out, err = recscope(*asked, "--json")
     assert code == 0, err
-    assert out == json.loads(
-        json.dumps(pipeline.combined_neighbours(near, [20, 50], [30], k=4, weight=0.7), default=str)
-    )
+    wanted = pipeline.combined_neighbours(near, [20, 50], [30], k=4, weight=0.7).to_json()
+    assert out == json.loads(json.dumps(wanted, default=str))
     code, out, _ = recscope(*asked)
     assert code == 0
     assert "like pot (20), cup (50), less pot (30) (weight 0.7), als, vectors" in out

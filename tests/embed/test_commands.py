@@ -71,7 +71,7 @@ def test_an_epoch_is_looked_back_at(shop, fitted, recscope, tmp_path):
     frame = pd.read_parquet(out)
     values = frame[[f"v{place}" for place in range(6)]].to_numpy()
     np.testing.assert_allclose(values @ values.T, before @ before.T, atol=1e-5)  # turned alone
-    own, _ = pipeline.embedding(loaded, axes=2)
+    own = pipeline.embedding(loaded, axes=2).frame
     _, gap = pipeline.align_map(frame, own)
     left = np.square(frame[["x", "y"]].to_numpy() - own[["x", "y"]].to_numpy()).sum()
     spread = np.square(own[["x", "y"]] - own[["x", "y"]].mean()).to_numpy().sum()
@@ -163,9 +163,9 @@ def test_items_that_nobody_took_have_no_neighbours_by_vector(fitted):
     state["items"] = state["items"] * (np.arange(len(loaded.items)) != 3)[:, None]
     loaded.model.load(state)
     found = pipeline.neighbours(loaded, loaded.items.ids[3])
-    assert found["vectors"] == []
-    assert "its vector is 0" in found["why"]["vectors"]
-    assert found["content"]
+    assert found.vectors == ()
+    assert "its vector is 0" in found.why["vectors"]
+    assert found.content
 
 
 def test_two_maps_are_laid_on_each_other_by_what_both_have():
@@ -190,7 +190,7 @@ def test_what_is_asked_often_is_the_same_by_an_index(fitted, monkeypatch):
     loaded = fitted("als", "dim=4")
     near, item = pipeline.Neighbourhood(loaded, many=True), loaded.items.ids[2]
     found, alone = near.of(item, 5), pipeline.neighbours(loaded, item, k=5)
-    assert found["recall"] >= 0.98
-    assert found["vectors"][0] == alone["vectors"][0]
-    assert (found["content"], found["together"]) == (alone["content"], alone["together"])
+    assert found.recall >= 0.98
+    assert found.vectors[0] == alone.vectors[0]
+    assert (found.content, found.together) == (alone.content, alone.together)
     assert near.of(item, 5) == found

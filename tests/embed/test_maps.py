@@ -27,7 +27,7 @@ def test_axes_are_those_of_scikit_learn_up_to_sign(clumps):
     largest = np.abs(found.axes).argmax(axis=0)
     assert (found.axes[largest, np.arange(3)] > 0).all()
     np.testing.assert_allclose(
-        np.abs(found.place(points)), np.abs(theirs.transform(points)), atol=1e-4
+        np.abs(found.project(points)), np.abs(theirs.transform(points)), atol=1e-4
     )
     with pytest.raises(BadInput, match="3 axes need two vectors or more"):
         PCA.fit(points[:1], 3)
@@ -80,7 +80,7 @@ def test_a_map_keeps_clumps_apart_and_is_the_same_for_the_same_seed(clumps, dim,
     np.testing.assert_array_equal(made.points, again.points)
     assert not np.allclose(made.points, other.points)
     found = quality(points, made.points)
-    straight = quality(points, PCA.fit(unit(points), dim).place(unit(points)))
+    straight = quality(points, PCA.fit(unit(points), dim).project(unit(points)))
     assert found.trustworthiness > 0.95
     assert found.recall > straight.recall + 0.1
     distances = np.linalg.norm(made.points[:, None] - made.points, axis=2)
@@ -137,10 +137,10 @@ def test_what_cannot_be_mapped_is_said_in_a_sentence():
 
 
 def test_steps_are_told(clumps):
-    said: list[float] = []
-    Map.fit(clumps[0][:50], on_step=said.append)
-    assert said[-1] == 1
-    assert said == sorted(said)
+    shares: list[float] = []
+    Map.fit(clumps[0][:50], on_stage=lambda stage, share: shares.append(share))
+    assert shares[-1] == 1
+    assert shares == sorted(shares)
 
 
 def test_a_turned_mirrored_stretched_map_is_laid_back():

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from core import pipeline
 from core.cli.terminal import Result, progress, table
 from core.data.store import Workspace
 from core.errors import BadInput
-from core.pipeline import LoadedRun
+from core.pipeline import EmbeddingReport, LoadedRun
 from core.recommend import export
 from core.runs import artifact
 
@@ -27,7 +26,7 @@ def embed(options: Any) -> Result:
         export.check(options.out)
     workspace = Workspace.open(options.data_dir)
     loaded = pipeline.load_run(workspace, artifact.find_run(workspace, options.run))
-    frame, about = pipeline.embedding(
+    embedding = pipeline.embedding(
         loaded,
         of=options.of,
         component=options.component,
@@ -36,35 +35,37 @@ def embed(options: Any) -> Result:
         seed=options.seed,
         on_stage=progress(),
     )
-    text = _vectors_told(about)
+    text, about = _in_words(embedding.report), embedding.report.to_json()
     if options.out:
-        export.write(options.out, [frame])
+        export.write(options.out, [embedding.frame])
         return {**about, "out": str(options.out)}, f"{text}\nin {options.out}"
     return about, text
 
 
-def _vectors_told(about: Mapping[str, Any]) -> str:
-    kept = "" if about["kept"] == 1 else f", {about['kept']:.0%} of the weights' size"
-    epoch = about["epoch"]
+def _in_words(about: EmbeddingReport) -> str:
+    kept = "" if about.kept == 1 else f", {about.kept:.0%} of the weights' size"
+    epoch = f", after epoch {about.epoch}" if about.epoch else ""
     lines = [
-        f"{about['rows']} {about['of']} of {about['model']} in {about['dim']} numbers "
-        f"({about['component']}{kept})" + (f", after epoch {epoch}" if epoch else "")
+        f"{about.rows} {about.of} of {about.model} in {about.dim} numbers "
+        f"({about.component}{kept}){epoch}"
     ]
-    lines += [f"{one['severity']:4}  {one['sentence']}" for one in about["diagnosis"]]
-    if moved := (about["drift"] or {}).get("moved"):
-        lines.append(f"moved most: {', '.join(one['label'] for one in moved[:5])}")
+    lines += [f"{finding.severity:4}  {finding.sentence}" for finding in about.diagnosis]
+    if about.drift and about.drift.moved:
+        lines.append(f"moved most: {', '.join(item.label for item in about.drift.moved[:5])}")
     lines += [
-        f"{one['name']} is told from ten neighbours for {one['right']:.0%}, from the commonest "
-        f"value for {one['commonest']:.0%}"
-        for one in about["attributes"]
+        f"{attribute.name} is told from ten neighbours for {attribute.accuracy.right:.0%}, from "
+        f"the commonest value for {attribute.accuracy.commonest:.0%}"
+        for attribute in about.attributes
     ]
-    if shown := about["map"]:
+    if about.map:
+        quality = about.map.quality
         lines.append(
-            f"map in {shown['axes']} axes: trustworthiness {shown['trustworthiness']:.3f}; of the "
-            f"{shown['k']} nearest in truth {shown['recall']:.0%} are among the {shown['k']} "
+            f"map in {about.map.axes} axes: trustworthiness {quality.trustworthiness:.3f}; of the "
+            f"{quality.k} nearest in truth {quality.recall:.0%} are among the {quality.k} "
             "nearest on it"
         )
-        lines.append(table(about["clusters"], ("cluster", "size", "label")))
+        rows = [cluster.to_json() for cluster in about.clusters]
+        lines.append(table(rows, ("cluster", "size", "label")))
     return "\n".join(lines)
 
 
@@ -74,41 +75,45 @@ def neighbours(options: Any) -> Result:
         raise BadInput(f"--weight {options.weight} has nothing to act on: add --less")
     loaded = pipeline.load_run(workspace, artifact.find_run(workspace, options.run))
     if options.less or len(options.item) > 1:
-        return _toward(loaded, options)
-    found = pipeline.neighbours(loaded, options.item[0], k=options.k, component=options.component)
-    parts = [f"near {found['label']} ({found['item']}), {found['model']}, {found['component']}"]
-    for name, about in _LISTS.items():
+        return _combined(loaded, options)
+    near = pipeline.neighbours(loaded, options.item[0], k=options.k, component=options.component)
+    about = near.to_json()
+    paragraphs = [f"near {near.label} ({near.item}), {near.model}, {near.component}"]
+    for name, title in _LISTS.items():
         columns = ("item", "label", "cosine") + ("both",) * (name == "together")
-        body = found["why"].get(name) or table(found[name], columns)
-        parts.append(f"{about}\n{body}")
-    if found["recall"] < 1:
-        parts.append(f"the index finds {found['recall']:.1%} of the ten nearest vectors")
-    return found, "\n\n".join(parts)
+        body = near.why.get(name) or table(about[name], columns)
+        paragraphs.append(f"{title}\n{body}")
+    if near.recall < 1:
+        paragraphs.append(f"the index finds {near.recall:.1%} of the ten nearest vectors")
+    return about, "\n\n".join(paragraphs)
 
 
-def _toward(loaded: LoadedRun, options: Any) -> Result:
+def _combined(loaded: LoadedRun, options: Any) -> Result:
     """What is like several items, and less like others; a column for what each of them adds."""
     near = pipeline.Neighbourhood(loaded, options.component)
-    found = pipeline.combined_neighbours(
+    combined = pipeline.combined_neighbours(
         near, options.item, options.less, k=options.k, weight=options.weight
     )
-    sides = [
-        ", ".join(f"{one['label']} ({one['item']})" for one in found[side])
-        for side in ("like", "less")
-    ]
-    less = f", less {sides[1]} (weight {found['weight']:g})" if sides[1] else ""
-    signed = [f"{sign}{one['item']}" for sign, side in (("+", "like"), ("-", "less"))
-              for one in found[side]]  # fmt: skip
+    like, less = (
+        ", ".join(f"{named.label} ({named.item})" for named in side)
+        for side in (combined.like, combined.less)
+    )
+    less = f", less {less} (weight {combined.weight:g})" if less else ""
+    signed = [f"+{named.item}" for named in combined.like]
+    signed += [f"-{named.item}" for named in combined.less]
     rows = [
-        {**one, **{name: part["value"] for name, part in zip(signed, one["parts"], strict=True)}}
-        for one in found["vectors"]
+        {**answer.to_json(), **dict(zip(signed, (p.value for p in answer.parts), strict=True))}
+        for answer in combined.vectors
     ]
-    parts = [
-        f"like {sides[0]}{less}, {found['model']}, {found['component']}",
+    paragraphs = [
+        f"like {like}{less}, {combined.model}, {combined.component}",
         f"each named item's part, which add up to the cosine\n"
         f"{table(rows, ('item', 'label', 'cosine', *signed))}",
     ]
-    if found["terms"]:
-        said = table(found["terms"], ("name", "inside", "overall", "lift"))
-        parts.append(f"what the {found['profiled']} nearest have more of than all items\n{said}")
-    return found, "\n\n".join(parts)
+    about = combined.to_json()
+    if combined.terms:
+        terms = table(about["terms"], ("name", "inside", "overall", "lift"))
+        paragraphs.append(
+            f"what the {combined.profiled} nearest have more of than all items\n{terms}"
+        )
+    return about, "\n\n".join(paragraphs)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import streamlit as st
 
@@ -45,18 +45,79 @@ TEXTS = (
 )
 
 
+class LegendEntry(TypedDict):
+    """A category: its place in the palette, its name, how many points have it."""
+
+    value: int
+    text: str
+    n: str
+
+
+class CategoryLegend(TypedDict):
+    """The categories that colours stand for."""
+
+    kind: Literal["category"]
+    entries: list[LegendEntry]
+
+
+class SequenceLegend(TypedDict):
+    """The ends of a scale, and what is said of points without a number; "" if there are none."""
+
+    kind: Literal["sequence"]
+    low: str
+    high: str
+    none: str
+
+
+Legend = CategoryLegend | SequenceLegend
+
+
+class Region(TypedDict):
+    """A name of a place, beginning there."""
+
+    x: float
+    y: float
+    text: str
+
+
+class Link(TypedDict, total=False):
+    """What links a map to another one of the page: source/link.js."""
+
+    name: str
+    rows: str  # address of int32[n], the other map's row for each point; -1 for none
+    of: str  # address of the other map's points
+
+
+class Card(TypedDict):
+    """What is written about a row."""
+
+    name: str
+    lines: list[str]
+
+
+class Selected(TypedDict, total=False):
+    """What the browser says of a selection; not to be trusted."""
+
+    points: str  # address of the points that were on the map
+    values: str  # address of their colours
+    polygon: list[list[float]]
+    count: int
+    rows: list[int]
+    hidden: list[int]  # values that were hidden
+
+
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class MapProps:
     """What a map shows."""
 
     points: str  # address of int32 n | float32 x[n] | float32 y[n]
     values: str  # of uint8[n], the places in the palette
     sizes: str | None  # of uint8[n], 0 … 15
-    cards: str  # of what is written about rows: {"name": …, "lines": […]}
+    cards: str  # of what is written about rows: a Card each
     title: str  # what the colours are
-    legend: Mapping[str, Any]
+    legend: Legend
     palette: Mapping[str, tuple[str, ...]]  # "light" and "dark"
-    regions: tuple[Mapping[str, Any], ...] = ()  # {x, y, text}: names of places
+    regions: tuple[Region, ...] = ()
     trail: tuple[int, ...] = ()  # rows joined by a line, the oldest first
     marks: tuple[int, ...] = ()  # rows with a number each, from 1
     ring: int = -1  # the row with a ring around it
@@ -64,20 +125,20 @@ class Shown:
     twin: str = ""  # the key of the table that says the same
     alt: str = ""
     height: int = 560
-    link: Mapping[str, str] | None = None  # to another map of the page: source/link.js
+    link: Link | None = None
 
 
 def point_map(
-    shown: Shown, *, key: str, on_click: Callable[[], None] = lambda: None
-) -> Mapping[str, Any] | None:
-    """Draws the map; {points, values, polygon, count, rows, hidden} of what is selected, or None.
+    props: MapProps, *, key: str, on_click: Callable[[], None] = lambda: None
+) -> Selected | None:
+    """Draws the map; what is selected on it, or None.
 
     Args:
-        shown: What it shows.
+        props: What it shows.
         key: The widget's key.
         on_click: Called before the page is drawn again; `clicked(key)` is then the row.
     """
-    data = {"module": served.module(), **vars(shown), "texts": {n: t(f"map.{n}") for n in TEXTS}}
+    data = {"module": served.module(), **vars(props), "texts": {n: t(f"map.{n}") for n in TEXTS}}
     result = _component()(
         data=data,
         key=key,
@@ -85,18 +146,18 @@ def point_map(
         on_selected_change=lambda: None,
         on_clicked_change=on_click,
     )
-    selected: Mapping[str, Any] | None = result.selected
+    selected: Selected | None = result.selected
     return selected
 
 
 def clicked(key: str) -> int | None:
     """The row that was clicked just now, inside on_click."""
-    found = st.session_state[key].get("clicked")
-    row = found.get("row") if isinstance(found, Mapping) else None
+    click = st.session_state[key].get("clicked")
+    row = click.get("row") if isinstance(click, Mapping) else None
     return row if isinstance(row, int) else None
 
 
-def legend(colouring: Colouring) -> dict[str, Any]:
+def legend(colouring: Colouring) -> Legend:
     """What the colours mean, for the browser."""
     if colouring.scaled:
         none = t(f"map.{colouring.rest}") if colouring.any_unknown else ""
@@ -104,7 +165,7 @@ def legend(colouring: Colouring) -> dict[str, Any]:
                 "none": none}  # fmt: skip
     names = value_names(colouring)
     entries = [
-        {"value": value, "text": names[value], "n": f"{n:,}"}
+        LegendEntry(value=value, text=names[value], n=f"{n:,}")
         for value, n in sorted(colouring.counts.items())
     ]
     return {"kind": "category", "entries": entries}
