@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
+
+from dashboard import cache
 
 
 def imports_without(module: str, absent: list[str]) -> None:
@@ -31,3 +35,20 @@ def test_embeddings_import_without_tables_and_load_nothing_heavy():
 
 def test_the_command_line_answers_before_anything_heavy_is_loaded():
     imports_without("core.cli", ["torch", "sklearn", "faiss", "streamlit"])
+
+
+def test_the_dashboard_s_cache_serves_what_mypy_sees_and_loads_it_when_asked():
+    typed = {
+        alias.name: node.module
+        for node in ast.walk(ast.parse(Path(cache.__file__).read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("dashboard.cache.")
+        for alias in node.names
+    }
+    assert sorted(typed) == sorted(cache.__all__)
+    for name, module in typed.items():
+        served = getattr(cache, name)
+        assert name == "PERSONAL" or served.__module__ == module, name
+    absent = ["torch", "sklearn", "faiss"]
+    imports_without(
+        "dashboard.cache; dashboard.cache.finished_runs, dashboard.cache.history", absent
+    )

@@ -38,19 +38,19 @@ def parts(
         dark: Whether the ground is dark.
     """
     drawn = blank(height=110 + ROW * len(labels), barmode="relative", bargap=0.35)
-    places = np.arange(len(labels))
+    rows = np.arange(len(labels))
     palette = colours(dark)
-    for place, name in enumerate(named):
-        hatch = "/" if place >= wanted else ""
+    for number, name in enumerate(named):
+        hatch = "/" if number >= wanted else ""
         drawn.add_trace(
             Bar(
-                x=values[:, place],
-                y=places,
+                x=values[:, number],
+                y=rows,
                 orientation="h",
                 name=plain(shortened(name)),
                 hovertemplate="%{x:+.2f}",
                 marker={
-                    "color": palette[place % len(palette)],
+                    "color": palette[number % len(palette)],
                     "line": {"width": 0},
                     "pattern": {"shape": hatch, "fgopacity": 0.9, "size": 7},
                 },
@@ -59,7 +59,7 @@ def parts(
     drawn.add_trace(
         Scatter(
             x=values.sum(axis=1),
-            y=places,
+            y=rows,
             mode="markers",
             name=plain(total),
             hovertemplate="%{x:.2f}",
@@ -73,7 +73,7 @@ def parts(
     )
     drawn.update_yaxes(
         tickmode="array",
-        tickvals=places,
+        tickvals=rows,
         ticktext=[plain(shortened(label)) for label in labels],
         range=[len(labels) - 0.4, -0.6],
         showgrid=False,

@@ -45,7 +45,7 @@ def tradeoff(frame: pd.DataFrame, *, x: str, y: str, dark: bool) -> Figure:
     """Accuracy against another virtue, one labelled mark per run. `frame`: run, x, y."""
     drawn = blank(height=380, showlegend=False)
     palette = colours(dark)
-    for place, row in enumerate(frame.itertuples(index=False)):
+    for number, row in enumerate(frame.itertuples(index=False)):
         drawn.add_trace(
             Scatter(
                 x=[row.x],
@@ -56,8 +56,8 @@ def tradeoff(frame: pd.DataFrame, *, x: str, y: str, dark: bool) -> Figure:
                 textposition="top center",
                 marker={
                     "size": 12,
-                    "color": palette[place % len(palette)],
-                    "symbol": MARKERS[place % len(MARKERS)],
+                    "color": palette[number % len(palette)],
+                    "symbol": MARKERS[number % len(MARKERS)],
                 },
             )
         )
@@ -71,20 +71,20 @@ def slices(frame: pd.DataFrame, *, y: str, dark: bool) -> Figure:
     """One line of dots per run over the groups of a slice. `frame`: group, run, mean, low, high."""
     drawn = blank(height=360)
     palette = colours(dark)
-    for place, (run, part) in enumerate(frame.groupby("run", sort=False)):
+    for number, (run, rows) in enumerate(frame.groupby("run", sort=False)):
         drawn.add_trace(
             Scatter(
-                x=part["group"],
-                y=part["mean"],
+                x=rows["group"],
+                y=rows["mean"],
                 name=str(run),
                 mode="markers+lines",
-                line={"color": palette[place % len(palette)], "width": 1},
-                marker={"size": 9, "symbol": MARKERS[place % len(MARKERS)]},
+                line={"color": palette[number % len(palette)], "width": 1},
+                marker={"size": 9, "symbol": MARKERS[number % len(MARKERS)]},
                 error_y={
                     "type": "data",
                     "symmetric": False,
-                    "array": part["high"] - part["mean"],
-                    "arrayminus": part["mean"] - part["low"],
+                    "array": rows["high"] - rows["mean"],
+                    "arrayminus": rows["mean"] - rows["low"],
                     "thickness": 1,
                 },
             )

@@ -19,16 +19,16 @@ def by_epoch(frame: pd.DataFrame, *, x: str, cosine: str, overlap: str, dark: bo
         dark: Whether the ground is dark.
     """
     drawn = blank(height=300)
-    for place, (column, name) in enumerate([("cosine", cosine), ("overlap", overlap)]):
-        look = colours(dark)[place]
+    for number, (column, name) in enumerate([("cosine", cosine), ("overlap", overlap)]):
+        look = colours(dark)[number]
         drawn.add_trace(
             Scatter(
                 x=frame["step"],
                 y=frame[column],
                 mode="lines+markers",
                 name=name,
-                line={"color": look, "dash": ("solid", "dash")[place]},
-                marker={"color": look, "symbol": MARKERS[place], "size": 8},
+                line={"color": look, "dash": ("solid", "dash")[number]},
+                marker={"color": look, "symbol": MARKERS[number], "size": 8},
                 hovertemplate="%{x}: %{y:.2f}",
             )
         )

@@ -41,14 +41,14 @@ def waterfall(
     """
     edges = base + np.cumsum([0.0, *frame["value"]])  # where each bar starts, and the last one ends
     drawn = _rows([names[0], *frame["label"], names[1]])
-    places = np.arange(1, len(frame) + 1)
-    for place, where in enumerate(edges.tolist()):
+    rows = np.arange(1, len(frame) + 1)
+    for row, where in enumerate(edges.tolist()):
         drawn.add_shape(
-            type="line", x0=where, x1=where, y0=place, y1=place + 1,
+            type="line", x0=where, x1=where, y0=row, y1=row + 1,
             line={"color": quiet(dark), "width": 1, "dash": "dot"},
         )  # fmt: skip
-    drawn.add_trace(_bars(frame, places, edges[:-1], dark))
-    drawn.add_trace(_whiskers(frame, places, edges[1:], dark))
+    drawn.add_trace(_bars(frame, rows, edges[:-1], dark))
+    drawn.add_trace(_whiskers(frame, rows, edges[1:], dark))
     drawn.add_trace(_totals([0, len(frame) + 1], [base, edges[-1]], ends, dark))
     reach = float(_known(frame["se"]).max(initial=0))
     _room(drawn, edges.min() - reach, edges.max() + reach)
@@ -59,10 +59,10 @@ def waterfall(
 def diverging(frame: pd.DataFrame, *, x: str, dark: bool) -> Figure:
     """Bars to both sides of 0, the first row on top. `frame`: label, value, se, text."""
     drawn = _rows(list(frame["label"]))
-    places = np.arange(len(frame))
+    rows = np.arange(len(frame))
     drawn.add_vline(x=0, line={"color": quiet(dark), "width": 1})
-    drawn.add_trace(_bars(frame, places, np.zeros(len(frame)), dark))
-    drawn.add_trace(_whiskers(frame, places, frame["value"].to_numpy(float), dark))
+    drawn.add_trace(_bars(frame, rows, np.zeros(len(frame)), dark))
+    drawn.add_trace(_whiskers(frame, rows, frame["value"].to_numpy(float), dark))
     reach = _known(frame["se"])
     low, high = (frame["value"] - reach).min(), (frame["value"] + reach).max()
     _room(drawn, min(0.0, low), max(0.0, high))
@@ -97,12 +97,12 @@ def _rows(names: Sequence[str]) -> Figure:
     return drawn
 
 
-def _bars(frame: pd.DataFrame, places: Array, starts: Array, dark: bool) -> Bar:
+def _bars(frame: pd.DataFrame, rows: Array, starts: Array, dark: bool) -> Bar:
     blue, orange = colours(dark)[0], colours(dark)[1]
     against = frame["value"] < 0
     return Bar(
         x=frame["value"],
-        y=places,
+        y=rows,
         base=starts,
         orientation="h",
         text=frame["text"],
@@ -117,14 +117,14 @@ def _bars(frame: pd.DataFrame, places: Array, starts: Array, dark: bool) -> Bar:
     )
 
 
-def _whiskers(frame: pd.DataFrame, places: Array, ends: Array, dark: bool) -> Scatter:
+def _whiskers(frame: pd.DataFrame, rows: Array, ends: Array, dark: bool) -> Scatter:
     """Standard errors at the ends of the bars, and beyond them the values."""
     se = _known(frame["se"])
     left = frame["value"] < 0
     gap = "  "
     return Scatter(
         x=ends + np.where(left, -se, se),
-        y=places,
+        y=rows,
         mode="text",
         text=[f"{text}{gap}" if to_left else f"{gap}{text}"
               for text, to_left in zip(frame["text"], left, strict=True)],
@@ -144,11 +144,11 @@ def _whiskers(frame: pd.DataFrame, places: Array, ends: Array, dark: bool) -> Sc
 
 
 def _totals(
-    places: Sequence[int], values: Sequence[float], texts: Sequence[str], dark: bool
+    rows: Sequence[int], values: Sequence[float], texts: Sequence[str], dark: bool
 ) -> Scatter:
     return Scatter(
         x=values,
-        y=places,
+        y=rows,
         mode="markers+text",
         marker={"symbol": "diamond", "size": 10, "color": quiet(dark)},
         text=[f"  {text}" for text in texts],

@@ -58,16 +58,16 @@ def diverging(dark: bool, n: int) -> tuple[str, ...]:
 
 def _between(colours: Sequence[str], n: int) -> tuple[str, ...]:
     stops = [[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in colours]
-    found = []
+    hexes = []
     for step in range(n):
-        place = step / max(1, n - 1) * (len(stops) - 1)
-        first = min(int(place), len(stops) - 2)
-        part = place - first
+        position = step / max(1, n - 1) * (len(stops) - 1)
+        first = min(int(position), len(stops) - 2)
+        share = position - first
         mixed = (
-            round(a + part * (b - a)) for a, b in zip(stops[first], stops[first + 1], strict=True)
+            round(a + share * (b - a)) for a, b in zip(stops[first], stops[first + 1], strict=True)
         )
-        found.append("#" + "".join(f"{channel:02x}" for channel in mixed))
-    return tuple(found)
+        hexes.append("#" + "".join(f"{channel:02x}" for channel in mixed))
+    return tuple(hexes)
 
 
 def quiet(dark: bool) -> str:
