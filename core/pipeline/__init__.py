@@ -12,7 +12,14 @@ from core.pipeline.explanation_json import (
 )
 from core.pipeline.explanation_record import ExplanationDocument
 from core.pipeline.item_neighbours import ItemNeighbours, Neighbour, Neighbourhood, neighbours
-from core.pipeline.loaded_run import LoadedRun, load_run, queries_for, recommend, recommendations
+from core.pipeline.loaded_run import (
+    LoadedRun,
+    load_run,
+    queries_for,
+    recommend,
+    recommendation_table,
+    recommendations,
+)
 from core.pipeline.replay import Replay, replay
 from core.pipeline.training import features_of, finished_run, fit, train
 from core.pipeline.vector_arithmetic import CombinedItems, combined_neighbours
@@ -48,6 +55,7 @@ __all__ = [
     "queries_for",
     "ranked_items",
     "recommend",
+    "recommendation_table",
     "recommendations",
     "replay",
     "train",

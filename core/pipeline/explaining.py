@@ -39,9 +39,12 @@ def item_codes(loaded: LoadedRun, ids: Sequence[object]) -> Ints:
     return codes
 
 
-def ranked_items(loaded: LoadedRun, query: Queries) -> Ints:
-    """The items that `recommend` gives this one history, best first: all but its own."""
-    ranked: Ints = loaded.top_k(query, len(loaded.items)).items[0]
+def ranked_items(loaded: LoadedRun, query: Queries, k: int | None = None) -> Ints:
+    """The k items (all, if not given) that `recommend` gives this one history, best first.
+
+    Its own are not among them, and there are fewer than k where no more are left.
+    """
+    ranked: Ints = loaded.top_k(query, len(loaded.items) if k is None else k).items[0]
     return np.extract(ranked != PAD, ranked)
 
 

@@ -100,6 +100,19 @@ def recommend(
     """user_id, item_id, rank (from 1), score: the k best for each person; see recommendations."""
     loaded = load_run(workspace, run, device=device)
     people, queries = queries_for(loaded, users=users, histories=histories)
+    return recommendation_table(loaded, people, queries, k=k, hide_seen=hide_seen, rerank=rerank)
+
+
+def recommendation_table(
+    loaded: LoadedRun,
+    people: Any,
+    queries: Queries,
+    *,
+    k: int = 10,
+    hide_seen: bool = True,
+    rerank: Rerank | None = None,
+) -> pd.DataFrame:
+    """What `recommendations` gives, as one table."""
     reranker = loaded.reranker(rerank) if rerank else None
     blocks = recommendations(loaded, people, queries, k=k, hide_seen=hide_seen, reranker=reranker)
     return pd.concat(list(blocks), ignore_index=True)

@@ -13,7 +13,7 @@ from core.pipeline import CombinedItems, ItemNeighbours
 from core.pipeline.embedding import attribute_accuracies as accuracies_of
 from core.pipeline.embedding_report import AttributeAccuracy
 from core.pipeline.labels import Labels
-from core.recommend.top_k import recommend, score_blocks
+from core.recommend.top_k import score_blocks
 from core.runs.artifact import Run
 from core.types import PAD, Array, Queries
 from dashboard.background import Background
@@ -154,8 +154,8 @@ def recommended_rows(item_map: ItemMap, rows: bytes, most: int, k: int) -> list[
         items=codes,
         weights=np.ones(len(codes), np.float32),
     )
-    best = recommend(item_map.loaded.model, history, k, n_items=len(item_map.codes)).items[0]
-    return [int(item_map.rows[code]) for code in best if code != PAD]
+    best = pipeline.ranked_items(item_map.loaded, history, k)
+    return [int(item_map.rows[code]) for code in best]
 
 
 def _mask(item_map: ItemMap, rows: bytes) -> Array:

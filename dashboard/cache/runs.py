@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from core import pipeline
@@ -11,9 +10,8 @@ from core.evaluate.comparison import Comparison, compare
 from core.models import MODELS
 from core.pipeline import LoadedRun
 from core.recommend.rerank import Rerank
-from core.recommend.top_k import recommend
 from core.runs.artifact import Run
-from core.types import PAD, Array, Queries
+from core.types import Array, Queries
 from dashboard.cache.keeping import MEDIUM, RUNS, SMALL, cached_copy, cached_shared
 
 
@@ -43,11 +41,10 @@ def recommendations(
     """
     loaded_run = loaded(workspace, run)
     people, queries = pipeline.queries_for(loaded_run, users=[user])
-    reranker = loaded_run.reranker(rerank) if rerank else None
-    blocks = pipeline.recommendations(
-        loaded_run, people, queries, k=k, hide_seen=hide_seen, reranker=reranker
+    lists = pipeline.recommendation_table(
+        loaded_run, people, queries, k=k, hide_seen=hide_seen, rerank=rerank
     )
-    return pd.concat(list(blocks), ignore_index=True).drop(columns="user_id")
+    return lists.drop(columns="user_id")
 
 
 @cached_copy(MEDIUM)
@@ -80,6 +77,4 @@ def history_query(workspace: Workspace, run: Run, user: str) -> Queries:
 @cached_copy(SMALL)
 def first_items(workspace: Workspace, run: Run, query: Queries, k: int) -> Array:
     """The codes of the k best items for this history, at most, without its own."""
-    loaded_run = loaded(workspace, run)
-    items = recommend(loaded_run.model, query, k, n_items=len(loaded_run.items)).items[0]
-    return np.extract(items != PAD, items)
+    return pipeline.ranked_items(loaded(workspace, run), query, k)

@@ -17,7 +17,7 @@ COMMANDS = {  # command → the module of this package that it is a function of
     "doctor": "serve",
     "datasets": "list_all",
     "runs": "list_all",
-    "models": "list_all",
+    "models": "models",
     "ingest": "ingest",
     "train": "train",
     "tune": "tune",

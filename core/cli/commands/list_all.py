@@ -1,4 +1,4 @@
-"""What there is: datasets, runs, models."""
+"""What there is: datasets and runs; without loading what trains."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from core import jobs
 from core.cli.commands.ingest import about
 from core.cli.terminal import Result, table
 from core.data.store import Workspace
-from core.models import MODELS
-from core.runs import artifact, config
+from core.runs import artifact
 
 
 def datasets(options: Any) -> Result:
@@ -46,26 +45,3 @@ def runs(options: Any) -> Result:
         found.append(row)
     columns = ("id", "name", "dataset_name", "model", "state", "seconds", "ndcg@10", "message")
     return {"runs": found}, table(found, columns)
-
-
-def models(options: Any) -> Result:
-    found = [
-        {
-            "name": name,
-            "about": (kind.__doc__ or "").split("\n\n")[0].strip(),
-            "params": [info.to_json() for info in config.describe_settings(name)],
-        }
-        for name, kind in MODELS.items()
-    ]
-    lines = []
-    for model in found:
-        lines.append(f"{model['name']}: {' '.join(str(model['about']).split())}")
-        for param in config.describe_settings(str(model["name"])):
-            lines.append(f"  {param.name}={param.default}  {param.help}{_range(param)}")
-    return {"models": found}, "\n".join(lines)
-
-
-def _range(param: config.SettingInfo) -> str:
-    if param.choices is not None:
-        return f" ({', '.join(map(str, param.choices))})"
-    return f" ({param.min} … {param.max})" if param.min is not None else ""
