@@ -83,20 +83,24 @@ def _kind(name: str, path: Path) -> str:
         raise BadInput(f"{name} is empty (0 bytes): {WANTED}")
     for magic, kind in MAGIC.items():
         if start.startswith(magic):
-            if kind == "zip" and _is_xlsx(path):
-                return "xlsx"
+            if kind == "zip" and (inner := _kind_of_zip(path)):
+                return inner
             if kind in ("parquet", "zip", "gzip"):
                 return kind
             raise BadInput(f"{name} is {kind}: {WANTED}")
     return "text"
 
 
-def _is_xlsx(path: Path) -> bool:
+def _kind_of_zip(path: Path) -> str | None:
+    """Whether a zip is "xlsx" or "npz", by the names in it; None for any other."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return "xl/workbook.xml" in archive.namelist()
+            names = archive.namelist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return False
+        return None
+    if "xl/workbook.xml" in names:
+        return "xlsx"
+    return "npz" if names and all(name.endswith(".npy") for name in names) else None
 
 
 def _gunzip(name: str, path: Path, scratch: Path) -> Plain:

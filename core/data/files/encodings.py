@@ -23,7 +23,7 @@ ENCODINGS = ("gb18030", "cp1252", "big5", "shift_jis", "euc_kr", "cp1251")
 
 @dataclass(frozen=True)
 class Plain:
-    """One unpacked file. `kind` is "text", "parquet" or "xlsx"."""
+    """One unpacked file. `kind` is "text", "parquet", "xlsx" or "npz"."""
 
     name: str  # as the person knows it: "ratings.csv", "archive.zip/ratings.csv"
     path: Path

@@ -99,6 +99,7 @@ def _places(
     con: DuckDBPyConnection, source: Source, wanted: DuckDBPyRelation, malformed: str, filled: int
 ) -> DuckDBPyRelation:
     """For each wanted record `k`, how many filled lines good records take before it, `n`."""
+    source = source.as_it_lies()
     records = source.read(con, malformed)
     if records.aggregate("count(*)").fetchall()[0][0] == filled:  # each record is one line
         return wanted.project(f"{K} AS k, {K} AS n")

@@ -30,7 +30,7 @@ def store_malformed(con: DuckDBPyConnection, source: Source) -> None:
     """Moves what a read of this CSV stored in reject_errors to `malformed`."""
     if source.dialect is None:
         return
-    width = len(source.columns)
+    width = source.width or len(source.columns)
     detail = f"""CASE CAST(error_type AS VARCHAR)
         WHEN 'MISSING COLUMNS' THEN 'too few cells: {width} are expected'
         WHEN 'TOO MANY COLUMNS' THEN 'too many cells: {width} are expected'

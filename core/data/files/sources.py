@@ -9,8 +9,8 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -37,6 +37,17 @@ class Dialect:
 
 
 @dataclass(frozen=True)
+class LayoutNote:
+    """How a file is laid out where it is no plain table, and what that says about its columns."""
+
+    layout: str  # its name in core.data.layouts.registry.LAYOUTS
+    evidence: str  # one sentence: what was seen, and what was made of it
+    roles: Mapping[str, str | None] = field(default_factory=dict)  # what the layout itself says
+    role_evidence: Mapping[str, str] = field(default_factory=dict)
+    numbered_users: bool = False  # a user is the number of a line, so another one in each file
+
+
+@dataclass(frozen=True)
 class Source:
     """One table of records. `path` has a plain name, so that nothing in it is a pattern."""
 
@@ -47,6 +58,16 @@ class Source:
     inner: tuple[str, ...] = ()  # the columns' names inside of a Parquet file
     line: str | None = None  # the column inside of it that holds the line number, if any
     has_lines: bool = True  # False: made from a workbook, whose records are counted instead
+    cells: tuple[str, ...] = ()  # SQL over c0, c1 … for each column of a CSV that has other cells
+    width: int = 0  # the cells of a record of such a CSV
+    layout: LayoutNote | None = None  # None: a plain table
+
+    def as_it_lies(self) -> Source:
+        """The same records of a CSV, each cell a text as it is written."""
+        if not self.cells:
+            return self
+        columns = tuple(f"c{n}" for n in range(self.width))
+        return replace(self, columns=columns, cells=(), width=0)
 
     def read(
         self, con: DuckDBPyConnection, malformed: str = "fail", numbers: Collection[str] = ()
@@ -69,9 +90,14 @@ class Source:
             "skip": "ignore_errors = true,",
             "store": "store_rejects = true, rejects_limit = 0,",
         }[malformed]
-        types = ["DOUBLE" if name in numbers else "VARCHAR" for name in self.columns]
+        cells = self.cells or tuple(f"c{n}" for n in range(len(self.columns)))
+        exact = {cell for cell, name in zip(cells, self.columns, strict=True) if name in numbers}
+        types = [
+            "DOUBLE" if f"c{n}" in exact else "VARCHAR" for n in range(self.width or len(cells))
+        ]
         columns = ", ".join(f"'c{n}': '{type}'" for n, type in enumerate(types))
-        aliases = ", ".join(f"c{n} AS {quoted(name)}" for n, name in enumerate(self.columns))
+        named = zip(cells, self.columns, strict=True)
+        aliases = ", ".join(f"{cell} AS {quoted(name)}" for cell, name in named)
         quote = literal(self.dialect.quote)
         return con.sql(
             f"FROM read_csv({literal(str(self.path))}, auto_detect = false, {rejects}"
@@ -109,8 +135,13 @@ def check_width(name: str, width: int) -> None:
         )
 
 
-def csv_source(name: str, path: Path) -> Source:
+def csv_source(name: str, path: Path, delimiters: Sequence[str] = DELIMITERS) -> Source:
     """The delimited UTF-8 text at this path; delimiter, quote and header are read off its start.
+
+    Args:
+        name: What the person calls it.
+        path: Where it lies.
+        delimiters: What may stand between cells.
 
     Raises:
         BadInput: it is empty, or has more columns than a log can have.
@@ -125,7 +156,7 @@ def csv_source(name: str, path: Path) -> Source:
         text, skip = text.split("\n", 1)[1] if "\n" in text else "", 1
     if not text.strip():
         raise BadInput(f"{name} is empty: it needs a line for each event, with a user and an item")
-    delimiter, quote = _delimiter(text, whole)
+    delimiter, quote, _ = best_delimiter(text, whole, delimiters)
     rows = _rows(text, delimiter, quote, whole)
     first = rows[0] if rows else []
     width = Counter(map(len, rows[1:] or rows)).most_common(1)[0][0]
@@ -164,10 +195,22 @@ def unique_names(names: Iterable[str], taken: Iterable[str] = ()) -> tuple[str, 
     return tuple(result)
 
 
-def _delimiter(text: str, whole: bool) -> tuple[str, str]:
-    """The delimiter and quote under which most lines have the same number (> 1) of cells."""
-    best, best_score = (",", '"'), 0.0
-    for delimiter in DELIMITERS:
+def best_delimiter(
+    text: str, whole: bool, delimiters: Sequence[str] = DELIMITERS
+) -> tuple[str, str, float]:
+    """The delimiter and quote under which most lines have the same number (> 1) of cells.
+
+    Args:
+        text: The start of a file.
+        whole: Whether it is all of it; else its last record may be cut off.
+        delimiters: Those that may be.
+
+    Returns:
+        The delimiter, the quote ("" for none), and the share of such lines, 0 to 1, a little lower
+        where blanks or stray quotes speak against it.
+    """
+    best, best_score = (delimiters[0], '"'), 0.0
+    for delimiter in delimiters:
         if delimiter not in text:
             continue
         for quote in ('"', "'", ""):
@@ -184,7 +227,7 @@ def _delimiter(text: str, whole: bool) -> tuple[str, str]:
                 score *= 0.95
             if score > best_score + 1e-9:
                 best, best_score = (delimiter, quote), score
-    return best
+    return *best, best_score
 
 
 def _filled_lines(record: list[str]) -> int:

@@ -43,10 +43,11 @@ class Request:
     def files(self) -> list[Path]:
         return [*self.paths, *self.items, *self.users]
 
-    def identity(self, hashes: Sequence[str]) -> str:
-        """12 hex digits: the same files and options give the same."""
+    def identity(self, hashes: Sequence[str], layouts: Sequence[str]) -> str:
+        """12 hex digits: the same files, read alike, and the same options give the same."""
         n, m = len(self.paths), len(self.paths) + len(self.items)
         content = [hashes[:n], hashes[n:m], hashes[m:], self.mapping, self.weights, SCHEMA_VERSION]
+        content += [list(layouts)] if layouts else []
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -122,13 +123,13 @@ def _ingest(
         unpacked.mkdir()
         inputs = open_inputs(con, unpacked, asked.paths, asked.items, asked.users, asked.mapping)
         if sum(path.stat().st_size for path in asked.files) < 64 << 20:  # well under a second
-            known = workspace.datasets_folder / asked.identity(hashes.result())
+            known = workspace.datasets_folder / asked.identity(hashes.result(), inputs.layouts)
             if known.exists():
                 return _renamed(workspace, known, name)
         folder = scratch / "version"
         folder.mkdir()
         facts = version.write(con, inputs, asked.weights, folder, unpacked, progress)
-        final = workspace.datasets_folder / asked.identity(hashes.result())
+        final = workspace.datasets_folder / asked.identity(hashes.result(), inputs.layouts)
         meta = _meta(asked, inputs, facts, hashes, name or _stem(inputs.main.name), folder)
         write_json_atomically(folder / "dataset.json", {"id": final.name, **meta})
         con.close()

@@ -11,9 +11,10 @@ from duckdb import DuckDBPyConnection
 
 from core.data.files.archives import unpack
 from core.data.files.encodings import Plain, find_fault, reencode
-from core.data.files.records import open_source
 from core.data.files.sources import Source
 from core.data.ingest.side_tables import Side
+from core.data.layouts.lines_of_items import FILE, with_file
+from core.data.layouts.registry import LAYOUT, TABLE, check_layout, open_laid_out
 from core.data.roles import mapping as roles
 from core.data.roles.mapping import Guess
 from core.data.roles.profiles import Profile, profiles
@@ -31,6 +32,11 @@ class Opened:
     source: Source
     sample: str
     profiles: list[Profile]
+
+    @property
+    def layout(self) -> str:
+        """Its name in LAYOUTS; TABLE for a plain table."""
+        return self.source.layout.layout if self.source.layout else TABLE
 
     @property
     def name(self) -> str:
@@ -60,6 +66,12 @@ class Inputs:
     def main(self) -> Opened:
         return self.log[0]
 
+    @property
+    def layouts(self) -> list[str]:
+        """The layouts of the files that are no plain tables, sorted."""
+        sources = [f.source for f in self.log] + [s.source for s in (*self.items, *self.users)]
+        return sorted({source.layout.layout for source in sources if source.layout})
+
 
 def open_inputs(
     con: DuckDBPyConnection,
@@ -85,29 +97,31 @@ def open_inputs(
     Raises:
         BadInput: a file cannot be read, or nothing in it can be told for user and item.
     """
+    layout = mapping.get(LAYOUT)
+    check_layout(layout)
+    role_columns = {role: column for role, column in mapping.items() if role != LAYOUT}
     labels = iter(_labels([*paths, *items, *users]))
-    given = [
+    opened = [
         [
-            open_one(con, plain, scratch, limit)
+            open_one(con, plain, scratch, limit, layout if group is paths else None)
             for path in group
             for plain in unpack(path, scratch, next(labels))
         ]
         for group in (paths, items, users)
     ]
-    if not given[0]:
+    if not opened[0]:
         raise BadInput("no file was given: name at least one with a log of who did what")
-    log, others = _find_log(given[0], mapping)
-    roles.check(mapping, log[0].columns, log[0].name)
-    found = roles.guess(con.table(log[0].sample), log[0].profiles, mapping)
-    _check_ids(log[0], found)
-    item_sides = [_side(_steady(con, f, scratch), log[0], found, "item_id") for f in given[1]]
-    user_sides = [_side(_steady(con, f, scratch), log[0], found, "user_id") for f in given[2]]
+    log, others = _find_log(opened[0], role_columns)
+    log = _tell_users_apart(con, log)
+    guess = _guess(con, log, role_columns)
+    item_sides = [_side(_steady(con, f, scratch), log[0], guess, "item_id") for f in opened[1]]
+    user_sides = [_side(_steady(con, f, scratch), log[0], guess, "user_id") for f in opened[2]]
     for file in others:
-        role, side = _part(_steady(con, file, scratch), log[0], found)
+        role, side = _part(_steady(con, file, scratch), log[0], guess)
         (item_sides if role == "item_id" else user_sides).append(side)
     return Inputs(
         log=log,
-        guess=found,
+        guess=guess,
         items=item_sides,
         users=user_sides,
         parts={
@@ -116,6 +130,46 @@ def open_inputs(
             **{s.source.name: "users" for s in user_sides},
         },
     )
+
+
+def _guess(
+    con: DuckDBPyConnection, log: Sequence[Opened], mapping: Mapping[str, str | None]
+) -> Guess:
+    """The roles of the log's columns: as a person says, else by its layout, else as they look."""
+    main, note = log[0], log[0].source.layout
+    if note is None:
+        roles.check(mapping, main.columns, main.name)
+        guess = roles.guess(con.table(main.sample), main.profiles, mapping)
+        _check_ids(main, guess)
+        return guess
+    name = f"{main.name} (read as {note.layout}; {LAYOUT}={TABLE} reads it as a plain table)"
+    roles.check(mapping, main.columns, name)
+    by_layout = {role: column for role, column in note.roles.items() if role not in mapping}
+    evidence = dict(note.role_evidence)
+    if note.numbered_users and FILE in main.columns:
+        by_layout["user_id"] = f"{FILE}+{by_layout['user_id']}" if "user_id" in by_layout else None
+        evidence["user_id"] = f"{evidence['user_id']}; with its file, since there are several"
+    if "timestamp" in mapping:
+        by_layout.pop(roles.TIME_FORMAT, None)
+    elif by_layout.get(roles.TIME_FORMAT) == "order" and len(log) > 1:
+        by_layout = {**by_layout, "timestamp": None}
+        evidence["timestamp"] = "none: the place in a line is an order within one file only"
+    guess = roles.guess(con.table(main.sample), main.profiles, {**by_layout, **mapping})
+    for role, sentence in evidence.items():
+        if role in by_layout:
+            column = guess.mapping[role]
+            guess.evidence[role] = f"{column!r}: {sentence}" if column else sentence
+    guess.evidence = {LAYOUT: note.evidence, **guess.evidence}
+    _check_ids(main, guess)
+    return guess
+
+
+def _tell_users_apart(con: DuckDBPyConnection, log: list[Opened]) -> list[Opened]:
+    """Users that are numbers of lines are others in each file: there the file is a part of them."""
+    notes = [file.source.layout for file in log]
+    if len(log) == 1 or not any(note and note.numbered_users for note in notes):
+        return log
+    return [look_at(con, file.plain, with_file(file.source)) for file in log]
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:
@@ -129,13 +183,24 @@ def _labels(paths: Sequence[Path]) -> list[str]:
 
 
 def open_one(
-    con: DuckDBPyConnection, plain: Plain, scratch: Path, limit: int | None = None
+    con: DuckDBPyConnection,
+    plain: Plain,
+    scratch: Path,
+    limit: int | None = None,
+    layout: str | None = None,
 ) -> Opened:
-    """One plain file, opened and looked at; a mended copy of it if it cannot be read as it lies."""
-    source = open_source(con, plain, scratch, limit=limit)
-    sample = f" sample {plain.path.name}"  # no table of a person's begins with a space
+    """One plain file, opened and looked at; a mended copy of it if it cannot be read as it lies.
+
+    Args:
+        con: The connection that reads.
+        plain: The file.
+        scratch: Where files are converted and mended.
+        limit: Read only so many records, for a preview.
+        layout: How it is laid out, a name of LAYOUTS or TABLE; by what it holds if not given.
+    """
     try:
-        _sample(con, source, sample)
+        source = open_laid_out(con, plain, scratch, limit=limit, layout=layout)
+        return look_at(con, plain, source)
     except duckdb.Error:
         again = readable_copy(plain, scratch)
         if again is plain:
@@ -143,14 +208,34 @@ def open_one(
                 f"{plain.name} cannot be cut into rows and columns: it must be a table with one "
                 "line for each event and the same delimiter throughout"
             ) from None
-        return open_one(con, again, scratch, limit)
-    found = profiles(con.table(quoted(sample)))
-    if not any(p.rows for p in found):
+        return open_one(con, again, scratch, limit, layout)
+
+
+def reopen(con: DuckDBPyConnection, file: Opened, plain: Plain, scratch: Path) -> Opened:
+    """A mended copy of an opened file, read in the same way."""
+    opened = open_one(con, plain, scratch, layout=file.layout)
+    if FILE in file.columns and FILE not in opened.columns:
+        return look_at(con, plain, with_file(opened.source))
+    return opened
+
+
+def look_at(con: DuckDBPyConnection, plain: Plain, source: Source) -> Opened:
+    """A source with a sample of its records and a profile of each column.
+
+    Raises:
+        BadInput: it has a header, but no records.
+    """
+    sample = quoted(f" sample {plain.path.name}")  # no table of a person's begins with a space
+    rows = 20_000_000 // max(1000, 10 * len(source.columns))
+    con.execute(f"DROP TABLE IF EXISTS {sample}")
+    source.read(con, "skip").limit(min(rows, SAMPLE_ROWS)).to_table(sample)
+    columns = profiles(con.table(sample))
+    if not any(column.rows for column in columns):
         raise BadInput(
             f"{plain.name} has a header ({', '.join(source.columns[:8])}) but no row below it: "
             "it needs a line for each event"
         )
-    return Opened(plain, source, quoted(sample), found)
+    return Opened(plain, source, sample, columns)
 
 
 def _steady(con: DuckDBPyConnection, file: Opened, scratch: Path) -> Opened:
@@ -164,14 +249,8 @@ def _steady(con: DuckDBPyConnection, file: Opened, scratch: Path) -> Opened:
             raise BadInput(
                 f"{file.name} cannot be read to the end: the file is damaged; save or copy it again"
             ) from None
-        return open_one(con, again, scratch)
+        return reopen(con, file, again, scratch)
     return file
-
-
-def _sample(con: DuckDBPyConnection, source: Source, name: str) -> None:
-    rows = 20_000_000 // max(1000, 10 * len(source.columns))
-    con.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
-    source.read(con, "skip").limit(min(rows, SAMPLE_ROWS)).to_table(quoted(name))
 
 
 def readable_copy(plain: Plain, scratch: Path) -> Plain:
@@ -188,8 +267,8 @@ def _find_log(
     files: Sequence[Opened], mapping: Mapping[str, str | None]
 ) -> tuple[list[Opened], list[Opened]]:
     """The log (one file, or several with the same columns) and the other files."""
-    said = {c for c in mapping.values() if c}
-    logs = [f for f in files if said and _has(f, said)] or [f for f in files if _is_log(f)]
+    columns = {c for role, c in mapping.items() if c and role != roles.TIME_FORMAT}
+    logs = [f for f in files if columns and _has(f, columns)] or [f for f in files if _is_log(f)]
     if not logs:
         logs = [max(files, key=lambda f: f.source.path.stat().st_size)]
     main = max(logs, key=_log_rank)

@@ -13,6 +13,7 @@ from duckdb import DuckDBPyConnection
 
 from core.data.files.malformed import create_tables
 from core.data.ingest.inputs import Inputs, Opened, open_inputs
+from core.data.layouts.registry import TABLE
 from core.data.roles.names import weight_of
 from core.data.roles.times import settle_format
 from core.data.store import Workspace, connect
@@ -44,6 +45,7 @@ class Preview:
     value_kind: str | None
     event_types: dict[str, float] = field(default_factory=dict)  # in the sample, with weights
     encodings: dict[str, str] = field(default_factory=dict)  # file → what it is written in
+    layout: str = TABLE  # of the log: a name of core.data.layouts.registry.LAYOUTS, or TABLE
 
 
 def preview(
@@ -99,6 +101,7 @@ def _preview(con: DuckDBPyConnection, inputs: Inputs) -> Preview:
         time_format=guess.time.way if guess.time else None,
         value_kind=guess.value_kind,
         event_types=_event_types(inputs),
+        layout=inputs.main.layout,
         encodings={f.name: f.plain.encoding for f in inputs.log if f.plain.kind == "text"},
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-from core.data.ingest.inputs import Inputs, Opened, open_one, readable_copy
+from core.data.ingest.inputs import Inputs, Opened, readable_copy, reopen
 from core.data.ingest.rejects import reject
 from core.data.ingest.side_tables import write_attributes
 from core.data.ingest.staging import K, Plan, column_types, plan, stage
@@ -82,7 +82,7 @@ def _stage(
             again = [readable_copy(f.plain, scratch) for f in log]
             if all(new is old.plain for new, old in zip(again, log, strict=True)):
                 continue
-            log = [open_one(con, plain, scratch) for plain in again]
+            log = [reopen(con, f, plain, scratch) for f, plain in zip(log, again, strict=True)]
         try:
             mode = "fail" if malformed == "mend" else malformed
             made, ends = stage(con, [f.source for f in log], made, mode)

@@ -10,6 +10,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("visitorid", "visitor", "memberid", "member", "accountid", "account", "buyerid"),
         *("reviewerid", "reviewer", "personid", "person", "subscriberid", "msno", "username"),
         *("userhash", "userkey", "playerid", "listenerid", "readerid", "patientid", "studentid"),
+        "usernum",  # as LensKit numbers its users
         *("cookieid", "deviceid", "usersession", "sessionid", "session", "用户", "用户id"),
     ),
     "item_id": (
@@ -19,6 +20,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("video", "contentid", "content", "newsid", "postid", "gameid", "appid", "listingid"),
         *("hotelid", "venueid", "locationid", "poiid", "poi", "businessid", "recipeid"),
         *("courseid", "offerid", "adid", "animeid", "showid", "filmid", "商品", "商品id", "物品"),
+        "itemnum",
     ),
     "timestamp": (
         *("timestamp", "time", "datetime", "ts", "date", "eventtime", "eventtimestamp"),

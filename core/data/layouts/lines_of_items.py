@@ -1,0 +1,62 @@
+"""Lines that hold many items each → one event an item, which knows the line that it came from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection, DuckDBPyRelation
+
+from core.data.files.encodings import Plain
+from core.data.files.sources import LayoutNote, Source, parquet_source, raw_lines
+from core.data.store import literal
+from core.errors import BadInput
+
+USER, ITEM, POSITION, FILE = "user", "item", "position", "file"
+BLANKS = "string_split(translate(text, chr(9) || chr(13), '  '), ' ')"
+WORDS = f"list_filter({BLANKS}, lambda x: x <> '')"  # SQL: the words of a line
+
+
+def filled_texts(con: DuckDBPyConnection, plain: Plain, limit: int | None) -> DuckDBPyRelation:
+    """`text` and `line`, from 1, of the lines that are not blank."""
+    lines = raw_lines(con, plain.path).filter("trim(text) <> ''")
+    lines = lines.project(
+        f"CASE WHEN line = 1 THEN ltrim(text, {literal(chr(0xFEFF))}) ELSE text END AS text, line"
+    )
+    return lines.limit(limit) if limit else lines
+
+
+def set_aside(con: DuckDBPyConnection, plain: Plain, rows: DuckDBPyRelation, detail: str) -> None:
+    """Adds these rows (`text`, `line`) to `malformed`; `detail` is SQL that says why."""
+    rows.project(f"{literal(plain.name)}, line, NULL, {detail}, text").insert_into("malformed")
+
+
+def event_source(
+    con: DuckDBPyConnection,
+    plain: Plain,
+    events: DuckDBPyRelation,
+    target: Path,
+    note: LayoutNote,
+) -> Source:
+    """The source of these events: `line`, `file` and the columns that the log is to have.
+
+    Raises:
+        BadInput: there are none.
+    """
+    events.project(f"line, {literal(plain.name)} AS {FILE}, * EXCLUDE (line)").write_parquet(
+        str(target)
+    )
+    try:
+        source = parquet_source(con, plain.name, target)
+    except BadInput:
+        raise BadInput(
+            f"{plain.name} is read as {note.layout}, but no line of it holds a user and an item: "
+            "say layout=table if it is a table"
+        ) from None
+    columns = source.inner[2:]
+    return Source(plain.name, target, columns, inner=columns, line="line", layout=note)
+
+
+def with_file(source: Source) -> Source:
+    """The same source with the file's name as a column more, which tells its users apart."""
+    return replace(source, columns=(*source.columns, FILE), inner=(*source.inner, FILE))
