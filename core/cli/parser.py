@@ -43,6 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("models", "the models and their parameters", output)
     add("doctor", "is everything there that Recscope needs?", output)
     _add_ingest(add("ingest", "files → a dataset", output))
+    _add_export_dataset(add("export-dataset", "a dataset → files of another library", output))
     _add_train(add("train", "a dataset → a run", output))
     _add_tune(add("tune", "the best settings of a model → a run", output))
     evaluate = add("evaluate", "what a run is worth on held-out events", output)
@@ -95,10 +96,22 @@ def _add_ingest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--items", type=Path, action="append", metavar="FILE")
     parser.add_argument("--users", type=Path, action="append", metavar="FILE")
-    parser.add_argument("--map", type=_pairs, default={}, metavar="user_id=COLUMN,…")
+    parser.add_argument(
+        "--map",
+        type=_pairs,
+        default={},
+        metavar="user_id=COLUMN,…",
+        help="which column is what; layout=… says how a file is laid out (table: as it lies)",
+    )
     parser.add_argument("--weights", type=_weights, metavar="view=1,purchase=5")
     parser.add_argument("--clean", type=_words, default=[], metavar="dedupe,k_core=5,…")
     parser.add_argument("--name")
+
+
+def _add_export_dataset(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", metavar="DATASET")
+    parser.add_argument("--to", required=True, choices=("recbole", "lenskit", "parquet"))
+    parser.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="is made anew")
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:

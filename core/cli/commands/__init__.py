@@ -19,6 +19,7 @@ COMMANDS = {  # command → the module of this package that it is a function of
     "runs": "list_all",
     "models": "models",
     "ingest": "ingest",
+    "export-dataset": "export_dataset",
     "train": "train",
     "tune": "tune",
     "evaluate": "evaluate",
@@ -33,5 +34,5 @@ COMMANDS = {  # command → the module of this package that it is a function of
 def run(command: str, options: Any) -> Result:
     """Runs the command of this name with what argparse made of its options."""
     module = import_module(f"core.cli.commands.{COMMANDS[command]}")
-    result: Result = getattr(module, command)(options)
+    result: Result = getattr(module, command.replace("-", "_"))(options)
     return result

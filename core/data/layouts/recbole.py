@@ -23,7 +23,7 @@ from core.errors import BadInput
 NAME = "recbole"
 _HEAD = re.compile(r"([^:]+):(token|token_seq|float|float_seq)")
 # token_seq is also how RecBole writes texts, a word a token: a title stays one text.
-_TEXT = re.compile(r"title|name|desc|text|summary|review", re.I)
+TEXT_NAME = re.compile(r"title|name|desc|text|summary|review", re.I)
 VALUES = ("rating", "quantity", "duration", "price")
 MAX_VECTOR = 200  # numbers of a float_seq that become columns
 
@@ -91,7 +91,7 @@ def _cells(
 ) -> list[tuple[str, str]]:
     """The columns that one of the file becomes: each a name, and its SQL over c0, c1."""
     words = f"list_filter(string_split(c{n}, ' '), lambda x: x <> '')"
-    if column.type == "token_seq" and not _TEXT.search(column.name):
+    if column.type == "token_seq" and not TEXT_NAME.search(column.name):
         return [(column.name, f"nullif({words}, [])")]
     if column.type != "float_seq":
         return [(column.name, f"c{n}")]

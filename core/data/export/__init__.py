@@ -1,0 +1,1 @@
+"""A dataset version → files of other libraries: one function a format, in `export.FORMATS`."""
