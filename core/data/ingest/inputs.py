@@ -6,50 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
 from duckdb import DuckDBPyConnection
 
 from core.data.files.archives import unpack
-from core.data.files.encodings import Plain, find_fault, reencode
-from core.data.files.sources import Source
+from core.data.files.encodings import Plain
+from core.data.ingest.opened import Opened, look_at, open_one, steady
 from core.data.ingest.side_tables import Side
+from core.data.layouts.layout import TextStart
 from core.data.layouts.lines_of_items import FILE, with_file
-from core.data.layouts.registry import LAYOUT, TABLE, check_layout, open_laid_out
+from core.data.layouts.registry import LAYOUT, TABLE, check_layout
 from core.data.roles import mapping as roles
 from core.data.roles.mapping import Guess
-from core.data.roles.profiles import Profile, profiles
-from core.data.store import quoted
 from core.errors import BadInput
-
-SAMPLE_ROWS = 20_000
-
-
-@dataclass(frozen=True)
-class Opened:
-    """One file with its records, a sample of them (a table), and a profile of each column."""
-
-    plain: Plain
-    source: Source
-    sample: str
-    profiles: list[Profile]
-
-    @property
-    def layout(self) -> str:
-        """Its name in LAYOUTS; TABLE for a plain table."""
-        return self.source.layout.layout if self.source.layout else TABLE
-
-    @property
-    def name(self) -> str:
-        return self.plain.name
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return self.source.columns
-
-    def named(self, role: str) -> str | None:
-        """The column that has this role by its name."""
-        column = roles.column_for(role, self.profiles)
-        return column.name if column else None
 
 
 @dataclass(frozen=True)
@@ -91,7 +59,7 @@ def open_inputs(
         paths: Files of any part.
         items: Files known to describe items.
         users: Files known to describe users.
-        mapping: Role → column, as a person says.
+        mapping: Role → column, as a person says; also "layout", for the files of `paths`.
         limit: Read only so many records of each file, for a preview.
 
     Raises:
@@ -103,21 +71,21 @@ def open_inputs(
     labels = iter(_labels([*paths, *items, *users]))
     opened = [
         [
-            open_one(con, plain, scratch, limit, layout if group is paths else None)
+            open_one(con, plain, scratch, limit, _layout_of(plain, chosen, several=len(group) > 1))
             for path in group
             for plain in unpack(path, scratch, next(labels))
         ]
-        for group in (paths, items, users)
+        for group, chosen in ((paths, layout), (items, None), (users, None))
     ]
     if not opened[0]:
         raise BadInput("no file was given: name at least one with a log of who did what")
     log, others = _find_log(opened[0], role_columns)
     log = _tell_users_apart(con, log)
     guess = _guess(con, log, role_columns)
-    item_sides = [_side(_steady(con, f, scratch), log[0], guess, "item_id") for f in opened[1]]
-    user_sides = [_side(_steady(con, f, scratch), log[0], guess, "user_id") for f in opened[2]]
+    item_sides = [_side(steady(con, f, scratch), log[0], guess, "item_id") for f in opened[1]]
+    user_sides = [_side(steady(con, f, scratch), log[0], guess, "user_id") for f in opened[2]]
     for file in others:
-        role, side = _part(_steady(con, file, scratch), log[0], guess)
+        role, side = _part(steady(con, file, scratch), log[0], guess)
         (item_sides if role == "item_id" else user_sides).append(side)
     return Inputs(
         log=log,
@@ -164,6 +132,13 @@ def _guess(
     return guess
 
 
+def _layout_of(plain: Plain, layout: str | None, *, several: bool) -> str | None:
+    """How a person says that a file is laid out; of several files not those that are tables."""
+    if layout in (None, TABLE) or not several or plain.kind != "text":
+        return layout
+    return None if TextStart.read(plain.path).is_table() else layout
+
+
 def _tell_users_apart(con: DuckDBPyConnection, log: list[Opened]) -> list[Opened]:
     """Users that are numbers of lines are others in each file: there the file is a part of them."""
     notes = [file.source.layout for file in log]
@@ -180,87 +155,6 @@ def _labels(paths: Sequence[Path]) -> list[str]:
         label = path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}"
         labels.append(label if label not in labels else f"{label} ({labels.count(label) + 1})")
     return labels
-
-
-def open_one(
-    con: DuckDBPyConnection,
-    plain: Plain,
-    scratch: Path,
-    limit: int | None = None,
-    layout: str | None = None,
-) -> Opened:
-    """One plain file, opened and looked at; a mended copy of it if it cannot be read as it lies.
-
-    Args:
-        con: The connection that reads.
-        plain: The file.
-        scratch: Where files are converted and mended.
-        limit: Read only so many records, for a preview.
-        layout: How it is laid out, a name of LAYOUTS or TABLE; by what it holds if not given.
-    """
-    try:
-        source = open_laid_out(con, plain, scratch, limit=limit, layout=layout)
-        return look_at(con, plain, source)
-    except duckdb.Error:
-        again = readable_copy(plain, scratch)
-        if again is plain:
-            raise BadInput(
-                f"{plain.name} cannot be cut into rows and columns: it must be a table with one "
-                "line for each event and the same delimiter throughout"
-            ) from None
-        return open_one(con, again, scratch, limit, layout)
-
-
-def reopen(con: DuckDBPyConnection, file: Opened, plain: Plain, scratch: Path) -> Opened:
-    """A mended copy of an opened file, read in the same way."""
-    opened = open_one(con, plain, scratch, layout=file.layout)
-    if FILE in file.columns and FILE not in opened.columns:
-        return look_at(con, plain, with_file(opened.source))
-    return opened
-
-
-def look_at(con: DuckDBPyConnection, plain: Plain, source: Source) -> Opened:
-    """A source with a sample of its records and a profile of each column.
-
-    Raises:
-        BadInput: it has a header, but no records.
-    """
-    sample = quoted(f" sample {plain.path.name}")  # no table of a person's begins with a space
-    rows = 20_000_000 // max(1000, 10 * len(source.columns))
-    con.execute(f"DROP TABLE IF EXISTS {sample}")
-    source.read(con, "skip").limit(min(rows, SAMPLE_ROWS)).to_table(sample)
-    columns = profiles(con.table(sample))
-    if not any(column.rows for column in columns):
-        raise BadInput(
-            f"{plain.name} has a header ({', '.join(source.columns[:8])}) but no row below it: "
-            "it needs a line for each event"
-        )
-    return Opened(plain, source, sample, columns)
-
-
-def _steady(con: DuckDBPyConnection, file: Opened, scratch: Path) -> Opened:
-    """A file beside the log that can be read to its end, mended if need be."""
-    try:
-        cells = ", ".join(f"count({quoted(c)})" for c in file.columns)
-        file.source.read(con, "skip").aggregate(cells).fetchall()
-    except duckdb.Error:
-        again = readable_copy(file.plain, scratch)
-        if again is file.plain:
-            raise BadInput(
-                f"{file.name} cannot be read to the end: the file is damaged; save or copy it again"
-            ) from None
-        return reopen(con, file, again, scratch)
-    return file
-
-
-def readable_copy(plain: Plain, scratch: Path) -> Plain:
-    """A copy that can be read, if the trouble is in the encoding or the line ends; else `plain`."""
-    if plain.kind != "text":
-        return plain
-    fault = find_fault(plain)
-    if fault.encoding is None and not fault.mixed_newlines:
-        return plain
-    return reencode(plain, fault.encoding or "utf-8", scratch)
 
 
 def _find_log(

@@ -12,7 +12,8 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from core.data.files.malformed import create_tables
-from core.data.ingest.inputs import Inputs, Opened, open_inputs
+from core.data.ingest.inputs import Inputs, open_inputs
+from core.data.ingest.opened import Opened
 from core.data.layouts.registry import TABLE
 from core.data.roles.names import weight_of
 from core.data.roles.times import settle_format

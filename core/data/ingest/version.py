@@ -10,7 +10,8 @@ from typing import Any
 import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-from core.data.ingest.inputs import Inputs, Opened, readable_copy, reopen
+from core.data.ingest.inputs import Inputs
+from core.data.ingest.opened import Opened, readable_copy, reopen
 from core.data.ingest.rejects import reject
 from core.data.ingest.side_tables import write_attributes
 from core.data.ingest.staging import K, Plan, column_types, plan, stage

@@ -13,8 +13,8 @@ from core.data.store import literal
 from core.errors import BadInput
 
 USER, ITEM, POSITION, FILE = "user", "item", "position", "file"
-BLANKS = "string_split(translate(text, chr(9) || chr(13), '  '), ' ')"
-WORDS = f"list_filter({BLANKS}, lambda x: x <> '')"  # SQL: the words of a line
+_BLANKS = "replace(replace(text, chr(9), ' '), chr(13), ' ')"  # translate() takes 4 times as long
+WORDS = f"list_filter(string_split({_BLANKS}, ' '), lambda x: x <> '')"  # SQL: a line's words
 
 
 def filled_texts(con: DuckDBPyConnection, plain: Plain, limit: int | None) -> DuckDBPyRelation:

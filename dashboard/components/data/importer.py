@@ -11,12 +11,14 @@ import streamlit as st
 from core.data.features.roots import roots, server_path
 from core.data.ingest.ingest import ingest
 from core.data.ingest.preview import Preview, preview
+from core.data.layouts.registry import LAYOUT
 from core.data.store import DatasetInfo, Workspace
 from core.errors import BadInput, CoreError
 from dashboard import state
 from dashboard.components.data.mapping_form import (
     NEEDED,
     file_roles,
+    layout_box,
     mapping_form,
     weights_form,
 )
@@ -75,6 +77,8 @@ def _understand(workspace: Workspace, paths: list[Path]) -> None:
         first = _preview(workspace, {"events": paths}, told)
     except BadInput as error:
         show_error(error)
+        if layout := told.get(LAYOUT):
+            layout_box(layout, "", _layout_key(paths))
         if "--map" in str(error):  # readable, but nothing in it looks like a user or an item
             _ask_columns(paths)
         return
@@ -88,6 +92,7 @@ def _understand(workspace: Workspace, paths: list[Path]) -> None:
     table(rows, alt=t("data.preview.alt", n=len(rows)), key="preview", own_names=True)
     section("data.mapping")
     st.caption(t("data.mapping.lead"))
+    layout_box(seen.layout, seen.evidence.get(LAYOUT, ""), _layout_key(paths))
     mapping = {**told, **mapping_form(seen)}
     corrected = _preview(workspace, chosen, mapping)  # other columns may hold other events
     weights = weights_form(corrected.event_types)
@@ -104,9 +109,14 @@ def _understand(workspace: Workspace, paths: list[Path]) -> None:
 
 
 def _told(paths: list[Path]) -> dict[str, str | None]:
-    """The user and item columns that a person wrote where none could be guessed."""
-    written = {role: st.session_state.get(key, "").strip() for role, key in _boxes(paths).items()}
+    """What a person wrote of user and item where none could be guessed, and of the layout."""
+    boxes = {**_boxes(paths), LAYOUT: _layout_key(paths)}
+    written = {role: st.session_state.get(key, "").strip() for role, key in boxes.items()}
     return {role: column for role, column in written.items() if column}
+
+
+def _layout_key(paths: list[Path]) -> str:
+    return f"layout_{mark([path.name for path in paths])}"
 
 
 def _ask_columns(paths: list[Path]) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import streamlit as st
 
 from core.data.ingest.preview import Preview
+from core.data.layouts import sparse_matrix
+from core.data.layouts.registry import LAYOUTS, TABLE
 from dashboard.components.labels import text_or
 from dashboard.state import mark, t
 
@@ -31,6 +33,29 @@ def file_roles(preview: Preview, paths: list[Path]) -> dict[str, list[Path]]:
             )
         chosen[role].append(path)
     return chosen
+
+
+def layout_box(layout: str, evidence: str, key: str) -> None:
+    """How the file is laid out, and a box to say it otherwise; a plain table has neither.
+
+    What is chosen is in the session's state under `key`, since the file is then read anew.
+    """
+    chosen = st.session_state.get(key)
+    if layout == TABLE and chosen is None:
+        return
+    options = [TABLE, *(name for name in LAYOUTS if name != sparse_matrix.NAME)]
+    if layout in options:
+        st.selectbox(
+            t("data.layout"),
+            options,
+            index=options.index(layout),
+            format_func=lambda name: t(f"layout.{name}"),
+            key=key,
+            help=t("data.layout.help"),
+            persist_state="page",  # also while a file cannot be read as it was said
+        )
+    if evidence:
+        st.caption(evidence)
 
 
 def mapping_form(preview: Preview) -> dict[str, str | None]:
