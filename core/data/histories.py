@@ -74,9 +74,9 @@ def histories(
     ).fetchnumpy()
     ids = con.sql("SELECT user_id FROM people ORDER BY person").df()["user_id"]
     counts = np.bincount(rows["person"], minlength=len(ids))
-    unknown = query_row(con, "SELECT count(*) AS n FROM given ANTI JOIN known ON item_id = item")[
-        "n"
-    ]
+    unknown = int(
+        query_row(con, "SELECT count(*) AS n FROM given ANTI JOIN known ON item_id = item")["n"]
+    )
     queries = Queries(
         users=np.full(len(ids), -1),
         offsets=np.concatenate([[0], np.cumsum(counts)]),

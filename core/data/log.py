@@ -40,8 +40,8 @@ def open_log(info: DatasetInfo, *, temp_directory: Path | None = None) -> Connec
     return con
 
 
-def query_row(con: Connection, question: str) -> dict[str, Any]:
-    """The one row of an answer, by name."""
+def query_row(con: Connection, question: str) -> dict[str, float]:
+    """The one row of an answer, by name: counts (int) and shares (float)."""
     cursor = con.execute(question)
     names = [column[0] for column in cursor.description or ()]
     return dict(zip(names, cursor.fetchall()[0], strict=True))

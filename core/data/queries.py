@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
 
-from core.data.log import Connection, make_labels, open_log, query_row, query_table
+from core.data.log import Connection, make_labels, open_log, query_table
 from core.data.store import DatasetInfo, quoted
 from core.errors import NotFound
 
 
-def overview(info: DatasetInfo) -> dict[str, Any]:
-    """The first numbers: events, users, items, density, events per user, first and last time."""
-    con = open_log(info)
-    return query_row(
-        con,
-        """
+@dataclass(frozen=True)
+class LogOverview:
+    """The first numbers of a log."""
+
+    events: int
+    users: int
+    items: int
+    events_per_pair: float  # of a user and an item, the density of the log
+    mean_per_user: float
+    median_per_user: float
+    most_per_user: int
+    first: datetime | int | None  # UTC, an order number, or None in a log without times
+    last: datetime | int | None
+
+
+def overview(info: DatasetInfo) -> LogOverview:
+    """Events, users, items, density, events per user, first and last time."""
+    row = (
+        open_log(info)
+        .execute(
+            """
         SELECT sum(n)::BIGINT AS events, count(*) AS users,
                (SELECT count(DISTINCT item_id) FROM log) AS items,
                events / (users * (SELECT count(DISTINCT item_id) FROM log)) AS events_per_pair,
@@ -25,8 +42,11 @@ def overview(info: DatasetInfo) -> dict[str, Any]:
                min(first) AS first, max(last) AS last
         FROM (SELECT count(*) AS n, min(timestamp) AS first, max(timestamp) AS last
               FROM log GROUP BY user_id)
-        """,
+        """
+        )
+        .fetchall()[0]
     )
+    return LogOverview(*row)
 
 
 def events_sample(info: DatasetInfo, n: int = 5) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 from uuid import uuid4
 
 import duckdb
@@ -27,6 +27,17 @@ from core.errors import BadInput, Corrupt, NotFound
 
 SCHEMA_VERSION = 1
 TABLES = ("events", "items", "users", "rejected")
+
+
+class DatasetCounts(TypedDict):
+    """How much of the files was read and kept, as dataset.json and --json say it."""
+
+    rows_read: int
+    rows_kept: int
+    rows_rejected: int
+    users: int
+    items: int
+    rejected: dict[str, int]  # reason → rows
 
 
 @dataclass(frozen=True)
@@ -50,8 +61,9 @@ class DatasetInfo:
         return cls(id=meta["id"], name=meta["name"], folder=folder, meta=meta)
 
     @property
-    def counts(self) -> dict[str, Any]:
-        return dict(self.meta["counts"])
+    def counts(self) -> DatasetCounts:
+        counts: DatasetCounts = self.meta["counts"]
+        return counts.copy()
 
     @property
     def mapping(self) -> dict[str, str | None]:

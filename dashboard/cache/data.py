@@ -24,7 +24,7 @@ def verdicts(info: DatasetInfo) -> list[Verdict]:
 
 
 @cached_copy(MEDIUM)
-def overview(info: DatasetInfo) -> dict[str, Any]:
+def overview(info: DatasetInfo) -> queries.LogOverview:
     return queries.overview(info)
 
 

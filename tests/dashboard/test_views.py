@@ -220,9 +220,7 @@ def test_an_upload_is_understood_corrected_and_imported(
     assert not list((nothing.path / "tmp" / "uploads").glob("*"))
 
 
-def test_the_layout_of_an_upload_is_told_and_corrected(
-    open_page: Open, nothing: Workspace
-) -> None:
+def test_the_layout_of_an_upload_is_told_and_corrected(open_page: Open, nothing: Workspace) -> None:
     lists = "0 3 1 4\n1 5 9 2 6\n2 5 3\n3 5 8 9 7\n4 9 3 2 3 8 4\n"
     page = open_page(nothing, "data")
     page.file_uploader(key="files_0").upload("lists.txt", lists.encode(), "text/plain").run()
@@ -235,7 +233,7 @@ def test_the_layout_of_an_upload_is_told_and_corrected(
     assert "one basket a line" in words(page)
     page.button(key="import").click().run()
     assert not page.exception
-    assert "**23** of **23** rows kept" in page.success[0].value
+    assert "**24** of **24** rows kept" in page.success[0].value
 
 
 def test_a_path_on_the_server_is_opened_only_where_it_may(

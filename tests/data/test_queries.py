@@ -38,12 +38,12 @@ def rows(frame: pd.DataFrame) -> list[tuple]:
 
 def test_overview(shop, bare):
     numbers = queries.overview(shop)
-    assert numbers["events"] == 6
-    assert numbers["users"] == numbers["items"] == 3
-    assert numbers["events_per_pair"] == pytest.approx(6 / 9)
-    assert (numbers["mean_per_user"], numbers["median_per_user"]) == (2, 2)
-    assert str(numbers["last"]) == "2024-01-02 10:00:00"
-    assert queries.overview(bare)["first"] is None
+    assert numbers.events == 6
+    assert numbers.users == numbers.items == 3
+    assert numbers.events_per_pair == pytest.approx(6 / 9)
+    assert (numbers.mean_per_user, numbers.median_per_user) == (2, 2)
+    assert str(numbers.last) == "2024-01-02 10:00:00"
+    assert queries.overview(bare).first is None
 
 
 def test_the_most_popular_and_the_busiest(shop, bare):

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 from uuid import uuid4
 
 import numpy as np
@@ -99,13 +99,28 @@ def _hash(parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
+class ImageFaults(TypedDict, total=False):
+    """What became of images; empty for texts."""
+
+    unreadable: int
+    example: str  # one of them, and why
+
+
+class EmbeddedItems(ImageFaults):
+    """What became of the texts, or the images, of the items; as run.json keeps it."""
+
+    items: int  # with a vector
+    of: int
+    dim: int
+
+
 def embed_items(
     workspace: Workspace,
     data: Dataset,
     chosen: Mapping[str, str],
     device: str = "cpu",
     on_share: OnShare = lambda share: None,
-) -> tuple[Features | None, dict[str, Any]]:
+) -> tuple[Features | None, dict[str, EmbeddedItems]]:
     """The items' features with the embeddings chosen, and what became of texts and images.
 
     Args:
@@ -118,7 +133,8 @@ def embed_items(
     Raises:
         BadInput: there are no texts or no images, or an encoder cannot be opened.
     """
-    features, told = data.item_features, {}
+    features = data.item_features
+    embedded: dict[str, EmbeddedItems] = {}
     kinds = [kind for kind in ("text", "image") if f"{kind}_model" in chosen]
     for done, kind in enumerate(kinds):
 
@@ -126,18 +142,18 @@ def embed_items(
             on_share((done + share) / len(kinds))
 
         make = _of_texts if kind == "text" else _of_images
-        vectors, about = make(workspace, data, chosen, device, say)
+        vectors, faults = make(workspace, data, chosen, device, say)
         names = tuple(f"{kind} {d}" for d in range(vectors.shape[1]))
         part = {f"{kind}_embedding": FeatureBlock(names, vectors)}
         features = replace(features or Features(), **part)
         having = int(np.isfinite(vectors).all(axis=1).sum())
-        told[kind] = {"items": having, "of": len(vectors), "dim": vectors.shape[1], **about}
-    return features, told
+        embedded[kind] = {"items": having, "of": len(vectors), "dim": vectors.shape[1], **faults}
+    return features, embedded
 
 
 def _of_texts(
     workspace: Workspace, data: Dataset, chosen: Mapping[str, str], device: str, on_share: OnShare
-) -> tuple[Floats, dict[str, Any]]:
+) -> tuple[Floats, ImageFaults]:
     words = data.item_features.text if data.item_features else None
     if chosen["text_model"] == SVD and words is not None:
         return _decomposed(words.matrix), {}
@@ -158,7 +174,7 @@ def _of_texts(
 
 def _of_images(
     workspace: Workspace, data: Dataset, chosen: Mapping[str, str], device: str, on_share: OnShare
-) -> tuple[Floats, dict[str, Any]]:
+) -> tuple[Floats, ImageFaults]:
     where = image_places(chosen["images"], data)
     images = Images(where)
     open_it, folder = _encoder(workspace, "image", chosen, device)

@@ -152,7 +152,7 @@ def _stem(name: str) -> str:
 def _meta(
     asked: Request,
     inputs: Inputs,
-    facts: dict[str, Any],
+    facts: version.VersionFacts,
     hashes: Future[list[str]],
     name: str,
     folder: Path,

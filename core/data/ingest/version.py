@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -17,7 +17,7 @@ from core.data.ingest.side_tables import write_attributes
 from core.data.ingest.staging import K, Plan, column_types, plan, stage
 from core.data.roles.names import weight_of
 from core.data.roles.times import settle_format
-from core.data.store import literal, quoted
+from core.data.store import DatasetCounts, literal, quoted
 from core.errors import BadInput
 from core.types import Progress
 
@@ -27,6 +27,22 @@ PARQUET = "FORMAT parquet, PARQUET_VERSION v2, DICTIONARY_SIZE_LIMIT 1000"
 MAX_BITS = 1 << 26  # 8 MiB a thread
 
 
+class VersionFacts(TypedDict):
+    """What dataset.json says of a version that was just written."""
+
+    mapping: dict[str, str | None]
+    evidence: dict[str, str]
+    time_kind: str
+    time_format: str | None
+    value_kind: str | None
+    weights: dict[str, float]
+    counts: DatasetCounts
+    first_time: str | int | None
+    last_time: str | int | None
+    item_columns: NotRequired[list[str]]
+    user_columns: NotRequired[list[str]]
+
+
 def write(
     con: DuckDBPyConnection,
     inputs: Inputs,
@@ -34,7 +50,7 @@ def write(
     folder: Path,
     scratch: Path,
     progress: Progress,
-) -> dict[str, Any]:
+) -> VersionFacts:
     """Writes the tables of a version; what dataset.json says about them.
 
     Args:
@@ -56,11 +72,16 @@ def write(
     kept = facts["counts"]["rows_kept"]
     assert read == kept + bad, (read, kept, bad)
     by_reason = dict(con.table("rejected").aggregate("reason, count(*)", "reason").fetchall())
-    facts["counts"].update(rows_read=read, rows_rejected=bad, rejected=by_reason)
+    facts["counts"] = {
+        **facts["counts"],
+        "rows_read": read,
+        "rows_rejected": bad,
+        "rejected": by_reason,
+    }
     progress("attributes", 0.8)
     sides = {"item_id": inputs.items, "user_id": inputs.users}
     columns = write_attributes(con, sides, made, folder)
-    facts.update(item_columns=columns["item_id"], user_columns=columns["user_id"])
+    facts["item_columns"], facts["user_columns"] = columns["item_id"], columns["user_id"]
     if con.table("rejected").limit(1).fetchall():
         rejected = con.table("rejected").order("file, line")
         rejected.write_parquet(str(folder / "rejected.parquet"), compression="zstd")
@@ -139,7 +160,7 @@ def _write_events(
     made: Plan,
     weights: Mapping[str, float],
     folder: Path,
-) -> dict[str, Any]:
+) -> VersionFacts:
     rows = con.table("stage").aggregate("count(*)").fetchall()[0][0]
     narrow = "UINTEGER" if rows < 1 << 32 else "BIGINT"  # a shorter key sorts a tenth faster
     kept = con.table("stage").project(f"*, CAST(rowid AS {narrow}) AS {K}")
@@ -172,6 +193,7 @@ def _write_events(
             "rows_rejected": 0,
             "users": users,
             "items": items,
+            "rejected": {},
         },
         "first_time": _moment(first),
         "last_time": _moment(last),

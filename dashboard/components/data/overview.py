@@ -28,19 +28,19 @@ def overview_tab(dataset: DatasetInfo) -> None:
 
 
 def _numbers(dataset: DatasetInfo) -> None:
-    found = cache.overview(dataset)
+    numbers = cache.overview(dataset)
     shown = {
-        "events": f"{found['events']:,}",
-        "users": f"{found['users']:,}",
-        "items": f"{found['items']:,}",
-        "density": f"{found['events_per_pair']:.2%}",
-        "per_user": f"{found['median_per_user']:,.0f}",
+        "events": f"{numbers.events:,}",
+        "users": f"{numbers.users:,}",
+        "items": f"{numbers.items:,}",
+        "density": f"{numbers.events_per_pair:.2%}",
+        "per_user": f"{numbers.median_per_user:,.0f}",
         "rejected": f"{dataset.counts['rows_rejected']:,}",
     }
     for box, (name, value) in zip(st.columns(len(shown)), shown.items(), strict=True):
         box.metric(t(f"data.kpi.{name}"), value, border=True)
     if dataset.time_kind == "clock":
-        st.caption(t("home.card.span", first=day(found["first"]), last=day(found["last"])))
+        st.caption(t("home.card.span", first=day(numbers.first), last=day(numbers.last)))
 
 
 def _activity(dataset: DatasetInfo) -> None:
