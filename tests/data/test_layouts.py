@@ -258,6 +258,7 @@ def test_several_files_of_sequences_have_no_common_order(tmp_path):
         ("milk,bread\nbread,beer,eggs\nmilk\nbeer,milk,eggs,bread\n", "1"),
         ("milk;whole bread\nwhole bread;beer;eggs\nmilk\nbeer;milk;eggs;whole bread;;\n", "1"),
         ("ann,milk,bread\nbob,bread,beer,eggs\ncid,milk\ndan,beer,milk,eggs,bread\n", "ann"),
+        ("1,1,3\n2,3,2,4\n3,1\n4,2,1,4,3\n", "1"),
         ("a1: milk,bread\nb2: bread,beer,eggs\nc3: milk\nd4: beer,milk,eggs,bread\n", "a1"),
         ("1:milk bread\n2:bread beer eggs\n3:milk\n4:beer milk eggs bread\n", "1"),
         ('"milk","bread"\n"bread","beer","eggs"\n"milk"\n"beer","milk","eggs","bread"\n', "1"),

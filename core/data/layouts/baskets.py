@@ -81,10 +81,15 @@ def _cells(line: str, delimiter: str) -> list[str]:
 
 
 def _begin_with_names(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first cell of each line stands nowhere else."""
+    """Whether the first cell of each line stands nowhere else, or counts up from line to line."""
     first = [row[0] for row in rows if row]
-    others = {cell for row in rows for cell in row[1:]}
-    return len(set(first)) == len(first) and not others & set(first)
+    if len(set(first)) < len(first):
+        return False
+    if all(cell.isdecimal() and cell.isascii() and len(cell) < 19 for cell in first):
+        numbers = [int(cell) for cell in first]
+        if numbers == sorted(numbers):
+            return True
+    return not {cell for row in rows for cell in row[1:]} & set(first)
 
 
 def _are_baskets(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
@@ -164,7 +169,7 @@ def _note(form: BasketFormat) -> LayoutNote:
     user = {
         "line": "the number of the line: the lines name no user, so each is one",
         "colon": "the name before the colon",
-        "first": "the first cell of each line, which stands in no other",
+        "first": "the first cell of each line, another one in each",
     }[form.user]
     between = {"\t": "tabs", " ": "blanks"}.get(form.delimiter, repr(form.delimiter))
     return LayoutNote(

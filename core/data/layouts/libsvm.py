@@ -30,7 +30,7 @@ def recognise(start: TextStart) -> bool:
     """Nearly all lines are pairs of a whole number and a number, after a label or without."""
     lines = [line for line in start.lines if not line.lstrip().startswith("#")]
     good = sum(map(_is_vector, lines))
-    return good >= 2 and good >= 0.9 * len(lines)
+    return good >= 2 and len(lines) - good <= max(1, 0.1 * len(lines))
 
 
 def _is_vector(line: str) -> bool:

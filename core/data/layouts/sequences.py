@@ -34,7 +34,8 @@ def recognise(start: TextStart) -> bool:
     good = [words for words in cut if words[0] and all(_ITEM.fullmatch(word) for word in words[1:])]
     users = {words[0] for words in good}
     return (
-        len(good) >= max(3, 0.95 * len(cut))
+        len(good) >= 3
+        and len(cut) - len(good) <= max(1, 0.05 * len(cut))
         and len(users) == len(good)
         and is_ragged([len(words) for words in good])
         and not start.is_table()
