@@ -16,7 +16,7 @@ from dashboard.text import LANGUAGES, text, texts
 DASHBOARD = Path(__file__).resolve().parents[2] / "dashboard"
 SOURCES = sorted(
     path
-    for pattern in ("views/*", "components/**/*", "*")
+    for pattern in ("views/*", "components/**/*", "map/**/*", "*")
     for path in DASHBOARD.glob(f"{pattern}.py")
 )
 # What Streamlit draws for a reader: the first argument, and these by name.
