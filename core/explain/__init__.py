@@ -2,5 +2,6 @@
 
 from core.explain.attribution import explain, refine
 from core.explain.explanation import Explanation
+from core.explain.shap_explainers import explain_with_shap
 
-__all__ = ["Explanation", "explain", "refine"]
+__all__ = ["Explanation", "explain", "explain_with_shap", "refine"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.errors import CoreError
+from core.errors import BadInput, CoreError
 from core.types import Array, Ints
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ TOP = 5  # players whose place among the first is looked at for stability
 # standard errors of all values together, relative to their length, that there may be.
 CONFIDENCE = {"stable": (0.8, 0.2), "indicative": (0.6, 0.5)}
 SURE = 2.0  # standard errors that a value must lie from 0
+SAMPLED = ("permutations", "shap-permutation")  # methods whose values have standard errors
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +42,8 @@ class Explanation:
     base: Array  # (T,) float64, v of none
     values: Array  # (n, T) float64
     se: Array  # (n, T) standard errors; 0 where exact
-    method: str  # "closed form", "enumeration" or "permutations"
+    # "closed form", "enumeration" or "permutations"; see core.explain.shap_explainers for shap's
+    method: str
     evaluations: int  # histories that the model was asked for
     seed: int
     stability: Array  # (T,) share of the first five that two halves of the evaluations agree on
@@ -69,7 +72,7 @@ class Explanation:
     @property
     def exact(self) -> bool:
         """Whether nothing was sampled."""
-        return self.method != "permutations"
+        return self.method not in SAMPLED
 
     @property
     def confidence(self) -> tuple[str, ...]:
@@ -126,10 +129,23 @@ class Explanation:
         total: Array = self.by_component.sum(axis=0).T
         return total
 
-    def shap(self, names: Any) -> shap.Explanation:
-        """The same as shap's own object, a row per item, for its plots; names (n,) of players."""
-        import shap
+    def to_shap(self, names: Sequence[str]) -> shap.Explanation:
+        """The same as shap's own object, for its plots: values (T, n), base_values (T,).
 
+        Args:
+            names: What each of the n players is called.
+
+        Returns:
+            A row for each item; `explanation[0]` is the one row that a waterfall draws. `data` is 1
+            throughout: in the history that is explained every event happened.
+
+        Raises:
+            BadInput: not one name for each player.
+        """
+        import shap  # here: it brings numba and takes a second, and only this needs it
+
+        if len(names) != len(self.values):
+            raise BadInput(f"{len(self.values)} players need a name each, not {len(names)} names")
         return shap.Explanation(
             values=self.values.T,
             base_values=self.base,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.errors import BadInput, NotFound
-from core.explain import Explanation, explain
+from core.explain import Explanation, explain, explain_with_shap
 from core.explain.history import anonymous
 from core.pipeline.loaded_run import LoadedRun, queries_for
 from core.types import PAD, Array, Ints, Queries
@@ -49,9 +49,18 @@ def ranked_items(loaded: LoadedRun, query: Queries, k: int | None = None) -> Int
 
 
 def explain_items(
-    loaded: LoadedRun, query: Queries, items: Array, *, against: int | None = None, seed: int = 0
+    loaded: LoadedRun,
+    query: Queries,
+    items: Array,
+    *,
+    against: int | None = None,
+    seed: int = 0,
+    method: str | None = None,
 ) -> Explanation:
     """Why these items (codes) get their scores for this one history; see core.explain.explain.
+
+    With a method, "shap-exact" or "shap-permutation", by shap's own explainer; see
+    core.explain.explain_with_shap.
 
     Raises:
         BadInput: no such item, an item against itself, or not one history.
@@ -61,4 +70,8 @@ def explain_items(
         name = loaded.items.ids[against]
         raise BadInput(f"item {name} cannot be explained against itself: choose another")
     n_items = len(loaded.items)
-    return explain(loaded.model, query, items, n_items=n_items, against=against, seed=seed)
+    if method is None:
+        return explain(loaded.model, query, items, n_items=n_items, against=against, seed=seed)
+    return explain_with_shap(
+        loaded.model, query, items, n_items=n_items, method=method, against=against, seed=seed
+    )

@@ -203,7 +203,7 @@ def test_a_coalition_is_asked_once(world, n_items):
 def test_it_is_also_an_explanation_of_shap(world, n_items):
     pytest.importorskip("shap")
     found = explain(fitted("ease", world), timed(0, 1), [2, 3], n_items=n_items)
-    theirs = found.shap(["A", "B"])
+    theirs = found.to_shap(["A", "B"])
     assert theirs.values.shape == (2, 2)
     np.testing.assert_allclose(
         theirs.base_values + theirs.values.sum(axis=1), found.scores, rtol=1e-6

@@ -1,0 +1,96 @@
+"""A dataset: an immutable version of a log, with what is known of its items and users."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from core.data import queries
+from core.data.store import DatasetInfo
+from recscope import html
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What `Workspace.ingest` and `Workspace.dataset` give; the same files give the same one.
+
+    >>> data
+    <recscope dataset movielens: 100,836 events, 610 users, 9,724 items>
+    >>> data.mapping["value"]
+    'rating'
+    >>> data.evidence["user_id"]
+    "'userId': by its name"
+    """
+
+    info: DatasetInfo
+
+    @property
+    def id(self) -> str:
+        """12 hex digits, a hash of the content and of the options."""
+        return self.info.id
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return self.info.name
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """rows_read, rows_kept, rows_rejected, users and items."""
+        return {key: n for key, n in self.info.counts.items() if isinstance(n, int)}
+
+    @property
+    def mapping(self) -> dict[str, str | None]:
+        """Which column is what: role → column, None where the log has none."""
+        return self.info.mapping
+
+    @property
+    def evidence(self) -> dict[str, str]:
+        """Why each column was taken for what it is, a sentence for each role."""
+        return dict(self.info.meta["evidence"])
+
+    def rejected(self) -> pd.DataFrame:
+        """reason, rows: how many rows were left out, and why; no row if none was."""
+        reasons = self.info.counts["rejected"]
+        return pd.DataFrame({"reason": list(reasons), "rows": list(reasons.values())})
+
+    def history(self, user: object) -> pd.DataFrame:
+        """What this user did, the latest first: timestamp, item_id, label, and what else is known.
+
+        Raises:
+            NotFound: nobody of this id is in the log.
+
+        >>> data.history(1).tail(1)[["item_id", "label"]].values.tolist()
+        [[804, "She's the One (1996)"]]
+        """
+        return queries.user_history(self.info, user)
+
+    def __repr__(self) -> str:
+        counts = self.counts
+        return (
+            f"<recscope dataset {self.name}: {counts['rows_kept']:,} events, "
+            f"{counts['users']:,} users, {counts['items']:,} items>"
+        )
+
+    def _repr_html_(self) -> str:
+        counts = self.counts
+        columns = [
+            (role, column, self.evidence.get(role, ""))
+            for role, column in self.mapping.items()
+            if column
+        ]
+        reasons = [(reason, f"{n:,}") for reason, n in self.info.counts["rejected"].items()]
+        return html.panel(
+            f"Dataset {self.name}",
+            html.facts(
+                {
+                    "id": self.id,
+                    "events": f"{counts['rows_kept']:,} of {counts['rows_read']:,} rows",
+                    "users": f"{counts['users']:,}",
+                    "items": f"{counts['items']:,}",
+                }
+            ),
+            html.table(("role", "column", "why"), columns),
+            html.table(("left out because of", "rows"), reasons) if reasons else "",
+        )

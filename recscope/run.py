@@ -1,0 +1,282 @@
+"""A run: a model as it was trained, to be measured, asked, explained and looked into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+from plotly.graph_objects import Figure
+
+from core import pipeline
+from core.data.store import Workspace as Folders
+from core.errors import BadInput
+from core.pipeline.labels import Labels
+from core.runs import artifact
+from recscope import figures, html, requests
+from recscope.explanation import Explanation
+from recscope.progress import ProgressLine
+from recscope.requests import Histories, History, Users
+
+NEIGHBOURS = ("vectors", "content", "together")
+
+
+class Run:
+    """A finished run, which `Workspace.train` and `Workspace.run` give.
+
+    The model is read when it is first needed, and kept.
+    """
+
+    def __init__(self, folders: Folders, stored: artifact.Run, progress: bool = True) -> None:
+        self._folders, self.stored, self._progress = folders, stored, progress
+
+    @property
+    def id(self) -> str:
+        """12 hex digits: equal settings on equal data with equal code give equal ids."""
+        return self.stored.id
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return self.stored.name
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All of the model's settings, also those left as they are by default."""
+        return dict(self.stored.config.params)
+
+    @cached_property
+    def _loaded(self) -> pipeline.LoadedRun:
+        return pipeline.load_run(self._folders, self.stored)
+
+    def evaluate(
+        self, k: int | Iterable[int] = (5, 10, 20), *, keep_seen: bool = False
+    ) -> pd.DataFrame:
+        """What the run is worth on the events that its split held out, also shown by the pages.
+
+        It takes the place of what was measured before: other cutoffs than the usual ones are then
+        all that pages and `Workspace.compare` have of this run.
+
+        Args:
+            k: Cutoffs, each at least 1.
+            keep_seen: Rank the items too that a person had already.
+
+        Returns:
+            metric ("ndcg@10", …), mean, low, high: 95 % intervals over the users, missing where a
+            metric is one number for all.
+
+        Raises:
+            BadInput: nothing was held out (split="none"), or a cutoff is not a whole number ≥ 1.
+
+        >>> run.evaluate().query("metric == 'ndcg@10'").round(3)
+             metric   mean    low  high
+        19  ndcg@10  0.073  0.057  0.09
+        """
+        ks = [requests.whole("k", at) for at in (k if isinstance(k, Iterable) else [k])]
+        with ProgressLine(shown=self._progress) as line:
+            found = pipeline.evaluate(
+                self._folders, self.stored, ks=ks, hide_seen=not keep_seen, on_stage=line
+            )
+        rows = [{"metric": name, **measured} for name, measured in found["metrics"].items()]
+        return pd.DataFrame(rows, columns=["metric", "mean", "low", "high"])
+
+    def recommend(
+        self,
+        users: Users | None = None,
+        histories: Histories | None = None,
+        k: int = 10,
+        keep_seen: bool = False,
+        *,
+        labels: bool = False,
+    ) -> pd.DataFrame:
+        """The k best items for each person.
+
+        Args:
+            users: Ids of people in the dataset, in the order wanted, each once: 1 and "1" are the
+                same. Everybody if neither users nor histories are given.
+            histories: What people did whom the log has never seen, instead: user_id, item_id, and
+                if need be timestamp, event, value and platform. Events of items that the run does
+                not know do not count.
+            k: Items for each; a person who has fewer left gets fewer.
+            keep_seen: Recommend what a person had already, too.
+            labels: Also say what each item is called.
+
+        Returns:
+            user_id, item_id, rank (from 1), score (the model's own scale), and label if asked.
+
+        Raises:
+            NotFound: a user whom the dataset does not have.
+            BadInput: k below 1 or beyond the items that there are, or unreadable histories.
+
+        >>> run.recommend([1], k=2, labels=True)[["user_id", "rank", "label"]]
+           user_id  rank                  label
+        0        1     1         28 Days (2000)
+        1        1     2  200 Cigarettes (1999)
+        """
+        k = requests.cutoff(self._loaded, k)
+        people, queries = requests.people(self._loaded, users, histories)
+        hide_seen = not keep_seen
+        blocks = pipeline.recommendations(self._loaded, people, queries, k=k, hide_seen=hide_seen)
+        frame = pd.concat(list(blocks), ignore_index=True)
+        if labels:
+            codes = self._loaded.items.encode(frame["item_id"])
+            names = Labels(self._loaded).labels(codes)
+            frame["label"] = [names[code] for code in codes.tolist()]
+        return frame
+
+    def explain(
+        self,
+        user: object = None,
+        item: object = None,
+        k: int | None = None,
+        against: object = None,
+        *,
+        history: History | None = None,
+        method: str | None = None,
+        seed: int = 0,
+    ) -> Explanation:
+        """Why items are recommended: what each event of a history adds to their scores.
+
+        Args:
+            user: Whose history counts, an id of the dataset. A history may stand in its place.
+            item: The item to explain; the k best if not given.
+            k: How many of the best are explained, 10 if not given.
+            against: Explain why an item comes before this one instead.
+            history: Of somebody whom the log has never seen: a DataFrame or a `pathlib.Path` to a
+                file as `recommend` takes them, of one person, or the items' ids, the oldest first.
+            method: How the values are found: by what suits the model if not given, else by shap's
+                own explainers, "shap-exact" (at most 14 events) or "shap-permutation".
+            seed: Of what is drawn, where something is.
+
+        Raises:
+            NotFound: a user or an item that is not there.
+            BadInput: not one person, an item beside k, or a method that cannot do it.
+
+        >>> print(run.explain(1, item=318))
+        Shawshank Redemption, The (1994) is in place 361; Schindler's List (1993), ...
+        """
+        person, query = requests.person(self._loaded, user, history)
+        items, other = requests.items_to_explain(self._loaded, query, item, k, against)
+        found = pipeline.explain_items(
+            self._loaded, query, items, against=other, seed=seed, method=method
+        )
+        return Explanation(found, tuple(pipeline.told(self._loaded, query, found, user=person)))
+
+    def embed(
+        self,
+        map: bool = False,
+        *,
+        of: str = "items",
+        component: str = "",
+        epoch: int | None = None,
+        axes: int = 2,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """The vectors that the model has learnt.
+
+        Args:
+            map: Also where each lies on a map, and in which cluster.
+            of: "items" or "users".
+            component: Of a model that has several kinds of vectors, which; the usual if empty.
+            epoch: One that was kept: what the items were after it.
+            axes: Of the map, 2 or 3.
+            seed: Of the map and the clusters.
+
+        Returns:
+            item_id or user_id, label, v0 … vD-1, and with a map x, y[, z], cluster (0 the largest)
+            and cluster_label.
+
+        Raises:
+            BadInput: the model has no vectors, or no such component or epoch.
+
+        >>> vectors = run.embed()
+        >>> len(vectors), vectors.columns[:3].tolist()
+        (9724, ['item_id', 'label', 'v0'])
+        """
+        if axes not in (2, 3):
+            raise BadInput(f"a map has 2 or 3 axes, not {axes!r}")
+        with ProgressLine(shown=self._progress) as line:
+            frame, _ = pipeline.embedding(
+                self._loaded,
+                of=of,
+                component=component,
+                epoch=epoch,
+                axes=axes if map else 0,
+                seed=seed,
+                on_stage=line,
+            )
+        return frame
+
+    def map(self, *, of: str = "items", axes: int = 2, seed: int = 0) -> Figure:
+        """A plotly figure of the vectors, near each other what the model takes for alike.
+
+        Raises:
+            BadInput: the model has no vectors.
+        """
+        frame = self.embed(map=True, of=of, axes=axes, seed=seed)
+        return figures.points(frame, f"{of} of {self.name}")
+
+    def neighbours(
+        self, item: object, k: int = 10, *, by: str = "vectors", component: str = ""
+    ) -> pd.DataFrame:
+        """The items nearest to one.
+
+        Args:
+            item: Its id.
+            k: How many at most.
+            by: "vectors" (to the model), "content" (what is known of them) or "together" (who took
+                both).
+            component: As in `embed`.
+
+        Returns:
+            item_id, label, cosine, the nearest first; by "together" also both, the people who took
+            both.
+
+        Raises:
+            NotFound: an item that the run does not know.
+            BadInput: the model has no vectors, or there is no neighbour; the sentence says why.
+
+        >>> run.neighbours(1, k=2)["label"].tolist()
+        ['Terminator 2: Judgment Day (1991)', 'Speed (1994)']
+        """
+        k = requests.cutoff(self._loaded, k)
+        if by not in NEIGHBOURS:
+            raise BadInput(f"neighbours are by {', '.join(NEIGHBOURS)}, not by {by!r}")
+        found = pipeline.neighbours(self._loaded, item, k=k, component=component)
+        if by in found["why"]:
+            raise BadInput(f"item {item} has no neighbours by {by}: {found['why'][by]}")
+        return pd.DataFrame(found[by]).rename(columns={"item": "item_id"})
+
+    def __repr__(self) -> str:
+        return (
+            f"<recscope run {self.name}: {self.stored.config.model} on {self.stored.dataset_name}>"
+        )
+
+    def _repr_html_(self) -> str:
+        config, split = self.stored.config, self.stored.meta["split"]
+        held_out = f"{split['kind']}, {split['test_users']:,} users are asked about"
+        blocks = [
+            html.facts(
+                {
+                    "id": self.id,
+                    "model": config.model,
+                    "dataset": f"{self.stored.dataset_name} ({config.dataset})",
+                    "split": held_out if split["test_users"] else split["kind"],
+                    "seed": config.seed,
+                    "took": f"{self.stored.seconds:.1f} s on {config.device}",
+                    "settings": ", ".join(
+                        f"{name}={value}" for name, value in config.params.items()
+                    ),
+                }
+            )
+        ]
+        if measured := self.stored.metrics:
+            rows = [
+                (name, *(figure.get(at) for at in ("mean", "low", "high")))
+                for name, figure in measured["metrics"].items()
+            ]
+            blocks.append(html.table(("metric", "mean", "low", "high"), rows))
+        else:
+            blocks.append(html.paragraph("not evaluated yet: run.evaluate()"))
+        return html.panel(f"Run {self.name}", *blocks)

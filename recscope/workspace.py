@@ -1,0 +1,227 @@
+"""A workspace: the folder with datasets and runs that the pages and the command line show too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from core import jobs, pipeline
+from core.data.features.embeddings import CHOICES
+from core.data.ingest.ingest import ingest
+from core.data.store import Workspace as Folders
+from core.errors import BadInput
+from core.runs import artifact
+from core.types import RunConfig
+from recscope import listing
+from recscope.dataset import Dataset
+from recscope.progress import ProgressLine
+from recscope.run import Run
+from recscope.tables import Tables, as_files
+
+
+class Workspace:
+    """Datasets and runs in one folder; made by `recscope.open`.
+
+    >>> ws.datasets()[["name", "events", "users", "items"]]
+            name  events  users  items
+    0  movielens  100836    610   9724
+    >>> ws.runs()[["name", "dataset_name", "model", "state"]]
+              name dataset_name        model state
+    0  transitions    movielens  transitions  done
+    1   popularity    movielens   popularity  done
+    """
+
+    def __init__(self, folders: Folders, *, progress: bool = True) -> None:
+        self._folders = folders
+        self.progress = progress  # whether it is shown
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self._folders.path
+
+    def datasets(self) -> pd.DataFrame:
+        """id, name, events, users, items, rejected, created, parent: newest first."""
+        return listing.datasets(self._folders)
+
+    def runs(self) -> pd.DataFrame:
+        """All trainings, newest first, also those under way and those that failed.
+
+        Returns:
+            id, name, dataset, dataset_name, model, split, seed, state (queued, running, done,
+            failed, cancelled or killed), message, created, seconds, ndcg@10 and recall@10 (missing
+            until evaluated).
+        """
+        return listing.runs(self._folders)
+
+    def dataset(self, ref: str) -> Dataset:
+        """The dataset of this id, name or unique beginning of an id.
+
+        Raises:
+            NotFound: there is none; the sentence lists those that there are.
+            BadInput: it fits several.
+        """
+        return Dataset(self._folders.dataset(str(ref)))
+
+    def run(self, ref: str) -> Run:
+        """The finished run of this id, name (the newest that bears it) or beginning of an id.
+
+        Raises:
+            NotFound: there is none; the sentence lists those that there are.
+            BadInput: several ids begin so.
+        """
+        return Run(self._folders, artifact.find_run(self._folders, str(ref)), self.progress)
+
+    def ingest(
+        self,
+        source: Tables,
+        items: Tables | None = None,
+        users: Tables | None = None,
+        map: Mapping[str, str | None] | None = None,
+        name: str | None = None,
+        *,
+        weights: Mapping[str, float] | None = None,
+        clean: Sequence[str] | None = None,
+    ) -> Dataset:
+        """The dataset made of these tables; the same again is there at once.
+
+        A DataFrame is read exactly as a Parquet file with its columns would be: the same guesses,
+        the same rows left out, the same evidence. Its named index levels are columns; an unnamed
+        index of whole numbers only counts rows and is left out.
+
+        Args:
+            source: A log of who did what: a path, a DataFrame, or a list of them, among which those
+                that describe items or users are recognised.
+            items: What is known of the items.
+            users: What is known of the users.
+            map: Role (user_id, item_id, timestamp, event, value, platform) → column, for those that
+                are not to be guessed; None says that the log has none.
+            name: What it is called; the file's name if not given, "dataframe" for a DataFrame.
+            weights: Event type → how much such an event counts, ≥ 0.
+            clean: Steps of cleaning, such as ["dedupe", "k_core=5"].
+
+        Raises:
+            BadInput: a table cannot be used; the sentence says why and what would be right.
+            TooLarge: it does not fit on the disk or into memory.
+
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"who": ["a", "a", "b"], "what": [1, 2, 2]})
+        >>> other = recscope.open(elsewhere, progress=False)
+        >>> other.ingest(frame, map={"user_id": "who", "item_id": "what"}, name="tiny")
+        <recscope dataset tiny: 3 events, 2 users, 2 items>
+        """
+        with self._folders.scratch() as scratch, self._shown() as line:
+            info = ingest(
+                self._folders,
+                as_files(source, scratch, "dataframe"),
+                items=as_files(items, scratch, "items"),
+                users=as_files(users, scratch, "users"),
+                mapping=map,
+                name=name,
+                weights=weights,
+                clean=clean,
+                progress=line,
+            )
+        return Dataset(info)
+
+    def train(
+        self,
+        dataset: Dataset | str,
+        model: str,
+        split: str = "leave-last-out",
+        seed: int = 0,
+        device: str = "auto",
+        *,
+        name: str | None = None,
+        **settings: object,
+    ) -> Run:
+        """The model fitted to the dataset; a run that is already there is returned at once.
+
+        The training is a job like any other: the pages show how far it is, it waits for those that
+        were asked for before, and interrupting the kernel cancels it.
+
+        Args:
+            dataset: What to learn from, or its id or name.
+            model: "auto", or any other that `recscope models` lists.
+            split: What is held out for `Run.evaluate`: "leave-last-out", "by-time" or "none".
+            seed: Of all that is random.
+            device: "auto" (a GPU where there is one), "cpu" or "cuda".
+            name: What the run is called; the model's name if not given.
+            settings: The model's own (`minutes=4`), and which encoders read the items: text_model,
+                image_model and images.
+
+        Raises:
+            BadInput: an unknown dataset, model or setting, or a value out of range.
+            Cancelled: it was interrupted.
+
+        >>> ws.train("movielens", "transitions")
+        <recscope run transitions: transitions on movielens>
+        >>> ws.train("movielens", "popularity", damping=5)
+        Traceback (most recent call last):
+        core.errors.BadInput: popularity has no parameter 'damping': it has none
+        """
+        ref = dataset.id if isinstance(dataset, Dataset) else str(dataset)
+        encoders = {key: str(settings.pop(key)) for key in CHOICES if key in settings}
+        config = artifact.plan(
+            self._folders,
+            ref,
+            model,
+            settings,
+            split=split,
+            seed=seed,
+            device=device,
+            features=encoders,
+        )
+        stored = pipeline.finished_run(self._folders, config, name)
+        return Run(self._folders, stored or self._fit(config, name), self.progress)
+
+    def _fit(self, config: RunConfig, name: str | None) -> artifact.Run:
+        info = self._folders.dataset(config.dataset)
+        with (
+            self._shown() as line,
+            jobs.train_inline(self._folders, config, info.name, name) as report,
+        ):
+
+            def on_stage(stage: str, share: float | None = None) -> None:
+                report.stage(stage, share)
+                line(stage, share)
+
+            def on_epoch(figures: Mapping[str, Any]) -> None:
+                report.epoch(figures)
+                if figures.get("epochs"):
+                    line.epoch(figures)
+
+            return pipeline.fit(
+                self._folders, config, name=name, on_stage=on_stage, on_epoch=on_epoch
+            )
+
+    def compare(self, *runs: Run | str, metrics: Sequence[str] | None = None) -> pd.DataFrame:
+        """Each evaluated run against the first, user by user; see core.pipeline.compare.
+
+        Returns:
+            run, metric, users, baseline_mean, mean, difference, low, high (95 % of the difference),
+            p, and p_holm: p corrected for all rows.
+
+        Raises:
+            BadInput: fewer than two runs, or runs not evaluated on the same events in the same way.
+        """
+        if len(runs) < 2:
+            raise BadInput(
+                f"runs are compared with the first one: give two or more, not {len(runs)}"
+            )
+        chosen = [run if isinstance(run, Run) else self.run(run) for run in runs]
+        return pipeline.compare(self._folders, [run.stored for run in chosen], metrics=metrics)
+
+    def _shown(self) -> ProgressLine:
+        return ProgressLine(shown=self.progress)
+
+    def __repr__(self) -> str:
+        datasets, runs = len(self._folders.datasets()), len(artifact.list_runs(self._folders))
+        return f"<recscope workspace: {_counted(datasets, 'dataset')}, {_counted(runs, 'run')}>"
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}" + "s" * (n != 1)
