@@ -16,6 +16,8 @@ from core.errors import BadInput
 from core.types import Array, Ints, Queries
 from recscope.tables import whole_ids, write
 
+USUAL_K = 10
+
 Users: TypeAlias = "Iterable[object] | str | int"
 Histories: TypeAlias = "pd.DataFrame | str | os.PathLike[str]"
 # What one person did: a table as `Run.recommend` takes it, or item ids, the oldest first.
@@ -38,9 +40,12 @@ def whole(name: str, value: object) -> int:
 
 
 def cutoff(loaded: pipeline.LoadedRun, k: object) -> int:
-    """`k`, a whole number from 1 to the number of items; BadInput if it is none."""
+    """`k`, a whole number from 1 to the number of items; BadInput if it is none.
+
+    The usual k stands for all items of a catalogue that has fewer.
+    """
     most = len(loaded.items)
-    if (number := whole("k", k)) > most:
+    if (number := whole("k", k)) > max(most, USUAL_K):
         raise BadInput(
             f"k is {number:,}, but run {loaded.run.id} knows {most:,} items: ask for less"
         )
@@ -122,7 +127,7 @@ def items_to_explain(
     other = None if against is None else int(pipeline.item_codes(loaded, [against])[0])
     if item is not None:
         return pipeline.item_codes(loaded, [item]), other
-    best = pipeline.ranked_items(loaded, query)[: 10 if k is None else cutoff(loaded, k)]
+    best = pipeline.ranked_items(loaded, query)[: USUAL_K if k is None else cutoff(loaded, k)]
     best = best[best != other]
     if not len(best):
         raise BadInput("no item is left to be explained: name one as item, or raise k")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -28,7 +28,7 @@ def as_files(tables: Tables | None, scratch: Path, name: str) -> list[Path]:
         return []
     if isinstance(tables, str | os.PathLike | pd.DataFrame):
         tables = [tables]
-    if not isinstance(tables, Iterable):
+    if not isinstance(tables, Iterable) or isinstance(tables, Mapping):
         raise _neither(tables, name)
     paths: list[Path] = []
     for place, table in enumerate(tables):

@@ -213,7 +213,8 @@ def connect(
         config["threads"] = threads
     con = duckdb.connect(config=config)
     con.execute("SET TimeZone = 'UTC'")
-    con.execute("SET enable_progress_bar = false")
+    with suppress(duckdb.InvalidInputException):  # a notebook without ipywidgets: it has none
+        con.execute("SET enable_progress_bar = false")
     return con
 
 
