@@ -43,7 +43,8 @@ def runs(folders: Folders) -> pd.DataFrame:
 
 
 def _run(status: jobs.Status, run: artifact.Run | None) -> dict[str, object]:
-    measured = ((run.metrics if run else None) or {}).get("metrics", {})
+    evaluated = run.metrics if run else None
+    measured = evaluated.metrics if evaluated else {}
     return {
         "id": status.run_id,
         "name": status.name,
@@ -56,5 +57,8 @@ def _run(status: jobs.Status, run: artifact.Run | None) -> dict[str, object]:
         "message": status.message,
         "created": status.queued,
         "seconds": status.seconds,
-        **{metric: measured.get(metric, {}).get("mean") for metric in ("ndcg@10", "recall@10")},
+        **{
+            name: measured[name].mean if name in measured else None
+            for name in ("ndcg@10", "recall@10")
+        },
     }

@@ -78,8 +78,9 @@ class Run:
             found = pipeline.evaluate(
                 self._folders, self.stored, ks=ks, hide_seen=not keep_seen, on_stage=line
             )
-        rows = [{"metric": name, **measured} for name, measured in found["metrics"].items()]
-        return pd.DataFrame(rows, columns=["metric", "mean", "low", "high"])
+        rows = [(name, at.mean, at.low, at.high) for name, at in found.metrics.items()]
+        frame = pd.DataFrame(rows, columns=["metric", "mean", "low", "high"])
+        return frame.astype({"low": float, "high": float})
 
     def recommend(
         self,
@@ -272,10 +273,7 @@ class Run:
             )
         ]
         if measured := self.stored.metrics:
-            rows = [
-                (name, *(figure.get(at) for at in ("mean", "low", "high")))
-                for name, figure in measured["metrics"].items()
-            ]
+            rows = [(name, at.mean, at.low, at.high) for name, at in measured.metrics.items()]
             blocks.append(html.table(("metric", "mean", "low", "high"), rows))
         else:
             blocks.append(html.paragraph("not evaluated yet: run.evaluate()"))

@@ -14,6 +14,7 @@ from core.data.ingest.ingest import ingest
 from core.data.store import Workspace as Folders
 from core.errors import BadInput
 from core.runs import artifact
+from core.runs.request import RunRequest
 from core.types import RunConfig
 from recscope import listing
 from recscope.dataset import Dataset
@@ -165,16 +166,9 @@ class Workspace:
         """
         ref = dataset.id if isinstance(dataset, Dataset) else str(dataset)
         encoders = {key: str(settings.pop(key)) for key in CHOICES if key in settings}
-        config = artifact.plan(
-            self._folders,
-            ref,
-            model,
-            settings,
-            split=split,
-            seed=seed,
-            device=device,
-            features=encoders,
-        )
+        config = RunRequest(
+            ref, model, settings, split=split, seed=seed, device=device, features=encoders
+        ).resolve(self._folders)
         stored = pipeline.finished_run(self._folders, config, name)
         return Run(self._folders, stored or self._fit(config, name), self.progress)
 
