@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 _LITERAL = "tex2jax_ignore mathjax_ignore"
-_CELL = "text-align:left;overflow-wrap:anywhere;max-width:32em"
+_CELL = "text-align:left;padding:2px 8px;overflow-wrap:anywhere;max-width:32em"
 _TRACK = "display:inline-block;width:12em;vertical-align:middle"
 BLUE, ORANGE = "#2f86bf", "#d55e00"  # for and against; apart also without one kind of cone
 

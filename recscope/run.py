@@ -20,6 +20,14 @@ from recscope.progress import ProgressLine
 from recscope.requests import Histories, History, Users
 
 NEIGHBOURS = ("vectors", "content", "together")
+SHOWN = (
+    "ndcg",
+    "recall",
+    "mrr",
+    "coverage",
+    "rmse",
+    "mae",
+)  # metrics that a notebook shows of a run
 
 
 class Run:
@@ -273,8 +281,16 @@ class Run:
             )
         ]
         if measured := self.stored.metrics:
-            rows = [(name, at.mean, at.low, at.high) for name, at in measured.metrics.items()]
+            rows = [
+                (name, at.mean, at.low, at.high)
+                for name, at in measured.metrics.items()
+                if name.startswith(SHOWN)
+            ]
+            more = (
+                f"these are {len(rows)} of {len(measured.metrics)} figures: run.evaluate() has all"
+            )
             blocks.append(html.table(("metric", "mean", "low", "high"), rows))
+            blocks.append(html.paragraph(more))
         else:
             blocks.append(html.paragraph("not evaluated yet: run.evaluate()"))
         return html.panel(f"Run {self.name}", *blocks)
