@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
 from importlib import import_module
 from types import TracebackType
 from typing import Any, Self
 
 from core.cli import terminal
+from core.types import EpochReport
 from recscope import html
 
 _SELDOM_S = 0.2  # between two changes of a cell: each is a message to the browser
@@ -47,11 +47,10 @@ class ProgressLine:
         elif self._line:
             self._line(stage, share)
 
-    def epoch(self, figures: Mapping[str, Any]) -> None:
+    def epoch(self, report: EpochReport) -> None:
         """A core.types.OnEpoch: what a fit says of an epoch that is done."""
-        epoch, epochs = figures["epoch"], figures["epochs"]
-        share = figures.get("done", epoch / epochs)
-        self(f"fit, epoch {epoch} of {epochs}" if self._cell else "fit", share)
+        stage = f"fit, epoch {report.epoch} of {report.epochs}" if self._cell else "fit"
+        self(stage, report.share)
 
 
 class _Cell:

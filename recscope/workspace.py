@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -15,7 +14,7 @@ from core.data.store import Workspace as Folders
 from core.errors import BadInput
 from core.runs import artifact
 from core.runs.request import RunRequest
-from core.types import RunConfig
+from core.types import EpochReport, RunConfig
 from recscope import listing
 from recscope.dataset import Dataset
 from recscope.progress import ProgressLine
@@ -183,10 +182,9 @@ class Workspace:
                 report.stage(stage, share)
                 line(stage, share)
 
-            def on_epoch(figures: Mapping[str, Any]) -> None:
+            def on_epoch(figures: EpochReport) -> None:
                 report.epoch(figures)
-                if figures.get("epochs"):
-                    line.epoch(figures)
+                line.epoch(figures)
 
             return pipeline.fit(
                 self._folders, config, name=name, on_stage=on_stage, on_epoch=on_epoch

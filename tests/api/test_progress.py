@@ -8,6 +8,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import RichOutput
 
+from core.types import EpochReport
 from recscope.progress import ProgressLine
 
 
@@ -37,7 +38,7 @@ def test_a_cell_has_one_line_in_place(cell, capsys):
         line("fit", None)
         line("fit", 0.5)  # too soon after the last to be worth a message
         line("evaluate", 0.25)
-        line.epoch({"epoch": 2, "epochs": 4, "loss": 1.0})
+        line.epoch(EpochReport(epoch=2, epochs=4, loss=1.0))
     shown = [output.data["text/html"] for output, _, _ in cell.outputs]
     assert [update for _, _, update in cell.outputs] == [False, *[True] * (len(shown) - 1)]
     assert len({ident for _, ident, _ in cell.outputs}) == 1
