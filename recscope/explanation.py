@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from plotly.graph_objects import Figure
@@ -12,6 +11,7 @@ from plotly.graph_objects import Figure
 from core.cli.commands import explanation_text
 from core.errors import BadInput
 from core.explain import Explanation as Values
+from core.pipeline.explanation_json import ItemExplanation
 from recscope import figures, html
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ class Explanation:
     """
 
     values: Values
-    told: tuple[Mapping[str, Any], ...]  # each item with its label, rank, players, …
+    items: tuple[ItemExplanation, ...]  # each item with its label, rank, players, …
 
     def __len__(self) -> int:
-        return len(self.told)
+        return len(self.items)
 
     def to_frame(self) -> pd.DataFrame:
         """A row for each item and event of the history, the oldest event first.
@@ -53,17 +53,17 @@ class Explanation:
         """
         rows = [
             {
-                "item_id": one["item"],
-                "label": one["label"],
-                "history_item_id": player["item_id"],
-                "history_label": player["label"],
-                "timestamp": player["timestamp"],
-                "value": player["value"],
-                "se": player["se"],
-                "sure": player["sure"],
+                "item_id": one.item,
+                "label": one.label,
+                "history_item_id": player.player.item_id,
+                "history_label": player.player.label,
+                "timestamp": player.player.timestamp,
+                "value": player.value,
+                "se": player.se,
+                "sure": player.sure,
             }
-            for one in self.told
-            for player in one["players"]
+            for one in self.items
+            for player in one.players
         ]
         columns = ("item_id", "label", "history_item_id", "history_label", "timestamp")
         frame = pd.DataFrame(rows, columns=(*columns, "value", "se", "sure"))
@@ -76,7 +76,9 @@ class Explanation:
         known; confidence is exact, stable, indicative or unreliable.
         """
         columns = ("label", "rank", "score", "base", "confidence", "method")
-        rows = [{"item_id": one["item"], **{c: one[c] for c in columns}} for one in self.told]
+        rows = [
+            {"item_id": one.item, **{c: getattr(one, c) for c in columns}} for one in self.items
+        ]
         return pd.DataFrame(rows, columns=("item_id", *columns)).astype({"rank": "Int64"})
 
     def to_shap(self) -> shap.Explanation:
@@ -85,8 +87,8 @@ class Explanation:
         `shap.plots.bar`, `beeswarm` and `decision` take it, `shap.plots.waterfall` one row of it:
         `why.to_shap()[0]`. They need matplotlib (`pip install recscope[notebook]`).
         """
-        players = self.told[0]["players"]
-        labels = [figures.without_formulas(player["label"]) for player in players]
+        players = self.items[0].players
+        labels = [figures.without_formulas(player.player.label) for player in players]
         twice = {label for label in labels if labels.count(label) > 1}
         names = [
             f"{label}, event {at}" if label in twice else label
@@ -103,47 +105,47 @@ class Explanation:
         Raises:
             BadInput: it is not among the items that are explained.
         """
-        one = self.told[0] if item is None else self._of(item)
+        one = self.items[0] if item is None else self._of(item)
         rows = _strongest(one)
         labels, values = [label for label, _ in rows], [value for _, value in rows]
         return figures.bars(labels, values, explanation_text.sentence(one))
 
-    def _of(self, item: object) -> Mapping[str, Any]:
-        for one in self.told:
-            if str(one["item"]) == str(item):
+    def _of(self, item: object) -> ItemExplanation:
+        for one in self.items:
+            if str(one.item) == str(item):
                 return one
-        ids = ", ".join(str(one["item"]) for one in self.told[:10])
+        ids = ", ".join(str(one.item) for one in self.items[:10])
         raise BadInput(f"item {item!r} is not explained here: choose one of {ids}")
 
     def __str__(self) -> str:
-        return "\n".join(explanation_text.sentence(one) for one in self.told)
+        return "\n".join(explanation_text.sentence(one) for one in self.items)
 
     def __repr__(self) -> str:
-        items = ", ".join(str(one["item"]) for one in self.told[:5])
+        items = ", ".join(str(one.item) for one in self.items[:5])
         return f"<recscope explanation of {items}{' …' * (len(self) > 5)}>"
 
     def _repr_html_(self) -> str:
-        return "".join(map(_panel, self.told))
+        return "".join(map(_panel, self.items))
 
 
-def _strongest(one: Mapping[str, Any]) -> list[tuple[str, float]]:
+def _strongest(one: ItemExplanation) -> list[tuple[str, float]]:
     """Label and value of the strongest events, and the sum of the others."""
-    players = sorted(one["players"], key=lambda player: -abs(player["value"]))
-    rows = [(str(player["label"]), float(player["value"])) for player in players[:SHOWN]]
+    players = sorted(one.players, key=lambda player: -abs(player.value))
+    rows = [(str(player.player.label), float(player.value)) for player in players[:SHOWN]]
     if rest := players[SHOWN:]:
-        rows.append((f"the other {len(rest)} events", sum(float(p["value"]) for p in rest)))
+        rows.append((f"the other {len(rest)} events", sum(float(p.value) for p in rest)))
     return rows
 
 
-def _panel(one: Mapping[str, Any]) -> str:
+def _panel(one: ItemExplanation) -> str:
     rows = _strongest(one)
     longest = max((abs(value) for _, value in rows), default=0.0)
     about = (
-        f"base {one['base']:.4g} (what anybody gets) + values = score {one['score']:.4g}; "
-        f"confidence: {one['confidence']} ({one['method']})"
+        f"base {one.base:.4g} (what anybody gets) + values = score {one.score:.4g}; "
+        f"confidence: {one.confidence} ({one.method})"
     )
     return html.panel(
-        str(one["label"]),
+        str(one.label),
         html.paragraph(explanation_text.sentence(one)),
         html.table(("because of", "value"), [(n, html.Bar(v, longest)) for n, v in rows]),
         html.paragraph(about),

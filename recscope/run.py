@@ -12,6 +12,7 @@ from plotly.graph_objects import Figure
 from core import pipeline
 from core.data.store import Workspace as Folders
 from core.errors import BadInput
+from core.pipeline.item_neighbours import Neighbour
 from core.pipeline.labels import Labels
 from core.runs import artifact
 from recscope import figures, html, requests
@@ -170,7 +171,8 @@ class Run:
         found = pipeline.explain_items(
             self._loaded, query, items, against=other, seed=seed, method=method
         )
-        return Explanation(found, tuple(pipeline.told(self._loaded, query, found, user=person)))
+        described = pipeline.describe_explanation(self._loaded, query, found, user=person)
+        return Explanation(found, tuple(described))
 
     def embed(
         self,
@@ -206,7 +208,7 @@ class Run:
         if axes not in (2, 3):
             raise BadInput(f"a map has 2 or 3 axes, not {axes!r}")
         with ProgressLine(shown=self._progress) as line:
-            frame, _ = pipeline.embedding(
+            embedding = pipeline.embedding(
                 self._loaded,
                 of=of,
                 component=component,
@@ -215,7 +217,7 @@ class Run:
                 seed=seed,
                 on_stage=line,
             )
-        return frame
+        return embedding.frame
 
     def map(self, *, of: str = "items", axes: int = 2, seed: int = 0) -> Figure:
         """A plotly figure of the vectors, near each other what the model takes for alike.
@@ -253,9 +255,11 @@ class Run:
         if by not in NEIGHBOURS:
             raise BadInput(f"neighbours are by {', '.join(NEIGHBOURS)}, not by {by!r}")
         found = pipeline.neighbours(self._loaded, item, k=k, component=component)
-        if by in found["why"]:
-            raise BadInput(f"item {item} has no neighbours by {by}: {found['why'][by]}")
-        return pd.DataFrame(found[by]).rename(columns={"item": "item_id"})
+        if by in found.why:
+            raise BadInput(f"item {item} has no neighbours by {by}: {found.why[by]}")
+        near: tuple[Neighbour, ...] = getattr(found, by)
+        rows = [each.to_json() for each in near]
+        return pd.DataFrame(rows).rename(columns={"item": "item_id"})
 
     def __repr__(self) -> str:
         return (

@@ -14,14 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from core.errors import BadInput
-from core.explain.attribution import (
-    PER_PLAYER,
-    agreement,
-    anonymous,
-    asked_for,
-    budgets,
-    latest_apart,
-)
+from core.explain.attribution import PER_PLAYER, pair_budgets, player_of_events, top_agreement
 from core.explain.explanation import Explanation
 from core.explain.game import Game
 from core.types import Array, Queries, Recommender
@@ -76,9 +69,9 @@ def explain_with_shap(
     """
     if method not in (EXACT, PERMUTATION):
         raise BadInput(f"there is no method {method!r}: choose {EXACT} or {PERMUTATION}")
-    items, asked = asked_for(query, items, against, n_items)
-    query = anonymous(query)
-    game = Game(model, query, asked, n_items, latest_apart(len(query.items)))
+    groups = player_of_events(len(query.items))
+    game = Game(model, query, items, n_items, groups, against=against)
+    items = game.items
     if method == EXACT and game.n > MOST_EXACT:
         raise BadInput(
             f"{EXACT} asks for all 2^n histories of n events, and this history has {game.n}: it "
@@ -88,7 +81,7 @@ def explain_with_shap(
     def v(keep: Array) -> Array:
         """Of coalitions (M, n) the scores of the items, (M, T)."""
         scores: Array = game(np.asarray(keep) > 0.5).sum(axis=2)
-        return scores if against is None else scores[:, :-1] - scores[:, -1:]
+        return scores
 
     base, scores = v(np.stack([np.zeros(game.n), np.ones(game.n)]))
     if not game.n:
@@ -128,7 +121,7 @@ def _permuted(
     """Values and standard errors (n, T), and the stability (T,), by shap.PermutationExplainer."""
     import shap  # here: it brings numba, and only these methods need it
 
-    pairs = max(1, budgets(n, per_player)[-1] // 2)  # in each half
+    pairs = max(1, pair_budgets(n, per_player)[-1] // 2)  # in each half
     halves, errors = [], []
     with _global_generator_kept():
         for half in (0, 1):
@@ -140,7 +133,7 @@ def _permuted(
             halves.append(np.asarray(found.values, np.float64).reshape(n, t))
             errors.append(np.asarray(found.error_std).reshape(n, t) / np.sqrt(2 * pairs))
     se = np.hypot(*errors) / 2
-    return (halves[0] + halves[1]) / 2, se, agreement(*halves)
+    return (halves[0] + halves[1]) / 2, se, top_agreement(*halves)
 
 
 @contextmanager

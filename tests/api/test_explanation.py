@@ -133,7 +133,7 @@ def test_shaps_plots_take_it(run, pyplot):
     np.testing.assert_allclose(
         theirs.base_values + theirs.values.sum(axis=1), why.values.scores, rtol=1e-6
     )
-    names = [f"event of {one['label']}" for one in why.told[0]["players"]]
+    names = [f"event of {one.player.label}" for one in why.items[0].players]
     assert len(theirs.feature_names) == len(names)
     draw = {
         "waterfall": lambda: shap.plots.waterfall(theirs[0], show=False),
@@ -157,4 +157,4 @@ def test_a_figure_of_one_item(run):
     items = why.scores()["item_id"].tolist()
     figure = why.plot(items[1])
     assert sorted(figure.data[0].x) == pytest.approx(sorted(why.values.values[:, 1]))
-    assert why.plot().layout.title.text.startswith(str(why.told[0]["label"])[:5])
+    assert why.plot().layout.title.text.startswith(str(why.items[0].label)[:5])

@@ -101,7 +101,7 @@ def test_recommendations_show_names_literally(odd):
 
 def test_figures_show_names_literally(odd):
     _, run, why = odd
-    figures = [run.map(), *(why.plot(one["item"]) for one in why.told)]
+    figures = [run.map(), *(why.plot(one.item) for one in why.items)]
     texts = []
     for figure in figures:
         texts.append(figure.layout.title.text)
