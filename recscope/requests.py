@@ -124,11 +124,5 @@ def items_to_explain(
     """The codes of the item asked for, or of the k best; that of what they are held against."""
     if item is not None and k is not None:
         raise BadInput(f"item says what is explained, and k={k} the best: give one of them")
-    other = None if against is None else int(pipeline.item_codes(loaded, [against])[0])
-    if item is not None:
-        return pipeline.item_codes(loaded, [item]), other
-    best = pipeline.ranked_items(loaded, query)[: USUAL_K if k is None else cutoff(loaded, k)]
-    best = best[best != other]
-    if not len(best):
-        raise BadInput("no item is left to be explained: name one as item, or raise k")
-    return best, other
+    best = USUAL_K if k is None else cutoff(loaded, k)
+    return pipeline.items_to_explain(loaded, query, item=item, k=best, against=against)

@@ -21,14 +21,7 @@ from recscope.progress import ProgressLine
 from recscope.requests import Histories, History, Users
 
 NEIGHBOURS = ("vectors", "content", "together")
-SHOWN = (
-    "ndcg",
-    "recall",
-    "mrr",
-    "coverage",
-    "rmse",
-    "mae",
-)  # metrics that a notebook shows of a run
+SHOWN = ("ndcg", "recall", "mrr", "coverage", "rmse", "mae")  # what a notebook shows of a run
 
 
 class Run:
@@ -126,9 +119,9 @@ class Run:
         """
         k = requests.cutoff(self._loaded, k)
         people, queries = requests.people(self._loaded, users, histories)
-        hide_seen = not keep_seen
-        blocks = pipeline.recommendations(self._loaded, people, queries, k=k, hide_seen=hide_seen)
-        frame = pd.concat(list(blocks), ignore_index=True)
+        frame = pipeline.recommendation_table(
+            self._loaded, people, queries, k=k, hide_seen=not keep_seen
+        )
         if labels:
             codes = self._loaded.items.encode(frame["item_id"])
             names = Labels(self._loaded).labels(codes)

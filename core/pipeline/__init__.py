@@ -4,7 +4,13 @@ from core.pipeline.embedding import Embedding, align_map, embedding, vectors_of
 from core.pipeline.embedding_report import EmbeddingReport
 from core.pipeline.epochs import continue_map, drift_of, vectors_after
 from core.pipeline.evaluation import compare, evaluate
-from core.pipeline.explaining import explain_items, history_of, item_codes, ranked_items
+from core.pipeline.explaining import (
+    explain_items,
+    history_of,
+    item_codes,
+    items_to_explain,
+    ranked_items,
+)
 from core.pipeline.explanation_json import (
     ItemExplanation,
     describe_explanation,
@@ -50,6 +56,7 @@ __all__ = [
     "history_of",
     "item_codes",
     "item_part_values",
+    "items_to_explain",
     "load_run",
     "neighbours",
     "queries_for",

@@ -48,6 +48,32 @@ def ranked_items(loaded: LoadedRun, query: Queries, k: int | None = None) -> Int
     return np.extract(ranked != PAD, ranked)
 
 
+def items_to_explain(
+    loaded: LoadedRun, query: Queries, *, item: object, k: int, against: object
+) -> tuple[Ints, int | None]:
+    """The codes of the item asked for, or of the k best, and of what they are held against.
+
+    Args:
+        loaded: A run.
+        query: One history.
+        item: An id, or None for the k best.
+        k: At least 1.
+        against: The id of the item that these are held against, or None; it is not among them.
+
+    Raises:
+        NotFound: an id that the run does not know.
+        BadInput: nothing is left to be explained.
+    """
+    other = None if against is None else int(item_codes(loaded, [against])[0])
+    if item is not None:
+        return item_codes(loaded, [item]), other
+    best = ranked_items(loaded, query, k)
+    best = best[best != other]
+    if not len(best):
+        raise BadInput("no item is left to be explained: name one, or raise k")
+    return best, other
+
+
 def explain_items(
     loaded: LoadedRun,
     query: Queries,

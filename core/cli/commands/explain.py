@@ -11,7 +11,7 @@ from core.data.store import Workspace
 from core.errors import BadInput
 from core.recommend import export
 from core.runs import artifact
-from core.types import Ints, Queries
+from core.types import Queries
 
 
 def explain(options: Any) -> Result:
@@ -29,7 +29,9 @@ def explain(options: Any) -> Result:
         raise BadInput("--hash-user has nothing to act on: add --out FILE.json")
     loaded = pipeline.load_run(workspace, run)
     user, query = _one_person(loaded, options)
-    items, against = _what_to_explain(loaded, query, options)
+    items, against = pipeline.items_to_explain(
+        loaded, query, item=options.item, k=options.k or 10, against=options.against
+    )
     explanation = pipeline.explain_items(loaded, query, items, against=against, seed=options.seed)
     described = pipeline.describe_explanation(loaded, query, explanation, user=user)
     text = "\n\n".join(
@@ -71,19 +73,3 @@ def _one_person(loaded: pipeline.LoadedRun, options: Any) -> tuple[Any, Queries]
             "time, so leave one of them in"
         )
     return people[0], queries
-
-
-def _what_to_explain(
-    loaded: pipeline.LoadedRun, query: Queries, options: Any
-) -> tuple[Ints, int | None]:
-    """The codes of the items asked for, or of the k best; that of what they are held against."""
-    against = None
-    if options.against is not None:
-        against = int(pipeline.item_codes(loaded, [options.against])[0])
-    if options.item is not None:
-        return pipeline.item_codes(loaded, [options.item]), against
-    best = pipeline.ranked_items(loaded, query)[: options.k or 10]
-    best = best[best != against]
-    if not len(best):
-        raise BadInput("no item is left to be explained: name one with --item, or raise -k")
-    return best, against
