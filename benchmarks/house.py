@@ -20,7 +20,8 @@ from pathlib import Path
 PACKAGES = ("core", "dashboard", "recscope")
 WORDS = ("found", "told", "known", "asked", "made", "part", "place")
 LOOSE = ("dict[str, Any]", "Mapping[str, Any]")
-JSON_EDGES = ("to_json", "from_json")  # where a value becomes JSON, or is made of it
+# Where a value becomes JSON or is made of it: a file, a line of one, what a command prints.
+JSON_EDGES = ("to_json", "from_json", "read_json", "line", "epochs")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 

@@ -17,7 +17,7 @@ from dashboard.components.errors import show_error
 HERE = Path(__file__).resolve().parent
 
 
-def settings(port: int) -> dict[str, Any]:
+def settings(port: int) -> dict[str, object]:
     """config.toml as dotted keys, with the port asked for."""
     tree = tomllib.loads((HERE / "config.toml").read_text("utf-8"))
     return {**dict(_dotted(tree)), "server.port": port}

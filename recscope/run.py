@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
 
 import pandas as pd
 from plotly.graph_objects import Figure
@@ -15,6 +14,7 @@ from core.errors import BadInput
 from core.pipeline.item_neighbours import Neighbour
 from core.pipeline.labels import Labels
 from core.runs import artifact
+from core.types import Params
 from recscope import figures, html, requests
 from recscope.explanation import Explanation
 from recscope.progress import ProgressLine
@@ -44,7 +44,7 @@ class Run:
         return self.stored.name
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Params:
         """All of the model's settings, also those left as they are by default."""
         return dict(self.stored.config.params)
 

@@ -11,7 +11,7 @@ from typing import Any
 Result = tuple[dict[str, Any], str]  # what --json prints, and what people read instead
 
 
-def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+def table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:
     """The rows as text in columns, numbers to the right.
 
     >>> print(table([{"id": "a", "n": 1}, {"id": "bcd", "n": 20}], ["id", "n"]))

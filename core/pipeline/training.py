@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from core.data import dataset
 from core.data.dataset import Dataset
 from core.data.durable import read_json, utc_now
-from core.data.features.embeddings import embed_items
+from core.data.features.embeddings import EmbeddedItems, embed_items
 from core.data.split import split_log
 from core.data.store import Workspace
 from core.errors import Corrupt
@@ -117,16 +118,16 @@ def fit(
 
 def features_of(
     workspace: Workspace, data: Dataset, config: RunConfig, say: Progress
-) -> tuple[Features | None, Features | None, dict[str, Any]]:
+) -> tuple[Features | None, Features | None, Mapping[str, EmbeddedItems]]:
     """Of items and users what this model reads, and what became of texts and images."""
     if not model_class(config.model).needs_features:
         return None, None, {}
     if config.features:
         say("embed", None)
-    items, told = embed_items(
+    items, embedded = embed_items(
         workspace, data, config.features, config.device, lambda share: say("embed", share)
     )
-    return items, data.user_features, told
+    return items, data.user_features, embedded
 
 
 def finished_run(workspace: Workspace, config: RunConfig, name: str | None) -> Run | None:

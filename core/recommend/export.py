@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import pyarrow as pa
+from pyarrow import csv, parquet
+
 from core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -34,9 +37,6 @@ def write(path: Path, blocks: Iterable[pd.DataFrame]) -> int:
     Ids are written as they are. A cell that begins with "=" could be a formula to a spreadsheet,
     but these files are read by programs, for which a changed id is another person.
     """
-    import pyarrow as pa
-    from pyarrow import csv, parquet
-
     check(path)
     open_writer: Any = parquet.ParquetWriter if path.suffix.lower() == ".parquet" else csv.CSVWriter
     beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}")

@@ -53,19 +53,19 @@ def settle_device(device: str) -> str:
     return "cpu"
 
 
-def model_config(model: str, params: Mapping[str, Any] | Iterable[str]) -> Any:
+def model_config(model: str, params: Mapping[str, object] | Iterable[str]) -> Any:
     """The model's Config with these parameters; the rest are its defaults."""
     config = model_class(model).Config
-    known = {field.name: field for field in fields(config)}
+    by_name = {field.name: field for field in fields(config)}
     hints = get_type_hints(config)
     values = {}
     for name, given in parse_params(params).items():
-        if name not in known:
+        if name not in by_name:
             raise BadInput(
                 f"{model} has no parameter {name!r}: "
-                + (f"it has {', '.join(known)}" if known else "it has none")
+                + (f"it has {', '.join(by_name)}" if by_name else "it has none")
             )
-        values[name] = _typed(model, known[name], hints[name], given)
+        values[name] = _typed(model, by_name[name], hints[name], given)
     return config(**values)
 
 
@@ -97,7 +97,7 @@ def describe_settings(model: str) -> list[SettingInfo]:
     ]
 
 
-def parse_params(params: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
+def parse_params(params: Mapping[str, object] | Iterable[str]) -> dict[str, object]:
     """Parameters by name, from a mapping or from "key=value" texts.
 
     >>> parse_params(["l2=5", "decay=0.6"])
@@ -105,7 +105,7 @@ def parse_params(params: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
     """
     if isinstance(params, Mapping):
         return dict(params)
-    pairs: dict[str, Any] = {}
+    pairs: dict[str, object] = {}
     for text in params:
         name, sign, value = text.partition("=")
         if not sign or not name.strip():

@@ -12,6 +12,8 @@ from plotly.graph_objects import Figure
 from core.data.store import DatasetInfo
 from dashboard.state import t
 
+ColumnConfig = Any  # what st.column_config gives: Streamlit has no public name for it
+
 ROW = 35  # pixels of a table's row, its header too
 
 
@@ -30,7 +32,7 @@ def table(
     *,
     alt: str,
     key: str,
-    columns: Mapping[str, Any] | None = None,
+    columns: Mapping[str, ColumnConfig] | None = None,
     height: int | None = None,
     own_names: bool = False,
     on_select: Callable[[], None] | None = None,

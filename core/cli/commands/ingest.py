@@ -27,13 +27,14 @@ def ingest(options: Any) -> Result:
         clean=options.clean or None,
         progress=progress(),
     )
-    result = {"dataset": info.id, "name": info.name, **info.counts, **about(info)}
-    return result, _ingested(info)
+    content = to_json(info)
+    return {"dataset": content.pop("id"), **content}, _ingested(info)
 
 
-def about(info: DatasetInfo) -> dict[str, Any]:
-    """What --json says of a dataset beside its id, name and counts."""
-    return {key: info.meta.get(key) for key in _ABOUT}
+def to_json(info: DatasetInfo) -> dict[str, Any]:
+    """What --json says of a dataset."""
+    about = {key: info.meta.get(key) for key in _ABOUT}
+    return {"id": info.id, "name": info.name, **info.counts, **about}
 
 
 def _ingested(info: DatasetInfo) -> str:

@@ -5,17 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from core import jobs
-from core.cli.commands.ingest import about
+from core.cli.commands.ingest import to_json
 from core.cli.terminal import Result, table
 from core.data.store import Workspace
 from core.runs import artifact
 
 
 def datasets(options: Any) -> Result:
-    found = [
-        {"id": info.id, "name": info.name, **info.counts, **about(info)}
-        for info in Workspace.open(options.data_dir).datasets()
-    ]
+    found = [to_json(info) for info in Workspace.open(options.data_dir).datasets()]
     columns = ("id", "name", "rows_kept", "users", "items", "created")
     return {"datasets": found}, table(found, columns)
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from uuid import uuid4
 
 import numpy as np
+import pyarrow as pa
+from pyarrow import compute, dataset, parquet
 
 from core.data.durable import publish, sha256_file
 from core.data.features.encode import texts
@@ -251,9 +253,6 @@ def _encoded(
 
 def _stored(folder: Path, keys: Sequence[str]) -> dict[str, Floats]:
     """What was made before of these contents, by key."""
-    import pyarrow as pa
-    from pyarrow import compute, dataset
-
     if not folder.is_dir():
         return {}
     try:
@@ -268,9 +267,6 @@ def _stored(folder: Path, keys: Sequence[str]) -> dict[str, Floats]:
 
 def _store(workspace: Workspace, folder: Path, vectors: Mapping[str, Floats]) -> None:
     """Adds these to what the encoder has made, whole or not at all."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
     numbers = np.stack(list(vectors.values()))
     values = pa.FixedSizeListArray.from_arrays(pa.array(numbers.ravel()), numbers.shape[1])
     table = pa.table({"key": pa.array(list(vectors), pa.string()), "vector": values})

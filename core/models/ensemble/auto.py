@@ -149,7 +149,7 @@ def _candidates(facts: Facts) -> Iterator[Choice]:
     about = {"days": facts.days, "items": facts.items, "gib": 16 * facts.items**2 / 2**30}
 
     def choice(
-        model: str, params: dict[str, Any], taken: bool, reason: str, cpu_s: float, apart: str = ""
+        model: str, params: Params, taken: bool, reason: str, cpu_s: float, apart: str = ""
     ) -> Choice:
         seconds = 2 * cpu_s * (0.05 if gpu else 1) + 0.1
         return Choice(model, params, taken, reason, seconds, apart, about)

@@ -9,11 +9,12 @@ import streamlit as st
 
 from core.runs.artifact import Run
 from core.runs.config import SettingInfo, describe_settings
+from core.types import Setting
 from dashboard.components.labels import model_label, run_label, text_or
 from dashboard.state import t
 
 
-def model_form(model: str, runs: Sequence[Run]) -> dict[str, Any]:
+def model_form(model: str, runs: Sequence[Run]) -> dict[str, Setting]:
     """The settings that a person chose for this model, by name; `runs` are those it could fuse."""
     settings = describe_settings(model)
     with st.expander(t("train.settings", model=model_label(model)), icon=":material/tune:"):
