@@ -1,15 +1,20 @@
 # Two commands: `make demo` opens the workbench with the sample data in it, `make test` runs the tests.
+# `make quick` runs those that are soon told: no browser, nothing slow, on all cores, a thread each.
 # `make map` rebuilds the point map's bundle after a change of its source, which needs Node 20.
+# `make pictures` takes the pictures of the READMEs from the real pages, which needs Chromium.
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test check format smells map clean
+.PHONY: demo test quick check format smells map pictures clean
 
 demo: .venv/installed
 	$(BIN)/recscope demo
 
 test: .venv/installed
 	$(BIN)/pytest
+
+quick: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal -m 'not (browser or slow or quality or gpu)'
 
 check: .venv/installed
 	$(BIN)/ruff format --check .
@@ -26,6 +31,9 @@ smells: .venv/installed
 
 map:
 	cd dashboard/map/point_map && npm ci --ignore-scripts --no-audit --no-fund && npm run build
+
+pictures: .venv/installed
+	$(BIN)/python -m docs.pictures
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
