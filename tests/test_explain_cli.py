@@ -236,7 +236,9 @@ def test_histories_that_say_little(shop, fitted, recscope, tmp_path):
     assert found["rank"] is None
 
 
-@pytest.mark.parametrize(("name", "n"), [("ease", 10_000), ("user_knn", 300)])
+@pytest.mark.parametrize(
+    ("name", "n"), [("ease", 10_000), pytest.param("user_knn", 300, marks=pytest.mark.slow)]
+)
 def test_very_long_histories(name, n, fitted, recscope, tmp_path):
     """Each event has its value where that is cheap; else the oldest are one player."""
     run, path, out = fitted(name), busy(tmp_path, n), tmp_path / "why.json"
@@ -390,6 +392,7 @@ def test_what_was_drawn_and_held_against_another_holds_too(exported, recscope):
     assert recscope("explain", "--replay", out)[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fusion", "unified"])
 def test_an_export_holds_where_arithmetic_is_done_otherwise(name, shop, exported, tmp_path):
     """A copy elsewhere, as on a processor without the newer instructions and with one thread."""
@@ -507,6 +510,7 @@ def test_items_that_the_run_does_not_know(exported, recscope):
     assert found["differs"] == [{"what": "item 777", "then": "known", "now": "unknown"}]
 
 
+@pytest.mark.slow
 def test_damage_of_any_kind_is_no_bug(exported, recscope):
     """Every entry taken away or made another kind: refused, or told as a difference."""
     _, out = exported("unified", "-k", 1)

@@ -57,6 +57,7 @@ def long_job(shop):
         process.kill()
 
 
+@pytest.mark.slow
 def test_a_job_trains_evaluates_and_is_found_by_others(shop):
     ident = jobs.start_training(
         shop, RunRequest("shop", "item_knn", ["k=20"], name="neighbours", device="cpu")
@@ -100,6 +101,7 @@ def test_a_job_gives_what_training_here_gives(shop, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_cancel_in_the_middle_of_a_long_call(shop, long_job):
     ident, process = long_job
     began = time.monotonic()
@@ -121,6 +123,7 @@ def test_cancel_ends_a_process_that_does_not_listen(shop, long_job):
     assert process.wait(1) == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_killed_is_reported_as_killed_and_can_be_started_again(shop, long_job):
     ident, process = long_job
     held = jobs.status(shop, ident)

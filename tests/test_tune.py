@@ -129,6 +129,7 @@ def test_a_mistake_gets_one_sentence(shop, model, asked, sentence):
         plan(shop, model, **asked)
 
 
+@pytest.mark.slow
 def test_a_job_that_is_stopped_goes_on_in_another_process(shop):
     search = plan(shop, "item_knn", trials=400)
     ident = tune.start_search(shop, search)
@@ -147,6 +148,7 @@ def test_a_job_that_is_stopped_goes_on_in_another_process(shop):
     assert tune.finished_searches(shop, search.config.dataset)[0].trials == made + 1
 
 
+@pytest.mark.slow
 def test_the_command_answers_in_json(shop, capsys):
     words = ["--search", "l2=10..1000", "--trials", "2", "--device", "cpu", "--evaluate", "--json"]
     asked = ["tune", "shop", "--model", "ease", *words, "--data-dir", str(shop.path)]

@@ -69,6 +69,7 @@ def test_everything_of_an_epoch_is_of_that_epoch(shop: Workspace, run: Run) -> N
     assert [one.item for one in then.near.of(item, 3).vectors] == best
 
 
+@pytest.mark.slow
 def test_the_map_of_neighbours_of_an_epoch_is_laid_on_the_run_s_own(
     shop: Workspace, run: Run
 ) -> None:

@@ -64,6 +64,7 @@ def test_a_fading_sum_has_the_values_of_the_definition(n, fading, shares):
     np.testing.assert_allclose(found, by_definition(v, n), atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [3, 8])
 def test_shap_says_the_same(n):
     shap = pytest.importorskip("shap")

@@ -41,6 +41,10 @@ NOT_LINEAR = set(MODELS) - set(LINEAR)
 RESUMABLE = [name for name, kind in MODELS.items() if issubclass(kind, Resumable)]
 
 every_model = pytest.mark.parametrize("name", MODELS)
+SLOW = {"recvae", "unified"}  # to fit three times
+every_model_thrice = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in MODELS]
+)
 
 
 def fitted(name: str, train: TrainData, *, device: str = "cpu", **params: Any) -> Recommender:
@@ -136,7 +140,7 @@ def test_state_survives_the_round_trip_exactly(name, world, queries):
         np.testing.assert_array_equal(again.predict(queries, items), model.predict(queries, items))
 
 
-@every_model
+@every_model_thrice
 def test_equal_seeds_give_equal_states_and_a_second_fit_forgets(name, world, queries):
     other = replace(world, interactions=world.interactions.where(np.arange(21) % 3 > 0))
     model = fitted(name, other)
