@@ -69,6 +69,7 @@ def test_the_names_are_those_promised(line):
     assert str(options.data_dir) == "x"
 
 
+@pytest.mark.slow
 def test_from_a_file_to_recommendations(tmp_path):
     """The whole way through the real command, in processes of its own."""
     log, out = tmp_path / "log.csv", tmp_path / "out.parquet"
@@ -282,6 +283,7 @@ def test_nothing_held_out_cannot_be_evaluated(trained, recscope):
     assert "--split none" in err
 
 
+@pytest.mark.slow
 def test_ctrl_c_cancels_in_the_middle_of_a_long_call(shop):
     code = (  # a shell ignores Ctrl-C for what it starts in the background, tests too: undone here
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"

@@ -139,6 +139,7 @@ def test_killed_is_reported_as_killed_and_can_be_started_again(shop, long_job):
     assert jobs.status(shop, ident).state == "done"
 
 
+@pytest.mark.slow
 def test_the_queue_is_first_come_first_served(shop):
     config = RunRequest(shop.dataset("shop").id, "popularity", device="cpu").config()
     with jobs.train_inline(shop, config, "shop"):
@@ -163,6 +164,7 @@ def test_the_queue_is_first_come_first_served(shop):
     assert started[1] is None
 
 
+@pytest.mark.slow
 def test_a_failed_job_says_why(shop):
     ident = jobs.start_training(shop, RunRequest("shop", "popularity", device="cpu"))
     wait_for(lambda: ended(shop, ident))
@@ -207,6 +209,7 @@ def test_our_own_errors_are_told_from_the_users(shop):
         assert jobs.status(shop, ident).message.startswith("memory ran out")
 
 
+@pytest.mark.slow
 def test_the_same_run_is_not_trained_twice_at_once(shop, long_job):
     ident, process = long_job
     config = RunRequest(shop.dataset("shop").id, "ease", seed=99, device="cpu").config()

@@ -257,7 +257,9 @@ def write(page: AppTest, words: str) -> None:
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
-@pytest.mark.parametrize("model", ["popularity", "content", "fusion"])
+@pytest.mark.parametrize(
+    "model", ["popularity", "content", pytest.param("fusion", marks=pytest.mark.slow)]
+)
 def test_what_a_model_goes_by_over_many_users(
     open_page: Open, trained: Workspace, films: dict[str, Run], model: str, language: str
 ) -> None:

@@ -428,6 +428,7 @@ MISSING = {"", "null", "nan", "none", "\\n", "<na>", "nat"}
 WHITE = " \t\r\n\v\f\xa0\u3000\ufeff"
 
 
+@pytest.mark.slow
 @settings(
     max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
@@ -486,6 +487,7 @@ def test_two_processes_ingest_the_same_file_at_once(workspace):
     assert list(workspace.tmp_folder.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_nothing_half_is_seen(workspace):
     code = (
         "import sys; from core.data.store import Workspace\n"

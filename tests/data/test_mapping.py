@@ -159,6 +159,7 @@ def test_times_in_utc(text, way, expected):
     assert read(text, way) == expected
 
 
+@pytest.mark.slow
 def test_every_format_reads_what_it_writes():
     for way in FORMATS:
         written = duckdb.execute("SELECT strftime(TIMESTAMP '2011-02-13 14:26:05', ?)", [way])
