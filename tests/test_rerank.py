@@ -153,6 +153,7 @@ def by_loops(method, strength, scores, history, has, consumed, k):
     return chosen + [PAD] * (k - len(chosen))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @given(worlds(), st.sampled_from(STRENGTHS), st.integers(1, 6))
 def test_equals_plain_loops_over_the_metrics(method, world, strength, k):

@@ -299,6 +299,7 @@ def test_something_in_the_background(mapped: maps.ItemMap) -> None:
     assert (making.step, making.share) == ("map", 0.5)
 
 
+@pytest.mark.slow
 def test_python_can_end_while_a_map_is_made() -> None:
     code = """
 import numpy as np

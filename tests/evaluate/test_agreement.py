@@ -75,6 +75,7 @@ def wanted_by(holdout, b):
     return holdout.targets[holdout.offsets[b] : holdout.offsets[b + 1]]
 
 
+@pytest.mark.slow
 def test_ranking_metrics_equal_trec_eval(world):
     """The run given to trec_eval has ranks for scores: it would break ties by document name."""
     model, holdout, train, evaluation = world

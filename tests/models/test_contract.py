@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
@@ -52,6 +53,19 @@ def fitted(name: str, train: TrainData, *, device: str = "cpu", **params: Any) -
     return model.fit(given_to(name, train, device), rng=np.random.default_rng(0), device=device)
 
 
+@pytest.fixture(scope="module")
+def fitted_once() -> Callable[[str, TrainData], Recommender]:
+    """The model fitted to the world, which is always the same: for tests that only ask it."""
+    models: dict[str, Recommender] = {}
+
+    def of_the_world(name: str, world: TrainData) -> Recommender:
+        if name not in models:
+            models[name] = fitted(name, world)
+        return models[name]
+
+    return of_the_world
+
+
 def given_to(name: str, train: TrainData, device: str = "cpu") -> TrainData:
     """A fusion is given components too."""
     if name != "fusion":
@@ -97,8 +111,8 @@ def test_refuses_before_fit(name, queries):
 
 
 @every_model
-def test_scores_every_item_and_alone_as_in_a_batch(name, world, queries):
-    model = fitted(name, world)
+def test_scores_every_item_and_alone_as_in_a_batch(name, fitted_once, world, queries):
+    model = fitted_once(name, world)
     scores = model.score(queries)
     assert scores.shape == (len(queries), world.interactions.n_items)
     assert scores.dtype == torch.float32
@@ -109,8 +123,8 @@ def test_scores_every_item_and_alone_as_in_a_batch(name, world, queries):
 
 
 @every_model
-def test_parts_of_a_history_are_scored_as_histories(name, world, queries):
-    model, some = fitted(name, world), np.array([3, 0, 5])
+def test_parts_of_a_history_are_scored_as_histories(name, fitted_once, world, queries):
+    model, some = fitted_once(name, world), np.array([3, 0, 5])
     if isinstance(model, ScoresSubsets):
         for b in range(len(queries)):
             query, rng = queries[b : b + 1], np.random.default_rng(b)
@@ -120,8 +134,8 @@ def test_parts_of_a_history_are_scored_as_histories(name, world, queries):
 
 
 @every_model
-def test_state_survives_the_round_trip_exactly(name, world, queries):
-    model = fitted(name, world)
+def test_state_survives_the_round_trip_exactly(name, fitted_once, world, queries):
+    model = fitted_once(name, world)
     state = model.state()
     for array in state.values():
         assert isinstance(array, np.ndarray)
@@ -262,8 +276,8 @@ def with_validation(log: Interactions) -> TrainData:
 
 
 @every_model
-def test_scoring_leaves_the_model_and_the_queries_as_they_were(name, world, queries):
-    model = fitted(name, world)
+def test_scoring_leaves_the_model_and_the_queries_as_they_were(name, fitted_once, world, queries):
+    model = fitted_once(name, world)
     before = {key: array.copy() for key, array in model.state().items()}
     weights = queries.weights.copy()
     model.score(queries)
@@ -286,8 +300,8 @@ def test_ranks_by_popularity_without_a_history(name, world):
 
 
 @every_model
-def test_an_unknown_user_is_scored_by_history_alone(name, world):
-    model = fitted(name, world)
+def test_an_unknown_user_is_scored_by_history_alone(name, fitted_once, world):
+    model = fitted_once(name, world)
     strange, idle = history(2, 4), replace(history(2, 4), users=np.array([7]))
     assert torch.equal(model.score(strange), model.score(idle))
 
@@ -309,8 +323,8 @@ def test_survives_the_smallest_logs(name, features, queries):
 
 
 @every_model
-def test_later_events_count_more_where_documented(name, world):
-    model = fitted(name, world)
+def test_later_events_count_more_where_documented(name, fitted_once, world):
+    model = fitted_once(name, world)
     there, back = model.score(history(0, 1, 5)), model.score(history(5, 1, 0))
     assert torch.allclose(there, back) == (name in IMPERSONAL)
 
