@@ -39,6 +39,7 @@ def plotted(page: AppTest) -> int:
     return len(page.get("plotly_chart"))
 
 
+@pytest.mark.slow
 def test_a_search_is_corrected_started_and_read(open_page: Open, small: Workspace) -> None:
     page = chosen(open_page(small, "train"), "transitions")
     ranges = {name: f"space_transitions_{name}" for name in tune.SPACES["transitions"]}
