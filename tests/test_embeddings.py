@@ -133,7 +133,7 @@ def test_a_search_reads_them_in_each_trial(shop, images, tmp_path):
     report = Report(shop.searches_folder / search.id)
     found = run_search(shop, search, report, lambda stage, share: stages.append(stage))
     assert stages.index("embed") < stages.index("tune")
-    run = artifact.find_run(shop, found["run"])
+    run = artifact.find_run(shop, found.run)
     assert run.config.features == search.config.features
     assert run.meta["embeddings"]["image"]["items"] == 11
     assert len({trial["validation"] for trial in found["history"]}) == 2
