@@ -136,4 +136,4 @@ def test_a_search_reads_them_in_each_trial(shop, images, tmp_path):
     run = artifact.find_run(shop, found.run)
     assert run.config.features == search.config.features
     assert run.meta["embeddings"]["image"]["items"] == 11
-    assert len({trial["validation"] for trial in found["history"]}) == 2
+    assert len({trial.validation for trial in found.history}) == 2
