@@ -16,6 +16,7 @@ NOTEBOOK = ROOT / "docs" / "recscope.ipynb"
 @pytest.mark.slow
 def test_every_cell_of_the_notebook_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # which streamlit sets when it is imported
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
