@@ -16,6 +16,8 @@ from core.models.neural import training_state as course
 from core.runs import artifact, checkpoints, config, weights
 from core.runs.request import RunRequest
 
+pytestmark = pytest.mark.slow  # together too many for `make quick`
+
 
 @pytest.fixture
 def run(shop):

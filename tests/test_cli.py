@@ -306,6 +306,7 @@ def test_ctrl_c_cancels_in_the_middle_of_a_long_call(shop):
     assert [s.state for s in jobs.statuses(shop)] == ["cancelled"]
 
 
+@pytest.mark.slow
 def test_a_reader_that_stops_reading_is_no_error(trained):
     command = f"{sys.executable} -m core.cli recommend first -k 20 | head -1"
     env = {**os.environ, "RECSCOPE_HOME": str(trained.path)}

@@ -16,6 +16,8 @@ from core.data.durable import sha256_file
 from core.data.store import Workspace
 from core.runs import artifact
 
+pytestmark = pytest.mark.slow  # together too many for `make quick`
+
 SCRIPT = Path(__file__).parent / "crash_points.py"
 ROOT = SCRIPT.parent.parent
 

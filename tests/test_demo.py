@@ -14,6 +14,8 @@ from core import demo, jobs, pipeline
 from core.data.store import Workspace
 from core.runs import artifact
 
+pytestmark = pytest.mark.slow  # together too many for `make quick`
+
 SHOWS_WITHIN_S = 20.0
 
 

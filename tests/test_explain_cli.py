@@ -26,7 +26,7 @@ from core.pipeline.explanation_record import seal
 from core.runs import artifact
 from core.runs.request import RunRequest
 
-pytestmark = pytest.mark.usefixtures("shop_is_home")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("shop_is_home")]
 
 NEEDS_VALUES = {"mlp_rating"}  # the shop's log has none
 QUICK = {name: ["epochs=2"] for name, kind in MODELS.items() if issubclass(kind, GradientModel)}

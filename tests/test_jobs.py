@@ -22,6 +22,8 @@ from core.runs.config import run_id
 from core.runs.request import RunRequest
 from core.types import EpochReport
 
+pytestmark = pytest.mark.slow  # together too many for `make quick`
+
 # A training that is one call into torch, far longer than any test waits for it.
 LONG_CALL = """
 import sys, torch

@@ -62,6 +62,7 @@ def test_a_history_is_a_list_a_frame_or_a_file(run, tmp_path):
     assert "timestamp" not in by_list
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", list(MODELS))
 def test_shap_finds_what_we_find(released, model):
     """Our exact values and those of shap's own explainers, for every model there is."""

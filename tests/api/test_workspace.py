@@ -234,6 +234,7 @@ def test_names_are_a_contract():
         assert positional == names, path
 
 
+@pytest.mark.slow
 def test_python_m_recscope_is_the_command_line():
     done = subprocess.run(
         [sys.executable, "-m", "recscope", "--help"], capture_output=True, text=True, check=True

@@ -43,6 +43,8 @@ from dashboard.map.polygon import inside
 from dashboard.text import text, texts
 from tests.dashboard.conftest import Open
 
+pytestmark = pytest.mark.slow  # together too many for `make quick`
+
 ROOT = Path(served.__file__).parents[1]
 COMPONENT = Path(served.__file__).parent / "map" / "point_map"
 

@@ -23,6 +23,8 @@ from dashboard.map import layouts
 from dashboard.text import text
 from tests.dashboard.conftest import Open
 
+pytestmark = pytest.mark.slow  # together too many for `make quick`
+
 
 @pytest.fixture
 def run(shop: Workspace) -> Run:

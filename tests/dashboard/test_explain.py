@@ -37,6 +37,8 @@ from dashboard.text import LANGUAGES, text
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_views import LOG, box, words
 
+pytestmark = pytest.mark.slow  # together too many for `make quick`
+
 USER = "130"  # 28 events
 
 

@@ -27,6 +27,8 @@ from dashboard.map.arithmetic import ANSWERS, MOST
 from dashboard.text import text
 from tests.dashboard.conftest import Open
 
+pytestmark = pytest.mark.slow  # together too many for `make quick`
+
 USER = 5  # code of the one that is looked at
 
 

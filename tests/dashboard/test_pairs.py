@@ -26,6 +26,8 @@ from dashboard.text import text
 from tests.conftest import MakeDataset
 from tests.dashboard.conftest import Open
 
+pytestmark = pytest.mark.slow  # together too many for `make quick`
+
 SMALL = {"dim": 8, "sweeps": 3}
 
 

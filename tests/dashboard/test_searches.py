@@ -18,6 +18,8 @@ from dashboard.text import LANGUAGES, text
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_views import words
 
+pytestmark = pytest.mark.slow  # together too many for `make quick`
+
 
 @pytest.fixture
 def small(nothing: Workspace, tmp_path: Path) -> Workspace:

@@ -26,6 +26,8 @@ from dashboard.state import mark
 from dashboard.text import LANGUAGES, text
 from tests.dashboard.conftest import APP, VIEWS, Open
 
+pytestmark = pytest.mark.slow  # together too many for `make quick`
+
 
 def words(page: AppTest) -> str:
     return " ".join(element.value for element in [*page.markdown, *page.caption, *page.info])

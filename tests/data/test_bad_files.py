@@ -257,6 +257,7 @@ def test_an_unusable_file_gets_one_clear_sentence(workspace, tmp_path, name, dat
     assert path.read_bytes() == data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "data", "counts"), cases(RIGHT))
 def test_an_odd_file_gives_the_right_rows(workspace, tmp_path, name, data, counts):
     path = put(tmp_path, name, data)

@@ -18,6 +18,8 @@ from core.data.ingest.ingest import ingest
 from core.data.store import DatasetInfo, Workspace
 from core.errors import BadInput
 
+pytestmark = pytest.mark.slow  # together too many for `make quick`
+
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 MOVIELENS = SAMPLE / "movielens-latest-small"
 

@@ -132,6 +132,7 @@ def test_every_layout_is_recognised_told_and_whole(workspace, tmp_path, layout):
     load(info)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "npz"])
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(lists=st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=9), min_size=3, max_size=9))

@@ -12,7 +12,7 @@ from core.errors import BadInput
 from core.runs import weights
 from core.runs.request import RunRequest
 
-pytestmark = pytest.mark.usefixtures("shop_is_home")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("shop_is_home")]
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from core.embed.neighbours import nearest, unit
 from core.embed.pca import PCA, aligned
 from core.errors import BadInput
 
+pytestmark = pytest.mark.slow  # together too many for `make quick`
+
 
 def test_axes_are_those_of_scikit_learn_up_to_sign(clumps):
     points = clumps[0]

@@ -30,6 +30,7 @@ SPACES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPACES)
 def test_each_model_has_the_spaces_that_it_has(name, world):
     assert components(fitted(name, world)) == SPACES[name]

@@ -154,6 +154,7 @@ def test_state_survives_the_round_trip_exactly(name, fitted_once, world, queries
         np.testing.assert_array_equal(again.predict(queries, items), model.predict(queries, items))
 
 
+@pytest.mark.slow
 @every_model_thrice
 def test_equal_seeds_give_equal_states_and_a_second_fit_forgets(name, world, queries):
     other = replace(world, interactions=world.interactions.where(np.arange(21) % 3 > 0))
@@ -185,6 +186,7 @@ class Memory:
         return Memory(self.kept, f"{self.name}.{name}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RESUMABLE)
 @pytest.mark.parametrize("stop_after", [2, 5])
 def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(name, stop_after, monkeypatch):
@@ -329,6 +331,7 @@ def test_later_events_count_more_where_documented(name, fitted_once, world):
     assert torch.allclose(there, back) == (name in IMPERSONAL)
 
 
+@pytest.mark.slow
 @every_model
 def test_a_log_without_times_has_no_later_events(name, world):
     timeless = replace(world, interactions=replace(world.interactions, times=None))
@@ -372,6 +375,7 @@ def checkerboard(n_users: int, n_items: int) -> tuple[Interactions, Features]:
     return log, Features(categorical=FeatureBlock(("even", "odd"), sparse.csr_matrix(parity)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(MODELS.keys() - IMPERSONAL))
 def test_learns_the_checkerboard(name):
     log, features = checkerboard(20, 10)

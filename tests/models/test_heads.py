@@ -79,6 +79,7 @@ def test_who_hears_no_ratings_predicts_the_baseline():
     np.testing.assert_array_equal(again.predict(queries, items), model.predict(queries, items))
 
 
+@pytest.mark.slow
 def test_what_is_bought_comes_before_what_is_looked_at():
     log = two_tastes()
     bought = (log.values == 5).astype(np.int64)
