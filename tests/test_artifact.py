@@ -239,6 +239,20 @@ def test_rename_and_delete(run, shop):
     assert artifact.list_runs(shop) == []
 
 
+@pytest.mark.parametrize("content", ["[]", "{}", '{"metrics": 1}', '{"metrics": {"auc": {}}}', "{"])
+def test_figures_that_are_none_of_ours_are_as_if_it_was_not_evaluated(content, run, shop, recscope):
+    (run.folder / artifact.METRICS).write_text(content)
+    assert artifact.find_run(shop, run.id).metrics is None
+    code, listed, err = recscope("runs", "--data-dir", shop.path, "--json")
+    assert (code, listed["runs"][0]["metrics"]) == (0, {}), err
+
+
+@pytest.mark.parametrize("content", ["[]", '"artifact_hash"', "1"])
+def test_a_run_json_that_holds_no_object_is_no_run(content, run, shop):
+    (run.folder / "run.json").write_text(content)
+    assert artifact.list_runs(shop) == []
+
+
 def test_listing_runs_does_not_load_torch(run, shop):
     code = (
         "import sys; from core import jobs; from core.runs import artifact;"

@@ -69,12 +69,12 @@ def sha256_file(path: Path) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """What is in the file, or None where there is none."""
+    """The object in the file; None where there is no file, or something else in it."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):  # not there (yet), or none of ours
         return None
-    return content
+    return content if isinstance(content, dict) else None
 
 
 def utc_now() -> str:

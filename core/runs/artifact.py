@@ -80,9 +80,12 @@ class Run:
 
     @property
     def metrics(self) -> RunMetrics | None:
-        """What `evaluate` last stored, or None."""
+        """What `evaluate` last stored; None before, or where the file does not say it."""
         content = read_json(self.folder / METRICS)
-        return None if content is None else RunMetrics.from_json(content)
+        try:
+            return None if content is None else RunMetrics.from_json(content)
+        except (AttributeError, KeyError, TypeError):  # damaged: to be evaluated again
+            return None
 
     def per_user(self) -> pd.DataFrame | None:
         """A row per test query (user_id), a column per metric; None before `evaluate`."""
