@@ -280,7 +280,7 @@ def test_nothing_held_out_cannot_be_evaluated(trained, recscope):
     assert (code, run["test_users"]) == (0, 0)
     code, _, err = recscope("evaluate", run["run"])
     assert code == 2
-    assert "--split none" in err
+    assert "(split none)" in err
 
 
 @pytest.mark.slow

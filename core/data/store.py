@@ -123,10 +123,11 @@ class Workspace:
                 workspace.tmp_folder,
             ):
                 folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            reason = error.strerror if isinstance(error, OSError) else error
             raise BadInput(
-                f"the data folder {workspace.path} cannot be made ({error.strerror}): "
-                "choose one that you may write to with --data-dir or RECSCOPE_HOME"
+                f"the data folder {str(workspace.path)!r} cannot be made ({reason}): "
+                "choose one that you may write to, here or as RECSCOPE_HOME"
             ) from None
         return workspace
 

@@ -68,7 +68,7 @@ def status(workspace: Workspace, run_id: str) -> Status:
 
 
 def _missing(run_id: str) -> Status:
-    raise NotFound(f"there is no job {run_id!r}: recscope runs lists those that there are")
+    raise NotFound(f"there is no job {run_id!r}: the list of runs has those that there are")
 
 
 def folder_of(workspace: Workspace, ident: str) -> Path:

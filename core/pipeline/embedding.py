@@ -222,7 +222,7 @@ def align_map(frame: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, f
     if other.columns[0] != key or not axes or axes != [axis for axis in AXES if axis in other]:
         raise BadInput(
             "two maps are laid on each other if both are of items or of users, and both "
-            "have the same axes: make them with embed --map"
+            "have the same axes: make both with a map of as many axes"
         )
     ids = frame[key].astype(str), other[key].astype(str)
     row_of = dict(zip(ids[1], range(len(other)), strict=True))

@@ -41,7 +41,7 @@ def evaluate(
     say = on_stage or silent
     if run.config.split == "none":
         raise BadInput(
-            f"run {run.id} learnt from everything (--split none), so nothing is left to test it "
+            f"run {run.id} learnt from everything (split none), so nothing is left to test it "
             "on: train with leave-last-out or by-time"
         )
     say("load", None)
@@ -127,7 +127,7 @@ def compare(
 def _per_user(run: Run) -> pd.DataFrame:
     table = run.per_user()
     if table is None:
-        raise BadInput(f"run {run.id} is not evaluated yet: recscope evaluate {run.id}")
+        raise BadInput(f"run {run.id} is not evaluated yet: evaluate it first")
     return table.set_index("user_id")
 
 

@@ -145,7 +145,7 @@ def queries_for(
         raise NotFound(
             f"{len(unknown)} of {len(wanted)} users are not in dataset {loaded.run.dataset_name}: "
             f"{examples}; it has ids such as {', '.join(map(str, vocab.ids[:3]))}, and people whom "
-            "it does not know come with --histories"
+            "it does not know come as histories"
         )
     return vocab.decode(codes), interactions.queries(codes)
 

@@ -86,7 +86,7 @@ class Record:
             raise NotFound(f"{str(path)!r} cannot be read: {error.strerror}") from None
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError, RecursionError):
             raise BadInput(
-                f"{path.name} is no explanation that recscope explain --out wrote, or it is "
+                f"{path.name} is no explanation that was saved to be replayed, or it is "
                 "damaged: export it again"
             ) from None
 

@@ -202,8 +202,8 @@ class Likeness:
         if isinstance(model, Encoder):
             return unit_rows(sparse.csr_matrix(model.encode_items().cpu().numpy())), "item vectors"
         raise BadInput(
-            "mmr cannot tell how alike two items are: it needs attributes of the items (ingest "
-            "with --items), or a model with vectors of items, such as als"
+            "mmr cannot tell how alike two items are: it needs attributes of the items (a "
+            "table of items beside the log), or a model with vectors of items, such as als"
         )
 
     def now(self) -> Tensor:
@@ -242,7 +242,7 @@ class Miscalibration:
         if attribute is None:
             raise BadInput(
                 "calibrated has no mix to keep: it needs an attribute of the items with several "
-                "values, such as a category (ingest with --items)"
+                "values, such as a category (from a table of items beside the log)"
             )
         return attribute.shares, attribute.name
 

@@ -139,7 +139,7 @@ def find_run(workspace: Workspace, ref: str) -> Run:
         have = ", ".join(f"{r.name} ({r.id})" for r in runs[:8]) + (" …" if len(runs) > 8 else "")
         raise NotFound(
             f"there is no finished run {ref!r}: "
-            + (f"there are {have}" if runs else "train one with recscope train")
+            + (f"there are {have}" if runs else "none is trained yet")
         )
     return fitting[0]
 

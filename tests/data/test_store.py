@@ -35,7 +35,7 @@ def test_the_workspace_is_where_the_environment_says(tmp_path, monkeypatch):
 
 def test_a_workspace_that_cannot_be_made_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(BadInput, match=r"cannot be made .*--data-dir"):
+    with pytest.raises(BadInput, match=r"cannot be made .*RECSCOPE_HOME"):
         Workspace.open(tmp_path / "file" / "home")
 
 

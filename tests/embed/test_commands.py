@@ -181,7 +181,7 @@ def test_two_maps_are_laid_on_each_other_by_what_both_have():
     np.testing.assert_allclose(moved[["x", "y"]], other.iloc[order][["x", "y"]], atol=1e-6)
     with pytest.raises(BadInput, match="both are of items or of users"):
         pipeline.align_map(frame.rename(columns={"item_id": "user_id"}), other)
-    with pytest.raises(BadInput, match="make them with embed --map"):
+    with pytest.raises(BadInput, match="make both with a map"):
         pipeline.align_map(frame.drop(columns=["x", "y"]), other)
 
 

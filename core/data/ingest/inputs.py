@@ -191,7 +191,7 @@ def _check_ids(file: Opened, found: Guess) -> None:
         if found.mapping[role] is None:
             raise BadInput(
                 f"{file.name}: no column looks like the {noun}; its columns are {listed}: "
-                f"say which with --map {role}=<column>"
+                f"map {role} to one of them"
             )
     if found.mapping["user_id"] == found.mapping["item_id"]:
         raise BadInput(
