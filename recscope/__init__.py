@@ -32,6 +32,7 @@ from core.errors import BadInput, Cancelled, Corrupt, NotFound, TooLarge
 from core.errors import CoreError as RecscopeError
 from recscope.dataset import Dataset
 from recscope.explanation import Explanation
+from recscope.requests import brief
 from recscope.run import Run
 from recscope.workspace import Workspace
 
@@ -70,4 +71,6 @@ def open(path: str | os.PathLike[str] | None = None, *, progress: bool = True) -
     >>> recscope.open(folder, progress=False)
     <recscope workspace: 1 dataset, 2 runs>
     """
+    if not isinstance(path, str | os.PathLike | None):
+        raise BadInput(f"a workspace is a folder, given by its path, not {brief(path)}")
     return Workspace(_Folders.open(None if path is None else os.fspath(path)), progress=progress)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import UnionType
 from typing import TypeAlias, cast
 
 import numpy as np
@@ -14,7 +15,7 @@ import pandas as pd
 from core import pipeline
 from core.errors import BadInput
 from core.types import Array, Ints, Queries
-from recscope.tables import whole_ids, write
+from recscope.tables import check_columns, whole_ids, write
 
 USUAL_K = 10
 
@@ -24,8 +25,50 @@ Histories: TypeAlias = "pd.DataFrame | str | os.PathLike[str]"
 History: TypeAlias = "pd.DataFrame | os.PathLike[str] | Sequence[object]"
 
 
-def whole(name: str, value: object) -> int:
-    """The value as a whole number of at least 1.
+def brief(value: object) -> str:
+    """What something is, and its beginning, as a sentence that refuses it says."""
+    return f"{type(value).__name__} {str(value)[:40]!r}"
+
+
+def text(name: str, value: object) -> str:
+    """The value, a text.
+
+    Raises:
+        BadInput: it is none.
+    """
+    if not isinstance(value, str):
+        raise BadInput(f"{name} must be a text, not {brief(value)}")
+    return value
+
+
+def reference(noun: str, value: object) -> str:
+    """An id or a name, also where it is written as a number.
+
+    Raises:
+        BadInput: it is neither.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise BadInput(f"a {noun} is given itself, or by its id or name, not as {brief(value)}")
+    return str(value)
+
+
+def options(name: str, given: object, kinds: type | UnionType, what: str) -> None:
+    """Checks what is given as name → value.
+
+    Raises:
+        BadInput: it is no dict, or a value is of none of these kinds.
+    """
+    if given is None:
+        return
+    if not isinstance(given, Mapping):
+        raise BadInput(f"{name} must be a dict of {what}, not {brief(given)}")
+    for key, value in given.items():
+        if isinstance(value, bool) or not isinstance(key, str) or not isinstance(value, kinds):
+            raise BadInput(f"{name} must be a dict of {what}, not of {key!r}: {value!r}")
+
+
+def whole(name: str, value: object, least: int = 1) -> int:
+    """The value as a whole number of at least this.
 
     Raises:
         BadInput: it is none.
@@ -34,8 +77,8 @@ def whole(name: str, value: object) -> int:
         number = -1 if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         number = -1
-    if number < 1:
-        raise BadInput(f"{name} must be a whole number of at least 1, not {value!r}")
+    if number < least:
+        raise BadInput(f"{name} must be a whole number of at least {least}, not {value!r}")
     return number
 
 
@@ -59,22 +102,30 @@ def people(
     if users is not None and histories is not None:
         raise BadInput("users are of the dataset, histories of others: give one of them")
     if histories is None:
-        single = isinstance(users, str | int | np.integer)
-        chosen = (
-            [users] if single else users if users is None else list(cast("Iterable[object]", users))
-        )
-        return pipeline.queries_for(loaded, users=chosen)
+        return pipeline.queries_for(loaded, users=_ids(users))
     if isinstance(histories, pd.DataFrame):
         with loaded.workspace.scratch() as scratch:
             path = scratch / "histories"
-            write(whole_ids(histories), path, "histories")
+            check_columns(histories, "table of histories")
+            write(whole_ids(histories), path, "table of histories")
             return pipeline.queries_for(loaded, histories=path)
     if not isinstance(histories, str | os.PathLike):
         raise BadInput(
             "histories are a DataFrame or a path to a table with user_id and item_id, not "
-            f"{type(histories).__name__} {str(histories)[:40]!r}"
+            f"{brief(histories)}"
         )
     return pipeline.queries_for(loaded, histories=Path(histories).expanduser())
+
+
+def _ids(users: Users | None) -> list[object] | None:
+    if users is None:
+        return None
+    if isinstance(users, str | int | np.integer):
+        return [users]
+    # Going through a DataFrame or a dict gives its columns, through bytes their numbers.
+    if isinstance(users, pd.DataFrame | Mapping | bytes) or not isinstance(users, Iterable):
+        raise BadInput(f"users must be one id or a list of ids, not {brief(users)}")
+    return list(users)
 
 
 def is_history(user_or_history: object) -> bool:
@@ -105,7 +156,7 @@ def person(
         if isinstance(history, str) or not isinstance(history, Iterable):
             raise BadInput(
                 "a history is a DataFrame, a pathlib.Path or a list of item ids, not "
-                f"{type(history).__name__} {str(history)[:40]!r}"
+                f"{brief(history)}"
             )
         items = list(history)
         if not items:

@@ -159,6 +159,7 @@ class Run:
         >>> print(run.explain(1, item=318))
         Shawshank Redemption, The (1994) is in place 361; Schindler's List (1993), ...
         """
+        seed = requests.whole("seed", seed, least=0)
         person, query = requests.person(self._loaded, user, history)
         items, other = requests.items_to_explain(self._loaded, query, item, k, against)
         found = pipeline.explain_items(
@@ -200,6 +201,7 @@ class Run:
         """
         if axes not in (2, 3):
             raise BadInput(f"a map has 2 or 3 axes, not {axes!r}")
+        seed = requests.whole("seed", seed, least=0)
         with ProgressLine(shown=self._progress) as line:
             embedding = pipeline.embedding(
                 self._loaded,

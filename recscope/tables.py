@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pandas as pd
 import pyarrow as pa
@@ -28,7 +28,7 @@ def as_files(tables: Tables | None, scratch: Path, name: str) -> list[Path]:
         return []
     if isinstance(tables, str | os.PathLike | pd.DataFrame):
         tables = [tables]
-    if not isinstance(tables, Iterable) or isinstance(tables, Mapping):
+    if not isinstance(tables, Iterable) or isinstance(tables, Mapping | pd.Series | bytes):
         raise _neither(tables, name)
     paths: list[Path] = []
     for place, table in enumerate(tables):
@@ -54,9 +54,14 @@ def _neither(table: object, name: str) -> BadInput:
 def write(frame: pd.DataFrame, path: Path, name: str) -> None:
     """Writes the frame with its named index; see as_files for what is refused."""
     frame = _with_index(frame, name)
-    _check_columns(frame, name)
+    if frame.columns.empty:
+        raise BadInput(
+            f"there are no columns in the {name}: it needs one for each thing that is known"
+        )
+    check_columns(frame, name)
     columns = {}
     for column in frame.columns:
+        _check_times(frame[column], name)
         try:
             columns[column] = pa.array(frame[column], from_pandas=True)
         except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
@@ -66,7 +71,14 @@ def write(frame: pd.DataFrame, path: Path, name: str) -> None:
                 f"{', '.join(kinds)}): make it one, such as "
                 f"frame[{column!r}] = frame[{column!r}].astype(str)"
             ) from error
-    pq.write_table(pa.table(columns), path)
+    table = pa.table(columns)
+    try:
+        pq.write_table(table, path)
+    except (pa.ArrowException, TypeError, ValueError) as error:  # Arrow has a type, Parquet none
+        raise BadInput(
+            f"the {name} has a column that no Parquet file can hold ({_odd(table)}): leave it "
+            "out, or make it texts with .astype(str)"
+        ) from error
 
 
 def _with_index(frame: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -91,7 +103,8 @@ def _with_index(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     return frame.reset_index()
 
 
-def _check_columns(frame: pd.DataFrame, name: str) -> None:
+def check_columns(frame: pd.DataFrame, name: str) -> None:
+    """Raises BadInput where a column's name is no text, or stands there twice."""
     for column in frame.columns:
         if not isinstance(column, str) or not column.strip():
             raise BadInput(
@@ -101,6 +114,22 @@ def _check_columns(frame: pd.DataFrame, name: str) -> None:
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
         raise BadInput(f"the {name} has two columns called {twice[0]!r}: rename one")
+
+
+def _check_times(column: pd.Series[Any], name: str) -> None:
+    """Refuses what would be numbers in the file: the number of a month, or of nanoseconds."""
+    if isinstance(column.dtype, pd.PeriodDtype):
+        how = f"frame[{column.name!r}].dt.to_timestamp() makes them times"
+    elif pd.api.types.is_timedelta64_dtype(column.dtype):
+        how = f"frame[{column.name!r}].dt.total_seconds() makes them numbers"
+    else:
+        return
+    raise BadInput(f"column {column.name!r} of the {name} holds {column.dtype}, no times: {how}")
+
+
+def _odd(table: pa.Table) -> str:
+    odd = [field.name for field in table.schema if "extension" in str(field.type)]
+    return ", ".join(odd or table.schema.names)
 
 
 def whole_ids(frame: pd.DataFrame) -> pd.DataFrame:

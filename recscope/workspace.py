@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,7 @@ from core.errors import BadInput
 from core.runs import artifact
 from core.runs.request import RunRequest
 from core.types import EpochReport, RunConfig
-from recscope import listing
+from recscope import listing, requests
 from recscope.dataset import Dataset
 from recscope.progress import ProgressLine
 from recscope.run import Run
@@ -57,23 +58,30 @@ class Workspace:
         """
         return listing.runs(self._folders)
 
-    def dataset(self, ref: str) -> Dataset:
-        """The dataset of this id, name or unique beginning of an id.
+    def dataset(self, ref: Dataset | str) -> Dataset:
+        """The dataset of this id, name or unique beginning of an id; a dataset is itself.
 
         Raises:
             NotFound: there is none; the sentence lists those that there are.
             BadInput: it fits several.
         """
-        return Dataset(self._folders.dataset(str(ref)))
+        if isinstance(ref, Dataset):
+            return ref
+        return Dataset(self._folders.dataset(requests.reference("dataset", ref)))
 
-    def run(self, ref: str) -> Run:
+    def run(self, ref: Run | str) -> Run:
         """The finished run of this id, name (the newest that bears it) or beginning of an id.
+
+        A run is itself.
 
         Raises:
             NotFound: there is none; the sentence lists those that there are.
             BadInput: several ids begin so.
         """
-        return Run(self._folders, artifact.find_run(self._folders, str(ref)), self.progress)
+        if isinstance(ref, Run):
+            return ref
+        found = artifact.find_run(self._folders, requests.reference("run", ref))
+        return Run(self._folders, found, self.progress)
 
     def ingest(
         self,
@@ -113,6 +121,12 @@ class Workspace:
         >>> other.ingest(frame, map={"user_id": "who", "item_id": "what"}, name="tiny")
         <recscope dataset tiny: 3 events, 2 users, 2 items>
         """
+        requests.options("map", map, str | None, "role: column, or role: None")
+        requests.options("weights", weights, Real, "event type: number")
+        for step in clean if isinstance(clean, list | tuple) else filter(None, [clean]):
+            requests.text("a step of clean", step)
+        if name is not None:
+            name = artifact.checked_name(requests.text("name", name))
         with self._folders.scratch() as scratch, self._shown() as line:
             info = ingest(
                 self._folders,
@@ -163,10 +177,17 @@ class Workspace:
         Traceback (most recent call last):
         core.errors.BadInput: popularity has no parameter 'damping': it has none
         """
-        ref = dataset.id if isinstance(dataset, Dataset) else str(dataset)
-        encoders = {key: str(settings.pop(key)) for key in CHOICES if key in settings}
+        encoders = {key: settings.pop(key) for key in CHOICES if key in settings}
+        if name is not None:
+            requests.text("name", name)
         config = RunRequest(
-            ref, model, settings, split=split, seed=seed, device=device, features=encoders
+            self.dataset(dataset).id,
+            requests.text("model", model),
+            settings,
+            split=split,
+            seed=requests.whole("seed", seed, least=0),
+            device=device,
+            features={key: str(value) for key, value in encoders.items() if value is not None},
         ).resolve(self._folders)
         stored = pipeline.finished_run(self._folders, config, name)
         return Run(self._folders, stored or self._fit(config, name), self.progress)
@@ -190,7 +211,7 @@ class Workspace:
                 self._folders, config, name=name, on_stage=on_stage, on_epoch=on_epoch
             )
 
-    def compare(self, *runs: Run | str, metrics: Sequence[str] | None = None) -> pd.DataFrame:
+    def compare(self, *runs: Run | str, metrics: Sequence[str] | str | None = None) -> pd.DataFrame:
         """Each evaluated run against the first, user by user; see core.pipeline.compare.
 
         Returns:
@@ -198,13 +219,16 @@ class Workspace:
             p, and p_holm: p corrected for all rows.
 
         Raises:
-            BadInput: fewer than two runs, or runs not evaluated on the same events in the same way.
+            BadInput: fewer than two runs, one of them twice, or runs not evaluated on the same
+                events in the same way.
         """
         if len(runs) < 2:
             raise BadInput(
                 f"runs are compared with the first one: give two or more, not {len(runs)}"
             )
-        chosen = [run if isinstance(run, Run) else self.run(run) for run in runs]
+        if metrics is not None:
+            metrics = [metrics] if isinstance(metrics, str) else list(metrics)
+        chosen = [self.run(run) for run in runs]
         return pipeline.compare(self._folders, [run.stored for run in chosen], metrics=metrics)
 
     def _shown(self) -> ProgressLine:

@@ -128,9 +128,11 @@ def _time_sql(con: Connection, name: str) -> str:
     )
     if found is None:
         filled = raw.filter("timestamp IS NOT NULL").project("timestamp::VARCHAR")
-        example = (filled.limit(1).fetchall() or [("",)])[0][0]
+        examples = filled.limit(1).fetchall()
+        if not examples:
+            return "NULL"
         raise BadInput(
-            f"the timestamps of {name} cannot be read (such as {example!r}): write them as "
+            f"the timestamps of {name} cannot be read (such as {examples[0][0]!r}): write them as "
             "2024-05-31 18:30:00, or as seconds since 1970"
         )
     sql = time_sql("timestamp", found.way)

@@ -314,7 +314,7 @@ def _typed(con: Connection, column: str, value: Any) -> Any:
         return str(value)
     try:
         return int(value)
-    except (ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError):
         return None  # equal to no id
 
 

@@ -26,6 +26,8 @@ from core.types import (
     Split,
 )
 
+LONGEST = 1000  # a list that may be asked for however few the items are
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -70,12 +72,16 @@ def evaluate(
         on_progress: Told "evaluate" and the share of queries that are ranked, 0 … 1.
 
     Raises:
-        BadInput: no test part, no target, or a k below 1.
+        BadInput: no test part, no target, or a k below 1 or far beyond the items.
     """
     started = time.perf_counter()
     cuts = tuple(sorted(set(ks)))
     if not cuts or cuts[0] < 1:
         raise BadInput(f"k must be one or more numbers from 1 up, not {list(ks)}")
+    if cuts[-1] > max(train.n_items, LONGEST):
+        raise BadInput(
+            f"k is {cuts[-1]:,}, but only {train.n_items:,} items are ranked: ask for less"
+        )
     held = _test_part(holdout)
     ranking = rank(
         model,

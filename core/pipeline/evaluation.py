@@ -107,8 +107,12 @@ def compare(
         p, and p_holm: p corrected for all rows.
 
     Raises:
-        BadInput: runs that were not evaluated on the same people in the same way.
+        BadInput: one run twice, or runs not evaluated on the same people in the same way.
     """
+    if len({run.id for run in runs}) < len(runs):
+        raise BadInput(
+            f"a run is named twice among {', '.join(run.id for run in runs)}: name others"
+        )
     tables = [_per_user(run) for run in runs]
     for run, table in zip(runs[1:], tables[1:], strict=True):
         if _conditions(run) != _conditions(runs[0]) or not table.index.equals(tables[0].index):

@@ -160,7 +160,7 @@ def _strangers(loaded: LoadedRun, path: Path) -> tuple[Any, Queries]:
     if unknown:
         _log.warning(
             "%d events of %s are of items that run %s does not know, and do not count",
-            *(unknown, path, loaded.run.id),
+            *(unknown, path.name, loaded.run.id),
         )
     return people, queries
 

@@ -29,7 +29,7 @@ def model_class(model: str) -> type[Recommender]:
     from core.models import MODELS
 
     if model not in MODELS:
-        near = difflib.get_close_matches(model, MODELS, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(model.lower(), MODELS, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}? " if near else ""
         raise NotFound(f"there is no model {model!r}: {hint}choose one of {', '.join(MODELS)}")
     found: type[Recommender] = MODELS[model]

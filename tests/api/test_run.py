@@ -54,11 +54,39 @@ def test_histories_are_a_frame_or_a_file(run, tmp_path):
     pd.testing.assert_frame_equal(by_frame, run.recommend(histories=str(tmp_path / "h.csv"), k=4))
 
 
+def test_nobody_has_no_list_with_or_without_times(run):
+    nobody = pd.DataFrame({"user_id": [], "item_id": [], "timestamp": []})
+    assert len(run.recommend(histories=nobody)) == 0
+    assert len(run.recommend(histories=nobody.drop(columns="timestamp"))) == 0
+
+
+def test_what_is_said_of_unknown_items_names_no_scratch_file(run, caplog):
+    run.recommend(histories=pd.DataFrame({"user_id": ["x", "x"], "item_id": [10, 999]}), k=1)
+    assert "1 events of histories are of items" in caplog.text
+    assert str(run._folders.path) not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
         (lambda r: r.recommend(["nobody"]), "1 of 1 users are not in dataset shop: 'nobody'"),
         (lambda r: r.recommend([float("nan")]), "'nan'"),
+        (lambda r: r.recommend(["nobody"]), "whom it does not know come as histories"),
+        (lambda r: r.recommend(1.0), "users must be one id or a list of ids, not float"),
+        (lambda r: r.recommend(b"12"), "users must be one id or a list of ids, not bytes"),
+        (lambda r: r.recommend({"u1": 1}), "users must be one id or a list of ids, not dict"),
+        (lambda r: r.recommend(pd.DataFrame({"u1": [1]})), "a list of ids, not DataFrame"),
+        (
+            lambda r: r.recommend(
+                histories=pd.DataFrame([["x", 1, 1]], columns=["user_id", "item_id", "item_id"])
+            ),
+            "the table of histories has two columns called 'item_id'",
+        ),
+        (lambda r: r.recommend(histories=pd.DataFrame()), "no columns in the table of histories"),
+        (lambda r: r.evaluate(k=10**9), "only 25 items are ranked: ask for less"),
+        (lambda r: r.evaluate(k=10**30), "only 25 items are ranked: ask for less"),
+        (lambda r: r.explain("u1", seed="x"), "seed must be a whole number of at least 0, not 'x'"),
+        (lambda r: r.embed(map=True, seed=-1), "seed must be a whole number of at least 0"),
         (lambda r: r.recommend("u1", k=0), "k must be a whole number of at least 1, not 0"),
         (lambda r: r.recommend("u1", k=2.0), "k must be a whole number of at least 1, not 2.0"),
         (lambda r: r.recommend("u1", k=True), "k must be a whole number of at least 1, not True"),

@@ -109,7 +109,14 @@ def test_a_named_index_is_a_column_and_counted_rows_are_not(ws):
             "column 'what' of the dataframe cannot be written as one type",
         ),
         (FRAME[:0], "dataframe.parquet has no rows"),
-        (FRAME[["what"]], "no column looks like the user"),
+        (FRAME[["what"]], "no column looks like the user; its columns are what: map user_id to"),
+        (pd.DataFrame(), "there are no columns in the dataframe"),
+        (
+            FRAME.assign(timestamp=FRAME["timestamp"].dt.to_period("D")),
+            "holds period[D], no times: frame['timestamp'].dt.to_timestamp()",
+        ),
+        (FRAME.assign(timestamp=FRAME["timestamp"] - FRAME["timestamp"][0]), "no times"),
+        (FRAME.assign(band=pd.cut(FRAME["rating"], 3)), "no Parquet file can hold (band)"),
     ],
 )
 def test_what_would_be_lost_without_a_word_is_refused(ws, frame, sentence):
@@ -120,7 +127,7 @@ def test_what_would_be_lost_without_a_word_is_refused(ws, frame, sentence):
 
 
 def test_only_tables_are_ingested(ws):
-    for wrong in (3, {"a": 1}, [("u", "i")], ["log.csv", 4]):
+    for wrong in (3, {"a": 1}, [("u", "i")], ["log.csv", 4], FRAME["what"], b"log.csv"):
         with pytest.raises(api.BadInput, match="must be a path or a pandas DataFrame"):
             ws.ingest(wrong)
     with pytest.raises(api.NotFound, match=r"nowhere\.csv"):
@@ -167,6 +174,25 @@ def test_a_run_of_a_notebook_is_the_command_lines(ws, shop_is_home, recscope):
         (lambda ws: ws.train("shop", "ease", split="half"), "there is no split 'half'"),
         (lambda ws: ws.train("shop", "ease", device="tpu"), "there is no device 'tpu'"),
         (lambda ws: ws.train("shap", "ease"), "there is no dataset 'shap'"),
+        (lambda ws: ws.train(FRAME, "ease"), "by its id or name, not as DataFrame"),
+        (lambda ws: ws.train(None, "ease"), "by its id or name, not as NoneType"),
+        (lambda ws: ws.train("shop", "EASE"), "did you mean ease?"),
+        (lambda ws: ws.train("shop", None), "model must be a text, not NoneType"),
+        (lambda ws: ws.train("shop", "ease", name=5), "name must be a text, not int '5'"),
+        *(
+            (lambda ws, seed=seed: ws.train("shop", "ease", seed=seed), "seed must be a whole")
+            for seed in (-1, 1.5, "x", True, None)
+        ),
+        (lambda ws: ws.ingest(FRAME, map="user_id=who"), "map must be a dict of role: column"),
+        (lambda ws: ws.ingest(FRAME, map={"user_id": 3}), "not of 'user_id': 3"),
+        (lambda ws: ws.ingest(FRAME, weights={"buy": "5"}), "dict of event type: number, not of"),
+        (lambda ws: ws.ingest(FRAME, clean=5), "a step of clean must be a text, not int '5'"),
+        (lambda ws: ws.ingest(FRAME, map=MAP, name=""), "1 to 100 printable characters"),
+        (lambda ws: ws.ingest(FRAME, map=MAP, name=7), "name must be a text, not int '7'"),
+        (lambda ws: ws.dataset("shop").history(None), "has no user None"),
+        (lambda ws: ws.dataset(None), "by its id or name, not as NoneType"),
+        (lambda ws: api.open(5), "given by its path, not int '5'"),
+        (lambda ws: api.open("a\0b"), "embedded null byte"),
         (lambda ws: ws.run("nothing"), "there is no finished run 'nothing'"),
         (lambda ws: ws.dataset("nothing"), "there is no dataset 'nothing'; there are"),
         (lambda ws: ws.compare("nothing"), "give two or more, not 1"),
@@ -201,6 +227,22 @@ def test_runs_are_compared_user_by_user(ws, run):
     other.evaluate()
     rows = ws.compare(run, other.id, metrics=["ndcg@5"])
     assert rows[["run", "metric"]].values.tolist() == [[other.id, "ndcg@5"]]
+    pd.testing.assert_frame_equal(ws.compare(run, other, metrics="ndcg@5"), rows)
+    with pytest.raises(api.BadInput, match="named twice"):
+        ws.compare(run, other, run.id)
+
+
+def test_what_stands_for_a_name_may_be_the_thing_itself(ws, run):
+    assert ws.run(run) is run
+    assert ws.run(run.id).id == run.id
+    data = ws.dataset("shop")
+    assert ws.dataset(data) is data
+
+
+def test_numbers_of_numpy_and_nothing_are_taken(ws):
+    assert ws.train("shop", "ease", seed=np.int64(3), l2=np.float32(5)).stored.config.seed == 3
+    plain = ws.train("shop", "content", split="none")
+    assert ws.train("shop", "content", split="none", text_model=None, images=None).id == plain.id
 
 
 def test_no_setting_of_a_model_is_hidden_by_an_argument():
