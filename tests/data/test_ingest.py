@@ -355,6 +355,20 @@ def test_duplicate_items_are_set_aside_with_their_reason(workspace, tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("option", ["items", "users"])
+def test_a_file_that_describes_nothing_of_the_log_is_refused(workspace, tmp_path, option):
+    noun = option[:-1]
+    log = write(tmp_path / "log.csv", "user_id,item_id\n1,1\n2,2\n")
+    nameless = write(tmp_path / "about.csv", "title,number\nTea,1\nCup,2\n")
+    with pytest.raises(BadInput, match=rf"about\.csv describes no {noun} of the log by its column"):
+        ingest(workspace, log, **{option: nameless})
+    others = write(tmp_path / "about.csv", f"{noun}_id,title\n7,Tea\n8,Cup\n")
+    with pytest.raises(BadInput, match=rf"by its column '{noun}_id'; the log has {noun}s such as"):
+        ingest(workspace, log, **{option: others})
+    one = write(tmp_path / "about.csv", f"{noun}_id,title\n2,Tea\n8,Cup\n")
+    assert table(ingest(workspace, log, **{option: one}), option) == [(2, "Tea"), (8, "Cup")]
+
+
 def test_archives_of_several_files(workspace, tmp_path):
     path = tmp_path / "ml.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -18,6 +18,7 @@ from core.data.ingest.rejects import insert
 from core.data.ingest.staging import K, Plan, column_types, id_sql
 from core.data.roles.profiles import unpivoted
 from core.data.store import literal, quoted
+from core.errors import BadInput
 
 LIKELY = 0.5  # how much better than chance a column must follow from the id, 0 … 1
 SAMPLE_CELLS = 5_000_000  # of the log, when looking for what follows from what
@@ -46,6 +47,9 @@ def write_attributes(
         sides: The files that describe "item_id" and "user_id".
         plan: How the log was read; ids are read alike.
         folder: Has events.parquet; the files are written here. A table without attributes is not.
+
+    Raises:
+        BadInput: a file describes none of the items or users of the log.
     """
     log = con.from_parquet(str(folder / "events.parquet"))
     follows = _following(log, [c for c in plan.context.values() if c in log.columns])
@@ -67,6 +71,8 @@ def _write(
     path: Path,
 ) -> list[str]:
     tables = [_from_file(con, side, role, plan, n) for n, side in enumerate(sides)]
+    for side, table in zip(sides, tables, strict=True):
+        _check_describes(side, table, log, role)
     if all(side.many for side in sides) and follows:
         tables.append(_from_log(log, role, plan, follows))
     if not tables:
@@ -81,6 +87,22 @@ def _write(
     cells = [role, *map(quoted, columns)]
     joined.project(", ".join(cells)).order(role).write_parquet(str(path))
     return columns
+
+
+def _check_describes(side: Side, table: DuckDBPyRelation, log: DuckDBPyRelation, role: str) -> None:
+    """Refuses a file that says nothing of anything in the log: another column has the ids."""
+    known = log.project(role).set_alias("a").join(table.set_alias("b"), role, how="semi")
+    if side.many or known.limit(1).fetchall():
+        return
+    noun = role.removesuffix("_id")
+    examples = ", ".join(
+        str(ident) for (ident,) in log.project(role).distinct().limit(3).fetchall()
+    )
+    raise BadInput(
+        f"{side.source.name} describes no {noun} of the log by its column {side.key!r}; the "
+        f"log has {noun}s such as {examples}: call the column of their ids {role}, or leave the "
+        "file out"
+    )
 
 
 def _outer(left: DuckDBPyRelation, right: DuckDBPyRelation, role: str) -> DuckDBPyRelation:
