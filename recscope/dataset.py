@@ -51,9 +51,12 @@ class Dataset:
         return dict(self.info.meta["evidence"])
 
     def rejected(self) -> pd.DataFrame:
-        """reason, rows: how many rows were left out, and why; no row if none was."""
-        reasons = self.info.counts["rejected"]
-        return pd.DataFrame({"reason": list(reasons), "rows": list(reasons.values())})
+        """reason, rows: how many rows were left out, and why; no row if none was.
+
+        Rows of the tables of items and users count here, though not in `counts`, which is of the
+        log.
+        """
+        return queries.rejected_everywhere(self.info)
 
     def history(self, user: object) -> pd.DataFrame:
         """What this user did, the latest first: timestamp, item_id, label, and what else is known.
@@ -80,7 +83,8 @@ class Dataset:
             for role, column in self.mapping.items()
             if column
         ]
-        reasons = [(reason, f"{n:,}") for reason, n in self.info.counts["rejected"].items()]
+        left_out = self.rejected()
+        reasons = [(row.reason, f"{row.rows:,}") for row in left_out.itertuples()]
         return html.panel(
             f"Dataset {self.name}",
             html.facts(

@@ -284,6 +284,16 @@ def rejected_summary(info: DatasetInfo) -> pd.DataFrame:
     return frame.sort_values(["rows", "reason"], ascending=[False, True], ignore_index=True)
 
 
+def rejected_everywhere(info: DatasetInfo) -> pd.DataFrame:
+    """reason, rows: the same also of the files beside the log, which its counts leave out."""
+    if info.path("rejected") is None:
+        return pd.DataFrame({"reason": [], "rows": []}).astype({"reason": str, "rows": int})
+    return query_table(
+        open_log(info),
+        "SELECT reason, count(*) AS rows FROM rejected GROUP BY reason ORDER BY rows DESC, reason",
+    )
+
+
 def rejected_sample(info: DatasetInfo, reason: str | None = None, n: int = 50) -> pd.DataFrame:
     """file, line, reason, detail, record: some of the rejected rows, of one reason or of all."""
     if info.path("rejected") is None:

@@ -87,6 +87,20 @@ def test_several_frames_and_files_go_together(ws, tmp_path):
     assert set(one.history("a")["label"]) == {"Tea", "Cup"}
 
 
+def test_what_was_left_out_is_told_also_of_the_tables_beside_the_log(ws):
+    names = pd.DataFrame({"what": [3, 4, 4, None], "title": ["Tea", "Cup", "Mug", "Pot"]})
+    one = ws.ingest(FRAME, items=names, map=MAP)
+    assert one.rejected().values.tolist() == [
+        ["duplicate_item", 1],
+        ["no_item", 1],
+        ["no_user", 1],
+    ]
+    assert one.counts["rows_rejected"] == 1
+    assert "duplicate_item" in one._repr_html_()
+    none = ws.ingest(FRAME.dropna(), map=MAP).rejected()
+    assert (list(none), len(none)) == (["reason", "rows"], 0)
+
+
 def test_a_named_index_is_a_column_and_counted_rows_are_not(ws):
     indexed = FRAME.set_index(["who", "what"])
     filtered = FRAME[FRAME["rating"] > 1]

@@ -85,6 +85,16 @@ def test_the_same_events_come_in_again(workspace, tmp_path, to):
     assert json.loads(json.dumps(exported.to_json()))["to"] == to
 
 
+def test_a_log_that_recscope_wrote_keeps_its_values_without_a_mapping(workspace, tmp_path):
+    info = small(workspace, tmp_path)
+    export_dataset(info, "parquet", tmp_path / "out")
+    back = ingest(workspace, tmp_path / "out" / "events.parquet")
+    assert events(back) == events(info)
+    assert "as Recscope writes a log" in back.meta["evidence"]["value"]
+    (tmp_path / "any.csv").write_text("user_id,item_id,value\n1,1,3\n1,2,4\n2,1,5\n")
+    assert ingest(workspace, tmp_path / "any.csv").value_kind is None
+
+
 @pytest.mark.parametrize("to", FORMATS)
 def test_movielens_comes_in_again(workspace, tmp_path, to):
     info = ingest(workspace, [MOVIELENS / "ratings.csv", MOVIELENS / "movies.csv"])

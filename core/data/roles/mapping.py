@@ -229,7 +229,16 @@ def _event_by_content(found: Guess, free: Sequence[Profile]) -> Profile | None:
 
 
 def _value_by_content(found: Guess, free: list[Profile]) -> list[Profile]:
-    """In a table without names, a few different numbers from 0 to 10 are ratings."""
+    """In a table without names, a few different numbers from 0 to 10 are ratings.
+
+    "value" is a name for anything, so it says nothing, but where Recscope itself wrote the table.
+    """
+    if any(c.name == "source_row" for c in free):
+        own = next((c for c in free if c.name == "value" and c.is_number), None)
+        if own:
+            found.value_kind = "rating"
+            found.evidence["value"] = "'value': beside source_row, as Recscope writes a log"
+            return _take(found, "value", own, free)
     for column in free[2:]:  # the first two are user and item
         low, high = column.low or 0.0, column.high or 0.0
         nameless = re.fullmatch(r"column\d+", column.name)
