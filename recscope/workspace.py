@@ -164,8 +164,8 @@ class Workspace:
             seed: Of all that is random.
             device: "auto" (a GPU where there is one), "cpu" or "cuda".
             name: What the run is called; the model's name if not given.
-            settings: The model's own (`minutes=4`), and which encoders read the items: text_model,
-                image_model and images.
+            settings: The model's own (`minutes=4`; a fusion's `components=[run, other]`), and which
+                encoders read the items: text_model, image_model and images.
 
         Raises:
             BadInput: an unknown dataset, model or setting, or a value out of range.
@@ -177,6 +177,8 @@ class Workspace:
         Traceback (most recent call last):
         core.errors.BadInput: popularity has no parameter 'damping': it has none
         """
+        if isinstance(runs := settings.get("components"), list | tuple):
+            settings["components"] = ",".join(self.run(run).id for run in runs)
         encoders = {key: settings.pop(key) for key in CHOICES if key in settings}
         if name is not None:
             requests.text("name", name)

@@ -121,7 +121,7 @@ def _typed(model: str, field: Field[Any], hint: Any, given: Any) -> Any:
     try:
         if hint is bool:
             return given if isinstance(given, bool) else _SWITCH[str(given).lower()]
-        if isinstance(given, bool):
+        if isinstance(given, bool) or (hint is str and not isinstance(given, str | int | float)):
             raise TypeError
         if hint is int:
             number = float(given)

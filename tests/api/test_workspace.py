@@ -191,6 +191,8 @@ def test_a_run_of_a_notebook_is_the_command_lines(ws, shop_is_home, recscope):
         (lambda ws: ws.train(FRAME, "ease"), "by its id or name, not as DataFrame"),
         (lambda ws: ws.train(None, "ease"), "by its id or name, not as NoneType"),
         (lambda ws: ws.train("shop", "EASE"), "did you mean ease?"),
+        (lambda ws: ws.train("shop", "fusion", components=["no", "ne"]), "no finished run 'no'"),
+        (lambda ws: ws.train("shop", "fusion", components={"a": 1}), "of fusion must be"),
         (lambda ws: ws.train("shop", None), "model must be a text, not NoneType"),
         (lambda ws: ws.train("shop", "ease", name=5), "name must be a text, not int '5'"),
         *(
@@ -251,6 +253,13 @@ def test_what_stands_for_a_name_may_be_the_thing_itself(ws, run):
     assert ws.run(run.id).id == run.id
     data = ws.dataset("shop")
     assert ws.dataset(data) is data
+
+
+def test_a_fusion_is_made_of_runs_or_of_their_names(ws, run):
+    other = ws.train("shop", "popularity")
+    fused = ws.train("shop", "fusion", components=[run, "popularity"])
+    assert fused.settings["components"] == f"{run.id},{other.id}"
+    assert ws.train("shop", "fusion", components=f"{run.name},{other.id}").id == fused.id
 
 
 def test_numbers_of_numpy_and_nothing_are_taken(ws):
