@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import optuna
 import pytest
 
 from core import cli, jobs, tune
+from core.data.store import Workspace
 from core.errors import BadInput
 from core.models import MODELS
 from core.runs import artifact
@@ -19,6 +22,8 @@ from core.tune.conduct import _judge, run_search
 from core.tune.space import INSTEAD, SPACES, Range, default_space, domain
 from core.tune.trials import JOURNAL, Trials
 from core.types import EpochReport
+
+RELEASED = Path(__file__).parent / "released" / "v0.1.0"
 
 
 def searched(workspace, search):
@@ -71,6 +76,25 @@ def test_the_best_is_kept_as_a_run_and_the_defaults_come_first(shop):
     assert best.params.items() <= run.config.params.items()
     assert sum(result.importance.values()) == pytest.approx(1, abs=0.01)
     assert tune.finished_searches(shop, shop.dataset("shop").id)[0].best == result.best
+
+
+def test_what_a_newer_version_adds_to_a_search_is_left_and_what_is_no_search_is_not_there(tmp_path):
+    shutil.copytree(RELEASED, tmp_path / "home")
+    workspace = Workspace(tmp_path / "home")
+    (file,) = workspace.searches_folder.glob("*/search.json")
+    spec = json.loads(file.read_text())
+    dataset = spec["config"]["dataset"]
+    (as_it_was,) = tune.finished_searches(workspace, dataset)
+    result = spec["result"]
+    for entry in (spec, result, result["best"], *result["history"]):
+        entry["of_tomorrow"] = {"any": 1}
+    file.write_text(json.dumps(spec))
+    assert tune.finished_searches(workspace, dataset) == [as_it_was]
+    other = workspace.searches_folder / "000000000000"
+    other.mkdir()
+    for broken in ({"result": 5}, {**spec, "result": []}, {**spec, "result": {"best": {}}}):
+        (other / "search.json").write_text(json.dumps(broken))
+        assert tune.finished_searches(workspace, dataset) == [as_it_was]
 
 
 def test_a_search_that_was_interrupted_makes_the_same_trials(shop, tmp_path):

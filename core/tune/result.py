@@ -58,10 +58,11 @@ class SearchResult:
     @classmethod
     def from_json(cls, content: Mapping[str, Any], created: str) -> Self:
         """What search.json keeps under "result"."""
-        names = {field.name for field in fields(cls)}
-        values = {name: value for name, value in content.items() if name in names}
-        values["best"] = BestTrial(**content["best"])
-        values["history"] = [TrialReport(**trial) for trial in content["history"]]
+        values = _known(cls, content)
+        values["best"] = BestTrial(**_known(BestTrial, content["best"]))
+        values["history"] = [
+            TrialReport(**_known(TrialReport, trial)) for trial in content["history"]
+        ]
         return cls(**values | {"created": created})
 
     def to_json(self) -> dict[str, Any]:
@@ -69,3 +70,9 @@ class SearchResult:
         content = asdict(self)
         del content["created"]  # search.json has it beside the result
         return content
+
+
+def _known(cls: type[Any], content: Mapping[str, Any]) -> dict[str, Any]:
+    """What this version knows of an entry that a newer one may have written."""
+    names = {field.name for field in fields(cls)}
+    return {name: value for name, value in content.items() if name in names}

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -129,13 +130,16 @@ def finish(folder: Path, result: SearchResult) -> None:
 
 
 def finished_searches(workspace: Workspace, dataset: str) -> list[SearchResult]:
-    """What each finished search on the dataset of this id found, newest first."""
-    specs = [read_json(path) or {} for path in workspace.searches_folder.glob("*/search.json")]
-    results = [
-        SearchResult.from_json(spec["result"], created=spec["created"])
-        for spec in specs
-        if "result" in spec and spec["config"]["dataset"] == dataset
-    ]
+    """What each finished search on the dataset of this id found, newest first.
+
+    A file that holds no whole search of ours is as if it were not there.
+    """
+    results = []
+    for path in workspace.searches_folder.glob("*/search.json"):
+        with suppress(KeyError, TypeError, AttributeError):
+            spec = read_json(path) or {}
+            if "result" in spec and spec["config"]["dataset"] == dataset:
+                results.append(SearchResult.from_json(spec["result"], created=spec["created"]))
     return sorted(results, key=lambda result: (result.created, result.search), reverse=True)
 
 
