@@ -85,7 +85,7 @@ class Explanation:
         """The same as shap's own object, a row for each item, for its plots.
 
         `shap.plots.bar`, `beeswarm` and `decision` take it, `shap.plots.waterfall` one row of it:
-        `why.to_shap()[0]`. They need matplotlib (`pip install recscope[notebook]`).
+        `why.to_shap()[0]`. They need matplotlib (`pip install '.[notebook]'`).
         """
         players = self.items[0].players
         labels = [figures.without_formulas(player.player.label) for player in players]

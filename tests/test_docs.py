@@ -122,3 +122,11 @@ def test_documents_link_to_what_exists(document: str) -> None:
             assert target.exists(), link
             heads = re.findall(r"^#+ (.*)$", target.read_text("utf-8"), re.M) if anchor else []
             assert not anchor or anchor in [head.lower().replace(" ", "-") for head in heads], link
+
+
+def test_nobody_is_sent_to_an_index_for_what_is_not_there() -> None:
+    """Recscope is not published, so a package of its name there would be somebody else's."""
+    files = [path for path in ROOT.rglob("*") if path.suffix in (".py", ".md", ".ipynb", ".json")]
+    own = [f for f in files if not {"tests", ".venv"} & set(f.relative_to(ROOT).parts)]
+    wrong = re.compile(r"(pip|pipx|uvx|uv) (install|add) +['\"]?recscope")
+    assert [str(f) for f in own if wrong.search(f.read_text("utf-8"))] == []

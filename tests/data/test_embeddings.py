@@ -215,7 +215,7 @@ def test_items_without_texts_are_refused(space, goods, vowels):
         ({"image_model": "absent:x"}, "images is missing"),
         (
             {"image_model": "absent:x", "images": "title"},
-            r"no-such-thing is not installed, .*: pip install 'recscope\[image\]'",
+            r"no-such-thing is not installed, .*: pip install '\.\[image\]' in a clone",
         ),
         ({"image_model": "colours:x", "images": "no"}, "'no' is neither a folder nor a column"),
         ({"text_model": "vowels:/no/x"}, "'/no/x' is neither a folder nor the name of a model"),

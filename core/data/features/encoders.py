@@ -36,7 +36,7 @@ class Library:
         except metadata.PackageNotFoundError:
             raise BadInput(
                 f"{self.package} is not installed, which this model needs: "
-                f"pip install 'recscope[{self.extra}]'"
+                f"pip install '.[{self.extra}]' in a clone of Recscope"
             ) from None
 
 
