@@ -12,6 +12,7 @@ from accuracy import FIGURES, Among, by_chance, judged, params_of, pooled, setti
 from floor import Few, needs
 from protocols import CUTS, by_time, cold_items, leave_last_out
 from speed import quality
+from trials import difference
 
 from core.evaluate import evaluate
 from core.models.neural.training_state import Batches
@@ -138,3 +139,20 @@ def test_each_row_has_data_a_model_and_settings_that_are_there(device):
     for ours in settings()["peers"]["ours"]:
         model_config("unified", settings()["peers"]["shape"] | ours)
     model_config("unified", settings()["million"]["params"])
+
+
+def test_a_trial_notices_each_way_of_reading_wrong():
+    right = [("a", "1", 10.0, 2.5), ("a", "2", 20.0, None), ("b", "1", 30.0, 1.0)]
+    assert not difference(right[::-1], right, 0.001)
+    assert "2 events" in difference(right[1:], right, 0.001)
+    for wrong in (("a", "3", 10.0, 2.5), ("A", "1", 10.0, 2.5), ("a", "1", 10.5, 2.5)):
+        assert difference([wrong, *right[1:]], right, 0.001)
+    assert difference([("a", "1", 10.0, 25.0), *right[1:]], right, 0.001)
+    assert difference([("a", "1", None, 2.5), *right[1:]], right, 0.001)
+
+
+def test_people_without_names_may_bear_any():
+    right = [("0", "x", None, None), ("0", "y", None, None), ("1", "x", None, None)]
+    named = [("1", "y", None, None), ("1", "x", None, None), ("2", "x", None, None)]
+    assert not difference(named, right, 0.001)
+    assert difference([*named[:2], ("2", "y", None, None)], right, 0.001)
