@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from core.data.split import split_log
+from core.data.split import TimeCut, split_log
 from core.types import Array, FeatureBlock, Features, Holdout, Interactions, Split, TrainData
 
 PERIOD = 0.1  # share of all ratings that are asked for where the time decides
@@ -90,7 +90,7 @@ def by_time(folder: Path, *, validation: bool, seed: int = 0, end: float = 1.0) 
     log, features = movielens(folder)
     assert log.times is not None
     log = log.where(log.times <= np.quantile(log.times, end, method="lower"))
-    cut = split_log(log, "by-time", validation=validation, test_share=PERIOD / end)
+    cut = split_log(log, "by-time", validation=validation, cut=TimeCut(PERIOD / end))
     assert cut.test is not None
     return learnt_from(cut, features), cut.test
 

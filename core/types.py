@@ -381,6 +381,14 @@ class RunConfig:
     seed: int = 0
     device: str = "cpu"
     features: Mapping[str, str] = field(default_factory=dict)  # encoders of texts and images
+    cut: str = ""  # where by-time cuts, as TimeCut.written has it; "" at the usual share
+
+    def to_json(self) -> dict[str, Any]:
+        """As run.json has it; without a cut nothing is said of one, as before there were any."""
+        content = asdict(self)
+        if not self.cut:
+            del content["cut"]
+        return content
 
 
 @dataclass(frozen=True)

@@ -150,6 +150,7 @@ class Workspace:
         device: str = "auto",
         *,
         name: str | None = None,
+        cut: str | float = "",
         **settings: object,
     ) -> Run:
         """The model fitted to the dataset; a run that is already there is returned at once.
@@ -164,6 +165,7 @@ class Workspace:
             seed: Of all that is random.
             device: "auto" (a GPU where there is one), "cpu" or "cuda".
             name: What the run is called; the model's name if not given.
+            cut: Where "by-time" cuts: a date such as "2024-03-01", or the share after it (0.2).
             settings: The model's own (`minutes=4`; a fusion's `components=[run, other]`), and which
                 encoders read the items: text_model, image_model and images.
 
@@ -190,6 +192,7 @@ class Workspace:
             seed=requests.whole("seed", seed, least=0),
             device=device,
             features={key: str(value) for key, value in encoders.items() if value is not None},
+            cut=str(cut),
         ).resolve(self._folders)
         stored = pipeline.finished_run(self._folders, config, name)
         return Run(self._folders, stored or self._fit(config, name), self.progress)

@@ -49,6 +49,12 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate = add("evaluate", "what a run is worth on held-out events", output)
     evaluate.add_argument("run", metavar="RUN")
     evaluate.add_argument("-k", type=_cutoffs, default=(5, 10, 20), metavar="5,10,20")
+    evaluate.add_argument(
+        "--export",
+        type=Path,
+        metavar="FOLDER",
+        help="histories, targets and eligible items as Parquet, to measure elsewhere",
+    )
     _add_lists(evaluate)
     compare = add("compare", "runs against the first of them", output)
     compare.add_argument("runs", nargs="+", metavar="RUN")
@@ -119,6 +125,12 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="M")
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="key=value")
     parser.add_argument("--split", default="leave-last-out")
+    parser.add_argument(
+        "--cut",
+        default="",
+        metavar="DATE|SHARE",
+        help="of --split by-time: what is from then on, or this last share, is asked about",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", choices=DEVICES)
     parser.add_argument("--text-model", default="", metavar="svd|NAME|FOLDER")

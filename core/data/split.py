@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -14,8 +17,72 @@ KINDS = ("leave-last-out", "by-time", "none")
 _TRAIN, _VALIDATION, _TEST = np.uint8(0), np.uint8(1), np.uint8(2)
 
 
+@dataclass(frozen=True)
+class TimeCut:
+    """Where `by-time` cuts: before the last share of the events, or at a time."""
+
+    share: float = 0.1  # of the events after the cut, in (0, 0.5]
+    time: int | None = None  # the first that is asked about: Unix seconds, or an order number
+
+    @classmethod
+    def parse(cls, text: str, time_kind: str = "clock") -> TimeCut:
+        """A share ("0.2"), a date or time as ISO 8601 writes it (UTC without a zone), or a number.
+
+        Args:
+            text: As a person writes it; "" for the usual share.
+            time_kind: "clock", or "order" for a log whose times are plain numbers.
+
+        Raises:
+            BadInput: it is none of these, or not what this log's times are.
+
+        >>> TimeCut.parse("0.2"), TimeCut.parse("2024-03-01").time
+        (TimeCut(share=0.2, time=None), 1709251200)
+        """
+        text = text.strip()
+        if not text:
+            return cls()
+        number = _number(text)
+        if number is not None and not number.is_integer():
+            if not 0 < number <= 0.5:
+                raise BadInput(f"cut as a share must lie above 0 and at most at 0.5, not at {text}")
+            return cls(share=number)
+        if time_kind == "order":
+            if number is None:
+                raise BadInput(
+                    f"cut is {text!r}, but this log's times are order numbers: give one of them, "
+                    "or a share such as 0.2"
+                )
+            return cls(time=int(number))
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            moment = None
+        if moment is None or (number is not None and len(text) < 8):
+            raise BadInput(
+                f"cut is {text!r}; it must be a date such as 2024-03-01, a time such as "
+                "2024-03-01T12:00, or a share of the events such as 0.2"
+            )
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return cls(time=math.ceil(moment.timestamp()))
+
+    def written(self, time_kind: str = "clock") -> str:
+        """The same cut in one form, as a run's config keeps it; "" for the usual share."""
+        if self.time is None:
+            return "" if self == TimeCut() else f"{self.share:g}"
+        if time_kind == "order":
+            return str(self.time)
+        return datetime.fromtimestamp(self.time, UTC).isoformat()
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
 def split_log(
-    interactions: Interactions, kind: str, *, validation: bool, test_share: float = 0.1
+    interactions: Interactions, kind: str, *, validation: bool, cut: TimeCut | None = None
 ) -> Split:
     """The log cut in three; each event goes to exactly one part.
 
@@ -36,17 +103,19 @@ def split_log(
         interactions: The whole log.
         kind: One of KINDS.
         validation: Whether the model needs targets to know when to stop.
-        test_share: Share of the events after the cut, in (0, 0.5]; read only by `by-time`.
+        cut: Where `by-time` cuts; a tenth of the events are after it if not given.
 
     Raises:
-        BadInput: an unknown kind or share, or a log that cannot be cut that way.
+        BadInput: an unknown kind, or a log that cannot be cut that way.
     """
     if kind not in KINDS:
         raise BadInput(f"there is no split {kind!r}: choose one of {', '.join(KINDS)}")
     if not len(interactions):
         raise BadInput("the log has no events that count, so there is nothing to split")
     if kind == "by-time":
-        part = _parts_by_time(interactions, validation, test_share)
+        part = _parts_by_time(interactions, validation, cut or TimeCut())
+    elif cut not in (None, TimeCut()):
+        raise BadInput(f"only by-time is cut at a time or share, not {kind}: leave the cut out")
     else:
         part = _parts_by_place(interactions, kind, validation)
     test = None if kind == "none" else _holdout(interactions, part < _TEST, part == _TEST)
@@ -80,13 +149,15 @@ def _parts_by_place(interactions: Interactions, kind: str, validation: bool) -> 
     return part
 
 
-def _parts_by_time(interactions: Interactions, validation: bool, test_share: float) -> Array:
+def _parts_by_time(interactions: Interactions, validation: bool, cut: TimeCut) -> Array:
     """The part of each event (E,), by the clock."""
     times = interactions.times
     if times is None:
         raise BadInput("by-time needs times, and this log has none: use leave-last-out")
-    if not 0 < test_share <= 0.5:
-        raise BadInput(f"test_share must lie above 0 and at most at 0.5, not at {test_share:g}")
+    if not 0 < cut.share <= 0.5:
+        raise BadInput(
+            f"the share of a cut must lie above 0 and at most at 0.5, not at {cut.share:g}"
+        )
     ordered = np.sort(times)
     distinct = 1 + np.count_nonzero(np.diff(ordered))
     if distinct < 2 + validation:
@@ -94,16 +165,32 @@ def _parts_by_time(interactions: Interactions, validation: bool, test_share: flo
             f"by-time needs at least {2 + validation} different times, and this log has "
             f"{distinct}: use leave-last-out"
         )
-    cutoff = _cut(ordered, test_share)
+    if cut.time is not None:
+        cutoff = _checked_time(ordered, cut.time, validation)
+    else:
+        cutoff = _cut(ordered, cut.share)
+        if validation and cutoff == _after(ordered, ordered[0]):  # room for a second cut below
+            cutoff = _after(ordered, cutoff)
     part = np.where(times < cutoff, _TRAIN, _TEST)
     if validation:
-        if cutoff == _after(ordered, ordered[0]):  # leave room for a second cut below
-            cutoff = _after(ordered, cutoff)
-            part = np.where(times < cutoff, _TRAIN, _TEST)
         before = ordered[: np.searchsorted(ordered, cutoff)]
-        second = _cut(before, min(0.5, test_share * len(ordered) / len(before)))
+        after = len(ordered) * cut.share if cut.time is None else len(ordered) - len(before)
+        second = _cut(before, min(0.5, after / len(before)))
         part[(times >= second) & (times < cutoff)] = _VALIDATION
     return part
+
+
+def _checked_time(ordered: Array, time: int, validation: bool) -> np.int64:
+    """This time, if enough different ones lie before it and some from it on."""
+    before = ordered[: np.searchsorted(ordered, time)]
+    enough = len(before) and (before[0] < before[-1] or not validation)
+    if not enough or len(before) == len(ordered):
+        raise BadInput(
+            f"the cut lies outside of the log: {len(before):,} of its {len(ordered):,} events are "
+            f"before it, and {'two different times' if validation else 'one'} must be before it "
+            "and one event after it"
+        )
+    return np.int64(time)
 
 
 def _cut(ordered: Array, share: float) -> np.int64:

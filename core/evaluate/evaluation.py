@@ -55,6 +55,7 @@ def evaluate(
     hide_seen: bool = True,
     reorder: Reorder | None = None,
     item_features: Features | None = None,
+    ratings: bool = True,
     seed: int = 0,
     on_progress: Progress | None = None,
 ) -> Evaluation:
@@ -68,6 +69,7 @@ def evaluate(
         hide_seen: Leave the items of a query's history out of its ranking.
         reorder: How the lists are re-ranked (core.recommend.rerank); not at all if not given.
         item_features: For diversity and calibration.
+        ratings: Whether the targets' values are ratings, so that a prediction can miss them.
         seed: Of the intervals' random draws.
         on_progress: Told "evaluate" and the share of queries that are ranked, 0 … 1.
 
@@ -96,7 +98,7 @@ def evaluate(
     per_user = _per_user(ranking, lists, cuts)
     rng = np.random.default_rng(seed)
     summary = summarise(per_user, rng) | _catalogue(lists, cuts)
-    if isinstance(model, RatingPredictor):
+    if ratings and isinstance(model, RatingPredictor):
         of_ratings = {name: metric.measure for name, metric in metrics_of(OfRatings).items()}
         summary |= rating_summary(of_ratings, *rating_errors(model, held), rng)
     return Evaluation(

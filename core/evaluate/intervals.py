@@ -45,7 +45,8 @@ def bootstrap(values: Values, rng: np.random.Generator) -> tuple[Values, Values]
     apart = (values - mean).astype(np.float32)  # from the mean, so that float32 is enough
     drawn = [weights @ apart / n for weights in resample_weights(n, rng)]
     low, high = percentiles(np.concatenate(drawn))
-    return mean + low, mean + high
+    ends = values.min(axis=0), values.max(axis=0)  # float32's last bits may lie beyond
+    return np.clip(mean + low, *ends), np.clip(mean + high, *ends)
 
 
 def percentiles(drawn: Array) -> tuple[Values, Values]:

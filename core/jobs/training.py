@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 from core.data.durable import utc_now, write_json_atomically
@@ -72,7 +71,7 @@ def _prepare(workspace: Workspace, config: RunConfig, dataset_name: str, name: s
             "name": name or config.model,
             "dataset_name": dataset_name,
             "created": utc_now(),
-            "config": asdict(config),
+            "config": config.to_json(),
             "code_version": code_version(),
         }
         write_json_atomically(folder / "run.json", spec)

@@ -27,7 +27,7 @@ from core.pipeline.loaded_run import (
     recommendations,
 )
 from core.pipeline.replay import Replay, replay
-from core.pipeline.training import features_of, finished_run, fit, train
+from core.pipeline.training import features_of, finished_run, fit, split_as, train
 from core.pipeline.vector_arithmetic import CombinedItems, combined_neighbours
 
 __all__ = [
@@ -65,6 +65,7 @@ __all__ = [
     "recommendation_table",
     "recommendations",
     "replay",
+    "split_as",
     "train",
     "vectors_after",
     "vectors_of",

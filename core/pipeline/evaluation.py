@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 import pandas as pd
 
@@ -12,6 +13,7 @@ from core.errors import BadInput, Corrupt
 from core.evaluate import compare as paired
 from core.evaluate import evaluate as measure
 from core.evaluate import slices
+from core.pipeline.evaluation_export import export_evaluation
 from core.pipeline.loaded_run import load_run
 from core.pipeline.training import split_as
 from core.recommend.rerank import Rerank
@@ -29,14 +31,27 @@ def evaluate(
     hide_seen: bool = True,
     rerank: Rerank | None = None,
     device: str = "auto",
+    export: Path | None = None,
     on_stage: Progress | None = None,
 ) -> RunMetrics:
     """What the run is worth on the events that its split held out; stored beside the run too.
 
     With re-ranking nothing is stored: the figures that runs are compared by are the models' own.
 
+    Args:
+        workspace: Where run and dataset are.
+        run: A finished run.
+        ks: Lengths of the lists, each at least 1.
+        hide_seen: Leave the items of a person's history out of the lists.
+        rerank: How the lists are re-ranked.
+        device: auto, cpu or cuda.
+        export: A folder to be made, with all that was asked and what was right; see
+            core.pipeline.evaluation_export.
+        on_stage: Told what is being done, and how far it is.
+
     Raises:
-        BadInput: nothing was held out, or the data do not have what the re-ranking goes by.
+        BadInput: nothing was held out, the data do not have what the re-ranking goes by, or the
+            folder cannot be made.
     """
     say = on_stage or silent
     if run.config.split == "none":
@@ -60,6 +75,7 @@ def evaluate(
         hide_seen=hide_seen,
         reorder=reranker if rerank and rerank.strength else None,  # 0: ties as the model left them
         item_features=data.item_features,
+        ratings=data.info.value_kind == "rating",
         on_progress=say,
     )
     say("slices", None)
@@ -69,6 +85,7 @@ def evaluate(
         dataset=run.config.dataset,
         model=run.config.model,
         split=run.config.split,
+        cut=run.config.cut,
         split_tie_rate=parts.tie_rate,
         hide_seen=hide_seen,
         rerank=reranker.report if reranker else None,
@@ -89,6 +106,9 @@ def evaluate(
             )
         ),
     )
+    if export:
+        say("export", None)
+        export_evaluation(export, evaluation, metrics, parts.test, data, loaded.items)
     if rerank:
         return metrics
     users = parts.test.queries.users[evaluation.ranking.queries]

@@ -14,7 +14,7 @@ from core.data import dataset
 from core.data.dataset import Dataset
 from core.data.durable import read_json, utc_now
 from core.data.features.embeddings import EmbeddedItems, embed_items
-from core.data.split import split_log
+from core.data.split import TimeCut, split_log
 from core.data.store import Workspace
 from core.errors import Corrupt
 from core.runs import artifact, checkpoints, weights
@@ -142,10 +142,12 @@ def finished_run(workspace: Workspace, config: RunConfig, name: str | None) -> R
     return artifact.rename_run(workspace, found.id, name) if name else found
 
 
-def split_as(data: Dataset, config: RunConfig) -> Split:
-    """The split of this run, the same every time."""
-    validation = model_class(config.model).needs_validation
-    return split_log(data.interactions, config.split, validation=validation)
+def split_as(data: Dataset, config: RunConfig, *, validation: bool | None = None) -> Split:
+    """The split of this run, the same every time; with validation where its model needs it."""
+    if validation is None:
+        validation = model_class(config.model).needs_validation
+    cut = TimeCut.parse(config.cut, data.info.time_kind) if config.cut else None
+    return split_log(data.interactions, config.split, validation=validation, cut=cut)
 
 
 def _created(workspace: Workspace, config: RunConfig) -> str:
@@ -154,11 +156,12 @@ def _created(workspace: Workspace, config: RunConfig) -> str:
     return str(spec.get("created") or utc_now())
 
 
-def _machine(device: str) -> dict[str, str]:
+def _machine(device: str) -> dict[str, str | int]:
     name = torch.cuda.get_device_name() if device == "cuda" else platform.machine()
     return {
         "device": device,
         "device_name": name,
+        "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "python": platform.python_version(),
     }

@@ -20,7 +20,7 @@ _NAMES = {int: "a whole number", float: "a number", bool: "true or false"}
 
 def run_id(config: RunConfig) -> str:
     """12 hex characters: equal configs on equal data with equal code give equal ids."""
-    spec = json.dumps([asdict(config), runs_digest()], sort_keys=True)
+    spec = json.dumps([config.to_json(), runs_digest()], sort_keys=True)
     return hashlib.sha256(spec.encode()).hexdigest()[:12]
 
 

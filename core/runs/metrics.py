@@ -18,6 +18,7 @@ class RunMetrics:
     dataset: str  # id
     model: str
     split: str
+    cut: str = ""  # where by-time cut, as in RunConfig
     split_tie_rate: float = 0.0  # share of users whose target is tied in time with their history
     hide_seen: bool
     rerank: RerankReport | None  # how lists were re-ranked, if they were

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
-from core.data.split import KINDS
+from core.data.split import KINDS, TimeCut
 from core.data.store import Workspace
 from core.errors import BadInput
 from core.runs.artifact import Run, find_run
@@ -25,6 +25,7 @@ class RunRequest:
     device: str = "auto"  # takes the GPU where there is one; cpu, cuda
     features: Mapping[str, str] = field(default_factory=dict)  # encoders of texts and images
     name: str | None = None  # of the run; the model's if not given
+    cut: str = ""  # where by-time cuts: a date, a share, an order number; TimeCut.parse reads it
 
     def config(self) -> RunConfig:
         """Every parameter named and the device settled; dataset and encoders as they are written.
@@ -34,6 +35,11 @@ class RunRequest:
         """
         if self.split not in KINDS:
             raise BadInput(f"there is no split {self.split!r}: choose one of {', '.join(KINDS)}")
+        if self.cut and self.split != "by-time":
+            raise BadInput(
+                f"only by-time is cut at a time or share, not {self.split}: choose the split "
+                "by-time, or leave the cut out"
+            )
         if not 0 <= self.seed < 2**63:
             raise BadInput(f"the seed must lie in 0 … {2**63 - 1}, not at {self.seed}")
         if self.features and not model_class(self.model).needs_features:
@@ -48,6 +54,7 @@ class RunRequest:
             seed=self.seed,
             device=settle_device(self.device),
             features=self.features,
+            cut=self.cut,
         )
 
     def resolve(self, workspace: Workspace) -> RunConfig:
@@ -61,13 +68,15 @@ class RunRequest:
 
         info = workspace.dataset(self.dataset)
         features = resolve_encoders(self.features, info.meta["item_columns"])
+        cut = TimeCut.parse(self.cut, info.time_kind).written(info.time_kind)
         config = replace(self, dataset=info.id, features=features).config()
+        config = replace(config, cut=cut)
         if "components" not in config.params:
             return config
         refs = [ref.strip() for ref in str(config.params["components"]).split(",") if ref.strip()]
         components = {run.id: run for run in (find_run(workspace, ref) for ref in refs)}
         for run in components.values():
-            if (run.config.dataset, run.config.split) != (info.id, self.split):
+            if (run.config.dataset, run.config.split, run.config.cut) != (info.id, self.split, cut):
                 raise BadInput(
                     f"run {run.name} ({run.id}) learnt from {run.dataset_name} "
                     f"({run.config.dataset}, {run.config.split}), not from {info.name} ({info.id}, "

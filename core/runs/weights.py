@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -74,7 +73,7 @@ def save_run(
         "schema_version": SCHEMA_VERSION,
         "id": run_id,
         **facts,
-        "config": asdict(config),
+        "config": config.to_json(),
         "code_version": code_version(),
         "parameters": sum(array.size for array in arrays.values()),
         "bytes": sum(array.nbytes for array in arrays.values()),

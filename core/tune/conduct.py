@@ -12,7 +12,6 @@ import torch
 
 from core import pipeline
 from core.data import dataset
-from core.data.split import split_log
 from core.data.store import Workspace
 from core.errors import BadInput
 from core.jobs.progress import Report
@@ -77,7 +76,7 @@ class _Bench:
         self._say("load", None)
         data = dataset.load(self._workspace.dataset(config.dataset))
         self._say("split", None)
-        parts = split_log(data.interactions, config.split, validation=True)
+        parts = pipeline.split_as(data, config, validation=True)
         assert parts.validation is not None, "it was asked for"
         items, users, _ = pipeline.features_of(self._workspace, data, config, self._say)
         stop = parts.validation if kind.needs_validation else None

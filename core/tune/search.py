@@ -40,7 +40,7 @@ class Search:
     @property
     def id(self) -> str:
         """12 hex characters: what is asked on which data by which code; not for how long."""
-        spec = json.dumps([asdict(self.config), dict(self.space), runs_digest()], sort_keys=True)
+        spec = json.dumps([self.config.to_json(), dict(self.space), runs_digest()], sort_keys=True)
         return hashlib.sha256(spec.encode()).hexdigest()[:12]
 
     @classmethod

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.data.split import KINDS, split_log
+from core.data.split import KINDS, TimeCut, split_log
 from core.errors import BadInput
 from core.types import Holdout, Interactions, Split
 
@@ -37,7 +37,8 @@ def log(rows: list[tuple[int, int, int]], times: bool = True) -> Interactions:
 
 def try_split(interactions: Interactions, kind: str, validation: bool) -> Split | None:
     try:
-        return split_log(interactions, kind, validation=validation, test_share=0.3)
+        cut = TimeCut(0.3) if kind == "by-time" else None
+        return split_log(interactions, kind, validation=validation, cut=cut)
     except BadInput:
         return None
 
@@ -147,7 +148,7 @@ def test_the_share_after_the_cut_is_the_one_asked_for():
         times=np.sort(rng.permutation(n)),
         values=np.arange(n, dtype=np.float32),
     )
-    cut = split_log(whole, "by-time", validation=True, test_share=0.2)
+    cut = split_log(whole, "by-time", validation=True, cut=TimeCut(0.2))
     assert len(cut.test.targets) == 200
     assert len(cut.validation.targets) == 200
     assert len(cut.train) == 600
@@ -169,7 +170,7 @@ def test_tie_rate_by_hand(small_world):
     assert split_log(replace(world, times=None), "leave-last-out", validation=False).tie_rate == 1
     assert split_log(world, "by-time", validation=False).tie_rate == 0
     later = log([(0, 1, 0), (0, 9, 1), (0, 9, 2)])  # two targets tied with each other
-    assert split_log(later, "by-time", validation=False, test_share=0.5).tie_rate == 0
+    assert split_log(later, "by-time", validation=False, cut=TimeCut(0.5)).tie_rate == 0
 
 
 def test_users_with_one_event_stay_in_train(small_world):
@@ -181,7 +182,7 @@ def test_users_with_one_event_stay_in_train(small_world):
 
 
 def test_a_newcomer_after_the_cut_has_an_empty_history(small_world):
-    cut = split_log(small_world, "by-time", validation=False, test_share=0.25)
+    cut = split_log(small_world, "by-time", validation=False, cut=TimeCut(0.25))
     asked = dict(
         zip(cut.test.queries.users.tolist(), cut.test.queries.lengths.tolist(), strict=True)
     )
@@ -220,10 +221,67 @@ def test_a_validation_part_does_not_change_what_is_asked(small_world, kind):
         ([(0, 0, 0), (0, 1, 1)], False, "by-time", False, 0.1, "has none"),
         ([(0, 7, 0), (1, 7, 1)], True, "by-time", False, 0.1, "at least 2 different times"),
         ([(0, 7, 0), (1, 8, 1)], True, "by-time", True, 0.1, "at least 3 different times"),
-        ([(0, 0, 0), (0, 1, 1)], True, "by-time", False, 0.0, "test_share"),
-        ([(0, 0, 0), (0, 1, 1)], True, "by-time", False, 0.6, "test_share"),
+        ([(0, 0, 0), (0, 1, 1)], True, "by-time", False, 0.0, "share of a cut"),
+        ([(0, 0, 0), (0, 1, 1)], True, "by-time", False, 0.6, "share of a cut"),
     ],
 )
 def test_what_cannot_be_split_is_refused(rows, times, kind, validation, share, sentence):
+    cut = TimeCut(share) if kind == "by-time" else None
     with pytest.raises(BadInput, match=sentence):
-        split_log(log(rows, times), kind, validation=validation, test_share=share)
+        split_log(log(rows, times), kind, validation=validation, cut=cut)
+
+
+@given(events, st.integers(0, 9), st.booleans())
+def test_a_cut_at_a_time_asks_for_all_from_then_on_and_nothing_else(rows, time, validation):
+    whole = log(rows)
+    try:
+        cut = split_log(whole, "by-time", validation=validation, cut=TimeCut(time=time))
+    except BadInput:
+        before = {at for _, at, _ in rows if at < time}
+        assert len(before) < 1 + validation or len(before) == len({at for _, at, _ in rows})
+        return
+    late = [int(value) for value in whole.values[whole.times >= time]]
+    assert sorted(held(cut.test)) == late
+    assert cut.train.times.max() < time
+    if validation:
+        early = set(range(len(whole))) - set(late)
+        assert set(held(cut.validation)) < early
+
+
+def test_a_cut_is_a_share_or_a_date_or_a_number():
+    assert TimeCut.parse("") == TimeCut.parse(" 0.1 ") == TimeCut()
+    assert TimeCut.parse("0.25") == TimeCut(share=0.25)
+    noon = TimeCut.parse("2024-03-01T12:00+01:00")
+    assert noon == TimeCut.parse("2024-03-01 11:00") == TimeCut(time=1709290800)
+    assert TimeCut.parse(noon.written()) == noon
+    assert TimeCut.parse("1500", "order") == TimeCut(time=1500)
+    assert TimeCut(time=1500).written("order") == "1500"
+    assert TimeCut().written() == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "time_kind", "sentence"),
+    [
+        ("0.7", "clock", "at most at 0.5, not at 0.7"),
+        ("-0.1", "clock", "at most at 0.5"),
+        ("nan", "clock", "at most at 0.5"),
+        ("inf", "clock", "at most at 0.5"),
+        ("soon", "clock", "must be a date such as"),
+        ("2024", "clock", "must be a date such as"),
+        ("2024-03-01", "order", "order numbers"),
+    ],
+)
+def test_a_cut_that_says_nothing_is_refused(text, time_kind, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        TimeCut.parse(text, time_kind)
+
+
+def test_a_cut_beyond_the_log_is_refused(small_world):
+    for time in (-(10**30), 10**30):
+        with pytest.raises(BadInput, match="outside of the log"):
+            split_log(small_world, "by-time", validation=True, cut=TimeCut(time=time))
+
+
+def test_only_by_time_is_cut(small_world):
+    with pytest.raises(BadInput, match="only by-time"):
+        split_log(small_world, "none", validation=False, cut=TimeCut(share=0.2))

@@ -22,9 +22,13 @@ def evaluate(options: Any) -> Result:
         ks=options.k,
         hide_seen=not options.keep_seen,
         rerank=rerank(options),
+        export=options.export,
         on_stage=progress(),
     )
-    return metrics.to_json(), metrics_text(metrics, run.metrics)
+    text = metrics_text(metrics, run.metrics)
+    if options.export:
+        text += f"\nwhat was asked and what was right: {options.export}"
+    return metrics.to_json(), text
 
 
 def compare(options: Any) -> Result:
@@ -39,7 +43,12 @@ def compare(options: Any) -> Result:
 def metrics_text(metrics: RunMetrics, own: RunMetrics | None = None) -> str:
     """The figures; beside those of re-ranked lists the model's own, if measured the same way."""
     hidden = "hidden" if metrics.hide_seen else "kept"
-    head = f"{metrics.users} users, every item ranked, items already seen {hidden}"
+    cut = f" at {metrics.cut}" if metrics.cut else ""
+    head = f"{metrics.users} users, {metrics.split}{cut}, every item ranked, seen items {hidden}"
+    if metrics.target_hidden_share:
+        head += f", {metrics.target_hidden_share:.1%} of targets among them: never reached"
+    if metrics.split_tie_rate:
+        head += f", {metrics.split_tie_rate:.1%} tied in time with what came before"
     rows = [{"metric": name, **asdict(interval)} for name, interval in metrics.metrics.items()]
     columns = ["metric", "mean", "low", "high"]
     if how := metrics.rerank:

@@ -39,6 +39,7 @@ def tune(options: Any) -> Result:
             options.model,
             options.set,
             split=options.split,
+            cut=options.cut,
             seed=options.seed,
             device=options.device,
             name=options.name,

@@ -7,21 +7,19 @@ in another way is counted, never changed in silence.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from uuid import uuid4
 
-import duckdb
 from duckdb import DuckDBPyRelation
 
-from core.data.durable import publish, write_json_atomically
+from core.data.durable import write_json_atomically
 from core.data.export.folder import (
     DatasetExport,
     Export,
     ExportedFile,
     event_columns,
+    new_folder,
     tell_what_is_lost,
 )
 from core.data.export.recbole import write_recbole
@@ -46,22 +44,14 @@ def export_dataset(info: DatasetInfo, to: str, out: Path) -> DatasetExport:
     if to not in FORMATS:
         raise BadInput(f"to is {to!r}; it must be one of {', '.join(FORMATS)}")
     out = out.absolute()
-    _check_folder(out)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.{uuid4().hex[:8]}")
-    spill = out.with_name(f"{temporary.name}.spill")
-    try:
-        temporary.mkdir()
-        with connect(memory_limit=MEMORY, temp_directory=spill) as con:
-            export = Export(con, info, temporary, out)
-            FORMATS[to](export)
-        if not publish(temporary, out):
-            raise BadInput(f"{out} was made by something else meanwhile: choose another folder")
-    except (OSError, duckdb.IOException) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it cannot be written to"
-        raise BadInput(f"{out} cannot be made ({reason}): choose another folder") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(spill, ignore_errors=True)
+    with new_folder(out) as temporary:
+        spill = temporary.with_name(f"{temporary.name}.spill")
+        try:
+            with connect(memory_limit=MEMORY, temp_directory=spill) as con:
+                export = Export(con, info, temporary, out)
+                FORMATS[to](export)
+        finally:
+            shutil.rmtree(spill, ignore_errors=True)
     return DatasetExport(
         dataset=info.id,
         name=info.name,
@@ -72,16 +62,6 @@ def export_dataset(info: DatasetInfo, to: str, out: Path) -> DatasetExport:
         quoted_values=export.quoted_values,
         altered_values=export.altered_values,
     )
-
-
-def _check_folder(out: Path) -> None:
-    if out.is_dir():
-        if any(out.iterdir()):
-            raise BadInput(f"{out} is not empty: give a folder that is not there yet")
-    elif out.exists():
-        raise BadInput(f"{out} is a file: give a folder that is not there yet")
-    if not out.parent.is_dir():
-        raise BadInput(f"the folder {out.parent} is not there: make it, or choose another")
 
 
 def write_parquet(export: Export) -> None:

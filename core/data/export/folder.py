@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
+from core.data.durable import publish
 from core.data.files.sources import unique_names
 from core.data.store import DatasetInfo, quoted
+from core.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,38 @@ class Export:
         """Notes that a file of this name holds these rows."""
         count = int(rows.aggregate("count(*)").fetchall()[0][0])
         self.files.append(ExportedFile(name, count))
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A folder to write into, which bears the name `out` at the end: it is whole or not there.
+
+    Raises:
+        BadInput: there is something of this name, or it cannot be made.
+    """
+    out = out.absolute()
+    _check_free(out)
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.{uuid4().hex[:8]}")
+    try:
+        temporary.mkdir()
+        yield temporary
+        if not publish(temporary, out):
+            raise BadInput(f"{out} was made by something else meanwhile: choose another folder")
+    except (OSError, duckdb.IOException) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it cannot be written to"
+        raise BadInput(f"{out} cannot be made ({reason}): choose another folder") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check_free(out: Path) -> None:
+    if out.is_dir():
+        if any(out.iterdir()):
+            raise BadInput(f"{out} is not empty: give a folder that is not there yet")
+    elif out.exists():
+        raise BadInput(f"{out} is a file: give a folder that is not there yet")
+    if not out.parent.is_dir():
+        raise BadInput(f"the folder {out.parent} is not there: make it, or choose another")
 
 
 def event_columns(export: Export) -> list[tuple[str, str]]:
