@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 from plotly.graph_objects import Figure, Scatter
 
@@ -67,8 +69,11 @@ def tradeoff(frame: pd.DataFrame, *, x: str, y: str, dark: bool) -> Figure:
     return drawn
 
 
-def slices(frame: pd.DataFrame, *, y: str, dark: bool) -> Figure:
-    """One line of dots per run over the groups of a slice. `frame`: group, run, mean, low, high."""
+def slices(frame: pd.DataFrame, *, y: str, groups: Sequence[str], dark: bool) -> Figure:
+    """One line of dots per run over the groups of a slice, which stand in this order.
+
+    `frame`: group, run, mean, low, high.
+    """
     drawn = blank(height=360)
     palette = colours(dark)
     for number, (run, rows) in enumerate(frame.groupby("run", sort=False)):
@@ -89,6 +94,6 @@ def slices(frame: pd.DataFrame, *, y: str, dark: bool) -> Figure:
                 },
             )
         )
-    drawn.update_xaxes(type="category")
+    drawn.update_xaxes(type="category", categoryorder="array", categoryarray=list(groups))
     drawn.update_yaxes(title=y, rangemode="tozero")
     return drawn

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import pandas as pd
 
@@ -16,6 +17,17 @@ from dashboard.state import t
 HEADLINES = ("ndcg", "recall", "hit_rate", "map", "mrr")  # what Holm's correction counts
 
 LOWER_IS_BETTER = ("gini", "calibration", "popularity_bias", "rmse", "mae")
+
+
+MANY, MANY_SHARE = 10, 0.1  # people: a group of fewer is no headline of its own
+
+
+@dataclass(frozen=True)
+class Group:
+    """How many people a part of the holdout has, and what a run is worth to them on average."""
+
+    n: int
+    mean: float
 
 
 def best(runs: Sequence[Run], metric: str) -> Run | None:
@@ -63,6 +75,32 @@ def _questions(run: Run) -> tuple[object, object]:
     return run.meta["split"]["fingerprint"], run.metrics.hide_seen if run.metrics else None
 
 
+def asked_alike(runs: Sequence[Run], as_run: Run) -> list[Run]:
+    """Those of these runs that were asked the same questions as this one."""
+    return [run for run in runs if _questions(run) == _questions(as_run)]
+
+
+def most_alike(runs: Sequence[Run]) -> list[Run]:
+    """The most of these runs that were asked the same questions; the newest of equally many."""
+    return max((asked_alike(runs, run) for run in runs), key=len)
+
+
+def cold_and_warm(run: Run, metric: str) -> tuple[Group, Group] | None:
+    """People without any history and all others, where both are many and the metric tells them."""
+    rows = [
+        row
+        for row in (run.metrics.slices if run.metrics else ())
+        if row.by == "activity" and row.metric == metric
+    ]
+    cold = [row for row in rows if row.part == "0 events"]
+    warm = [row for row in rows if row.part != "0 events"]
+    n_cold, n_warm = sum(row.n for row in cold), sum(row.n for row in warm)
+    if min(n_cold, n_warm) < max(MANY, MANY_SHARE * (n_cold + n_warm)):
+        return None
+    mean = sum(row.n * row.mean for row in warm) / n_warm
+    return Group(n_cold, cold[0].mean), Group(n_warm, mean)
+
+
 def differences(runs: Sequence[Run], baseline: Run, k: int) -> pd.DataFrame:
     """Each run against the baseline, user by user, in the headline metrics.
 
@@ -86,6 +124,14 @@ def sliced(runs: Sequence[Run]) -> pd.DataFrame:
         for row in (run.metrics.slices if run.metrics else ())
     ]
     return pd.DataFrame(rows, columns=["by", "group", "metric", "run", "mean", "low", "high", "n"])
+
+
+def in_order(by: str, groups: Sequence[str]) -> list[str]:
+    """The groups of a slice, each once: bands of activity by their numbers, others as they come."""
+    once = list(dict.fromkeys(groups))
+    if by != "activity":
+        return once
+    return sorted(once, key=lambda group: int(re.findall(r"\d+", group.replace(",", ""))[0]))
 
 
 def part_label(by: str, part: str) -> str:

@@ -32,6 +32,11 @@ def text_or(key: str, otherwise: str, **values: Any) -> str:
         return otherwise
 
 
+def split_label(split: str, cut: str) -> str:
+    """What was held out, and where the log was cut if not at the usual share."""
+    return t(f"split.{split}") + (f" ({t('train.cut')} {cut})" if cut else "")
+
+
 def run_label(run: Run) -> str:
     """Such as "EASE · 3f9a1c", or "graph (Transition graph) · 3f9a1c" for a run with a name."""
     model = model_label(run.config.model)

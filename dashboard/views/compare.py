@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from core import jobs
+from core.data.features.embeddings import CHOICES
 from core.runs.artifact import Run
 from core.runs.request import RunRequest
 from dashboard import state
@@ -13,7 +14,7 @@ from dashboard.charts import compare as charts
 from dashboard.components import comparison
 from dashboard.components.context import Context, context, find
 from dashboard.components.jobs import live_jobs
-from dashboard.components.labels import interval, metric_label, run_label, text_or
+from dashboard.components.labels import interval, metric_label, run_label, split_label, text_or
 from dashboard.components.page import ROW, empty, figure, first_step, heading, link, section, table
 from dashboard.state import dark, t
 
@@ -34,6 +35,7 @@ def main(now: Context) -> None:
     differences = comparison.differences(runs, baseline, k)
     with top:
         heading("compare", _answer(runs, baseline, metric, differences))
+        _conditions(runs, baseline, metric)
     _offer_evaluation(now)
     _charts(runs, baseline, metric, differences)
     _all_metrics(runs, k)
@@ -62,7 +64,11 @@ def _offer_evaluation(now: Context) -> None:
             how = run.config
             jobs.start_training(
                 now.workspace,
-                RunRequest(how.dataset, how.model, how.params, how.split, how.seed, how.device),
+                RunRequest(
+                    *(how.dataset, how.model, how.params, how.split, how.seed, how.device),
+                    features={name: how.features[name] for name in CHOICES if name in how.features},
+                    cut=how.cut,
+                ),
             )
         st.rerun()
 
@@ -70,7 +76,7 @@ def _offer_evaluation(now: Context) -> None:
 def _choose_runs(evaluated: list[Run]) -> list[Run]:
     labels = {run.id: run_label(run) for run in evaluated}
     asked = [run for ref in state.many("runs") if (run := find(evaluated, ref))]
-    chosen = (asked or evaluated)[:MOST_RUNS]
+    chosen = (asked or comparison.most_alike(evaluated))[:MOST_RUNS]
     key = f"pick_runs_{state.mark(labels)}"
     st.session_state[key] = [run.id for run in chosen]
     st.multiselect(
@@ -128,6 +134,9 @@ def _answer(runs: list[Run], baseline: Run, metric: str, differences: pd.DataFra
     said = {"metric": label, "best": run_label(best), "value": _value(best, metric)}
     if len(runs) == 1:
         return t("compare.answer.one", **said)
+    if not comparison.comparable(runs):
+        alike = len(comparison.asked_alike(runs, baseline))
+        return t("compare.answer.different", n=len(runs), alike=alike, baseline=run_label(baseline))
     if best.id == baseline.id:
         return t("compare.answer.baseline", **said)
     found = differences[(differences["id"] == best.id) & (differences["metric"] == metric)]
@@ -141,6 +150,33 @@ def _answer(runs: list[Run], baseline: Run, metric: str, differences: pd.DataFra
         baseline=run_label(baseline),
         p=f"{p:.4f}",
     )
+
+
+def _conditions(runs: list[Run], baseline: Run, metric: str) -> None:
+    """What the answer above holds under, and whom it is about."""
+    best = comparison.best(runs, metric) if comparison.comparable(runs) else baseline
+    if best is None or (metrics := best.metrics) is None:
+        return
+    said = t(
+        "compare.conditions",
+        n=metrics.users,
+        split=split_label(metrics.split, metrics.cut),
+        seen=t("compare.seen.hidden" if metrics.hide_seen else "compare.seen.shown"),
+    )
+    if metrics.target_hidden_share:
+        said += " " + t("compare.conditions.hidden", share=metrics.target_hidden_share)
+        if metric == "auc":
+            said += " " + t("compare.conditions.auc")
+    if metrics.split_tie_rate:
+        said += " " + t("compare.conditions.ties", share=metrics.split_tie_rate)
+    if groups := comparison.cold_and_warm(best, metric):
+        cold, warm = groups
+        said += " " + t(
+            "compare.conditions.cold",
+            **{"run": run_label(best), "metric": metric_label(metric)},
+            **{"cold": cold.n, "cold_mean": cold.mean, "warm": warm.n, "warm_mean": warm.mean},
+        )
+    st.caption(said)
 
 
 def _value(run: Run, metric: str) -> str:
@@ -243,7 +279,8 @@ def _slices(runs: list[Run]) -> None:
         key="slice_metric",
     )
     part = frame[(frame["by"] == by) & (frame["metric"] == metric)]
-    drawn = charts.slices(part, y=metric_label(metric), dark=dark())
+    groups = comparison.in_order(by, part["group"].tolist())
+    drawn = charts.slices(part, y=metric_label(metric), groups=groups, dark=dark())
     alt = t("compare.slices.alt", metric=metric_label(metric), slice=slice_label(by))
     figure(drawn, alt=alt, key="slices")
 
@@ -267,7 +304,7 @@ def _protocol(now: Context, runs: list[Run]) -> None:
                 run=run_label(run),
                 users=metrics.users,
                 items=now.dataset.counts["items"],
-                split=t(f"split.{run.config.split}"),
+                split=split_label(metrics.split, metrics.cut),
                 seen=t("compare.seen.hidden" if metrics.hide_seen else "compare.seen.shown"),
                 hidden=metrics.target_hidden_share,
                 ties=metrics.score_tie_rate,

@@ -16,7 +16,7 @@ from core.runs.request import RunRequest
 from dashboard import cache, state
 from dashboard.components.context import Context, context
 from dashboard.components.jobs import live_jobs, state_label
-from dashboard.components.labels import day, metric_label, model_label, seconds_label
+from dashboard.components.labels import day, metric_label, model_label, seconds_label, split_label
 from dashboard.components.page import empty, heading, link, section, table
 from dashboard.components.train.encoders_form import allowed, encoders_form
 from dashboard.components.train.findings import show_findings
@@ -101,6 +101,14 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
         key="split",
         help=t("train.split.help"),
     )
+    cut = ""
+    if split == "by-time":
+        cut = how.text_input(
+            t("train.cut"),
+            key="cut",
+            help=t("train.cut.help"),
+            placeholder=t("train.cut.placeholder"),
+        )
     seed = seed_box.number_input(
         t("train.seed"), min_value=0, value=0, step=1, key="seed", help=t("train.seed.help")
     )
@@ -132,6 +140,7 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
                         int(seed),
                         device,
                         features=allowed(encoders.get(model, {}), dataset),
+                        cut=cut,
                     ),
                 )
         except BadInput as error:
@@ -142,7 +151,7 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
                 state.put("run", run)  # the last that has started
         st.rerun()
     if chosen:
-        search_form(dataset, params, encoders, split, int(seed), device)
+        search_form(dataset, params, encoders, split, int(seed), device, cut)
 
 
 def _all_runs(now: Context) -> None:
@@ -165,7 +174,7 @@ def _all_runs(now: Context) -> None:
                 "model": model_label(status.model),
                 "name": status.name if status.name != status.model else "–",
                 "state": state_label(status.state),
-                "split": t(f"split.{run.config.split}") if run else "–",
+                "split": split_label(run.config.split, run.config.cut) if run else "–",
                 "ndcg@10": ndcg.mean if ndcg else None,
                 "seconds": status.seconds,
                 "day": day(status.queued),

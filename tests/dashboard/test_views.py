@@ -130,6 +130,42 @@ def test_train_starts_a_job_that_another_tab_finds(open_page: Open, trained: Wor
     assert "Recent popularity" in list(other.dataframe[0].value["model"])
 
 
+def test_by_time_is_cut_where_one_says(open_page: Open, trained: Workspace) -> None:
+    page = open_page(trained, "train", dataset="movielens")
+    page.multiselect(key="models").set_value(["popularity"]).run()
+    assert not [box for box in page.text_input if box.key == "cut"]
+    page.selectbox(key="split").set_value("by-time").run()
+    page.text_input(key="cut").set_value("soon").run()
+    page.button(key="start").click().run()
+    assert "a date such as 2024-03-01" in page.error[0].value
+    page.text_input(key="cut").set_value("2015-01-01").run()
+    page.button(key="start").click().run()
+    run = page.query_params["run"]
+    deadline = time.monotonic() + 120
+    while jobs.status(trained, run).active and time.monotonic() < deadline:
+        time.sleep(0.2)
+    page.run()
+    assert "2015-01-01" in " ".join(page.dataframe[0].value["split"])
+
+
+def test_no_run_leads_among_those_that_were_not_asked_the_same(
+    open_page: Open, trained: Workspace
+) -> None:
+    request = RunRequest("movielens", "popularity", split="by-time", cut="2014-06-01", device="cpu")
+    late = pipeline.train(trained, request)
+    pipeline.evaluate(trained, late)
+    page = open_page(trained, "compare", dataset="movielens")
+    asked = page.multiselect[0].value
+    assert late.id not in asked  # one click away, and not beside the others by itself
+    assert "Transition graph" in page.markdown[0].value
+    assert "people were asked for what came next" in page.caption[0].value
+    mixed = open_page(trained, "compare", dataset="movielens", runs=f"{late.id},{asked[0]}")
+    assert "were not asked the same questions, so none of them leads" in mixed.markdown[0].value
+    alone = open_page(trained, "compare", dataset="movielens", runs=late.id)
+    assert "2014-06-01" in alone.caption[0].value
+    assert "of them had no history" in alone.caption[0].value
+
+
 def test_compare_answers_for_the_metric_chosen(open_page: Open, trained: Workspace) -> None:
     page = open_page(trained, "compare", dataset="movielens")
     assert "NDCG@10" in words(page)

@@ -36,6 +36,7 @@ def search_form(
     split: str,
     seed: int,
     device: str,
+    cut: str,
 ) -> None:
     """Asks what to search, and starts it.
 
@@ -46,6 +47,7 @@ def search_form(
         split: What is held out.
         seed: Of all trials.
         device: Where they are made.
+        cut: Where by-time cuts.
     """
     with st.expander(t("search.title"), icon=":material/manage_search:"):
         models = list(params)
@@ -89,6 +91,7 @@ def search_form(
                     seed=seed,
                     device=device,
                     features=allowed(encoders.get(model, {}), dataset),
+                    cut=cut,
                 ),
                 space=space,
                 trials=int(trials),
