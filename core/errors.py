@@ -3,6 +3,7 @@
 CoreError             one sentence for a person; the command line exits with 1
 ├── BadInput          a mistake in what was given; the command line exits with 2
 │   ├── NotFound      a dataset, run, user, item or file that is not there
+│   ├── UnknownRole   a table that can be read, but not which column is the user or the item
 │   └── TooLarge      it does not fit into memory here
 ├── NotFitted         a model was asked for scores before it was fitted or loaded
 ├── Corrupt           a stored file is not what was written: the hash differs
@@ -20,6 +21,10 @@ class BadInput(CoreError):
 
 class NotFound(BadInput):
     """A dataset, run, user, item or file that is not there."""
+
+
+class UnknownRole(BadInput):
+    """A table can be read, but which of its columns is the user or the item is to be said."""
 
 
 class TooLarge(BadInput):

@@ -146,6 +146,7 @@ def test_by_time_is_cut_where_one_says(open_page: Open, trained: Workspace) -> N
         time.sleep(0.2)
     page.run()
     assert "2015-01-01" in " ".join(page.dataframe[0].value["split"])
+    artifact.delete_run(trained, run)
 
 
 def test_no_run_leads_among_those_that_were_not_asked_the_same(
@@ -164,6 +165,7 @@ def test_no_run_leads_among_those_that_were_not_asked_the_same(
     alone = open_page(trained, "compare", dataset="movielens", runs=late.id)
     assert "2014-06-01" in alone.caption[0].value
     assert "of them had no history" in alone.caption[0].value
+    artifact.delete_run(trained, late.id)
 
 
 def test_compare_answers_for_the_metric_chosen(open_page: Open, trained: Workspace) -> None:

@@ -17,7 +17,7 @@ from core.data.layouts.lines_of_items import FILE, with_file
 from core.data.layouts.registry import LAYOUT, TABLE, check_layout
 from core.data.roles import mapping as roles
 from core.data.roles.mapping import Guess
-from core.errors import BadInput
+from core.errors import BadInput, UnknownRole
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def _check_ids(file: Opened, found: Guess) -> None:
     listed = ", ".join(file.columns[:50])
     for role, noun in (("user_id", "user"), ("item_id", "item")):
         if found.mapping[role] is None:
-            raise BadInput(
+            raise UnknownRole(
                 f"{file.name}: no column looks like the {noun}; its columns are {listed}: "
                 f"map {role} to one of them"
             )

@@ -79,7 +79,7 @@ def _understand(workspace: Workspace, paths: list[Path]) -> None:
         show_error(error)
         if layout := told.get(LAYOUT):
             layout_box(layout, "", _layout_key(paths))
-        if "--map" in str(error):  # readable, but nothing in it looks like a user or an item
+        if isinstance(error, UnknownRole):
             _ask_columns(paths)
         return
     chosen = file_roles(first, paths)
