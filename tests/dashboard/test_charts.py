@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from dashboard.charts import compare, data, search, theme, training
+from dashboard.components import comparison
 
 
 def luminance(colour: str) -> float:
@@ -119,9 +120,19 @@ def test_slices_keep_the_order_of_the_groups() -> None:
         {"group": ["few", "many"] * 2, "run": ["a", "a", "b", "b"], "mean": [1.0, 2, 3, 4],
          "low": [0.5] * 4, "high": [5.0] * 4}
     )  # fmt: skip
-    drawn = compare.slices(frame, y="y", dark=False)
+    drawn = compare.slices(frame, y="y", groups=["few", "many"], dark=False)
     assert [list(trace.x) for trace in drawn.data] == [["few", "many"]] * 2
     assert [list(trace.y) for trace in drawn.data] == [[1, 2], [3, 4]]
+    assert list(drawn.layout.xaxis.categoryarray) == ["few", "many"]
+
+
+def test_bands_of_activity_stand_in_order_whichever_run_has_which() -> None:
+    bands = ["10–19 events", "100+ events", "0 events", "10–19 events", "5–9 events"]
+    ordered = ["0 events", "5–9 events", "10–19 events", "100+ events"]
+    assert comparison.in_order("activity", bands) == ordered
+    assert comparison.in_order("target popularity", ["head", "mid", "tail", "mid"]) == [
+        "head", "mid", "tail"
+    ]  # fmt: skip
 
 
 def test_data_charts_draw_what_they_are_given() -> None:

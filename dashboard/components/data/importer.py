@@ -13,7 +13,7 @@ from core.data.ingest.ingest import ingest
 from core.data.ingest.preview import Preview, preview
 from core.data.layouts.registry import LAYOUT
 from core.data.store import DatasetInfo, Workspace
-from core.errors import BadInput, CoreError
+from core.errors import BadInput, CoreError, UnknownRole
 from dashboard import state
 from dashboard.components.data.mapping_form import (
     NEEDED,
