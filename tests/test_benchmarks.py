@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from accuracy import FIGURES, Among, by_chance, judged, params_of, pooled, settings
 from floor import Few, needs
+from fuzz import FORMATS, Made, make, tried
 from protocols import CUTS, by_time, cold_items, leave_last_out
 from speed import quality
 from trials import difference
@@ -156,3 +158,18 @@ def test_people_without_names_may_bear_any():
     named = [("1", "y", None, None), ("1", "x", None, None), ("2", "x", None, None)]
     assert not difference(named, right, 0.001)
     assert difference([*named[:2], ("2", "y", None, None)], right, 0.001)
+
+
+def test_fuzzed_files_are_told_apart(tmp_path):
+    whole = next(
+        made
+        for made in (make(8 * n, 0) for n in range(100))
+        if made.events and len(made.events) > 5
+    )
+    assert make(8, 0) == make(8, 0)
+    assert {make(n, 0).name.split(".", 1)[1] for n in range(8)} == set(FORMATS)
+    assert tried(whole, tmp_path / "whole").kind == "read"
+    lost = Made(whole.name, whole.content, (), whole.events + Counter({("7", "none"): 1}))
+    assert tried(lost, tmp_path / "lost").kind == "untrue"
+    empty = Made("empty.csv", b"", (), None)
+    assert tried(empty, tmp_path / "empty").kind == "refused"
