@@ -15,15 +15,33 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from core.data.durable import read_json, utc_now, write_json_atomically
+from core.data.durable import (
+    check_entries,
+    read_json,
+    read_object,
+    utc_now,
+    write_json_atomically,
+)
+from core.data.limits import writing
 from core.data.processes import is_alive, started_at
 from core.data.store import Workspace
-from core.errors import NotFound
+from core.data.unreadable import Unreadable, read_all
+from core.errors import Corrupt, NotFound
 from core.types import EpochReport
 
 RUN, SEARCH = "run", "search"
 
 _ACTIVE = ("queued", "running")
+_STATES = (*_ACTIVE, "done", "failed", "cancelled", "killed")
+_MAYBE = type(None)
+_SAID = {  # what run.json and search.json say of what is asked for, at least
+    **{"name": str, "dataset_name": str, "created": str, "config": dict, "code_version": str},
+}
+_CONFIG = {"dataset": str, "model": str, "device": str}
+_RECORD = {  # what status.json says
+    **{"state": str, "queued": str, "seconds": (int, float), "started": (str, _MAYBE)},
+    **{"pid": (int, _MAYBE), "process_started": (int, float, _MAYBE)},
+}
 _SELDOM_S = 0.2  # between two writes of mere progress
 
 KILLED = (
@@ -59,7 +77,12 @@ class Status:
 
 
 def status(workspace: Workspace, run_id: str) -> Status:
-    """How this job is doing now; NotFound if there is none of this id."""
+    """How this job is doing now.
+
+    Raises:
+        NotFound: there is none of this id.
+        Corrupt: what it says of itself cannot be used.
+    """
     found = read_status(folder_of(workspace, run_id)) or _missing(run_id)
     if found.state != "queued":
         return found
@@ -87,10 +110,30 @@ def _kind(folder: Path) -> str:
 
 
 def statuses(workspace: Workspace) -> list[Status]:
-    """All jobs, also those that ended, newest first (their queue positions are not worked out)."""
-    places = (workspace.runs_folder, workspace.searches_folder)
-    found = (read_status(folder) for place in places for folder in place.glob("[!.]*"))
-    return sorted((s for s in found if s), key=lambda s: (s.queued, s.run_id), reverse=True)
+    """All jobs that can be read, also those that ended, newest first.
+
+    Their queue positions are not worked out.
+    """
+    found = [status for place in _places(workspace) for status in read_all(*place, read_status)[0]]
+    return sorted(found, key=lambda s: (s.queued, s.run_id), reverse=True)
+
+
+def unreadable_jobs(workspace: Workspace) -> list[Unreadable]:
+    """What jobs say of themselves and cannot be used: which file, what is wrong, what to do."""
+
+    def read(folder: Path) -> None:
+        read_status(folder)
+        _read_record(folder)  # a finished run is one without it, too
+
+    return [one for place in _places(workspace) for one in read_all(*place, read)[1]]
+
+
+def _places(workspace: Workspace) -> list[tuple[str, list[Path]]]:
+    """What lies in which folders."""
+    return [
+        (RUN, sorted(workspace.runs_folder.glob("[!.]*"))),
+        (SEARCH, sorted(workspace.searches_folder.glob("[!.]*"))),
+    ]
 
 
 def active(workspace: Workspace) -> list[Status]:
@@ -106,23 +149,35 @@ def epochs(workspace: Workspace, run_id: str) -> list[dict[str, Any]]:
     """What the job has reported of each epoch or trial so far; empty for a model without a loop."""
     path = folder_of(workspace, run_id) / "epochs.jsonl"
     try:
-        lines = path.read_text("utf-8").split("\n")[:-1]  # what has no end is still being written
-    except FileNotFoundError:  # a new fit takes the last curve away at any moment
+        text = path.read_text("utf-8", errors="replace")
+        lines = text.split("\n")[:-1]  # what has no end is still being written
+    except OSError:  # a new fit takes the last curve away at any moment
         lines = []
-    return [json.loads(line) for line in lines]
+    told = (_figures(line) for line in lines)
+    return [figures for figures in told if figures]
+
+
+def _figures(line: str) -> dict[str, Any] | None:
+    """What one line says; None for a damaged one: the curve has a point less."""
+    try:
+        content = json.loads(line)
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def log(workspace: Workspace, run_id: str, lines: int = 100) -> str:
     """The last lines of what the job's process printed."""
     path = folder_of(workspace, run_id) / "log.txt"
-    text = path.read_text("utf-8", errors="replace") if path.exists() else ""
+    text = path.read_text("utf-8", errors="replace") if path.is_file() else ""
     return "\n".join(text.splitlines()[-lines:])
 
 
 def ahead(everything: Iterable[Status], ident: str, device: str) -> int:
     """Jobs for this device that go before this one."""
     queue = sorted((s.queued, s.run_id) for s in everything if s.active and s.device == device)
-    return [name for _, name in queue].index(ident)
+    names = [name for _, name in queue]
+    return names.index(ident) if ident in names else 0  # its folder was deleted meanwhile
 
 
 def enqueue(folder: Path, pid: int, *, group: bool) -> None:
@@ -171,7 +226,8 @@ class Report:
 
     def line(self, figures: Mapping[str, Any]) -> None:
         """One line for epochs.jsonl."""
-        with (self.folder / "epochs.jsonl").open("a", encoding="utf-8") as file:
+        path = self.folder / "epochs.jsonl"
+        with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(dict(figures)) + "\n")
 
     def ended(self, state: str, message: str = "") -> None:
@@ -185,12 +241,63 @@ class Report:
 
 
 def read_status(folder: Path) -> Status | None:
-    """What this job's folder says, checked against the processes that there are."""
-    spec, record = read_spec(folder), read_json(folder / "status.json")
-    if spec is None or (record is None and "artifact_hash" not in spec):
-        return None
+    """What this job's folder says, checked against the processes that there are; None if nothing.
+
+    Raises:
+        Corrupt: what it says cannot be used; the sentence names the file, and what to do.
+    """
+    path = folder / f"{_kind(folder)}.json"
+    try:
+        spec = read_object(path)
+        if spec is None:
+            if not folder.is_dir() or (folder / "status.json").exists():
+                raise Corrupt(f"{path} is missing")
+            return None
+        finished = "artifact_hash" in spec
+        try:
+            record = _read_record(folder)
+        except Corrupt:
+            if not finished:
+                raise
+            record = None
+        if record is None and not finished:
+            return None
+        check_entries(path, spec, _SAID)
+        check_entries(path, spec["config"], _CONFIG)
+    except Corrupt as error:
+        raise Corrupt(_with_advice(str(error), folder)) from None
     if record is None:  # trained by a program, without a job
         record = {"state": "done", "seconds": spec["seconds"], "queued": spec["created"]}
+    return _status(folder, spec, record)
+
+
+def _with_advice(problem: str, folder: Path) -> str:
+    if "newer Recscope" in problem:
+        return problem
+    return f"{problem}: start it again, or recscope delete {folder.name}"
+
+
+def _read_record(folder: Path) -> dict[str, Any] | None:
+    """What status.json says; None where there is none."""
+    path = folder / "status.json"
+    record = read_object(path)
+    if record is None:
+        return None
+    check_entries(path, record, _RECORD)
+    try:
+        if record["state"] not in _STATES:
+            raise ValueError
+        for time_of in ("queued", "started"):
+            if record[time_of] is not None and not datetime.fromisoformat(record[time_of]).tzinfo:
+                raise ValueError
+        if record["state"] == "running" and record["started"] is None:
+            raise ValueError
+    except ValueError:
+        raise Corrupt(f"{path} says what no job says of itself") from None
+    return record
+
+
+def _status(folder: Path, spec: Mapping[str, Any], record: Mapping[str, Any]) -> Status:
     state, message = record["state"], record.get("message", "")
     if state in _ACTIVE and not is_alive(record["pid"], record["process_started"]):
         cancelled = (folder / "cancel").exists()

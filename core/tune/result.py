@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from core.data.durable import known_entries
 from core.types import Params
 
 
@@ -57,11 +58,12 @@ class SearchResult:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any], created: str) -> Self:
-        """What search.json keeps under "result"."""
-        names = {field.name for field in fields(cls)}
-        values = {name: value for name, value in content.items() if name in names}
-        values["best"] = BestTrial(**content["best"])
-        values["history"] = [TrialReport(**trial) for trial in content["history"]]
+        """What search.json keeps under "result"; entries of a later version are left out."""
+        values = known_entries(cls, content)
+        values["best"] = BestTrial(**known_entries(BestTrial, content["best"]))
+        values["history"] = [
+            TrialReport(**known_entries(TrialReport, trial)) for trial in content["history"]
+        ]
         return cls(**values | {"created": created})
 
     def to_json(self) -> dict[str, Any]:
