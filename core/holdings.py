@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core import jobs
-from core.data import store
+from core.data import info
 from core.data.limits import size_in_words
 from core.data.refs import meant_by
 from core.data.store import Workspace
@@ -28,6 +28,11 @@ class Holding:
     folder: Path
     dataset: str  # id of the one that it stands on, or is
     unreadable: bool = False
+
+    @property
+    def archived(self) -> bool:
+        """Whether it is kept, but left out of lists."""
+        return info.is_archived(self.folder)
 
     @property
     def bytes(self) -> int:
@@ -110,10 +115,10 @@ def find(workspace: Workspace, ref: str) -> Holding:
         NotFound: there is nothing of this id or name.
         BadInput: it could be several things.
     """
-    everything = _everything(workspace)
-    namesakes = [one for one in everything if one.name == ref and one.id != ref]
-    exact = [one for one in everything if one.id == ref]
-    fitting = exact or namesakes or list(meant_by(ref, everything))
+    there = everything(workspace)
+    exact = [one for one in there if one.id == ref]
+    namesakes = [one for one in there if one.name == ref]
+    fitting = exact or namesakes or list(meant_by(ref, there))
     if len(fitting) > 1:
         raise BadInput(
             f"{ref!r} could be {' or '.join(one.title for one in fitting)}: give the id of one"
@@ -126,10 +131,11 @@ def find(workspace: Workspace, ref: str) -> Holding:
     return fitting[0]
 
 
-def _everything(workspace: Workspace) -> list[Holding]:
+def everything(workspace: Workspace) -> list[Holding]:
+    """All that there is, also what is archived, failed or cannot be read; the newest first."""
     datasets = [
-        Holding(DATASET, info.id, info.name, info.folder, info.id)
-        for info in workspace.datasets(archived=True)
+        Holding(DATASET, one.id, one.name, one.folder, one.id)
+        for one in workspace.datasets(archived=True)
     ]
     trained = [
         Holding(s.kind, s.run_id, "" if s.kind == SEARCH else s.name, folder, s.dataset)
@@ -148,7 +154,7 @@ def _everything(workspace: Workspace) -> list[Holding]:
 def removal(workspace: Workspace, ref: str) -> Removal:
     """What would go if this was deleted: `find` says what it may be."""
     thing = find(workspace, ref)
-    others = _everything(workspace) if thing.kind == DATASET else []
+    others = everything(workspace) if thing.kind == DATASET else []
     return Removal(
         thing, tuple(one for one in others if one.kind != DATASET and one.dataset == thing.id)
     )
@@ -204,7 +210,7 @@ def rename(workspace: Workspace, ref: str, name: str) -> Holding:
 def archive(workspace: Workspace, ref: str, *, undo: bool = False) -> Holding:
     """Leaves it out of lists, or lists it again; it stays as it is and can be used by its id."""
     thing = find(workspace, ref)
-    store.archive(thing.folder, undo=undo)
+    info.archive(thing.folder, undo=undo)
     return thing
 
 

@@ -35,7 +35,7 @@ def in_words(
 
     Args:
         error: Of Python, or of a library that writes by itself and tells of it in a text.
-        path: What was being read or written, where the error does not say it.
+        path: What was being read or written, rather than what the error says.
         needed: How many bytes it has, where that is known.
     """
     if isinstance(error, CoreError):
@@ -48,7 +48,7 @@ def in_words(
         return TooLarge(f"memory ran out ({text}): close what else needs memory")
     if number is None:
         number = next((number for words, number in _BY_WORDS.items() if words in text), None)
-    named = getattr(error, "filename", None) or path or _quoted_path(text)
+    named = path or getattr(error, "filename", None) or _quoted_path(text)
     where = "what was written" if named is None else os.fsdecode(named)
     if number in _FULL:
         return BadInput(_no_room(where, None if named is None else Path(where), needed))
@@ -58,8 +58,8 @@ def in_words(
 
 
 @contextmanager
-def writing(path: Path, needed: int | None = None) -> Iterator[None]:
-    """Inside, what the machine would not do is told of this file, of so many bytes.
+def writing(path: Path | None = None, needed: int | None = None) -> Iterator[None]:
+    """Inside, what the machine would not do is a sentence, about this file of so many bytes.
 
     Raises:
         BadInput: there is no room for it, it may not be written, …

@@ -12,20 +12,8 @@ from core.jobs.process import (
     starting,
     stopped_by_ctrl_c,
 )
-from core.jobs.progress import (
-    RUN,
-    SEARCH,
-    Report,
-    Status,
-    active,
-    epochs,
-    folder_of,
-    log,
-    read_spec,
-    status,
-    statuses,
-    unreadable_jobs,
-)
+from core.jobs.progress import Report, active, epochs, log, status, statuses, unreadable_jobs
+from core.jobs.stored import RUN, SEARCH, Status, folder_of, read_spec
 from core.jobs.training import asked_for, start_training, train_inline
 
 __all__ = [

@@ -25,17 +25,8 @@ from core.data.limits import in_words, writing
 from core.data.processes import child_environment, started_at
 from core.data.store import Workspace
 from core.errors import BadInput, Cancelled, CoreError, Corrupt, NotFound
-from core.jobs.progress import (
-    Report,
-    Status,
-    ahead,
-    enqueue,
-    folder_of,
-    read_spec,
-    read_status,
-    status,
-    statuses,
-)
+from core.jobs.progress import Report, ahead, enqueue, status, statuses
+from core.jobs.stored import Status, folder_of, read_spec, read_status
 from core.runs.identity import code_version
 
 PATIENCE_S = 8.0  # between asking a process to stop and stopping it

@@ -11,7 +11,8 @@ from core.data.durable import utc_now, write_json_atomically
 from core.data.refs import checked_name
 from core.data.store import Workspace
 from core.jobs.process import reset_folder, run_inline, start_child
-from core.jobs.progress import Report, read_spec
+from core.jobs.progress import Report
+from core.jobs.stored import read_spec
 from core.runs import artifact
 from core.runs.config import run_id
 from core.runs.identity import code_version

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.data.durable import check_entries, read_object, verify_once, write_json_atomically
+from core.data.info import is_archived
 from core.data.refs import checked_name, meant_by
-from core.data.store import Workspace, is_archived
+from core.data.store import Workspace
 from core.data.unreadable import Unreadable, read_all
 from core.errors import BadInput, Corrupt, NotFound
 from core.runs.metrics import RunMetrics
@@ -162,7 +163,7 @@ def read_run(folder: Path) -> Run | None:
     path = folder / "run.json"
     try:
         meta = read_object(path, SCHEMA_VERSION)
-        if meta is None and (not folder.is_dir() or (folder / WEIGHTS).exists()):
+        if meta is None and (folder.is_file() or (folder / WEIGHTS).exists()):
             raise Corrupt(f"{path} is missing")
         if meta is None or "artifact_hash" not in meta:
             return None

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from core import jobs
 from core.data.durable import read_json, read_object, utc_now, write_json_atomically
+from core.data.info import is_archived
 from core.data.refs import checked_name
-from core.data.store import Workspace, is_archived
+from core.data.store import Workspace
 from core.data.unreadable import Unreadable, read_all
 from core.errors import BadInput, Corrupt
 from core.runs.config import parse_params

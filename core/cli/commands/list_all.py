@@ -7,8 +7,9 @@ from typing import Any
 from core import holdings, jobs
 from core.cli.commands.ingest import to_json
 from core.cli.terminal import Result, table
+from core.data.info import is_archived
 from core.data.limits import size_in_words
-from core.data.store import Workspace, is_archived
+from core.data.store import Workspace
 from core.data.unreadable import Unreadable
 from core.runs import artifact
 
