@@ -1,10 +1,11 @@
 """Lets one file operation after another of a command fail, and looks at what is left.
 
-`python write_faults.py FOLDER COMMAND [SHARE]` prints a JSON line per point; run by
-test_full_disk.py. A point is the n-th file operation of Python's inside the workspace, from which
-on there is no room, no permission, …; or a size that no file may exceed, which stops what DuckDB,
-Arrow and safetensors write by themselves; or, where `room` is given, a disk of so many bytes more
-than the workspace has (FOLDER is then on one that is small).
+`python write_faults.py FOLDER COMMAND [SHARE]` prints a JSON line per point, of all points or of a
+share of them; run by test_full_disk.py. A point is the n-th file operation of Python's inside the
+workspace, from which on there is no room, no permission, …; or a size that no file may exceed,
+which stops what DuckDB, Arrow and safetensors write by themselves. `… room FOLDER COMMAND BYTES…`
+has a small disk instead, with so many bytes of room; `… read-only FOLDER COMMAND` one that is
+mounted read only. Both need the right to mount (`unshare -rm`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import io
 import os
 import resource
 import shutil
+import subprocess
 import sys
 import traceback
 from pathlib import Path
@@ -59,6 +61,8 @@ def refuse(home: Path, point: int, number: int) -> None:
     def fail(n: int, name: str) -> None:
         event = name.split()[0]
         if n < point or (number == errno.EMFILE and (n > point or event != "open")):
+            return
+        if event in ("os.remove", "os.rmdir"):  # what could be made can be removed
             return
         if number == errno.ENOSPC and event not in ("open", "os.mkdir"):
             return
@@ -155,5 +159,55 @@ def explore(folder: Path, command: str, share: float) -> None:
         shutil.rmtree(home)
 
 
+def fill(folder: Path, command: str, rooms: list[int]) -> None:
+    """On a small disk: the command with so many bytes of room, then with enough."""
+    small = folder / "small"
+    small.mkdir()
+    base = prepare(folder)
+    _, before = forked(lambda: seen(base))
+    final = folder / "final"
+    shutil.copytree(base, final)
+    _, undisturbed = forked(lambda: again(command, final))
+    tell({"before": before, "undisturbed": undisturbed})
+    for room in rooms:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", small], check=True)
+        home = small / "home"
+        shutil.copytree(base, home)
+        for name in ("new.csv", "items.csv"):
+            shutil.copy(folder / name, small / name)
+        usage = os.statvfs(small)
+        with (small / "ballast").open("wb") as ballast:
+            ballast.write(bytes(max(0, usage.f_bavail * usage.f_frsize - room)))
+        _, first = forked(lambda home=home: attempt(command, home))
+        (small / "ballast").unlink()
+        _, after = forked(lambda home=home: seen(home))
+        _, second = forked(lambda home=home: again(command, home))
+        tell({"point": ["room", room], "first": first, "after": after, "again": second})
+        subprocess.run(["umount", small], check=True)
+
+
+def forbid(folder: Path, command: str) -> None:
+    """The command in a workspace that is mounted read only, then in the same, writable."""
+    base = prepare(folder)
+    _, before = forked(lambda: seen(base))
+    final = folder / "final"
+    shutil.copytree(base, final)
+    _, undisturbed = forked(lambda: again(command, final))
+    tell({"before": before, "undisturbed": undisturbed})
+    subprocess.run(["mount", "--bind", base, base], check=True)
+    subprocess.run(["mount", "-o", "remount,ro,bind", base], check=True)
+    _, first = forked(lambda: attempt(command, base))
+    subprocess.run(["umount", base], check=True)
+    _, after = forked(lambda: seen(base))
+    _, second = forked(lambda: again(command, base))
+    tell({"point": ["read only"], "first": first, "after": after, "again": second})
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "room":
+        fill(Path(sys.argv[2]), sys.argv[3], [int(size) for size in sys.argv[4:]])
+        sys.exit()
+    if sys.argv[1] == "read-only":
+        forbid(Path(sys.argv[2]), sys.argv[3])
+        sys.exit()
     explore(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]) if len(sys.argv) > 3 else 1.0)

@@ -35,7 +35,7 @@ def in_words(
 
     Args:
         error: Of Python, or of a library that writes by itself and tells of it in a text.
-        path: What was being read or written, rather than what the error says.
+        path: What was being read or written, where the error does not say it.
         needed: How many bytes it has, where that is known.
     """
     if isinstance(error, CoreError):
@@ -48,10 +48,12 @@ def in_words(
         return TooLarge(f"memory ran out ({text}): close what else needs memory")
     if number is None:
         number = next((number for words, number in _BY_WORDS.items() if words in text), None)
-    named = path or getattr(error, "filename", None) or _quoted_path(text)
-    where = "what was written" if named is None else os.fsdecode(named)
+    named = _named_path(error)
+    if named is None or (path and named.name.startswith(".")):  # a temporary one of ours
+        named = path
+    where = "what was written" if named is None else str(named)
     if number in _FULL:
-        return BadInput(_no_room(where, None if named is None else Path(where), needed))
+        return BadInput(_no_room(where, named, needed))
     if number not in _SENTENCES:
         return None
     return BadInput(_SENTENCES[number].format(path=where, elsewhere=_ELSEWHERE))
@@ -67,6 +69,8 @@ def writing(path: Path | None = None, needed: int | None = None) -> Iterator[Non
     """
     try:
         yield
+    except CoreError:
+        raise
     except Exception as error:
         if sentence := in_words(error, path, needed):
             raise sentence from error
@@ -99,9 +103,11 @@ def _no_room(where: str, path: Path | None, needed: int | None) -> str:
     )
 
 
-def _quoted_path(text: str) -> Path | None:
-    """The path that DuckDB names in its texts, between double quotes."""
-    parts = text.split('"')
+def _named_path(error: BaseException) -> Path | None:
+    """The path that the error names; DuckDB does so in its text, between double quotes."""
+    if name := getattr(error, "filename", None):
+        return Path(os.fsdecode(name))
+    parts = str(error).split('"')
     return Path(parts[1]) if len(parts) > 2 and os.sep in parts[1] else None
 
 

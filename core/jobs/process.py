@@ -108,7 +108,7 @@ def adopt(workspace: Workspace, ident: str) -> Iterator[Report]:
         time.sleep(0.02)
     spec = read_spec(folder) or {}
     with _reported(Report(folder), workspace) as report:
-        if spec["code_version"] != code_version():
+        if spec.get("code_version") != code_version():
             raise CoreError(
                 "Recscope was changed since this was asked for: restart the server, and start again"
             )

@@ -19,7 +19,7 @@ _ACTIVE = ("queued", "running")
 _STATES = (*_ACTIVE, "done", "failed", "cancelled", "killed")
 _MAYBE = type(None)
 _SAID = {  # what run.json and search.json say of what is asked for, at least
-    **{"name": str, "dataset_name": str, "created": str, "config": dict, "code_version": str},
+    **{"name": str, "dataset_name": str, "created": str, "config": dict},
 }
 _CONFIG = {"dataset": str, "model": str, "device": str}
 _RECORD = {  # what status.json says
@@ -94,10 +94,10 @@ def read_status(folder: Path) -> Status | None:
             if not finished:
                 raise
             record = None
-        if record is None and not finished:
-            return None
         check_entries(path, spec, _SAID)
         check_entries(path, spec["config"], _CONFIG)
+        if record is None and not finished:
+            return None
     except Corrupt as error:
         raise Corrupt(_with_advice(str(error), folder)) from None
     if record is None:  # trained by a program, without a job

@@ -33,9 +33,9 @@ WEIGHTS, VOCAB, EPOCHS, METRICS, PER_USER = (
 AGAIN = "train it again, which mends it"
 EVALUATE = "evaluate the run again"
 
-_SAID = {  # what run.json says of a finished run, at least
-    **{"name": str, "dataset_name": str, "created": str, "seconds": (int, float)},
-    **{"config": dict, "split": dict, "sha256": dict, "artifact_hash": str},
+_ASKED = {"name": str, "dataset_name": str, "created": str, "config": dict}
+_SAID = {  # what run.json says of a finished run besides, at least
+    **{"seconds": (int, float), "split": dict, "sha256": dict, "artifact_hash": str},
     **{"parameters": int, "code_version": str, "machine": dict},
 }
 
@@ -165,7 +165,10 @@ def read_run(folder: Path) -> Run | None:
         meta = read_object(path, SCHEMA_VERSION)
         if meta is None and (folder.is_file() or (folder / WEIGHTS).exists()):
             raise Corrupt(f"{path} is missing")
-        if meta is None or "artifact_hash" not in meta:
+        if meta is None:
+            return None
+        check_entries(path, meta, _ASKED)
+        if "artifact_hash" not in meta:
             return None
         check_entries(path, meta, _SAID)
         RunConfig(**meta["config"])

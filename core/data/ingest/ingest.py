@@ -18,6 +18,7 @@ from core.data.files.malformed import create_tables
 from core.data.ingest import version
 from core.data.ingest.inputs import Inputs, open_inputs
 from core.data.ingest.preview import Preview, preview
+from core.data.limits import writing
 from core.data.quality import cleaning
 from core.data.refs import checked_name, name_from
 from core.data.store import SCHEMA_VERSION, DatasetInfo, Workspace, connect
@@ -91,10 +92,12 @@ def ingest(
         {role: column or None for role, column in (mapping or {}).items()},
         _checked(weights or {}),
     )
-    try:
-        info = _ingest(workspace, asked, None if steps else name, progress or silent)
-    except duckdb.OutOfMemoryException as error:
-        raise TooLarge(f"the log does not fit into {MEMORY} and the free disk: {error}") from None
+    with writing(workspace.path):
+        try:
+            info = _ingest(workspace, asked, None if steps else name, progress or silent)
+        except duckdb.OutOfMemoryException as error:
+            sentence = f"the log does not fit into {MEMORY} and the free disk: {error}"
+            raise TooLarge(sentence) from None
     if steps:
         return cleaning.clean(workspace, info, clean or [], name=name, progress=progress)
     return info
