@@ -110,6 +110,8 @@ class Run:
         path = self.folder / METRICS
         try:
             content = read_object(path)
+            if content is None and (self.folder / PER_USER).exists():
+                raise Corrupt(f"{path} is missing")
             return None if content is None else RunMetrics.from_json(content)
         except Corrupt as error:
             raise Corrupt(f"{error}: {EVALUATE}") from None

@@ -61,7 +61,7 @@ def save_run(
     ids = pa.array(items.ids, pa.int64() if items.ids.dtype.kind == "i" else pa.string())
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for stale in (METRICS, PER_USER, EPOCHS):
+        for stale in (PER_USER, METRICS, EPOCHS):
             (folder / stale).unlink(missing_ok=True)
     with written_whole(workspace, folder / WEIGHTS, size) as path:
         save_file(arrays, path)

@@ -50,7 +50,7 @@ def keep(workspace: Workspace, thing: holdings.Holding) -> None:
         key=f"rename_{thing.id}",
         icon=":material/edit:",
         on_click=_do,
-        args=(lambda: holdings.rename(workspace, thing.id, name), t("keep.renamed")),
+        args=(lambda: holdings.rename(workspace, thing.id, name), t("keep.renamed"), thing),
     )
     second.button(
         t("action.archive"),
@@ -58,7 +58,7 @@ def keep(workspace: Workspace, thing: holdings.Holding) -> None:
         icon=":material/archive:",
         help=t("keep.archive.help"),
         on_click=_do,
-        args=(lambda: holdings.archive(workspace, thing.id), t("keep.archived")),
+        args=(lambda: holdings.archive(workspace, thing.id), t("keep.archived"), thing),
     )
     if third.button(t("action.delete"), key=f"delete_{thing.id}", icon=":material/delete:"):
         _ask(workspace, thing)
@@ -84,21 +84,26 @@ def _ask(workspace: Workspace, thing: holdings.Holding) -> None:
             type="primary",
             key=f"confirm_{thing.id}",
             on_click=_do,
-            args=(lambda: holdings.delete(workspace, planned), t("keep.deleted"), thing.kind),
+            args=(lambda: holdings.delete(workspace, planned), t("keep.deleted"), thing),
         )
 
     dialog()
 
 
-def _do(action: Callable[[], object], done: str, forget: str | None = None) -> None:
+def _do(action: Callable[[], object], done: str, thing: holdings.Holding | None = None) -> None:
+    """Does it, and takes out of the address what means nothing any more."""
     try:
         action()
     except CoreError as error:
         st.session_state[SAID] = error
         return
     st.session_state[SAID] = done
-    if forget is not None and forget != holdings.SEARCH:
-        state.put(forget, None)
+    if thing is None:
+        return
+    for name in ("dataset", "run"):
+        if state.get(name) in (thing.id, thing.name):
+            still = thing.folder.exists() and not thing.archived
+            state.put(name, thing.id if still else None)
 
 
 def choose_run(workspace: Workspace, dataset: str) -> None:
