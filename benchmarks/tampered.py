@@ -201,8 +201,11 @@ def judge(file: str, before: dict[str, Any], after: dict[str, Any]) -> Iterator[
         yield "silent", "compare"
 
 
-def paint(home: Path, view: str, said: list[str]) -> Iterator[tuple[str, str]]:
-    """The first paint of a page: it must draw, and not say that it is broken."""
+def paint(home: Path, view: str, file: str) -> Iterator[tuple[str, str]]:
+    """The first paint of a page: it must draw, and not say that it is broken.
+
+    One about a dataset that is damaged itself may say just that, and which file.
+    """
     from streamlit.testing.v1 import AppTest
 
     from dashboard.text import text
@@ -213,11 +216,11 @@ def paint(home: Path, view: str, said: list[str]) -> Iterator[tuple[str, str]]:
     if view != "home" and not page.exception:
         page.switch_page(f"views/{view}.py").run()
     ours = text("en", "error.ours", kind="").split("(")[0]
-    said += [error.value for error in page.error]
     for wrong in [*page.exception, *(e for e in page.error if e.value.startswith(ours))]:
         yield "bug", f"{view}: {wrong.value}"
-    if not page.title:
-        yield "blocked", f"{view}: {[error.value for error in page.error]}"
+    said = " ".join(error.value for error in page.error)
+    if not page.title and file not in said:
+        yield "blocked", f"{view}: {said}"
 
 
 def tamper(
@@ -242,9 +245,8 @@ def tamper(
         after = answers(home)
         problems = list(judge(file, before, after))
         if pages:
-            said: list[str] = []
             for view in ("home", VIEWS[1 + place % (len(VIEWS) - 1)]):
-                problems += paint(home, view, said)
+                problems += paint(home, view, file)
         counts["named"] += any(
             owner(file) in after[kind].get("unreadable", {}) for kind in ("datasets", "runs")
         )

@@ -33,9 +33,8 @@ def test_pages_are_drawn_all_the_same(whole, tmp_path, monkeypatch):
 
 
 def test_what_goes_unnoticed_is_counted(whole, tmp_path, monkeypatch):
-    """The judge is not blind: without the checks, a changed figure is one that nobody notices."""
+    """The judge is not blind: a changed figure without a checksum is one that nobody notices."""
     run = next(file for file in files(whole) if file.endswith("metrics.json"))
-    monkeypatch.setattr("core.data.durable._checksum", lambda content: None)
     monkeypatch.setattr(tampered, "files", lambda home: [run])
 
     def other_figures(path: Path, rng: object) -> None:

@@ -212,10 +212,19 @@ def literal(text: str) -> str:
 
 
 def views(con: duckdb.DuckDBPyConnection, info: DatasetInfo) -> list[str]:
-    """Makes the views events, items, users and rejected over one dataset; those that it has."""
+    """Makes the views events, items, users and rejected over one dataset; those that it has.
+
+    Without what was rejected, where that is damaged: whoever asks `info.path` for it is told so.
+    """
     made = []
     for table in TABLES:
-        if path := info.path(table):
+        try:
+            path = info.path(table)
+        except Corrupt:
+            if table != "rejected":
+                raise
+            continue
+        if path:
             con.from_parquet(str(path)).create_view(table, replace=True)
             made.append(table)
     return made
