@@ -1,4 +1,4 @@
-"""The script that every page runs through: navigation, context, and the one `except CoreError`."""
+"""The script that every page runs through: navigation, context, what is no bug."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.errors import CoreError
+from core.data.limits import in_words
 from dashboard import state
 from dashboard.components.context import context, sidebar
 from dashboard.components.errors import show_error
@@ -45,7 +45,9 @@ def main() -> None:
     try:
         sidebar(context())
         page.run()
-    except CoreError as error:
+    except Exception as error:
+        if in_words(error) is None:
+            raise
         show_error(error)
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from core import jobs, pipeline
+from core import holdings, jobs, pipeline
 from core.data.features.embeddings import CHOICES
 from core.data.ingest.ingest import ingest
+from core.data.limits import writing
+from core.data.refs import checked_name
 from core.data.store import Workspace as Folders
 from core.errors import BadInput
 from core.runs import artifact
@@ -44,19 +46,38 @@ class Workspace:
         """The folder."""
         return self._folders.path
 
-    def datasets(self) -> pd.DataFrame:
-        """id, name, events, users, items, rejected, created, parent: newest first."""
-        return listing.datasets(self._folders)
+    def datasets(self, *, archived: bool = False) -> pd.DataFrame:
+        """id, name, events, users, items, rejected, created, parent, bytes: newest first.
 
-    def runs(self) -> pd.DataFrame:
+        What cannot be read is left out, which is logged as a warning; see `unreadable`.
+
+        Args:
+            archived: Also those that are archived.
+        """
+        return listing.datasets(self._folders, archived)
+
+    def runs(self, *, archived: bool = False) -> pd.DataFrame:
         """All trainings, newest first, also those under way and those that failed.
+
+        What cannot be read is left out, which is logged as a warning; see `unreadable`.
+
+        Args:
+            archived: Also those that are archived.
 
         Returns:
             id, name, dataset, dataset_name, model, split, seed, state (queued, running, done,
             failed, cancelled or killed), message, created, seconds, ndcg@10 and recall@10 (missing
-            until evaluated).
+            until evaluated), bytes.
         """
-        return listing.runs(self._folders)
+        return listing.runs(self._folders, archived)
+
+    def unreadable(self) -> pd.DataFrame:
+        """What is damaged or of a newer Recscope: kind (dataset, run, search), id, folder, problem.
+
+        The problem says which file it is, what is wrong with it and what to do. Nothing else is
+        affected.
+        """
+        return listing.unreadable(self._folders)
 
     def dataset(self, ref: Dataset | str) -> Dataset:
         """The dataset of this id, name or unique beginning of an id; a dataset is itself.
@@ -126,8 +147,8 @@ class Workspace:
         for step in clean if isinstance(clean, list | tuple) else filter(None, [clean]):
             requests.text("a step of clean", step)
         if name is not None:
-            name = artifact.checked_name(requests.text("name", name))
-        with self._folders.scratch() as scratch, self._shown() as line:
+            name = checked_name(requests.text("name", name))
+        with writing(), self._folders.scratch() as scratch, self._shown() as line:
             info = ingest(
                 self._folders,
                 as_files(source, scratch, "dataframe"),
@@ -216,6 +237,47 @@ class Workspace:
                 self._folders, config, name=name, on_stage=on_stage, on_epoch=on_epoch
             )
 
+    def rename(self, thing: Dataset | Run | str, name: str) -> None:
+        """Gives a dataset or a run another name; its id, by which all else knows it, stays.
+
+        Raises:
+            NotFound: there is no such thing.
+            BadInput: it could be several things, or the name is not one printable line of at most
+                200 characters.
+        """
+        holdings.rename(self._folders, _ref(thing), name)
+
+    def archive(self, thing: Dataset | Run | str, *, undo: bool = False) -> None:
+        """Leaves a dataset or a run out of lists, or lists it again; it can still be used.
+
+        Raises:
+            NotFound: there is no such thing.
+            BadInput: it could be several things.
+        """
+        holdings.archive(self._folders, _ref(thing), undo=undo)
+
+    def delete(self, thing: Dataset | Run | str, *, with_runs: bool = False) -> int:
+        """Deletes a run, a search, or a dataset with all that stands on it; nothing undoes it.
+
+        Args:
+            thing: What, or its id, or a name that nothing else bears.
+            with_runs: Also the runs and searches of a dataset, if there are any.
+
+        Returns:
+            The bytes that are free now.
+
+        Raises:
+            NotFound: there is no such thing.
+            BadInput: it could be several things, a job that is under way needs it, or runs stand on
+                it and `with_runs` was not given; the sentence says which.
+        """
+        planned = holdings.removal(self._folders, _ref(thing))
+        if planned.with_it and not with_runs:
+            raise BadInput(f"this would delete {planned.sentence}: say with_runs=True to do it")
+        freed = planned.bytes
+        holdings.delete(self._folders, planned)
+        return freed
+
     def compare(self, *runs: Run | str, metrics: Sequence[str] | str | None = None) -> pd.DataFrame:
         """Each evaluated run against the first, user by user; see core.pipeline.compare.
 
@@ -242,6 +304,10 @@ class Workspace:
     def __repr__(self) -> str:
         datasets, runs = len(self._folders.datasets()), len(artifact.list_runs(self._folders))
         return f"<recscope workspace: {_counted(datasets, 'dataset')}, {_counted(runs, 'run')}>"
+
+
+def _ref(thing: Dataset | Run | str) -> str:
+    return str(thing) if isinstance(thing, str) else thing.id
 
 
 def _counted(n: int, noun: str) -> str:

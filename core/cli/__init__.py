@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from core.cli import commands
 from core.cli.parser import build_parser
 from core.cli.terminal import end_of_progress, plain
+from core.data.limits import in_words
 from core.errors import BadInput, Cancelled, CoreError
 
 
@@ -42,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        if told := in_words(error):
+            return _fail(str(told), 2)
         traceback.print_exc()
         return _fail(f"a bug: {type(error).__name__}: {error}", 1)
 

@@ -38,8 +38,22 @@ def build_parser() -> argparse.ArgumentParser:
         ("serve", "open the workbench on this machine"),
     ):
         add(name, about).add_argument("--port", type=_port, default=8501)
-    add("datasets", "the datasets", output)
-    add("runs", "the runs, also those that wait, work or failed", output)
+    for name, about in (
+        ("datasets", "the datasets"),
+        ("runs", "the runs, also those that wait, work or failed"),
+    ):
+        add(name, about, output).add_argument(
+            "--all", action="store_true", help="also what is archived"
+        )
+    delete = add("delete", "a dataset with all that stands on it, a run, or a search", output)
+    delete.add_argument("thing", metavar="DATASET|RUN")
+    delete.add_argument("--yes", action="store_true", help="without being asked")
+    rename = add("rename", "a dataset or a run", output)
+    rename.add_argument("thing", metavar="DATASET|RUN")
+    rename.add_argument("name", metavar="NAME")
+    archive = add("archive", "leave a dataset or a run out of lists, but keep it", output)
+    archive.add_argument("thing", metavar="DATASET|RUN")
+    archive.add_argument("--undo", action="store_true", help="list it again")
     add("models", "the models and their parameters", output)
     add("doctor", "is everything there that Recscope needs?", output)
     _add_ingest(add("ingest", "files → a dataset", output))

@@ -1,10 +1,14 @@
-"""Datasets and runs as people refer to them: by id, by name, or by the beginning of an id."""
+"""Datasets and runs as people name and refer to them: by id, name or the beginning of an id."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
+
+from core.errors import BadInput
+
+LONGEST = 200  # characters of a name
 
 _log = logging.getLogger("recscope")
 
@@ -41,3 +45,26 @@ def meant_by(ref: str, things: Sequence[Meant]) -> Sequence[Meant]:
             _log.warning("%r is the newest of that name, %s; older: %s", ref, newest.id, others)
         return [newest]
     return [thing for thing in things if ref and thing.id.startswith(ref)]
+
+
+def checked_name(name: str) -> str:
+    """The name without blanks around it.
+
+    Raises:
+        BadInput: it is not one printable line of 1 to 200 characters.
+    """
+    name = name.strip()
+    if not 0 < len(name) <= LONGEST or not name.isprintable():
+        shown = repr(name[:40]) + (f" … ({len(name)} characters)" if len(name) > 40 else "")
+        raise BadInput(f"a name is one printable line of 1 to {LONGEST} characters, not {shown}")
+    return name
+
+
+def name_from(text: str) -> str:
+    r"""A name made of a text that nobody chose as one, such as that of a file.
+
+    >>> name_from("log\n1")
+    'log�1'
+    """
+    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text.strip())
+    return line[:LONGEST].strip() or "unnamed"

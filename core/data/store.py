@@ -6,98 +6,28 @@ a crash at any point, sees the whole version or nothing. Any number of processes
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypedDict
+from typing import Self
 from uuid import uuid4
 
 import duckdb
 import platformdirs
 import psutil
 
-from core.data.durable import sync_folder, write_json_atomically
+from core.data.durable import publish, sync_folder, write_json_atomically
+from core.data.info import SCHEMA_VERSION as SCHEMA_VERSION
+from core.data.info import TABLES as TABLES
+from core.data.info import DatasetCounts as DatasetCounts
+from core.data.info import DatasetInfo as DatasetInfo
+from core.data.limits import writing
 from core.data.processes import is_alive
-from core.data.refs import meant_by
+from core.data.refs import checked_name, meant_by
+from core.data.unreadable import Unreadable, read_all
 from core.errors import BadInput, Corrupt, NotFound
-
-SCHEMA_VERSION = 1
-TABLES = ("events", "items", "users", "rejected")
-
-
-class DatasetCounts(TypedDict):
-    """How much of the files was read and kept, as dataset.json and --json say it."""
-
-    rows_read: int
-    rows_kept: int
-    rows_rejected: int
-    users: int
-    items: int
-    rejected: dict[str, int]  # reason → rows
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """One dataset version: where it lies and what its dataset.json says."""
-
-    id: str
-    name: str
-    folder: Path
-    meta: dict[str, Any]
-
-    @classmethod
-    def read(cls, folder: Path) -> Self:
-        """The version in this folder. OSError, ValueError or KeyError if it is not a whole one."""
-        meta = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-        if meta["schema_version"] > SCHEMA_VERSION:
-            raise Corrupt(
-                f"dataset {folder.name} has schema version {meta['schema_version']}, this Recscope "
-                f"reads up to {SCHEMA_VERSION}: install a newer one"
-            )
-        return cls(id=meta["id"], name=meta["name"], folder=folder, meta=meta)
-
-    @property
-    def counts(self) -> DatasetCounts:
-        counts: DatasetCounts = self.meta["counts"]
-        return counts.copy()
-
-    @property
-    def mapping(self) -> dict[str, str | None]:
-        return dict(self.meta["mapping"])
-
-    @property
-    def weights(self) -> dict[str, float]:
-        return dict(self.meta["weights"])
-
-    @property
-    def time_kind(self) -> str:
-        """One of "clock" (UTC), "order" (a plain order number) and "none"."""
-        return str(self.meta["time_kind"])
-
-    @property
-    def value_kind(self) -> str | None:
-        """One of "rating", "quantity", "price" and "duration", or None without values."""
-        kind = self.meta["value_kind"]
-        return None if kind is None else str(kind)
-
-    @property
-    def created(self) -> str:
-        """When it was made, ISO 8601, UTC."""
-        return str(self.meta["created"])
-
-    @property
-    def parent(self) -> str | None:
-        """The id of the version that this one was cleaned from."""
-        return None if self.meta["parent"] is None else str(self.meta["parent"])
-
-    def path(self, table: str) -> Path | None:
-        """The Parquet file of "events", "items", "users" or "rejected"; None if there is none."""
-        path = self.folder / f"{table}.parquet"
-        return path if path.exists() else None
 
 
 class Workspace:
@@ -131,62 +61,115 @@ class Workspace:
             ) from None
         return workspace
 
-    def datasets(self) -> list[DatasetInfo]:
-        """All dataset versions, newest first."""
-        found = []
-        for folder in self.datasets_folder.iterdir():
-            with suppress(OSError, ValueError, KeyError, TypeError):
-                found.append(DatasetInfo.read(folder))
-        return sorted(found, key=lambda d: (d.created, d.id), reverse=True)
+    def datasets(self, *, archived: bool = False) -> list[DatasetInfo]:
+        """All dataset versions that can be read, newest first; archived ones too if asked."""
+        found, _ = self._read()
+        return [info for info in found if archived or not info.archived]
+
+    def unreadable_datasets(self) -> list[Unreadable]:
+        """Those that cannot be used, each with what is wrong and what to do."""
+        return self._read()[1]
+
+    def _read(self) -> tuple[list[DatasetInfo], list[Unreadable]]:
+        folders = sorted(self.datasets_folder.glob("[!.]*"))
+        found, unreadable = read_all("dataset", folders, DatasetInfo.read)
+        return sorted(found, key=lambda d: (d.created, d.id), reverse=True), unreadable
 
     def dataset(self, ref: str) -> DatasetInfo:
         """The dataset with this id, the newest of this name, or the only id that starts with this.
 
+        Those that are listed go before those that are archived.
+
         Raises:
             NotFound: no such dataset; the sentence lists those that exist.
             BadInput: several ids start with this.
+            Corrupt: the one with this id cannot be used; the sentence says why.
         """
-        everything = self.datasets()
-        fitting = meant_by(ref, everything)
+        found, unreadable = self._read()
+        listed = [info for info in found if not info.archived]
+        fitting = meant_by(ref, listed) or meant_by(ref, found)
         if len(fitting) > 1:
             ids = ", ".join(f"{d.id} ({d.name})" for d in fitting)
             raise BadInput(f"{ref!r} fits {len(fitting)} datasets: {ids}; write one more letter")
         if fitting:
             return fitting[0]
-        names = ", ".join(f"{d.id} ({d.name})" for d in everything[:20]) or "none yet"
+        for one in unreadable:
+            if one.id == ref:
+                raise Corrupt(f"dataset {ref} cannot be used: {one.problem}")
+        names = ", ".join(f"{d.id} ({d.name})" for d in listed[:20]) or "none yet"
         raise NotFound(f"there is no dataset {ref!r}; there are: {names}")
+
+    def whole_dataset(self, ident: str) -> DatasetInfo | None:
+        """The version of exactly this id if every file of it is what was written, else None."""
+        try:
+            info = DatasetInfo.read(self.datasets_folder / ident)
+            info.verify()
+        except Corrupt:
+            return None
+        return info
+
+    def publish_dataset(self, folder: Path, ident: str) -> bool:
+        """Makes a finished version visible; in place of one of this id that is damaged.
+
+        Returns:
+            False if another process published it first: see `core.data.durable.publish`.
+        """
+        final = self.datasets_folder / ident
+        if final.exists() and self.whole_dataset(ident) is None:
+            self.discard(final)
+        return publish(folder, final)
 
     def rename(self, ref: str, name: str) -> DatasetInfo:
         """The dataset under its new name; nothing else about it ever changes."""
-        info = self.dataset(ref)
+        info, name = self.dataset(ref), checked_name(name)
         write_json_atomically(info.folder / "dataset.json", {**info.meta, "name": name})
         return DatasetInfo.read(info.folder)
 
     def delete_dataset(self, ref: str) -> None:
         """Takes the dataset out of sight at once, then frees its space."""
-        info = self.dataset(ref)
-        with self.scratch() as scratch:
-            info.folder.rename(scratch / info.id)
-            sync_folder(self.datasets_folder)
+        self.discard(self.dataset(ref).folder)
+
+    def discard(self, folder: Path) -> None:
+        """Takes a folder out of sight in one step, also on a full disk, then frees its space."""
+        self.sweep()
+        aside = self.tmp_folder / _temporary_name()
+        with writing(folder):
+            folder.rename(aside)
+            sync_folder(folder.parent)
+        if aside.is_dir():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:  # a file that does not belong here
+            aside.unlink(missing_ok=True)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """A new folder under tmp/, removed at the end, or by `sweep` if this process is killed."""
         self.sweep()
-        started = int(psutil.Process().create_time() * 1000)
-        folder = self.tmp_folder / f"{os.getpid()}-{started}-{uuid4().hex[:8]}"
-        folder.mkdir(parents=True)
+        folder = self.tmp_folder / _temporary_name()
+        with writing(folder):
+            folder.mkdir(parents=True)
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     def sweep(self) -> None:
-        """Removes what killed processes left in tmp/; folders of living ones stay."""
+        """Removes what killed processes left half written; what is of living ones stays."""
         for folder in self.tmp_folder.glob("*-*-*"):
             pid, started, _ = folder.name.split("-", 2)
             if pid.isdigit() and started.isdigit() and not is_alive(int(pid), int(started) / 1000):
                 shutil.rmtree(folder, ignore_errors=True)
+        for kept in (self.datasets_folder, self.runs_folder, self.searches_folder):
+            for half in kept.glob("*/.*.*.*"):  # of core.data.durable
+                pid = half.name.split(".")[-2]
+                if pid.isdigit() and not psutil.pid_exists(int(pid)):
+                    half.unlink(missing_ok=True)
+
+
+def _temporary_name() -> str:
+    """By which `sweep` knows whose it is."""
+    started = int(psutil.Process().create_time() * 1000)
+    return f"{os.getpid()}-{started}-{uuid4().hex[:8]}"
 
 
 def connect(
@@ -230,10 +213,19 @@ def literal(text: str) -> str:
 
 
 def views(con: duckdb.DuckDBPyConnection, info: DatasetInfo) -> list[str]:
-    """Makes the views events, items, users and rejected over one dataset; those that it has."""
+    """Makes the views events, items, users and rejected over one dataset; those that it has.
+
+    Without what was rejected, where that is damaged: whoever asks `info.path` for it is told so.
+    """
     made = []
     for table in TABLES:
-        if path := info.path(table):
+        try:
+            path = info.path(table)
+        except Corrupt:
+            if table != "rejected":
+                raise
+            continue
+        if path:
             con.from_parquet(str(path)).create_view(table, replace=True)
             made.append(table)
     return made

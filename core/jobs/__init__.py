@@ -9,9 +9,11 @@ from core.jobs.process import (
     reset_folder,
     run_inline,
     start_child,
+    starting,
     stopped_by_ctrl_c,
 )
-from core.jobs.progress import RUN, SEARCH, Report, Status, active, epochs, log, status, statuses
+from core.jobs.progress import Report, active, epochs, log, status, statuses, unreadable_jobs
+from core.jobs.stored import RUN, SEARCH, Status, folder_of, read_spec
 from core.jobs.training import asked_for, start_training, train_inline
 
 __all__ = [
@@ -24,13 +26,17 @@ __all__ = [
     "asked_for",
     "cancel",
     "epochs",
+    "folder_of",
     "log",
+    "read_spec",
     "reset_folder",
     "run_inline",
     "start_child",
     "start_training",
+    "starting",
     "status",
     "statuses",
     "stopped_by_ctrl_c",
     "train_inline",
+    "unreadable_jobs",
 ]

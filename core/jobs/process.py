@@ -21,20 +21,12 @@ from pathlib import Path
 import psutil
 
 from core.data.durable import read_json
+from core.data.limits import in_words, writing
 from core.data.processes import child_environment, started_at
 from core.data.store import Workspace
-from core.errors import BadInput, Cancelled, CoreError, NotFound, TooLarge
-from core.jobs.progress import (
-    Report,
-    Status,
-    ahead,
-    enqueue,
-    folder_of,
-    read_spec,
-    read_status,
-    status,
-    statuses,
-)
+from core.errors import BadInput, Cancelled, CoreError, Corrupt, NotFound
+from core.jobs.progress import Report, ahead, enqueue, status, statuses
+from core.jobs.stored import Status, folder_of, read_spec, read_status
 from core.runs.identity import code_version
 
 PATIENCE_S = 8.0  # between asking a process to stop and stopping it
@@ -52,7 +44,7 @@ def start_child(
         words: What `recscope` is called with, but for the folder's name and the workspace.
         prepare: Writes run.json or search.json.
     """
-    with _starting(workspace):
+    with starting(workspace):
         if not _under_way(folder):
             prepare()
             enqueue(folder, _spawn(workspace, folder, words).pid, group=True)
@@ -67,7 +59,7 @@ def run_inline(
     Raises:
         BadInput: the same job is under way in another process.
     """
-    with _starting(workspace):
+    with starting(workspace):
         if other := _under_way(folder):
             raise BadInput(
                 f"{other.kind} {folder.name} is under way in process {other.pid}: "
@@ -116,7 +108,7 @@ def adopt(workspace: Workspace, ident: str) -> Iterator[Report]:
         time.sleep(0.02)
     spec = read_spec(folder) or {}
     with _reported(Report(folder), workspace) as report:
-        if spec["code_version"] != code_version():
+        if spec.get("code_version") != code_version():
             raise CoreError(
                 "Recscope was changed since this was asked for: restart the server, and start again"
             )
@@ -124,23 +116,28 @@ def adopt(workspace: Workspace, ident: str) -> Iterator[Report]:
 
 
 def _under_way(folder: Path) -> Status | None:
-    found = read_status(folder)
+    try:
+        found = read_status(folder)
+    except Corrupt:  # it is begun anew, which mends it
+        return None
     return found if found and found.active else None
 
 
 @contextmanager
-def _starting(workspace: Workspace) -> Iterator[None]:
-    """One job is started at a time, so that the same one is not started twice."""
-    with (workspace.runs_folder / ".starting").open("w") as lock:
+def starting(workspace: Workspace) -> Iterator[None]:
+    """Inside, no other job is started: the same one not twice, none on what is being deleted."""
+    path = workspace.runs_folder / ".starting"
+    with writing(path), path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def reset_folder(folder: Path) -> Path:
     """The job's folder, without what the last try said."""
-    folder.mkdir(exist_ok=True)
-    for stale in ("log.txt", "cancel"):
-        (folder / stale).unlink(missing_ok=True)
+    with writing(folder):
+        folder.mkdir(exist_ok=True)
+        for stale in ("log.txt", "cancel"):
+            (folder / stale).unlink(missing_ok=True)
     return folder
 
 
@@ -171,14 +168,13 @@ def _reported(report: Report, workspace: Workspace) -> Iterator[Report]:
     except KeyboardInterrupt:
         report.ended("cancelled", "stopped by hand")
         raise Cancelled(f"job {report.folder.name} was cancelled") from None
-    except CoreError as error:
-        report.ended("failed", str(error))
-        raise
     except Exception as error:
-        if _is_out_of_memory(error):
-            sentence = f"memory ran out ({error}): try a smaller model or dataset"
-            report.ended("failed", sentence)
-            raise TooLarge(sentence) from error
+        if told := in_words(error):
+            with suppress(CoreError):  # on a full disk not even this; it then counts as killed
+                report.ended("failed", str(told))
+            if told is error:
+                raise
+            raise told from error
         with (report.folder / "log.txt").open("a", encoding="utf-8") as log:
             traceback.print_exc(file=log)
         sentence = f"a bug: {type(error).__name__}: {error} (see {log.name})"
@@ -187,16 +183,12 @@ def _reported(report: Report, workspace: Workspace) -> Iterator[Report]:
     report.ended("done")
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    text = str(error).lower()  # torch raises plain RuntimeErrors for it on the CPU
-    return isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text
-
-
 @contextmanager
 def _turn(workspace: Workspace, ident: str) -> Iterator[None]:
     """Waits until no older job waits for the device and nobody holds it, then holds it."""
     device = status(workspace, ident).device
-    with (workspace.runs_folder / f".device-{device}").open("w") as lock:
+    path = workspace.runs_folder / f".device-{device}"
+    with writing(path), path.open("w") as lock:
         while True:
             if ahead(statuses(workspace), ident, device) == 0:
                 with suppress(BlockingIOError):

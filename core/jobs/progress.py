@@ -10,56 +10,31 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from core.data.durable import read_json, utc_now, write_json_atomically
-from core.data.processes import is_alive, started_at
+from core.data.limits import writing
+from core.data.processes import started_at
 from core.data.store import Workspace
+from core.data.unreadable import Unreadable, read_all
 from core.errors import NotFound
+from core.jobs.stored import KILLED as KILLED
+from core.jobs.stored import RUN, SEARCH, folder_of, read_record, read_status
+from core.jobs.stored import Status as Status
 from core.types import EpochReport
 
-RUN, SEARCH = "run", "search"
-
-_ACTIVE = ("queued", "running")
 _SELDOM_S = 0.2  # between two writes of mere progress
-
-KILLED = (
-    "the process was killed from outside, most often because the machine ran out of memory: "
-    "try a smaller model or dataset, or close what else needs memory"
-)
-
-
-@dataclass(frozen=True)
-class Status:
-    """How a job is doing, as worked out now."""
-
-    run_id: str  # the run's, or the search's
-    kind: str  # run or search
-    name: str
-    dataset: str  # id
-    dataset_name: str
-    model: str
-    device: str
-    state: str  # queued, running, done, failed, cancelled or killed
-    stage: str  # load, split, tune, fit, save, evaluate; empty before and after
-    progress: float | None  # of the stage, 0 … 1, where it is known
-    message: str  # one sentence, if it went wrong
-    queued: str  # when it was asked for, ISO 8601, UTC
-    seconds: float  # since it got the device, or how long it took
-    queue_position: int | None  # jobs that go first; None unless queued
-    pid: int | None
-
-    @property
-    def active(self) -> bool:
-        """Whether it waits or works."""
-        return self.state in _ACTIVE
 
 
 def status(workspace: Workspace, run_id: str) -> Status:
-    """How this job is doing now; NotFound if there is none of this id."""
+    """How this job is doing now.
+
+    Raises:
+        NotFound: there is none of this id.
+        Corrupt: what it says of itself cannot be used.
+    """
     found = read_status(folder_of(workspace, run_id)) or _missing(run_id)
     if found.state != "queued":
         return found
@@ -71,26 +46,31 @@ def _missing(run_id: str) -> Status:
     raise NotFound(f"there is no job {run_id!r}: the list of runs has those that there are")
 
 
-def folder_of(workspace: Workspace, ident: str) -> Path:
-    """Where this job's files lie: a search among the searches, else a run among the runs."""
-    search = workspace.searches_folder / ident
-    return search if search.is_dir() else workspace.runs_folder / ident
-
-
-def read_spec(folder: Path) -> dict[str, Any] | None:
-    """What the job of this folder is to do, or None where nothing is asked for."""
-    return read_json(folder / f"{_kind(folder)}.json")
-
-
-def _kind(folder: Path) -> str:
-    return SEARCH if folder.parent.name == "searches" else RUN
-
-
 def statuses(workspace: Workspace) -> list[Status]:
-    """All jobs, also those that ended, newest first (their queue positions are not worked out)."""
-    places = (workspace.runs_folder, workspace.searches_folder)
-    found = (read_status(folder) for place in places for folder in place.glob("[!.]*"))
-    return sorted((s for s in found if s), key=lambda s: (s.queued, s.run_id), reverse=True)
+    """All jobs that can be read, also those that ended, newest first.
+
+    Their queue positions are not worked out.
+    """
+    found = [status for place in _places(workspace) for status in read_all(*place, read_status)[0]]
+    return sorted(found, key=lambda s: (s.queued, s.run_id), reverse=True)
+
+
+def unreadable_jobs(workspace: Workspace) -> list[Unreadable]:
+    """What jobs say of themselves and cannot be used: which file, what is wrong, what to do."""
+
+    def read(folder: Path) -> None:
+        read_status(folder)
+        read_record(folder)  # a finished run is one without it, too
+
+    return [one for place in _places(workspace) for one in read_all(*place, read)[1]]
+
+
+def _places(workspace: Workspace) -> list[tuple[str, list[Path]]]:
+    """What lies in which folders."""
+    return [
+        (RUN, sorted(workspace.runs_folder.glob("[!.]*"))),
+        (SEARCH, sorted(workspace.searches_folder.glob("[!.]*"))),
+    ]
 
 
 def active(workspace: Workspace) -> list[Status]:
@@ -106,23 +86,35 @@ def epochs(workspace: Workspace, run_id: str) -> list[dict[str, Any]]:
     """What the job has reported of each epoch or trial so far; empty for a model without a loop."""
     path = folder_of(workspace, run_id) / "epochs.jsonl"
     try:
-        lines = path.read_text("utf-8").split("\n")[:-1]  # what has no end is still being written
-    except FileNotFoundError:  # a new fit takes the last curve away at any moment
+        text = path.read_text("utf-8", errors="replace")
+        lines = text.split("\n")[:-1]  # what has no end is still being written
+    except OSError:  # a new fit takes the last curve away at any moment
         lines = []
-    return [json.loads(line) for line in lines]
+    told = (_figures(line) for line in lines)
+    return [figures for figures in told if figures]
+
+
+def _figures(line: str) -> dict[str, Any] | None:
+    """What one line says; None for a damaged one: the curve has a point less."""
+    try:
+        content = json.loads(line)
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def log(workspace: Workspace, run_id: str, lines: int = 100) -> str:
     """The last lines of what the job's process printed."""
     path = folder_of(workspace, run_id) / "log.txt"
-    text = path.read_text("utf-8", errors="replace") if path.exists() else ""
+    text = path.read_text("utf-8", errors="replace") if path.is_file() else ""
     return "\n".join(text.splitlines()[-lines:])
 
 
 def ahead(everything: Iterable[Status], ident: str, device: str) -> int:
     """Jobs for this device that go before this one."""
     queue = sorted((s.queued, s.run_id) for s in everything if s.active and s.device == device)
-    return [name for _, name in queue].index(ident)
+    names = [name for _, name in queue]
+    return names.index(ident) if ident in names else 0  # its folder was deleted meanwhile
 
 
 def enqueue(folder: Path, pid: int, *, group: bool) -> None:
@@ -171,7 +163,8 @@ class Report:
 
     def line(self, figures: Mapping[str, Any]) -> None:
         """One line for epochs.jsonl."""
-        with (self.folder / "epochs.jsonl").open("a", encoding="utf-8") as file:
+        path = self.folder / "epochs.jsonl"
+        with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(dict(figures)) + "\n")
 
     def ended(self, state: str, message: str = "") -> None:
@@ -182,38 +175,3 @@ class Report:
         self._written = time.monotonic()
         self._record.update(changes, seconds=round(self._written - self._began, 3))
         write_json_atomically(self.folder / "status.json", self._record)
-
-
-def read_status(folder: Path) -> Status | None:
-    """What this job's folder says, checked against the processes that there are."""
-    spec, record = read_spec(folder), read_json(folder / "status.json")
-    if spec is None or (record is None and "artifact_hash" not in spec):
-        return None
-    if record is None:  # trained by a program, without a job
-        record = {"state": "done", "seconds": spec["seconds"], "queued": spec["created"]}
-    state, message = record["state"], record.get("message", "")
-    if state in _ACTIVE and not is_alive(record["pid"], record["process_started"]):
-        cancelled = (folder / "cancel").exists()
-        state, message = ("cancelled", "") if cancelled else ("killed", KILLED)
-    seconds = float(record["seconds"])
-    if state == "running":
-        since = datetime.now(UTC) - datetime.fromisoformat(record["started"])
-        seconds = max(0.0, since.total_seconds())
-    config = spec["config"]
-    return Status(
-        run_id=folder.name,
-        kind=_kind(folder),
-        name=spec["name"],
-        dataset=config["dataset"],
-        dataset_name=spec["dataset_name"],
-        model=config["model"],
-        device=config["device"],
-        state=state,
-        stage=record.get("stage", "") if state in _ACTIVE else "",
-        progress=record.get("progress") if state in _ACTIVE else None,
-        message=message,
-        queued=record["queued"],
-        seconds=round(seconds, 3),
-        queue_position=None,
-        pid=record.get("pid") if state in _ACTIVE else None,
-    )

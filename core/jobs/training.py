@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.data.durable import utc_now, write_json_atomically
+from core.data.refs import checked_name
 from core.data.store import Workspace
 from core.jobs.process import reset_folder, run_inline, start_child
-from core.jobs.progress import Report, read_spec
+from core.jobs.progress import Report
+from core.jobs.stored import read_spec
 from core.runs import artifact
 from core.runs.config import run_id
 from core.runs.identity import code_version
@@ -62,7 +64,7 @@ def train_inline(
 
 def _prepare(workspace: Workspace, config: RunConfig, dataset_name: str, name: str | None) -> None:
     """Makes the folder of the run ready for another try."""
-    name = None if name is None else artifact.checked_name(name)
+    name = None if name is None else checked_name(name)
     folder = reset_folder(workspace.runs_folder / run_id(config))
     if artifact.open_run(workspace, folder.name) is None:
         spec = {

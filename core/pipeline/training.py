@@ -14,6 +14,7 @@ from core.data import dataset
 from core.data.dataset import Dataset
 from core.data.durable import read_json, utc_now
 from core.data.features.embeddings import EmbeddedItems, embed_items
+from core.data.refs import checked_name
 from core.data.split import TimeCut, split_log
 from core.data.store import Workspace
 from core.errors import Corrupt
@@ -62,7 +63,7 @@ def fit(
 ) -> Run:
     """The run of this config, fitted unless it is already there and whole."""
     say = on_stage or silent
-    name = None if name is None else artifact.checked_name(name)
+    name = None if name is None else checked_name(name)
     if found := finished_run(workspace, config, name):
         return found
     began = time.perf_counter()
@@ -139,7 +140,7 @@ def finished_run(workspace: Workspace, config: RunConfig, name: str | None) -> R
         artifact.verify(found)
     except Corrupt:
         return None
-    return artifact.rename_run(workspace, found.id, name) if name else found
+    return artifact.rename_run(workspace, found.id, name) if name is not None else found
 
 
 def split_as(data: Dataset, config: RunConfig, *, validation: bool | None = None) -> Split:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.data.durable import read_json, sha256_file, write_json_atomically
-from core.data.refs import meant_by
+from core.data.durable import check_entries, read_object, verify_once, write_json_atomically
+from core.data.info import is_archived
+from core.data.refs import checked_name, meant_by
 from core.data.store import Workspace
+from core.data.unreadable import Unreadable, read_all
 from core.errors import BadInput, Corrupt, NotFound
 from core.runs.metrics import RunMetrics
 from core.types import RunConfig
@@ -28,6 +30,14 @@ WEIGHTS, VOCAB, EPOCHS, METRICS, PER_USER = (
     "metrics.json",
     "per_user.parquet",
 )
+AGAIN = "train it again, which mends it"
+EVALUATE = "evaluate the run again"
+
+_ASKED = {"name": str, "dataset_name": str, "created": str, "config": dict}
+_SAID = {  # what run.json says of a finished run besides, at least
+    **{"seconds": (int, float), "split": dict, "sha256": dict, "artifact_hash": str},
+    **{"parameters": int, "code_version": str, "machine": dict},
+}
 
 
 @dataclass(frozen=True)
@@ -79,63 +89,127 @@ class Run:
         return (self.meta.get("epochs") or {}).get("own")
 
     @property
+    def archived(self) -> bool:
+        """Whether it is kept, but left out of lists."""
+        return is_archived(self.folder)
+
+    @property
     def metrics(self) -> RunMetrics | None:
-        """What `evaluate` last stored; None before, or where the file does not say it."""
-        content = read_json(self.folder / METRICS)
+        """What `evaluate` last stored; None before, and where `check_metrics` says why."""
         try:
-            return None if content is None else RunMetrics.from_json(content)
-        except (AttributeError, KeyError, TypeError):  # damaged: to be evaluated again
+            return self.check_metrics()
+        except Corrupt:  # told by unreadable_runs
             return None
 
+    def check_metrics(self) -> RunMetrics | None:
+        """What `evaluate` last stored; None before.
+
+        Raises:
+            Corrupt: it is not what was written; the sentence says what to do.
+        """
+        path = self.folder / METRICS
+        try:
+            content = read_object(path)
+            if content is None and (self.folder / PER_USER).exists():
+                raise Corrupt(f"{path} is missing")
+            return None if content is None else RunMetrics.from_json(content)
+        except Corrupt as error:
+            raise Corrupt(f"{error}: {EVALUATE}") from None
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise Corrupt(f"{path} says other things than figures: {EVALUATE}") from None
+
     def per_user(self) -> pd.DataFrame | None:
-        """A row per test query (user_id), a column per metric; None before `evaluate`."""
+        """A row per test query (user_id), a column per metric; None before `evaluate`.
+
+        Raises:
+            Corrupt: it is gone, or not what was written.
+        """
         import pandas as pd
 
         path = self.folder / PER_USER
+        said = (read_object(self.folder / METRICS) or {}).get("sha256") or {}
+        if expected := said.get(PER_USER):
+            verify_once(path, expected, f"run {self.name} ({self.id})", EVALUATE)
         return pd.read_parquet(path) if path.exists() else None
 
 
 def verify(run: Run) -> None:
     """Raises Corrupt unless each file of the run has the sha256 that run.json says."""
     for name, expected in run.meta["sha256"].items():
-        path = run.folder / name
-        if not path.exists():
-            raise Corrupt(f"run {run.id} has lost its {name}: train it again")
-        found = sha256_file(path)
-        if found != expected:
-            raise Corrupt(
-                f"{path} is not what was written (sha256 {found[:12]}…, not {expected[:12]}…): "
-                "train the run again"
-            )
+        verify_once(run.folder / name, expected, f"run {run.id}", AGAIN)
 
 
-def list_runs(workspace: Workspace) -> list[Run]:
-    """All finished runs, newest first."""
-    found = (open_run(workspace, folder.name) for folder in workspace.runs_folder.glob("[!.]*"))
-    return sorted((r for r in found if r), key=lambda r: (r.created, r.id), reverse=True)
+def list_runs(workspace: Workspace, *, archived: bool = False) -> list[Run]:
+    """All finished runs that can be read, newest first; archived ones too if asked."""
+    found, _ = read_all("run", workspace.runs_folder.glob("[!.]*"), read_run)
+    runs = [run for run in found if archived or not run.archived]
+    return sorted(runs, key=lambda r: (r.created, r.id), reverse=True)
+
+
+def unreadable_runs(workspace: Workspace) -> list[Unreadable]:
+    """Those that cannot be used, or not their figures: what is wrong, and what to do."""
+
+    def read(folder: Path) -> None:
+        if run := read_run(folder):
+            run.check_metrics()
+
+    return read_all("run", sorted(workspace.runs_folder.glob("[!.]*")), read)[1]
+
+
+def read_run(folder: Path) -> Run | None:
+    """The finished run in this folder; None if there is none, or it is not finished.
+
+    Raises:
+        Corrupt: it cannot be used; the sentence names the file, and what to do.
+    """
+    path = folder / "run.json"
+    try:
+        meta = read_object(path, SCHEMA_VERSION)
+        if meta is None and (folder.is_file() or (folder / WEIGHTS).exists()):
+            raise Corrupt(f"{path} is missing")
+        if meta is None:
+            return None
+        check_entries(path, meta, _ASKED)
+        if "artifact_hash" not in meta:
+            return None
+        check_entries(path, meta, _SAID)
+        RunConfig(**meta["config"])
+    except Corrupt as error:
+        newer = "newer Recscope" in str(error)
+        raise Corrupt(str(error) if newer else f"{error}: {AGAIN}") from None
+    except TypeError:
+        raise Corrupt(f"{path} has a config of other entries than this Recscope knows") from None
+    return Run(folder.name, folder, meta)
 
 
 def open_run(workspace: Workspace, run_id: str) -> Run | None:
     """The finished run of exactly this id, or None."""
-    folder = workspace.runs_folder / run_id
-    meta = read_json(folder / "run.json")
-    return Run(run_id, folder, meta) if meta and "artifact_hash" in meta else None
+    try:
+        return read_run(workspace.runs_folder / run_id)
+    except Corrupt:
+        return None
 
 
 def find_run(workspace: Workspace, ref: str) -> Run:
     """The run of this id, name (the newest that bears it) or unique beginning of an id.
 
+    Those that are listed go before those that are archived.
+
     Raises:
         NotFound: there is none; the sentence names what there is.
         BadInput: several ids begin so.
+        Corrupt: the one with this id cannot be used; the sentence says why.
     """
-    runs = list_runs(workspace)
-    fitting = meant_by(ref, runs)
+    everything = list_runs(workspace, archived=True)
+    runs = [run for run in everything if not run.archived]
+    fitting = meant_by(ref, runs) or meant_by(ref, everything)
     if len(fitting) > 1:
         raise BadInput(
             f"{ref!r} could be {' or '.join(r.id for r in fitting)}: write one more letter"
         )
     if not fitting:
+        if ref.isalnum() and (workspace.runs_folder / ref).exists():
+            read_run(workspace.runs_folder / ref)  # says why it cannot be used, if it cannot
         have = ", ".join(f"{r.name} ({r.id})" for r in runs[:8]) + (" …" if len(runs) > 8 else "")
         raise NotFound(
             f"there is no finished run {ref!r}: "
@@ -152,16 +226,6 @@ def rename_run(workspace: Workspace, run_id: str, name: str) -> Run:
     return Run(run.id, run.folder, meta)
 
 
-def checked_name(name: str) -> str:
-    """The name without blanks around it; BadInput if empty, long or with control characters."""
-    name = name.strip()
-    if not 0 < len(name) <= 100 or not name.isprintable():
-        raise BadInput(f"a name has 1 to 100 printable characters, not {name[:40]!r}")
-    return name
-
-
 def delete_run(workspace: Workspace, run_id: str) -> None:
     """Removes a run; it is out of sight before the first of its files goes."""
-    folder = find_run(workspace, run_id).folder
-    with workspace.scratch() as scratch:
-        folder.rename(scratch / folder.name)
+    workspace.discard(find_run(workspace, run_id).folder)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
+from core.data.durable import sync_file
+from core.data.limits import writing
 from core.data.store import Workspace
 from core.types import Array
 
@@ -18,12 +20,15 @@ CHECKPOINTS = "checkpoints"  # the folder inside a run's
 
 
 @contextmanager
-def written_whole(workspace: Workspace, path: Path) -> Iterator[Path]:
-    """A place to write to; afterwards the file is synced to disk and renamed to its own."""
-    with workspace.scratch() as scratch:
+def written_whole(workspace: Workspace, path: Path, needed: int | None = None) -> Iterator[Path]:
+    """A place to write to; afterwards the file is synced to disk and renamed to its own.
+
+    Raises:
+        BadInput: there is no room for it (`needed` bytes, if known), or it may not be written.
+    """
+    with writing(path, needed), workspace.scratch() as scratch:
         yield scratch / path.name
-        with (scratch / path.name).open("rb") as file:
-            os.fsync(file.fileno())
+        sync_file(scratch / path.name)
         (scratch / path.name).replace(path)
 
 
@@ -36,18 +41,33 @@ class Checkpoints:
         self._path = folder / f"{name}.safetensors"
 
     def read(self) -> dict[str, Array] | None:
-        """What was left last, or None."""
+        """What was left last; None if there is nothing, or not what was written."""
         try:
-            return dict(load_file(self._path))
-        except (FileNotFoundError, SafetensorError):  # nothing, or of no use
+            with safe_open(self._path, "numpy") as file:
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                written = (file.metadata() or {}).get("sha256")
+        except (OSError, SafetensorError):
             return None
+        return state if written in (None, _sha256(state)) else None
 
     def write(self, state: Mapping[str, Array]) -> None:
         """Leaves this instead; what is read is always whole."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(self._workspace, self._path) as path:
-            save_file({name: np.asarray(array, order="C") for name, array in state.items()}, path)
+        arrays = {name: np.asarray(array, order="C") for name, array in state.items()}
+        needed = sum(array.nbytes for array in arrays.values())
+        with writing(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(self._workspace, self._path, needed) as path:
+            save_file(arrays, path, metadata={"sha256": _sha256(arrays)})
 
     def part(self, name: str) -> Checkpoints:
         """Another file beside this one."""
         return Checkpoints(self._workspace, self._run_id, f"{self._name}.{name}")
+
+
+def _sha256(arrays: Mapping[str, Array]) -> str:
+    """Of names, kinds, shapes and numbers: what a changed byte would change."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

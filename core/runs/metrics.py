@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from core.data.durable import known_entries
 from core.types import Interval, RerankReport, Slice
 
 
@@ -34,14 +35,16 @@ class RunMetrics:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """What metrics.json says; entries that are not known here are left out."""
-        known = {field.name for field in fields(cls)}
-        values = {name: value for name, value in content.items() if name in known}
+        values = known_entries(cls, content)
         values["metrics"] = {
             name: Interval(ends["mean"], ends.get("low"), ends.get("high"))
             for name, ends in content["metrics"].items()
         }
-        values["rerank"] = RerankReport(**content["rerank"]) if content.get("rerank") else None
-        values["slices"] = tuple(Slice(**row) for row in content.get("slices", ()))
+        how = content.get("rerank")
+        values["rerank"] = RerankReport(**known_entries(RerankReport, how)) if how else None
+        values["slices"] = tuple(
+            Slice(**known_entries(Slice, row)) for row in content.get("slices", ())
+        )
         return cls(**values)
 
     def to_json(self) -> dict[str, Any]:

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import load_file, save_file
 
-from core.data.durable import sha256_file, write_json_atomically
+from core.data.durable import sha256_file, sync_file, sync_folder, write_json_atomically
+from core.data.limits import writing
 from core.data.store import Workspace
 from core.errors import BadInput, Corrupt
 from core.runs.artifact import (
@@ -54,12 +55,14 @@ def save_run(
         facts: What else run.json says: name, dataset_name, created, seconds, tie rate, …
     """
     folder = workspace.runs_folder / run_id
-    folder.mkdir(parents=True, exist_ok=True)
     arrays = {name: np.asarray(array, order="C") for name, array in state.items()}
+    size = sum(array.nbytes for array in arrays.values())
     ids = pa.array(items.ids, pa.int64() if items.ids.dtype.kind == "i" else pa.string())
-    for stale in (METRICS, PER_USER, EPOCHS):
-        (folder / stale).unlink(missing_ok=True)
-    with written_whole(workspace, folder / WEIGHTS) as path:
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for stale in (PER_USER, METRICS, EPOCHS):
+            (folder / stale).unlink(missing_ok=True)
+    with written_whole(workspace, folder / WEIGHTS, size) as path:
         save_file(arrays, path)
     with written_whole(workspace, folder / VOCAB) as path:
         pq.write_table(pa.table({"item_id": ids}), path)
@@ -76,7 +79,7 @@ def save_run(
         "config": config.to_json(),
         "code_version": code_version(),
         "parameters": sum(array.size for array in arrays.values()),
-        "bytes": sum(array.nbytes for array in arrays.values()),
+        "bytes": size,
         "sha256": hashes,
         "artifact_hash": hashes[WEIGHTS],
     }
@@ -89,9 +92,14 @@ def save_metrics(
     workspace: Workspace, run: Run, metrics: RunMetrics, per_user: pd.DataFrame
 ) -> None:
     """Stores what an evaluation found, in place of the last one; metrics.json comes last."""
-    with written_whole(workspace, run.folder / PER_USER) as path:
-        per_user.to_parquet(path, index=False)
-    write_json_atomically(run.folder / METRICS, metrics.to_json())
+    with writing(run.folder), workspace.scratch() as scratch:
+        per_user.to_parquet(scratch / PER_USER, index=False)
+        content = {**metrics.to_json(), "sha256": {PER_USER: sha256_file(scratch / PER_USER)}}
+        write_json_atomically(scratch / METRICS, content)
+        sync_file(scratch / PER_USER)
+        for name in (PER_USER, METRICS):
+            (scratch / name).replace(run.folder / name)
+        sync_folder(run.folder)
 
 
 def load_model(run: Run, *, device: str = "cpu") -> tuple[Recommender, Vocab]:
@@ -118,6 +126,7 @@ def load_snapshots(run: Run) -> dict[int, Array]:
     """The items' vectors (I, D) after each of the run's epochs that were kept, rising; or none."""
     if not run.epochs:
         return {}
+    verify(run)
     held = load_file(run.folder / EPOCHS)
     return {epoch: held[str(epoch)] for epoch in run.epochs}
 

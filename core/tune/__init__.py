@@ -4,7 +4,14 @@ A search is a job like a training (jobs/). It lies in `searches/<id>/` of the wo
 where it was when it is started again, and ends with a run of the best settings.
 """
 
-from core.tune.search import Search, finished_searches, plan_search, prepare_search, start_search
+from core.tune.search import (
+    Search,
+    finished_searches,
+    plan_search,
+    prepare_search,
+    start_search,
+    unreadable_results,
+)
 from core.tune.space import INSTEAD, SPACES
 
 __all__ = [
@@ -15,4 +22,5 @@ __all__ = [
     "plan_search",
     "prepare_search",
     "start_search",
+    "unreadable_results",
 ]

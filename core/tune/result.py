@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from core.data.durable import known_entries
 from core.types import Params
 
 
@@ -57,11 +58,11 @@ class SearchResult:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any], created: str) -> Self:
-        """What search.json keeps under "result"."""
-        values = _known(cls, content)
-        values["best"] = BestTrial(**_known(BestTrial, content["best"]))
+        """What search.json keeps under "result"; entries of a later version are left out."""
+        values = known_entries(cls, content)
+        values["best"] = BestTrial(**known_entries(BestTrial, content["best"]))
         values["history"] = [
-            TrialReport(**_known(TrialReport, trial)) for trial in content["history"]
+            TrialReport(**known_entries(TrialReport, trial)) for trial in content["history"]
         ]
         return cls(**values | {"created": created})
 
@@ -70,9 +71,3 @@ class SearchResult:
         content = asdict(self)
         del content["created"]  # search.json has it beside the result
         return content
-
-
-def _known(cls: type[Any], content: Mapping[str, Any]) -> dict[str, Any]:
-    """What this version knows of an entry that a newer one may have written."""
-    names = {field.name for field in fields(cls)}
-    return {name: value for name, value in content.items() if name in names}

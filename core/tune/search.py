@@ -6,15 +6,16 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from core import jobs
-from core.data.durable import read_json, utc_now, write_json_atomically
+from core.data.durable import read_json, read_object, utc_now, write_json_atomically
+from core.data.info import is_archived
+from core.data.refs import checked_name
 from core.data.store import Workspace
-from core.errors import BadInput
-from core.runs import artifact
+from core.data.unreadable import Unreadable, read_all
+from core.errors import BadInput, Corrupt
 from core.runs.config import parse_params
 from core.runs.identity import code_version, runs_digest
 from core.runs.request import RunRequest
@@ -93,7 +94,7 @@ def plan_search(
         raise BadInput(f"a search takes more than 0 minutes, not {minutes:g}")
     if trials is None:
         trials = USUAL_TRIALS if minutes is None else MOST_TRIALS
-    name = None if request.name is None else artifact.checked_name(request.name)
+    name = None if request.name is None else checked_name(request.name)
     return Search(config, dict(chosen), trials, minutes, name, evaluate)
 
 
@@ -130,17 +131,36 @@ def finish(folder: Path, result: SearchResult) -> None:
 
 
 def finished_searches(workspace: Workspace, dataset: str) -> list[SearchResult]:
-    """What each finished search on the dataset of this id found, newest first.
-
-    A file that holds no whole search of ours is as if it were not there.
-    """
-    results = []
-    for path in workspace.searches_folder.glob("*/search.json"):
-        with suppress(KeyError, TypeError, AttributeError):
-            spec = read_json(path) or {}
-            if "result" in spec and spec["config"]["dataset"] == dataset:
-                results.append(SearchResult.from_json(spec["result"], created=spec["created"]))
+    """What each finished search on the dataset of this id found, newest first."""
+    found = _results(workspace)[0]
+    results = [r for r in found if r.dataset == dataset]
     return sorted(results, key=lambda result: (result.created, result.search), reverse=True)
+
+
+def unreadable_results(workspace: Workspace) -> list[Unreadable]:
+    """The searches whose result cannot be used: what is wrong, and what to do."""
+    return _results(workspace)[1]
+
+
+def _results(workspace: Workspace) -> tuple[list[SearchResult], list[Unreadable]]:
+    folders = sorted(workspace.searches_folder.glob("[!.]*"))
+    found, unreadable = read_all("search", folders, _read_result)
+    listed = [r for r in found if not is_archived(workspace.searches_folder / r.search)]
+    return listed, unreadable
+
+
+def _read_result(folder: Path) -> SearchResult | None:
+    path = folder / "search.json"
+    try:
+        spec = read_object(path, SCHEMA_VERSION)
+        if spec is None or "result" not in spec:
+            return None
+        return SearchResult.from_json(spec["result"], created=str(spec["created"]))
+    except (AttributeError, KeyError, TypeError):
+        raise Corrupt(
+            f"{path} says other things than what a search found: search again, or recscope delete "
+            f"{folder.name}"
+        ) from None
 
 
 def with_params(search: Search, params: Params) -> RunConfig:

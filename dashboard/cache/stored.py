@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.data.store import Workspace
-from core.errors import NotFound
+from core.errors import Corrupt, NotFound
 from core.jobs import progress
 from core.runs import artifact
 from core.runs.artifact import Run
@@ -20,10 +20,10 @@ def finished_runs(workspace: Workspace) -> list[Run]:
 
 
 def job(workspace: Workspace, run_id: str | None) -> progress.Status | None:
-    """How this job is doing, or None if there is none of this id."""
+    """How this job is doing, or None if there is none of this id that can be read."""
     if not run_id or not run_id.isalnum():
         return None
     try:
         return progress.status(workspace, run_id)
-    except NotFound:
+    except (NotFound, Corrupt):
         return None

@@ -6,16 +6,16 @@ import logging
 
 import streamlit as st
 
-from core.errors import CoreError
+from core.data.limits import in_words
 from dashboard.state import t
 
 _log = logging.getLogger("recscope")
 
 
 def show_error(error: Exception) -> bool:
-    """Shows a CoreError as its sentence, anything else as a bug of ours; True: it is dealt with."""
-    if isinstance(error, CoreError):
-        st.error(str(error), icon=":material/error:")
+    """Shows what is no bug as its sentence, anything else as ours; True: it is dealt with."""
+    if told := in_words(error):
+        st.error(str(told), icon=":material/error:")
     else:
         _log.error("a page failed", exc_info=error)
         st.error(t("error.ours", kind=type(error).__name__), icon=":material/bug_report:")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core import holdings
 from core.data.store import DatasetInfo
 from dashboard import cache
 from dashboard.components.context import Context, context
 from dashboard.components.data.importer import importer
 from dashboard.components.data.overview import columns_tab, overview_tab, rejected_tab
 from dashboard.components.data.quality import quality_tab
+from dashboard.components.keeping import keep, tell
 from dashboard.components.page import heading, link
 from dashboard.components.sample import use_sample_data
 from dashboard.state import t
 
 
 def main(now: Context) -> None:
+    tell(now.workspace)
     if now.dataset is None:
         heading("data", t("data.answer.none"))
         use_sample_data(now.workspace)
@@ -29,6 +32,8 @@ def main(now: Context) -> None:
         if box.open:
             importer(now.workspace)
     _tabs(now, now.dataset)
+    with st.expander(t("keep.title"), icon=":material/inventory_2:", key="keep_dataset"):
+        keep(now.workspace, holdings.find(now.workspace, now.dataset.id))
     link("train", t("action.go_train"), icon=":material/model_training:")
 
 

@@ -6,11 +6,14 @@ import pandas as pd
 import streamlit as st
 
 from core import jobs
+from core.data.limits import size_in_words
 from core.data.store import DatasetInfo
+from core.holdings import folder_size
 from core.runs.artifact import Run
 from dashboard import cache
 from dashboard.components.context import Context, context
 from dashboard.components.jobs import follow, live_jobs
+from dashboard.components.keeping import archived, tell
 from dashboard.components.labels import day, metric_label, model_label, run_label, seconds_label
 from dashboard.components.page import empty, heading, link, section, table
 from dashboard.components.people import history_table, list_table, person
@@ -25,11 +28,13 @@ K = 8
 
 def main(now: Context) -> None:
     follow(now.workspace)
+    tell(now.workspace)
     if not now.datasets or now.dataset is None:
         heading("home", t("home.answer.empty"))
         empty(t("home.empty.what"), t("home.empty.why"))
         use_sample_data(now.workspace)
         link("data", t("action.add_data"), icon=":material/upload:")
+        archived(now.workspace)
         return
     runs = cache.finished_runs(now.workspace)
     newest = now.datasets[0]
@@ -55,6 +60,7 @@ def main(now: Context) -> None:
     if now.runs:
         with recommended:
             _person(now, _best(now.runs))
+    archived(now.workspace)
 
 
 def _datasets(datasets: list[DatasetInfo]) -> None:
@@ -82,6 +88,7 @@ def _card(info: DatasetInfo) -> None:
         st.caption(t("home.card.span", first=first, last=last))
     if counts["rows_rejected"]:
         st.caption(t("home.card.rejected", n=counts["rows_rejected"]))
+    st.caption(t("keep.size", size=size_in_words(folder_size(info.folder))))
     link("data", t("action.look"), icon=":material/database:", dataset=info.id)
     link("train", t("action.go_train"), icon=":material/model_training:", dataset=info.id)
 

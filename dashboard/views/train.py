@@ -8,14 +8,18 @@ import pandas as pd
 import streamlit as st
 
 from core import jobs
+from core.data.info import is_archived
+from core.data.limits import size_in_words
 from core.data.store import DatasetInfo
 from core.errors import BadInput
+from core.holdings import folder_size
 from core.runs.artifact import Run
 from core.runs.config import model_class
 from core.runs.request import RunRequest
 from dashboard import cache, state
 from dashboard.components.context import Context, context
 from dashboard.components.jobs import live_jobs, state_label
+from dashboard.components.keeping import choose_run, tell
 from dashboard.components.labels import day, metric_label, model_label, seconds_label, split_label
 from dashboard.components.page import empty, heading, link, section, table
 from dashboard.components.train.encoders_form import allowed, encoders_form
@@ -29,6 +33,7 @@ FIRST_CHOICE = ("popularity", "item_knn", "ease")
 
 
 def main(now: Context) -> None:
+    tell(now.workspace)
     heading("train", _answer(now))
     if now.dataset is None:
         empty(t("train.empty.what"), t("train.empty.why"))
@@ -43,6 +48,7 @@ def main(now: Context) -> None:
     _start(now.dataset, now.runs)
     found(now.workspace, now.dataset, now.runs)
     _all_runs(now)
+    choose_run(now.workspace, now.dataset.id)
 
 
 def _answer(now: Context) -> str:
@@ -156,9 +162,11 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
 
 def _all_runs(now: Context) -> None:
     section("train.runs")
-    statuses = jobs.statuses(now.workspace) if now.dataset else []
     mine = [
-        s for s in statuses if s.kind == jobs.RUN and now.dataset and s.dataset == now.dataset.id
+        s
+        for s in (jobs.statuses(now.workspace) if now.dataset else [])
+        if s.kind == jobs.RUN and now.dataset and s.dataset == now.dataset.id
+        if not is_archived(jobs.folder_of(now.workspace, s.run_id))
     ]
     finished = {run.id: run for run in now.runs}
     if not mine and not finished:
@@ -178,6 +186,7 @@ def _all_runs(now: Context) -> None:
                 "ndcg@10": ndcg.mean if ndcg else None,
                 "seconds": status.seconds,
                 "day": day(status.queued),
+                "size": size_in_words(folder_size(jobs.folder_of(now.workspace, status.run_id))),
                 "message": status.message,
             }
         )

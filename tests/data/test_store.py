@@ -19,7 +19,13 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def make(workspace: Workspace, id: str, name: str, created: str = "2026-01-01T00:00:00Z") -> None:
-    meta = {"schema_version": 1, "id": id, "name": name, "created": created, "parent": None}
+    counts = dict.fromkeys(("rows_read", "rows_kept", "rows_rejected", "users", "items"), 0)
+    meta = {
+        **{"schema_version": 1, "id": id, "name": name, "created": created, "parent": None},
+        **{"time_kind": "none", "value_kind": None, "counts": {**counts, "rejected": {}}},
+        **{"mapping": {}, "weights": {}, "evidence": {}, "cleaning": [], "sha256": {}},
+        **{"item_columns": [], "user_columns": []},
+    }
     with workspace.scratch() as scratch:
         version = scratch / "version"
         version.mkdir()

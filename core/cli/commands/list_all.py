@@ -4,25 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
-from core import jobs
+from core import holdings, jobs
 from core.cli.commands.ingest import to_json
 from core.cli.terminal import Result, table
+from core.data.info import is_archived
+from core.data.limits import size_in_words
 from core.data.store import Workspace
+from core.data.unreadable import Unreadable
 from core.runs import artifact
 
 
 def datasets(options: Any) -> Result:
-    found = [to_json(info) for info in Workspace.open(options.data_dir).datasets()]
-    columns = ("id", "name", "rows_kept", "users", "items", "created")
-    return {"datasets": found}, table(found, columns)
+    workspace = Workspace.open(options.data_dir)
+    found = []
+    for info in workspace.datasets(archived=options.all):
+        size = holdings.folder_size(info.folder)
+        found.append({**to_json(info), "bytes": size, "archived": info.archived})
+    broken = [one for one in holdings.unreadable(workspace) if one.kind == holdings.DATASET]
+    columns = ("id", "name", "rows_kept", "users", "items", "size", "created")
+    return _listed("datasets", found, columns, broken)
 
 
 def runs(options: Any) -> Result:
     workspace = Workspace.open(options.data_dir)
-    finished = {run.id: run for run in artifact.list_runs(workspace)}
+    finished = {run.id: run for run in artifact.list_runs(workspace, archived=True)}
     found = []
     for status in jobs.statuses(workspace):
-        if status.kind != jobs.RUN:
+        folder = jobs.folder_of(workspace, status.run_id)
+        archived = is_archived(folder)
+        if status.kind != jobs.RUN or (archived and not options.all):
             continue
         row: dict[str, Any] = {
             "id": status.run_id,
@@ -34,11 +44,23 @@ def runs(options: Any) -> Result:
             "message": status.message,
             "created": status.queued,
             "seconds": status.seconds,
+            "bytes": holdings.folder_size(folder),
+            "archived": archived,
         }
         if run := finished.get(status.run_id):
             metrics = run.metrics.to_json()["metrics"] if run.metrics else {}
             row |= {key: run.meta[key] for key in ("config", "parameters", "artifact_hash")}
             row |= {"metrics": metrics, "ndcg@10": metrics.get("ndcg@10", {}).get("mean")}
         found.append(row)
-    columns = ("id", "name", "dataset_name", "model", "state", "seconds", "ndcg@10", "message")
-    return {"runs": found}, table(found, columns)
+    broken = [one for one in holdings.unreadable(workspace) if one.kind != holdings.DATASET]
+    first = ("id", "name", "dataset_name", "model", "state", "seconds")
+    return _listed("runs", found, (*first, "ndcg@10", "size", "message"), broken)
+
+
+def _listed(
+    what: str, rows: list[dict[str, Any]], columns: tuple[str, ...], broken: list[Unreadable]
+) -> Result:
+    """The rows as a table, and below it what could not be read."""
+    shown = [{**row, "size": size_in_words(row["bytes"])} for row in rows]
+    text = "\n".join([table(shown, columns), *(f"unreadable: {one.problem}" for one in broken)])
+    return {what: rows, "unreadable": [one.to_json() for one in broken]}, text

@@ -13,12 +13,14 @@ from typing import Any
 
 import duckdb
 
-from core.data.durable import publish, sha256_file, write_json_atomically
+from core.data.durable import sha256_file, write_json_atomically
 from core.data.files.malformed import create_tables
 from core.data.ingest import version
 from core.data.ingest.inputs import Inputs, open_inputs
 from core.data.ingest.preview import Preview, preview
+from core.data.limits import writing
 from core.data.quality import cleaning
+from core.data.refs import checked_name, name_from
 from core.data.store import SCHEMA_VERSION, DatasetInfo, Workspace, connect
 from core.errors import BadInput, TooLarge
 from core.types import Progress, silent
@@ -78,10 +80,11 @@ def ingest(
         progress: Called with a stage and the share done, 0 to 1.
 
     Raises:
-        BadInput: a file cannot be used; the sentence says why and what would be right.
+        BadInput: a file or the name cannot be used; the sentence says why, and what would be right.
         TooLarge: it does not fit on the disk or into memory.
     """
     steps = cleaning.parse_steps(clean) if clean else []
+    name = None if name is None else checked_name(name)
     asked = Request(
         [*_listed(paths)],
         [*_listed(items)],
@@ -89,10 +92,12 @@ def ingest(
         {role: column or None for role, column in (mapping or {}).items()},
         _checked(weights or {}),
     )
-    try:
-        info = _ingest(workspace, asked, None if steps else name, progress or silent)
-    except duckdb.OutOfMemoryException as error:
-        raise TooLarge(f"the log does not fit into {MEMORY} and the free disk: {error}") from None
+    with writing(workspace.path):
+        try:
+            info = _ingest(workspace, asked, None if steps else name, progress or silent)
+        except duckdb.OutOfMemoryException as error:
+            sentence = f"the log does not fit into {MEMORY} and the free disk: {error}"
+            raise TooLarge(sentence) from None
     if steps:
         return cleaning.clean(workspace, info, clean or [], name=name, progress=progress)
     return info
@@ -123,8 +128,8 @@ def _ingest(
         unpacked.mkdir()
         inputs = open_inputs(con, unpacked, asked.paths, asked.items, asked.users, asked.mapping)
         if sum(path.stat().st_size for path in asked.files) < 64 << 20:  # well under a second
-            known = workspace.datasets_folder / asked.identity(hashes.result(), inputs.layouts)
-            if known.exists():
+            ident = asked.identity(hashes.result(), inputs.layouts)
+            if known := workspace.whole_dataset(ident):
                 return _renamed(workspace, known, name)
         folder = scratch / "version"
         folder.mkdir()
@@ -134,19 +139,18 @@ def _ingest(
         write_json_atomically(folder / "dataset.json", {"id": final.name, **meta})
         con.close()
         progress("done", 1.0)
-        if publish(folder, final):
+        if workspace.publish_dataset(folder, final.name):
             return DatasetInfo.read(final)
-    return _renamed(workspace, final, name)
+    return _renamed(workspace, DatasetInfo.read(final), name)
 
 
-def _renamed(workspace: Workspace, final: Path, name: str | None) -> DatasetInfo:
+def _renamed(workspace: Workspace, info: DatasetInfo, name: str | None) -> DatasetInfo:
     """The version that is already there, under the name that is wanted now."""
-    info = DatasetInfo.read(final)
     return workspace.rename(info.id, name) if name and name != info.name else info
 
 
 def _stem(name: str) -> str:
-    return Path(name.removesuffix(".gz")).stem or name
+    return name_from(Path(name.removesuffix(".gz")).stem or name)
 
 
 def _meta(

@@ -13,9 +13,10 @@ from typing import Any
 
 import duckdb
 
-from core.data.durable import publish, sha256_file, write_json_atomically
+from core.data.durable import sha256_file, write_json_atomically
 from core.data.log import open_log
 from core.data.quality.cleaning_steps import CLEANINGS, Step, parse_steps
+from core.data.refs import checked_name, name_from
 from core.data.store import DatasetInfo, Workspace, quoted
 from core.errors import BadInput
 from core.types import Progress, silent
@@ -55,9 +56,9 @@ def clean(
         _check_fits(info, step)
     texts = [str(step) for step in parsed]
     identity = hashlib.sha256(json.dumps([info.id, texts]).encode()).hexdigest()[:12]
-    final = workspace.datasets_folder / identity
-    if final.exists():
-        return workspace.rename(identity, name) if name else DatasetInfo.read(final)
+    name = None if name is None else checked_name(name)
+    if known := workspace.whole_dataset(identity):
+        return workspace.rename(identity, name) if name else known
     with workspace.scratch() as scratch:
         folder = scratch / identity
         folder.mkdir()
@@ -68,7 +69,7 @@ def clean(
         meta = {
             **info.meta,
             "id": identity,
-            "name": name or f"{info.name} ({', '.join(texts)})",
+            "name": name or name_from(f"{info.name} ({', '.join(texts)})"),
             "parent": info.id,
             "created": datetime.now(UTC).isoformat(timespec="microseconds"),
             "cleaning": [*info.meta["cleaning"], *texts],
@@ -76,8 +77,8 @@ def clean(
             "sha256": {path.name: sha256_file(path) for path in sorted(folder.iterdir())},
         }
         write_json_atomically(folder / "dataset.json", meta)
-        publish(folder, final)
-    return DatasetInfo.read(final)
+        workspace.publish_dataset(folder, identity)
+    return DatasetInfo.read(workspace.datasets_folder / identity)
 
 
 def _check_fits(info: DatasetInfo, step: Step) -> None:

@@ -100,7 +100,7 @@ def _understand(workspace: Workspace, paths: list[Path]) -> None:
         t("data.name"),
         value=chosen["events"][0].name.split(".")[0],
         key=f"name_{chosen['events'][0].name}",
-        max_chars=100,
+        max_chars=200,
         help=t("data.name.help"),
     )
     icon = ":material/download_done:"
