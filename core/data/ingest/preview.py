@@ -11,6 +11,8 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
+from core.data.files.dialects import ReadAs
+from core.data.files.lines import NotPlain
 from core.data.files.malformed import create_tables
 from core.data.ingest.inputs import Inputs, open_inputs
 from core.data.ingest.opened import Opened
@@ -55,6 +57,7 @@ def preview(
     items: Path | str | Sequence[Path | str] | None = None,
     users: Path | str | Sequence[Path | str] | None = None,
     mapping: Mapping[str, str | None] | None = None,
+    read_as: ReadAs | None = None,
     workspace: Workspace | None = None,
 ) -> Preview:
     """The files' columns, first rows and guessed roles, by a sample of their first rows.
@@ -64,6 +67,7 @@ def preview(
         items: Files known to describe items.
         users: Files known to describe users.
         mapping: Role → column, for the roles that are not to be guessed.
+        read_as: How the tables of `paths` are to be read, where that is not to be guessed.
         workspace: Where archives are unpacked; a temporary folder if not given.
 
     Raises:
@@ -76,12 +80,27 @@ def preview(
             folder = stack.enter_context(workspace.scratch())
         else:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="recscope-")))
-        con = stack.enter_context(connect(memory_limit="1GB", temp_directory=folder / "spill"))
+        try:
+            return _read(groups, known, read_as, folder / "plain")
+        except NotPlain:
+            return _read(groups, known, read_as, folder / "careful", careful=True)
+
+
+def _read(
+    groups: Sequence[Sequence[Path]],
+    known: Mapping[str, str | None],
+    read_as: ReadAs | None,
+    folder: Path,
+    *,
+    careful: bool = False,
+) -> Preview:
+    files = folder / "files"
+    files.mkdir(parents=True)
+    with connect(memory_limit="1GB", temp_directory=folder / "spill") as con:
         create_tables(con)
-        files = folder / "files"
-        files.mkdir()
+        paths, items, users = groups
         inputs = open_inputs(
-            con, files, groups[0], groups[1], groups[2], known, limit=PREVIEW_RECORDS
+            con, files, paths, items, users, known, read_as, limit=PREVIEW_RECORDS, careful=careful
         )
         return _preview(con, inputs)
 
