@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final, Self
 
 from core.errors import BadInput
 
@@ -54,6 +55,8 @@ class ReadAs:
                 )
             if quote == self.delimiter:
                 raise BadInput(f"the quote and the delimiter are both {quote!r}: they must differ")
+        if self.header_line is not None and not isinstance(self.header_line, int):
+            raise BadInput(f"the header line is {self.header_line!r}; it must be a whole number")
         if self.header_line is not None and not 0 <= self.header_line <= 1_000_000:
             raise BadInput(
                 f"the header line is {self.header_line}; it must be a line's number from 1 to "
@@ -65,6 +68,15 @@ class ReadAs:
             )
         if self.decimal not in (None, ".", ","):
             raise BadInput(f"the decimal sign is {self.decimal!r}; it must be . or ,")
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """What these options say, by their names; None stands for "as it looks"."""
+        known = [field.name for field in fields(cls)]
+        for name in given:
+            if name not in known:
+                raise BadInput(f"read_as has no {name!r}; it may have {', '.join(known)}")
+        return cls(**given)
 
     @property
     def of_text(self) -> list[str]:

@@ -63,11 +63,7 @@ def settle(
     return settled
 
 
-def mostly_rejected(lines: Mapping[str, Mapping[str, int | str]] | None) -> str:
-    """One sentence where more than a tenth of a file's rows is rejected; else empty."""
-    told = []
-    for name, counted in (lines or {}).items():
-        kept, rejected = int(counted["kept"]), int(counted["rejected"])
-        if rejected * 10 > kept + rejected:
-            told.append(f"{rejected:,} of {kept + rejected:,} rows of {name}")
-    return f"rejected: {' and '.join(told)}" if told else ""
+def mostly_rejected(lines: Mapping[str, LineCounts]) -> list[tuple[str, int, int]]:
+    """The files of which more than a tenth is rejected: their names, rows rejected, rows."""
+    counts = [(name, int(c["kept"]), int(c["rejected"])) for name, c in lines.items()]
+    return [(name, bad, kept + bad) for name, kept, bad in counts if bad * 10 > kept + bad]

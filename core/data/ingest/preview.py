@@ -14,12 +14,13 @@ from duckdb import DuckDBPyConnection
 from core.data.files.dialects import ReadAs
 from core.data.files.lines import NotPlain
 from core.data.files.malformed import create_tables
+from core.data.ingest.accounts import LineCounts
 from core.data.ingest.inputs import Inputs, open_inputs
 from core.data.ingest.opened import Opened
 from core.data.layouts.registry import TABLE
 from core.data.roles.names import weight_of
 from core.data.roles.times import settle_format
-from core.data.store import Workspace, connect
+from core.data.store import Workspace, connect, literal
 
 PREVIEW_ROWS = 5
 PREVIEW_RECORDS = 20_000  # of a file that has to be converted first
@@ -48,6 +49,7 @@ class Preview:
     value_kind: str | None
     event_types: dict[str, float] = field(default_factory=dict)  # in the sample, with weights
     encodings: dict[str, str] = field(default_factory=dict)  # file → what it is written in
+    lines: dict[str, LineCounts] = field(default_factory=dict)  # of the log's files, what was read
     layout: str = TABLE  # of the log: a name of core.data.layouts.registry.LAYOUTS, or TABLE
 
 
@@ -122,8 +124,18 @@ def _preview(con: DuckDBPyConnection, inputs: Inputs) -> Preview:
         value_kind=guess.value_kind,
         event_types=_event_types(inputs),
         layout=inputs.main.layout,
+        lines={f.name: _lines(con, f) for f in inputs.log},
         encodings={f.name: f.plain.encoding for f in inputs.log if f.plain.kind == "text"},
     )
+
+
+def _lines(con: DuckDBPyConnection, file: Opened) -> LineCounts:
+    """What was read of a file for its sample: rows that can be cut into cells, and those not."""
+    mine = con.table("malformed").filter(f"file = {literal(file.name)}")
+    kept, rejected = (
+        int(rows.aggregate("count(*)").fetchall()[0][0]) for rows in (con.table(file.sample), mine)
+    )
+    return {"kept": kept, "rejected": rejected}
 
 
 def _several(paths: Path | str | Sequence[Path | str] | None) -> Sequence[Path | str]:
