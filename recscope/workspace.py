@@ -10,6 +10,7 @@ import pandas as pd
 
 from core import holdings, jobs, pipeline
 from core.data.features.embeddings import CHOICES
+from core.data.files.dialects import ReadAs
 from core.data.ingest.ingest import ingest
 from core.data.limits import writing
 from core.data.refs import checked_name
@@ -114,6 +115,7 @@ class Workspace:
         *,
         weights: Mapping[str, float] | None = None,
         clean: Sequence[str] | None = None,
+        read_as: Mapping[str, str | int | None] | None = None,
     ) -> Dataset:
         """The dataset made of these tables; the same again is there at once.
 
@@ -131,6 +133,9 @@ class Workspace:
             name: What it is called; the file's name if not given, "dataframe" for a DataFrame.
             weights: Event type → how much such an event counts, ≥ 0.
             clean: Steps of cleaning, such as ["dedupe", "k_core=5"].
+            read_as: How delimited texts are to be read, where that is not to be guessed:
+                "delimiter" ("tab" is a word for it), "quote" ("none" without quoting),
+                "header_line" (from 1; 0 without one), "comment", and "decimal" ("." or ",").
 
         Raises:
             BadInput: a table cannot be used; the sentence says why and what would be right.
@@ -158,6 +163,7 @@ class Workspace:
                 name=name,
                 weights=weights,
                 clean=clean,
+                read_as=ReadAs.of(read_as or {}),
                 progress=line,
             )
         return Dataset(info)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-from core.data.files.malformed import forget_malformed, store_malformed
 from core.data.files.sources import Source, unique_names
 from core.data.roles.mapping import Guess, columns_of
 from core.data.roles.profiles import Profile, unpivoted
@@ -79,7 +78,9 @@ def plan(guess: Guess, columns: Sequence[Profile]) -> Plan:
         time=guess.time,
         value_kind=guess.value_kind if value else None,
         binary_click=guess.binary_click,
-        decimal_comma=bool(value and any("," in word for word in value.words)),
+        decimal_comma=guess.decimal == ","
+        if guess.decimal
+        else bool(value and any("," in word for word in value.words)),
         kinds=kinds,
     )
 
@@ -94,7 +95,7 @@ def _id_kind(column: str | None, columns: dict[str, Profile]) -> str:
 
 
 def stage(
-    con: DuckDBPyConnection, sources: Sequence[Source], plan: Plan, malformed: str = "fail"
+    con: DuckDBPyConnection, sources: Sequence[Source], plan: Plan, *, numbers: bool = False
 ) -> tuple[Plan, list[int]]:
     """Fills `stage` from all these sources in turn.
 
@@ -104,18 +105,17 @@ def stage(
         con: The connection that reads.
         sources: The log's files.
         plan: How to read them.
-        malformed: "fail", "store" to move records that cannot be cut into cells to `malformed`, or
-            "numbers" to fail also where the cell of a number holds none, which is the quickest.
+        numbers: Fail where the cell of a number in a text holds none, which is the quickest.
 
     Returns:
         The plan as it was in the end, and the rows of `stage` after each source.
 
     Raises:
-        duckdb.Error: a CSV has malformed records, and they are to fail.
+        duckdb.Error: a text has records that are none.
     """
     while True:
         try:
-            return plan, _fill(con, sources, plan, malformed)
+            return plan, _fill(con, sources, plan, numbers=numbers)
         except duckdb.Error as error:
             role = next((r for r in plan.kinds if f"not whole: {r}" in str(error)), None)
             if role is None:
@@ -125,25 +125,18 @@ def stage(
 
 
 def _fill(
-    con: DuckDBPyConnection, sources: Sequence[Source], plan: Plan, malformed: str
+    con: DuckDBPyConnection, sources: Sequence[Source], plan: Plan, *, numbers: bool
 ) -> list[int]:
     con.execute("DROP TABLE IF EXISTS stage")
     ends: list[int] = []
     for source in sources:
-        if malformed == "store":
-            forget_malformed(con, source)
-        quick = malformed == "numbers" and source.dialect is not None
-        if quick:
-            records = source.read(con, numbers=plan.numbers)
-        else:
-            records = source.read(con, "store" if malformed == "store" else "fail")
+        quick = numbers and source.form is not None
+        records = source.read(con, plan.numbers if quick else ())
         typed = records.project(", ".join(_columns(plan, quick)))
         if ends:
             typed.insert_into("stage")
         else:
             typed.to_table("stage")
-        if malformed == "store":
-            store_malformed(con, source)
         ends.append(int(con.table("stage").aggregate("count(*)").fetchall()[0][0]))
     return ends
 

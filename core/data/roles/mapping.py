@@ -32,6 +32,7 @@ class Guess:
     time: TimeFormat | None = None
     value_kind: str | None = None
     binary_click: bool = False  # the event column holds 0 and 1
+    decimal: str | None = None  # "." or ",", where a person says so
 
     @property
     def time_kind(self) -> str:
