@@ -16,7 +16,7 @@ def reject(con: DuckDBPyConnection, source: Source, plan: Plan, first: int, malf
     """Adds to `rejected` the rows of one source that are not good, as they were written.
 
     Args:
-        con: The connection with `bad`: the rowids (`place`) in `stage` of this source's bad rows.
+        con: The connection with `bad`: the rowids (K) in `stage` of this source's bad rows.
         source: Where the rows came from.
         plan: How they were read.
         first: The rowid in `stage` of the source's first record.
@@ -25,7 +25,7 @@ def reject(con: DuckDBPyConnection, source: Source, plan: Plan, first: int, malf
     named = con.table("malformed").filter(f"file = {literal(source.name)}")
     if not con.table("bad").limit(1).fetchall() and not named.limit(1).fetchall():
         return
-    bad = con.table("bad").project(f"place - {first} AS {K}")
+    bad = con.table("bad").project(f"{K} - {first} AS {K}")
     cells = ", ".join(f"{literal(c)}: {quoted(c)}" for c in source.columns)
     reason, detail = _reason(plan)
     record = f"CAST(to_json({{{cells}}}) AS VARCHAR) AS record"

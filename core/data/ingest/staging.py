@@ -23,7 +23,10 @@ WHITE = literal(" \t\r\n\v\f\xa0\u3000\ufeff")  # what is cut off around an id
 MISSING = (
     "('', 'null', 'nan', 'none', '\\n', '<na>', 'nat')"  # what stands for "no value", in any case
 )
-RESERVED = ("user_id", "item_id", "timestamp", "event", "value", "platform", "source_row", "rowid")
+RESERVED = (
+    *("user_id", "item_id", "timestamp", "event", "value", "platform", "source_row"),
+    *("rowid", "file_row_number"),  # DuckDB's own
+)
 K = '" k"'  # the number of a record; no column has this name, since names are stripped
 ID_KINDS = ("whole", "decimal", "text")  # 17850 as it is; 17850.0 too; anything
 

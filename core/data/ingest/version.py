@@ -125,12 +125,12 @@ def _reject(
     con: DuckDBPyConnection, log: Sequence[Opened], made: Plan, ends: Sequence[int], malformed: str
 ) -> tuple[int, int]:
     """Fills `rejected`; the records read and those not kept."""
-    numbered = con.table("stage").project("*, rowid AS place")
-    numbered.filter(f"NOT ({made.good})").project("place").to_table("all_bad")
+    numbered = con.table("stage").project(f"*, rowid AS {K}")
+    numbered.filter(f"NOT ({made.good})").project(K).to_table("all_bad")
     first = 0
     for file, end in zip(log, ends, strict=True):
         con.execute("DROP TABLE IF EXISTS bad")
-        con.table("all_bad").filter(f"place >= {first} AND place < {end}").to_table("bad")
+        con.table("all_bad").filter(f"{K} >= {first} AND {K} < {end}").to_table("bad")
         reject(con, file.source, made, first, malformed)
         first = end
     bad, lost = (
