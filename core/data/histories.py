@@ -12,7 +12,8 @@ import pandas as pd
 
 from core.data.files.sources import Source, csv_source
 from core.data.log import Connection, query_row
-from core.data.roles.times import guess_time, time_sql
+from core.data.roles.time_study import guess_time
+from core.data.roles.times import time_sql
 from core.data.store import connect, quoted
 from core.errors import BadInput, NotFound
 from core.types import Array, Queries, Vocab

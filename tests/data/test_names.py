@@ -1,4 +1,4 @@
-"""Whatever a person calls a column, no name of ours means it: names in our own SQL, tried as theirs."""
+"""Whatever a person calls a column, no name of ours means it: our own SQL's names, as theirs."""
 
 import csv
 import re
@@ -10,14 +10,14 @@ import pytest
 from core.data.ingest.ingest import ingest
 from core.data.quality import cleaning
 from core.data.quality.report import quality_report
-from core.data.store import DatasetInfo, Workspace
+from core.data.store import Workspace
 
 SOURCES = Path(__file__).parents[2] / "core" / "data"
 ROLES = ("user_id", "item_id", "timestamp")
 
 
 def names_in_sql() -> list[str]:
-    """Every word of the sources that read SQL: what it may call a column or a table is among them."""
+    """Every word of the strings in sources with SQL: all that it calls a column is among them."""
     words: set[str] = set()
     for path in SOURCES.rglob("*.py"):
         if "quoted" in (text := path.read_text("utf-8")) or "SELECT" in text:

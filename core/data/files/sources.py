@@ -81,9 +81,11 @@ class Source:
             numbers: Columns of a CSV to read as DOUBLE, which is quicker than text.
         """
         if self.dialect is None:
+            table = con.from_parquet(str(self.path))
+            kinds = dict(zip(table.columns, map(str, table.types), strict=True))
             names = zip(self.inner, self.columns, strict=True)
-            return con.from_parquet(str(self.path)).project(
-                ", ".join(f"{quoted(inner)} AS {quoted(name)}" for inner, name in names)
+            return table.project(
+                ", ".join(f"{_text_of(inner, kinds)} AS {quoted(name)}" for inner, name in names)
             )
         rejects = {
             "fail": "",
@@ -105,6 +107,14 @@ class Source:
             f" header = {self.dialect.header}, skip = {self.dialect.skip}, comment = '',"
             f" max_line_size = {MAX_LINE_BYTES}, columns = {{{columns}}})"
         ).project(aliases)
+
+
+def _text_of(column: str, types: Mapping[str, str]) -> str:
+    """SQL for a column of a Parquet file; a text that was written as plain bytes is a text."""
+    name = quoted(column)
+    if types[column] != "BLOB":
+        return name
+    return f"coalesce(TRY(decode({name})), CAST({name} AS VARCHAR))"
 
 
 def parquet_source(con: DuckDBPyConnection, name: str, path: Path) -> Source:

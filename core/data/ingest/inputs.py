@@ -6,17 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from duckdb import DuckDBPyConnection
+from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.files.archives import unpack
 from core.data.files.encodings import Plain
-from core.data.ingest.opened import Opened, look_at, open_one, steady
+from core.data.ingest.opened import Opened, look_at, open_one, steady, together
 from core.data.ingest.side_tables import Side
 from core.data.layouts.layout import TextStart
 from core.data.layouts.lines_of_items import FILE, with_file
 from core.data.layouts.registry import LAYOUT, TABLE, check_layout
 from core.data.roles import mapping as roles
 from core.data.roles.mapping import Guess
+from core.data.roles.profiles import Profile
 from core.errors import BadInput
 
 
@@ -29,6 +30,7 @@ class Inputs:
     items: list[Side]
     users: list[Side]
     parts: dict[str, str]  # file → "events", "items" or "users"
+    profiles: list[Profile]  # of the columns of the log, over all its files
 
     @property
     def main(self) -> Opened:
@@ -81,7 +83,8 @@ def open_inputs(
         raise BadInput("no file was given: name at least one with a log of who did what")
     log, others = _find_log(opened[0], role_columns)
     log = _tell_users_apart(con, log)
-    guess = _guess(con, log, role_columns)
+    sample, columns = together(con, log)
+    guess = _guess(sample, columns, log, role_columns)
     item_sides = [_side(steady(con, f, scratch), log[0], guess, "item_id") for f in opened[1]]
     user_sides = [_side(steady(con, f, scratch), log[0], guess, "user_id") for f in opened[2]]
     for file in others:
@@ -92,6 +95,7 @@ def open_inputs(
         guess=guess,
         items=item_sides,
         users=user_sides,
+        profiles=columns,
         parts={
             **{f.name: "events" for f in log},
             **{s.source.name: "items" for s in item_sides},
@@ -101,13 +105,16 @@ def open_inputs(
 
 
 def _guess(
-    con: DuckDBPyConnection, log: Sequence[Opened], mapping: Mapping[str, str | None]
+    sample: DuckDBPyRelation,
+    columns: Sequence[Profile],
+    log: Sequence[Opened],
+    mapping: Mapping[str, str | None],
 ) -> Guess:
     """The roles of the log's columns: as a person says, else by its layout, else as they look."""
     main, note = log[0], log[0].source.layout
     if note is None:
         roles.check(mapping, main.columns, main.name)
-        guess = roles.guess(con.table(main.sample), main.profiles, mapping)
+        guess = roles.guess(sample, columns, mapping)
         _check_ids(main, guess)
         return guess
     name = f"{main.name} (read as {note.layout}; {LAYOUT}={TABLE} reads it as a plain table)"
@@ -122,7 +129,7 @@ def _guess(
     elif by_layout.get(roles.TIME_FORMAT) == "order" and len(log) > 1:
         by_layout = {**by_layout, "timestamp": None}
         evidence["timestamp"] = "none: the place in a line is an order within one file only"
-    guess = roles.guess(con.table(main.sample), main.profiles, {**by_layout, **mapping})
+    guess = roles.guess(sample, columns, {**by_layout, **mapping})
     for role, sentence in evidence.items():
         if role in by_layout:
             column = guess.mapping[role]
@@ -165,7 +172,7 @@ def _find_log(
     logs = [f for f in files if columns and _has(f, columns)] or [f for f in files if _is_log(f)]
     if not logs:
         logs = [max(files, key=lambda f: f.source.path.stat().st_size)]
-    main = max(logs, key=_log_rank)
+    main = max(logs, key=lambda f: (*_log_rank(f), f.name))  # whatever their order
     same = [f for f in files if f in logs and set(f.columns) == set(main.columns)]
     return same, [f for f in files if f not in same]
 

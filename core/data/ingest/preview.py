@@ -16,7 +16,6 @@ from core.data.ingest.inputs import Inputs, open_inputs
 from core.data.ingest.opened import Opened
 from core.data.layouts.registry import TABLE
 from core.data.roles.names import weight_of
-from core.data.roles.times import settle_format
 from core.data.store import Workspace, connect
 
 PREVIEW_ROWS = 5
@@ -88,9 +87,6 @@ def preview(
 
 def _preview(con: DuckDBPyConnection, inputs: Inputs) -> Preview:
     log, guess = con.table(inputs.main.sample), inputs.guess
-    if guess.time and guess.time.rival:
-        guess.time = settle_format([log], str(guess.mapping["timestamp"]), guess.time)
-        guess.evidence["timestamp"] = f"{guess.mapping['timestamp']!r}: {guess.time.evidence}"
     rows = [dict(zip(log.columns, row, strict=True)) for row in log.limit(PREVIEW_ROWS).fetchall()]
     return Preview(
         files=inputs.parts,

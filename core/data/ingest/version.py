@@ -16,7 +16,6 @@ from core.data.ingest.rejects import reject
 from core.data.ingest.side_tables import write_attributes
 from core.data.ingest.staging import K, Plan, column_types, plan, stage
 from core.data.roles.names import weight_of
-from core.data.roles.times import settle_format
 from core.data.store import DatasetCounts, literal, quoted
 from core.errors import BadInput
 from core.types import Progress
@@ -93,12 +92,7 @@ def _stage(
 ) -> tuple[list[Opened], Plan, list[int], str]:
     """The log in the table `stage`; what cannot be read as it lies is mended, then set aside."""
     log = inputs.log
-    guess = inputs.guess
-    if guess.time and guess.time.rival:
-        relations = [f.source.read(con, "skip") for f in log]
-        guess.time = settle_format(relations, str(guess.mapping["timestamp"]), guess.time)
-        guess.evidence["timestamp"] = f"{guess.mapping['timestamp']!r}: {guess.time.evidence}"
-    made = plan(guess, inputs.main.profiles)
+    made = plan(inputs.guess, inputs.profiles)
     for malformed in ("numbers", "fail", "mend", "store"):
         if malformed == "mend":
             again = [readable_copy(f.plain, scratch) for f in log]
@@ -171,7 +165,7 @@ def _write_events(
     facts = f"count(*), min({clock}), max({clock}), {lowest}"
     n, first, last, low = kept.aggregate(facts).fetchall()[0]
     users, items = _count_ids(kept)
-    evidence = dict(inputs.guess.evidence)
+    evidence = dict(made.evidence)
     event = "event" if made.mapping["event"] else None
     if event is None and made.value_kind == "quantity" and low is not None and low < 0:
         event = "CASE WHEN value < 0 THEN 'return' ELSE 'purchase' END"
