@@ -9,6 +9,7 @@ import pandas as pd
 
 from core import jobs, pipeline
 from core.data.features.embeddings import CHOICES
+from core.data.files.dialects import ReadAs
 from core.data.ingest.ingest import ingest
 from core.data.store import Workspace as Folders
 from core.errors import BadInput
@@ -85,6 +86,7 @@ class Workspace:
         *,
         weights: Mapping[str, float] | None = None,
         clean: Sequence[str] | None = None,
+        read_as: Mapping[str, str | int | None] | None = None,
     ) -> Dataset:
         """The dataset made of these tables; the same again is there at once.
 
@@ -102,6 +104,9 @@ class Workspace:
             name: What it is called; the file's name if not given, "dataframe" for a DataFrame.
             weights: Event type → how much such an event counts, ≥ 0.
             clean: Steps of cleaning, such as ["dedupe", "k_core=5"].
+            read_as: How delimited texts are to be read, where that is not to be guessed:
+                "delimiter" ("tab" is a word for it), "quote" ("none" without quoting),
+                "header_line" (from 1; 0 without one), "comment", and "decimal" ("." or ",").
 
         Raises:
             BadInput: a table cannot be used; the sentence says why and what would be right.
@@ -123,6 +128,7 @@ class Workspace:
                 name=name,
                 weights=weights,
                 clean=clean,
+                read_as=ReadAs.of(read_as or {}),
                 progress=line,
             )
         return Dataset(info)

@@ -103,6 +103,15 @@ def _add_ingest(parser: argparse.ArgumentParser) -> None:
         metavar="user_id=COLUMN,…",
         help="which column is what; layout=… says how a file is laid out (table: as it lies)",
     )
+    parser.add_argument(
+        "--delimiter", metavar="C|tab|blanks", help="what stands between the cells of a text"
+    )
+    parser.add_argument("--quote", metavar="C|none", help="what stands around cells")
+    parser.add_argument(
+        "--header-line", type=_header_line, metavar="N|none", help="the line that names the columns"
+    )
+    parser.add_argument("--comment", metavar="C", help="lines that begin so are passed over")
+    parser.add_argument("--decimal", choices=(".", ","), help="what stands before decimals")
     parser.add_argument("--weights", type=_weights, metavar="view=1,purchase=5")
     parser.add_argument("--clean", type=_words, default=[], metavar="dedupe,k_core=5,…")
     parser.add_argument("--name")
@@ -215,6 +224,10 @@ def _cutoffs(text: str) -> tuple[int, ...]:
 
 def _cutoff(text: str) -> int:
     return _whole(text, 1, 1_000_000)
+
+
+def _header_line(text: str) -> int:
+    return 0 if text.strip().lower() == "none" else _whole(text, 1, 1_000_000)
 
 
 def _port(text: str) -> int:

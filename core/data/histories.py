@@ -10,7 +10,9 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from core.data.files.sources import Source, csv_source
+from core.data.files.encodings import Plain
+from core.data.files.malformed import create_tables
+from core.data.files.texts import open_text
 from core.data.log import Connection, query_row
 from core.data.roles.time_study import guess_time
 from core.data.roles.times import time_sql
@@ -97,8 +99,7 @@ def _read(con: Connection, name: str, path: Path) -> dict[str, str]:
     """Fills `given`: place, user_id, item_id, time, event, value, platform; the columns by role."""
     with path.open("rb") as file:
         is_parquet = file.read(4) == b"PAR1"
-    source = Source(name, path, ()) if is_parquet else csv_source(name, path)
-    raw = con.from_parquet(str(path)) if is_parquet else source.read(con)
+    raw = con.from_parquet(str(path)) if is_parquet else _text(con, name, path)
     roles = {c.lower().strip(): c for c in raw.columns if c.lower().strip() in ROLES}
     for role in ("user_id", "item_id"):
         if role not in roles:
@@ -119,6 +120,20 @@ def _read(con: Connection, name: str, path: Path) -> dict[str, str]:
     columns = ", ".join(f"{sql} AS {names[role]}" for role, sql in read.items())
     con.table("raw").project(f"rowid AS place, {columns}").create("given")
     return roles
+
+
+def _text(con: Connection, name: str, path: Path) -> duckdb.DuckDBPyRelation:
+    """The rows of a delimited text, of which each line must be one."""
+    create_tables(con)
+    plain = Plain(name, path, "text", careful=True)
+    source = open_text(con, plain, path.with_name("records"))
+    malformed = con.table("malformed").order("line").limit(1).fetchall()
+    for _, line, detail, record in malformed:
+        raise BadInput(
+            f"{name} cannot be read as a table: line {line} is no row of it ({detail}): "
+            f"{record[:60]!r}"
+        )
+    return source.read(con)
 
 
 def _time_sql(con: Connection, name: str) -> str:

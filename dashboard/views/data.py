@@ -7,7 +7,7 @@ import streamlit as st
 from core.data.store import DatasetInfo
 from dashboard import cache
 from dashboard.components.context import Context, context
-from dashboard.components.data.importer import importer
+from dashboard.components.data.importer import importer, tell_rejected
 from dashboard.components.data.overview import columns_tab, overview_tab, rejected_tab
 from dashboard.components.data.quality import quality_tab
 from dashboard.components.page import heading, link
@@ -22,6 +22,7 @@ def main(now: Context) -> None:
         importer(now.workspace)
         return
     heading("data", _answer(now.dataset))
+    tell_rejected(now.dataset.meta.get("lines") or {})
     if message := st.session_state.pop("imported", None):
         st.success(message, icon=":material/check_circle:")
     key = f"add_{st.session_state.get('imports', 0)}"  # closed again after an import

@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 
 from core.data.files import archives as files
 from core.data.files.archives import unpack
+from core.data.files.dialects import Dialect, ReadAs
 from core.data.files.encodings import Plain, find_fault, guess_encoding, reencode
 from core.data.files.lines import filled_lines
 from core.data.files.malformed import create_tables
 from core.data.files.records import open_source
-from core.data.files.sources import csv_source, unique_names
+from core.data.files.sniff import read_off, sample_lines
+from core.data.files.sources import unique_names
+from core.data.files.texts import open_text
 from core.data.store import connect
 from core.errors import BadInput, NotFound, TooLarge
 
@@ -152,9 +155,11 @@ def test_the_ratio_of_an_archive_is_counted_as_it_comes_out(tmp_path, monkeypatc
 def test_the_dialect_is_read_off_the_start(tmp_path, text, delimiter, quote, header, columns):
     path = tmp_path / "x"
     path.write_text(text)
-    source = csv_source("x", path)
-    assert source.dialect is not None
-    assert (source.dialect.delimiter, source.dialect.header) == (delimiter, header)
+    con = connect()
+    create_tables(con)
+    form = read_off("x", sample_lines(path)[0], ReadAs()).form
+    assert (form.dialect, bool(form.header)) == (Dialect(delimiter, quote), header)
+    source = open_text(con, Plain("x", path, "text"), tmp_path / "records")
     assert source.columns == columns
 
 

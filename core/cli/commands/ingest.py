@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from core.cli.terminal import Result, progress
+from core.data.files.dialects import ReadAs
+from core.data.ingest.accounts import mostly_rejected
 from core.data.ingest.ingest import ingest as ingest_files
 from core.data.store import DatasetInfo, Workspace
 
 _ABOUT = (
     *("mapping", "evidence", "time_kind", "value_kind", "weights", "cleaning", "parent", "files"),
     *("first_time", "last_time", "item_columns", "user_columns", "created"),
+    *("lines", "read_as"),
 )
 
 
@@ -25,6 +28,13 @@ def ingest(options: Any) -> Result:
         name=options.name,
         weights=options.weights,
         clean=options.clean or None,
+        read_as=ReadAs(
+            delimiter=options.delimiter,
+            quote=options.quote,
+            header_line=options.header_line,
+            comment=options.comment,
+            decimal=options.decimal,
+        ),
         progress=progress(),
     )
     content = to_json(info)
@@ -40,6 +50,10 @@ def to_json(info: DatasetInfo) -> dict[str, Any]:
 def _ingested(info: DatasetInfo) -> str:
     counts = info.counts
     lines = [
+        f"{rejected} of {rows} rows of {file} are rejected"
+        for file, rejected, rows in mostly_rejected(info.meta.get("lines") or {})
+    ]
+    lines += [
         f"{info.name} ({info.id}): {counts['rows_kept']} of {counts['rows_read']} rows, "
         f"{counts['users']} users, {counts['items']} items"
     ]

@@ -29,6 +29,7 @@ class Plain:
     path: Path
     kind: str
     encoding: str = "utf-8"  # what a text was written in; the file at `path` is UTF-8
+    careful: bool = False  # scan a delimited text line by line, whatever it looks like
 
 
 def as_utf8(plain: Plain, scratch: Path) -> Plain:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
-from core.data.files.sources import MAX_LINE_BYTES, Source
-from core.data.store import literal
-
-# `place`: bytes before a CSV's record, by which `line` is found
-MALFORMED = "file VARCHAR, line BIGINT, place BIGINT, detail VARCHAR, record VARCHAR"
+MALFORMED = "file VARCHAR, line BIGINT, detail VARCHAR, record VARCHAR"
 REJECTED = "file VARCHAR, line BIGINT, reason VARCHAR, detail VARCHAR, record VARCHAR"
 
 
@@ -18,28 +17,19 @@ def create_tables(con: DuckDBPyConnection) -> None:
     con.execute(f"CREATE TABLE IF NOT EXISTS rejected ({REJECTED})")
 
 
-def forget_malformed(con: DuckDBPyConnection, source: Source) -> None:
-    """Makes ready for another read of this CSV that stores its malformed records."""
-    con.execute("DROP TABLE IF EXISTS reject_errors")
-    con.execute("DROP TABLE IF EXISTS reject_scans")
-    if source.dialect:
-        con.execute("DELETE FROM malformed WHERE file = ?", [source.name])
-
-
-def store_malformed(con: DuckDBPyConnection, source: Source) -> None:
-    """Moves what a read of this CSV stored in reject_errors to `malformed`."""
-    if source.dialect is None:
+def add_malformed(
+    con: DuckDBPyConnection, name: str, records: Sequence[tuple[int, str, str]]
+) -> None:
+    """Adds these of one file, each a line from 1, what is wrong, and the text."""
+    if not records:
         return
-    width = source.width or len(source.columns)
-    detail = f"""CASE CAST(error_type AS VARCHAR)
-        WHEN 'MISSING COLUMNS' THEN 'too few cells: {width} are expected'
-        WHEN 'TOO MANY COLUMNS' THEN 'too many cells: {width} are expected'
-        WHEN 'UNQUOTED VALUE' THEN 'a quote is left open, or stands inside of a quoted cell'
-        WHEN 'LINE SIZE OVER MAXIMUM' THEN 'longer than {MAX_LINE_BYTES:,} bytes'
-        WHEN 'INVALID ENCODING' THEN 'not UTF-8'
-        ELSE lower(CAST(error_type AS VARCHAR)) END"""
-    record = "ltrim(any_value(csv_line), chr(10) || chr(13))"
-    con.table("reject_errors").aggregate(
-        f"{literal(source.name)}, NULL, line_byte_position - 1, min({detail}), {record}",
-        "line_byte_position",
-    ).insert_into("malformed")
+    lines, details, texts = zip(*records, strict=True)
+    table = pa.table({"line": lines, "detail": details, "record": texts})
+    con.register("malformed_lines", table)
+    con.execute("INSERT INTO malformed SELECT ?, line, detail, record FROM malformed_lines", [name])
+    con.unregister("malformed_lines")
+
+
+def forget_malformed(con: DuckDBPyConnection, name: str) -> None:
+    """Makes ready for another read of this file."""
+    con.execute("DELETE FROM malformed WHERE file = ?", [name])

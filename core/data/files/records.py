@@ -1,43 +1,38 @@
-"""JSON and XLSX → tables of records that DuckDB reads: Parquet and CSV in the scratch."""
+"""JSON and XLSX → tables of records that DuckDB reads: Parquet in the scratch."""
 
 from __future__ import annotations
 
-import csv
-import datetime
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import duckdb
-import python_calamine
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-from core.data.files.archives import check_xlsx
+from core.data.files.dialects import ReadAs
 from core.data.files.encodings import Plain
-from core.data.files.sources import (
-    Source,
-    check_width,
-    csv_source,
-    parquet_source,
-    raw_lines,
-    unique_names,
-)
+from core.data.files.sheets import open_workbook
+from core.data.files.sources import Source, check_width, parquet_source, raw_lines, unique_names
+from core.data.files.texts import open_text
 from core.data.store import literal
 from core.errors import BadInput
 
 
 def open_source(
-    con: DuckDBPyConnection, plain: Plain, scratch: Path, *, limit: int | None = None
+    con: DuckDBPyConnection,
+    plain: Plain,
+    scratch: Path,
+    asked: ReadAs | None = None,
+    *,
+    limit: int | None = None,
 ) -> Source:
     """The records of one plain file.
 
-    JSON that is no object goes to the table `malformed`.
+    What is no record goes to the table `malformed`.
 
     Args:
         con: The connection that reads.
         plain: The file.
         scratch: Where converted files go.
+        asked: How a text, or the header of a sheet, is to be read.
         limit: Convert only so many records, for a preview.
 
     Raises:
@@ -47,14 +42,16 @@ def open_source(
         return parquet_source(con, plain.name, plain.path)
     target = scratch / f"{plain.path.name}-records"
     if plain.kind == "xlsx":
-        return _xlsx_source(plain, target, limit)
+        return open_workbook(con, plain, target, asked, limit)
     with plain.path.open("rb") as file:
         start = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if asked and asked.of_text:  # a person says that it is delimited
+        return open_text(con, plain, target, asked, limit=limit)
     if start.startswith(b"{"):
-        return _json_source(con, plain, raw_lines(con, plain.path), target, limit)
+        return _json_source(con, plain, raw_lines(con, plain.path), target, limit, "lines")
     if start.startswith(b"[") and start[1:].lstrip()[:1] in (b"{", b"]", b""):
-        return _json_source(con, plain, _array(con, plain), target, limit)
-    return csv_source(plain.name, plain.path)
+        return _json_source(con, plain, _array(con, plain), target, limit, "rows")
+    return open_text(con, plain, target, asked, limit=limit)
 
 
 def _array(con: DuckDBPyConnection, plain: Plain) -> DuckDBPyRelation:
@@ -71,6 +68,7 @@ def _json_source(
     lines: DuckDBPyRelation,
     target: Path,
     limit: int | None,
+    unit: str,
 ) -> Source:
     texts = lines.filter("trim(text) <> ''")
     try:
@@ -82,15 +80,27 @@ def _json_source(
         _convert(objects, keys, target)
         con.table("json_lines").filter(
             "NOT json_valid(text) OR json_type(text) IS DISTINCT FROM 'OBJECT'"
-        ).project(
-            f"{literal(plain.name)}, line, NULL, 'this is no JSON object {{…}}', text"
-        ).insert_into("malformed")
+        ).project(f"{literal(plain.name)}, line, 'this is no JSON object {{…}}', text").insert_into(
+            "malformed"
+        )
+        counts = objects.aggregate("count(*)"), con.table("json_lines").aggregate("count(*)")
+        kept, filled = (found.fetchall()[0][0] for found in counts)
+        physical = filled if limit else lines.aggregate("count(*)").fetchall()[0][0]
     except duckdb.Error as error:
         raise BadInput(f"{plain.name} looks like JSON but {_json_trouble(error)}") from None
     finally:
         con.execute("DROP TABLE IF EXISTS json_lines")
     source = parquet_source(con, plain.name, target)
-    return Source(plain.name, target, unique_names(keys), inner=source.inner[1:], line="line")
+    counted = {"kept": kept, "rejected": filled - kept, "blank": physical - filled}
+    return Source(
+        plain.name,
+        target,
+        unique_names(keys),
+        inner=source.inner[1:],
+        line="line",
+        counted=counted,
+        unit=unit,
+    )
 
 
 def _json_trouble(error: duckdb.Error) -> str:
@@ -134,35 +144,3 @@ def _convert(objects: DuckDBPyRelation, keys: list[str], target: Path) -> None:
             value = f"from_json(json_extract(text, {literal(pointer)}), '[\"VARCHAR\"]')"
         columns.append(f"{value} AS c{n}")
     objects.project(", ".join(columns)).write_parquet(str(target))
-
-
-def _xlsx_source(plain: Plain, target: Path, limit: int | None) -> Source:
-    """The first sheet with rows, as a CSV in which every cell is quoted."""
-    check_xlsx(plain.name, plain.path)
-    try:
-        book = python_calamine.CalamineWorkbook.from_path(str(plain.path))
-        sheets = (book.get_sheet_by_name(name) for name in book.sheet_names)
-        rows = next((s.to_python(nrows=limit) for s in sheets if s.height), [])
-    except (python_calamine.CalamineError, ValueError, OSError) as error:
-        raise BadInput(
-            f"{plain.name} is no workbook that can be read ({error}); save it again as .xlsx"
-        ) from None
-    with target.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
-        writer.writerows(_cells(rows))
-    return replace(csv_source(plain.name, target), has_lines=False)
-
-
-def _cells(rows: list[list[Any]]) -> Iterator[list[str]]:
-    for row in rows:
-        if any(cell != "" for cell in row):
-            yield [_cell(cell) for cell in row]
-
-
-def _cell(cell: Any) -> str:
-    """A cell as text: 17850.0 as 17850, since a sheet has no whole numbers; a time as ISO 8601."""
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53:
-        return str(int(cell))
-    if isinstance(cell, datetime.datetime | datetime.date | datetime.time):
-        return cell.isoformat(sep=" ") if isinstance(cell, datetime.datetime) else cell.isoformat()
-    return str(cell)

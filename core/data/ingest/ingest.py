@@ -14,6 +14,8 @@ from typing import Any
 import duckdb
 
 from core.data.durable import publish, sha256_file, write_json_atomically
+from core.data.files.dialects import ReadAs
+from core.data.files.lines import NotPlain
 from core.data.files.malformed import create_tables
 from core.data.ingest import version
 from core.data.ingest.inputs import Inputs, open_inputs
@@ -38,6 +40,7 @@ class Request:
     users: list[Path]
     mapping: dict[str, str | None]
     weights: dict[str, float]
+    read_as: ReadAs | None = None
 
     @property
     def files(self) -> list[Path]:
@@ -48,6 +51,7 @@ class Request:
         n, m = len(self.paths), len(self.paths) + len(self.items)
         content = [hashes[:n], hashes[n:m], hashes[m:], self.mapping, self.weights, SCHEMA_VERSION]
         content += [list(layouts)] if layouts else []
+        content += [self.read_as.to_json()] if self.read_as else []
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -61,6 +65,7 @@ def ingest(
     name: str | None = None,
     weights: Mapping[str, float] | None = None,
     clean: Sequence[str] | None = None,
+    read_as: ReadAs | None = None,
     progress: Progress | None = None,
 ) -> DatasetInfo:
     """The dataset version made of these files; the same files and options give the same one.
@@ -75,6 +80,7 @@ def ingest(
         name: What a person calls it; the log's file name if not given.
         weights: Event type → weight ≥ 0, over the defaults of `core.data.roles.names.WEIGHTS`.
         clean: Cleaning steps; the result is then the cleaned version.
+        read_as: How the tables of `paths` are to be read, where that is not to be guessed.
         progress: Called with a stage and the share done, 0 to 1.
 
     Raises:
@@ -88,6 +94,7 @@ def ingest(
         [*_listed(users)],
         {role: column or None for role, column in (mapping or {}).items()},
         _checked(weights or {}),
+        read_as if read_as and read_as.to_json() else None,
     )
     try:
         info = _ingest(workspace, asked, None if steps else name, progress or silent)
@@ -116,27 +123,50 @@ def _ingest(
 ) -> DatasetInfo:
     with workspace.scratch() as scratch, ThreadPoolExecutor(1) as pool:
         hashes = pool.submit(lambda: [sha256_file(path) for path in asked.files])
-        con = connect(memory_limit=MEMORY, temp_directory=scratch / "spill")
+        try:
+            return _read(workspace, asked, name, progress, hashes, scratch / "plain")
+        except NotPlain:  # line by line, then, from the start: what guesses is what loads
+            return _read(
+                workspace, asked, name, progress, hashes, scratch / "careful", careful=True
+            )
+
+
+def _read(
+    workspace: Workspace,
+    asked: Request,
+    name: str | None,
+    progress: Progress,
+    hashes: Future[list[str]],
+    scratch: Path,
+    *,
+    careful: bool = False,
+) -> DatasetInfo:
+    unpacked, folder = scratch / "files", scratch / "version"
+    unpacked.mkdir(parents=True)
+    folder.mkdir()
+    with connect(memory_limit=MEMORY, temp_directory=scratch / "spill") as con:
         create_tables(con)
         progress("reading", 0.0)
-        unpacked = scratch / "files"
-        unpacked.mkdir()
-        inputs = open_inputs(con, unpacked, asked.paths, asked.items, asked.users, asked.mapping)
+        inputs = open_inputs(
+            con,
+            unpacked,
+            asked.paths,
+            asked.items,
+            asked.users,
+            asked.mapping,
+            asked.read_as,
+            careful=careful,
+        )
         if sum(path.stat().st_size for path in asked.files) < 64 << 20:  # well under a second
             known = workspace.datasets_folder / asked.identity(hashes.result(), inputs.layouts)
             if known.exists():
                 return _renamed(workspace, known, name)
-        folder = scratch / "version"
-        folder.mkdir()
-        facts = version.write(con, inputs, asked.weights, folder, unpacked, progress)
-        final = workspace.datasets_folder / asked.identity(hashes.result(), inputs.layouts)
-        meta = _meta(asked, inputs, facts, hashes, name or _stem(inputs.main.name), folder)
-        write_json_atomically(folder / "dataset.json", {"id": final.name, **meta})
-        con.close()
-        progress("done", 1.0)
-        if publish(folder, final):
-            return DatasetInfo.read(final)
-    return _renamed(workspace, final, name)
+        facts = version.write(con, inputs, asked.weights, folder, progress)
+    final = workspace.datasets_folder / asked.identity(hashes.result(), inputs.layouts)
+    meta = _meta(asked, inputs, facts, hashes, name or _stem(inputs.main.name), folder)
+    write_json_atomically(folder / "dataset.json", {"id": final.name, **meta})
+    progress("done", 1.0)
+    return DatasetInfo.read(final) if publish(folder, final) else _renamed(workspace, final, name)
 
 
 def _renamed(workspace: Workspace, final: Path, name: str | None) -> DatasetInfo:
@@ -168,6 +198,7 @@ def _meta(
         ],
         "parts": inputs.parts,
         "cleaning": [],
+        **({"read_as": asked.read_as.to_json()} if asked.read_as else {}),
         **facts,
         "sha256": {path.name: sha256_file(path) for path in sorted(folder.iterdir())},
     }

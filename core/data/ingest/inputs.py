@@ -9,8 +9,16 @@ from pathlib import Path
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.files.archives import unpack
+from core.data.files.dialects import ReadAs
 from core.data.files.encodings import Plain
-from core.data.ingest.opened import Opened, look_at, open_one, steady, together
+from core.data.ingest.opened import (
+    Opened,
+    careful_copy,
+    look_at,
+    open_one,
+    steady,
+    together,
+)
 from core.data.ingest.side_tables import Side
 from core.data.layouts.layout import TextStart
 from core.data.layouts.lines_of_items import FILE, with_file
@@ -19,6 +27,8 @@ from core.data.roles import mapping as roles
 from core.data.roles.mapping import Guess
 from core.data.roles.profiles import Profile
 from core.errors import BadInput
+
+READING = "reading"  # what the evidence says of how the files are read, beside the roles
 
 
 @dataclass(frozen=True)
@@ -50,8 +60,10 @@ def open_inputs(
     items: Sequence[Path],
     users: Sequence[Path],
     mapping: Mapping[str, str | None],
+    asked: ReadAs | None = None,
     *,
     limit: int | None = None,
+    careful: bool = False,
 ) -> Inputs:
     """Opens everything that was given and tells the log from what describes items and users.
 
@@ -62,33 +74,50 @@ def open_inputs(
         items: Files known to describe items.
         users: Files known to describe users.
         mapping: Role → column, as a person says; also "layout", for the files of `paths`.
+        asked: How a person says that the tables of `paths` are to be read.
         limit: Read only so many records of each file, for a preview.
+        careful: Read delimited texts line by line.
 
     Raises:
         BadInput: a file cannot be read, or nothing in it can be told for user and item.
+        NotPlain: a text cannot be read as it lies; careful, it may be.
     """
     layout = mapping.get(LAYOUT)
     check_layout(layout)
     role_columns = {role: column for role, column in mapping.items() if role != LAYOUT}
     labels = iter(_labels([*paths, *items, *users]))
-    opened = [
-        [
-            open_one(con, plain, scratch, limit, _layout_of(plain, chosen, several=len(group) > 1))
-            for path in group
-            for plain in unpack(path, scratch, next(labels))
-        ]
-        for group, chosen in ((paths, layout), (items, None), (users, None))
+    groups = [
+        [plain for path in group for plain in unpack(path, scratch, next(labels))]
+        for group in (paths, items, users)
     ]
+    if asked:
+        _check_asked(asked, groups[0], layout)
+    if careful:
+        groups = [[careful_copy(plain, scratch) for plain in group] for group in groups]
+    opened = []
+    for group, chosen, how in zip(groups, (layout, None, None), (asked, None, None), strict=True):
+        several = len(group) > 1
+        opened.append(
+            [
+                open_one(
+                    con, plain, scratch, limit, _layout_of(plain, chosen, several=several), how
+                )
+                for plain in group
+            ]
+        )
     if not opened[0]:
         raise BadInput("no file was given: name at least one with a log of who did what")
     log, others = _find_log(opened[0], role_columns)
     log = _tell_users_apart(con, log)
     sample, columns = together(con, log)
     guess = _guess(sample, columns, log, role_columns)
-    item_sides = [_side(steady(con, f, scratch), log[0], guess, "item_id") for f in opened[1]]
-    user_sides = [_side(steady(con, f, scratch), log[0], guess, "user_id") for f in opened[2]]
+    guess.decimal = asked.decimal if asked else None
+    if notes := [f"{f.name}: {f.source.note}" for f in log if f.source.note]:
+        guess.evidence = {READING: "; ".join(notes), **guess.evidence}
+    item_sides = [_side(_ready(con, f, limit), log[0], guess, "item_id") for f in opened[1]]
+    user_sides = [_side(_ready(con, f, limit), log[0], guess, "user_id") for f in opened[2]]
     for file in others:
-        role, side = _part(steady(con, file, scratch), log[0], guess)
+        role, side = _part(_ready(con, file, limit), log[0], guess)
         (item_sides if role == "item_id" else user_sides).append(side)
     return Inputs(
         log=log,
@@ -102,6 +131,27 @@ def open_inputs(
             **{s.source.name: "users" for s in user_sides},
         },
     )
+
+
+def _ready(con: DuckDBPyConnection, file: Opened, limit: int | None) -> Opened:
+    return file if limit else steady(con, file)
+
+
+def _check_asked(asked: ReadAs, plains: Sequence[Plain], layout: str | None) -> None:
+    """Raises BadInput where what a person says of the tables fits none of these files."""
+    said = asked.of_text + (["header_line"] if asked.header_line is not None else [])
+    if said and layout not in (None, TABLE):
+        raise BadInput(
+            f"{said[0]} says how a table is read, but layout is {layout!r}: give one of the two"
+        )
+    listed = ", ".join(f"{plain.name} ({plain.kind})" for plain in plains)
+    if asked.of_text and not any(plain.kind == "text" for plain in plains):
+        raise BadInput(f"{said[0]} is for delimited text, and there is none among {listed}")
+    if said and not any(plain.kind in ("text", "xlsx") for plain in plains):
+        raise BadInput(f"{said[0]} is for delimited text and workbooks, not for {listed}")
+    for plain in plains:
+        if plain.kind == "text" and said and TextStart.read(plain.path).is_json():
+            raise BadInput(f"{said[0]} is for delimited text, but {plain.name} holds JSON")
 
 
 def _guess(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
+from core.data.files.dialects import ReadAs
 from core.data.files.encodings import Plain, find_fault, reencode
+from core.data.files.lines import NotPlain, count_lines
 from core.data.files.sources import Source
-from core.data.layouts.lines_of_items import FILE, with_file
 from core.data.layouts.registry import TABLE, open_laid_out
 from core.data.roles import mapping as roles
 from core.data.roles.profiles import Profile, profiles
@@ -55,35 +56,39 @@ def open_one(
     scratch: Path,
     limit: int | None = None,
     layout: str | None = None,
+    asked: ReadAs | None = None,
 ) -> Opened:
-    """One plain file, opened and looked at; a mended copy of it if it cannot be read as it lies.
+    """One plain file, opened and looked at.
 
     Args:
         con: The connection that reads.
         plain: The file.
-        scratch: Where files are converted and mended.
+        scratch: Where files are converted.
         limit: Read only so many records, for a preview.
         layout: How it is laid out, a name of LAYOUTS or TABLE; by what it holds if not given.
+        asked: How a person says that a table is to be read.
+
+    Raises:
+        BadInput: it cannot be read.
+        NotPlain: it cannot be read as it lies; careful, it may be.
     """
     try:
-        source = open_laid_out(con, plain, scratch, limit=limit, layout=layout)
+        source = open_laid_out(con, plain, scratch, limit=limit, layout=layout, asked=asked)
         return look_at(con, plain, source)
-    except duckdb.Error:
-        again = readable_copy(plain, scratch)
-        if again is plain:
-            raise BadInput(
-                f"{plain.name} cannot be cut into rows and columns: it must be a table with one "
-                "line for each event and the same delimiter throughout"
-            ) from None
-        return open_one(con, again, scratch, limit, layout)
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:
+        raise not_read(error, [plain]) from None
 
 
-def reopen(con: DuckDBPyConnection, file: Opened, plain: Plain, scratch: Path) -> Opened:
-    """A mended copy of an opened file, read in the same way."""
-    opened = open_one(con, plain, scratch, layout=file.layout)
-    if FILE in file.columns and FILE not in opened.columns:
-        return look_at(con, plain, with_file(opened.source))
-    return opened
+def not_read(error: duckdb.Error, plains: Sequence[Plain]) -> Exception:
+    """What to raise where DuckDB could not read these files: NotPlain, or a sentence at last."""
+    if any(plain.kind == "text" and not plain.careful for plain in plains):
+        return NotPlain(str(error))
+    return BadInput(
+        f"{', '.join(plain.name for plain in plains)} cannot be read to the end: the file is "
+        "damaged; save or copy it again"
+    )
 
 
 def look_at(con: DuckDBPyConnection, plain: Plain, source: Source) -> Opened:
@@ -95,7 +100,7 @@ def look_at(con: DuckDBPyConnection, plain: Plain, source: Source) -> Opened:
     sample = quoted(f" sample {plain.path.name}")  # no table of a person's begins with a space
     rows = 20_000_000 // max(1000, 10 * len(source.columns))
     con.execute(f"DROP TABLE IF EXISTS {sample}")
-    source.read(con, "skip").limit(min(rows, SAMPLE_ROWS)).to_table(sample)
+    source.read(con).limit(min(rows, SAMPLE_ROWS)).to_table(sample)
     columns = profiles(con.table(sample))
     if not any(column.rows for column in columns):
         raise BadInput(
@@ -121,26 +126,28 @@ def together(
     return con.table(sample), profiles(con.table(sample))
 
 
-def steady(con: DuckDBPyConnection, file: Opened, scratch: Path) -> Opened:
-    """A file beside the log that can be read to its end, mended if need be."""
+def steady(con: DuckDBPyConnection, file: Opened) -> Opened:
+    """A file beside the log, which can be read to its end.
+
+    Raises:
+        BadInput: it cannot.
+        NotPlain: it cannot as it lies.
+    """
     try:
         cells = ", ".join(f"count({quoted(c)})" for c in file.columns)
-        file.source.read(con, "skip").aggregate(cells).fetchall()
-    except duckdb.Error:
-        again = readable_copy(file.plain, scratch)
-        if again is file.plain:
-            raise BadInput(
-                f"{file.name} cannot be read to the end: the file is damaged; save or copy it again"
-            ) from None
-        return reopen(con, file, again, scratch)
+        records = file.source.read(con).aggregate(f"count(*), {cells}").fetchall()[0][0]
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:
+        raise not_read(error, [file.plain]) from None
+    count_lines(file.source, records)
     return file
 
 
-def readable_copy(plain: Plain, scratch: Path) -> Plain:
-    """A copy that can be read, if the trouble is in the encoding or the line ends; else `plain`."""
+def careful_copy(plain: Plain, scratch: Path) -> Plain:
+    """The file to be read line by line; in UTF-8, if it is not, further down."""
     if plain.kind != "text":
         return plain
     fault = find_fault(plain)
-    if fault.encoding is None and not fault.mixed_newlines:
-        return plain
-    return reencode(plain, fault.encoding or "utf-8", scratch)
+    again = reencode(plain, fault.encoding, scratch) if fault.encoding else plain
+    return replace(again, careful=True)

@@ -11,12 +11,15 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
+from core.data.files.dialects import ReadAs
+from core.data.files.lines import NotPlain
 from core.data.files.malformed import create_tables
+from core.data.ingest.accounts import LineCounts
 from core.data.ingest.inputs import Inputs, open_inputs
 from core.data.ingest.opened import Opened
 from core.data.layouts.registry import TABLE
 from core.data.roles.names import weight_of
-from core.data.store import Workspace, connect
+from core.data.store import Workspace, connect, literal
 
 PREVIEW_ROWS = 5
 PREVIEW_RECORDS = 20_000  # of a file that has to be converted first
@@ -45,6 +48,7 @@ class Preview:
     value_kind: str | None
     event_types: dict[str, float] = field(default_factory=dict)  # in the sample, with weights
     encodings: dict[str, str] = field(default_factory=dict)  # file → what it is written in
+    lines: dict[str, LineCounts] = field(default_factory=dict)  # of the log's files, what was read
     layout: str = TABLE  # of the log: a name of core.data.layouts.registry.LAYOUTS, or TABLE
 
 
@@ -54,6 +58,7 @@ def preview(
     items: Path | str | Sequence[Path | str] | None = None,
     users: Path | str | Sequence[Path | str] | None = None,
     mapping: Mapping[str, str | None] | None = None,
+    read_as: ReadAs | None = None,
     workspace: Workspace | None = None,
 ) -> Preview:
     """The files' columns, first rows and guessed roles, by a sample of their first rows.
@@ -63,6 +68,7 @@ def preview(
         items: Files known to describe items.
         users: Files known to describe users.
         mapping: Role → column, for the roles that are not to be guessed.
+        read_as: How the tables of `paths` are to be read, where that is not to be guessed.
         workspace: Where archives are unpacked; a temporary folder if not given.
 
     Raises:
@@ -75,12 +81,27 @@ def preview(
             folder = stack.enter_context(workspace.scratch())
         else:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="recscope-")))
-        con = stack.enter_context(connect(memory_limit="1GB", temp_directory=folder / "spill"))
+        try:
+            return _read(groups, known, read_as, folder / "plain")
+        except NotPlain:
+            return _read(groups, known, read_as, folder / "careful", careful=True)
+
+
+def _read(
+    groups: Sequence[Sequence[Path]],
+    known: Mapping[str, str | None],
+    read_as: ReadAs | None,
+    folder: Path,
+    *,
+    careful: bool = False,
+) -> Preview:
+    files = folder / "files"
+    files.mkdir(parents=True)
+    with connect(memory_limit="1GB", temp_directory=folder / "spill") as con:
         create_tables(con)
-        files = folder / "files"
-        files.mkdir()
+        paths, items, users = groups
         inputs = open_inputs(
-            con, files, groups[0], groups[1], groups[2], known, limit=PREVIEW_RECORDS
+            con, files, paths, items, users, known, read_as, limit=PREVIEW_RECORDS, careful=careful
         )
         return _preview(con, inputs)
 
@@ -99,8 +120,18 @@ def _preview(con: DuckDBPyConnection, inputs: Inputs) -> Preview:
         value_kind=guess.value_kind,
         event_types=_event_types(inputs),
         layout=inputs.main.layout,
+        lines={f.name: _lines(con, f) for f in inputs.log},
         encodings={f.name: f.plain.encoding for f in inputs.log if f.plain.kind == "text"},
     )
+
+
+def _lines(con: DuckDBPyConnection, file: Opened) -> LineCounts:
+    """What was read of a file for its sample: rows that can be cut into cells, and those not."""
+    mine = con.table("malformed").filter(f"file = {literal(file.name)}")
+    kept, rejected = (
+        int(rows.aggregate("count(*)").fetchall()[0][0]) for rows in (con.table(file.sample), mine)
+    )
+    return {"kept": kept, "rejected": rejected}
 
 
 def _several(paths: Path | str | Sequence[Path | str] | None) -> Sequence[Path | str]:

@@ -17,7 +17,7 @@ from core.data.roles.times import FIRST, LAST, SEVERAL_ZONES, UNITS
 from core.data.store import literal, quoted
 
 
-def reject(con: DuckDBPyConnection, source: Source, plan: Plan, first: int, malformed: str) -> None:
+def reject(con: DuckDBPyConnection, source: Source, plan: Plan, first: int) -> None:
     """Adds to `rejected` the rows of one source that are not good, as they were written.
 
     Args:
@@ -25,27 +25,26 @@ def reject(con: DuckDBPyConnection, source: Source, plan: Plan, first: int, malf
         source: Where the rows came from.
         plan: How they were read.
         first: The rowid in `stage` of the source's first record.
-        malformed: How malformed records are passed over when reading it again: "fail" or "skip".
     """
     named = con.table("malformed").filter(f"file = {literal(source.name)}")
     if not con.table("bad").limit(1).fetchall() and not named.limit(1).fetchall():
         return
     bad = con.table("bad").project(f"{K} - {first} AS {K}")
     cells = ", ".join(f"{literal(c)}: {quoted(c)}" for c in source.columns)
-    records = source.read(con, malformed)
+    records = source.read(con)
     reason, detail = _reason(plan, types_of(records), source.name)
     record = f"CAST(to_json({{{cells}}}) AS VARCHAR) AS record"
     numbered = records.project(f"*, row_number() OVER () - 1 AS {K}")
     numbered.join(bad, K, how="semi").project(
         f"{K}, {reason} AS reason, {detail} AS detail, {record}"
     ).to_table("bad_records")
-    insert(con, source, con.table("bad_records"), malformed)
+    insert(con, source, con.table("bad_records"))
     con.execute("DROP TABLE bad_records")
 
 
-def insert(con: DuckDBPyConnection, source: Source, bad: DuckDBPyRelation, malformed: str) -> None:
+def insert(con: DuckDBPyConnection, source: Source, bad: DuckDBPyRelation) -> None:
     """Adds these records (K, reason, detail, record) and the malformed ones to `rejected`."""
-    lines = locate(con, source, bad.project(K), malformed).set_alias("lines")
+    lines = locate(con, source, bad.project(K)).set_alias("lines")
     bad.set_alias("bad").join(lines, K, how="left").project(
         f"{literal(source.name)}, line, reason, detail, record"
     ).insert_into("rejected")

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-from core.data.files.malformed import forget_malformed, store_malformed
 from core.data.files.sources import Source, unique_names
 from core.data.ingest.rejects import insert
 from core.data.ingest.staging import K, Plan, column_types, id_sql
@@ -91,8 +90,7 @@ def _from_file(
     con: DuckDBPyConnection, side: Side, role: str, plan: Plan, n: int
 ) -> DuckDBPyRelation:
     """One row an id; rows without an id, malformed and second ones go to `rejected`."""
-    forget_malformed(con, side.source)
-    records = side.source.read(con, "store")
+    records = side.source.read(con)
     types = dict(zip(records.columns, map(str, records.types), strict=True))
     kind = "text" if plan.kinds[role] == "text" else "decimal"  # the same ids in either form
     key = id_sql(side.key, types[side.key], kind, "NULL")
@@ -102,7 +100,6 @@ def _from_file(
     said = f'CAST({quoted(side.key)} AS VARCHAR) AS " said"'
     columns = [f"{key} AS {role}", f"row_number() OVER () - 1 AS {K}", said, *cells]
     records.project(", ".join(columns)).to_table(table)
-    store_malformed(con, side.source)
     rows = con.table(table)
     again = f"({role} IS NOT NULL AND row_number() OVER (PARTITION BY {role} ORDER BY {K}) > 1)"
     marked = rows.project(f'*, {"false" if side.many else again} AS " again"')
@@ -128,7 +125,7 @@ def _set_aside(
         f" ELSE ' is no id of the kind that the log has' END AS detail,"
         f" CAST(to_json({record}) AS VARCHAR) AS record"
     ).to_table("side_bad")
-    insert(con, side.source, con.table("side_bad"), "skip")
+    insert(con, side.source, con.table("side_bad"))
     con.execute("DROP TABLE side_bad")
 
 

@@ -12,12 +12,11 @@ from dataclasses import dataclass, replace
 import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-from core.data.files.malformed import forget_malformed, store_malformed
 from core.data.files.sources import Source, unique_names
-from core.data.roles import numbers
 from core.data.roles.guess import Guess, columns_of
 from core.data.roles.missing import missing_sql, trimmed
 from core.data.roles.moments import cell_of
+from core.data.roles.numbers import COMMA, POINT, Marks, value_sql
 from core.data.roles.profiles import Profile, unpivoted
 from core.data.roles.time_study import Cells, needs_all, settle
 from core.data.roles.times import TimeFormat, double_time_sql, moment_sql, text_sql
@@ -56,7 +55,7 @@ class Plan:
     @property
     def numbers(self) -> set[str]:
         """The columns that a CSV may hold as DOUBLE without loss: values, Unix times."""
-        value = self.mapping["value"] if self.mark == numbers.POINT else None
+        value = self.mapping["value"] if self.mark == POINT else None
         unix = self.time is not None and self.time.way in ("s", "ms", "us")
         time = self.mapping["timestamp"] if unix else None
         return {column for column in (value, time) if column in self.columns}
@@ -80,7 +79,7 @@ class Plan:
     def value(self, types: Mapping[str, str]) -> str:
         """SQL for the value of a record."""
         column = str(self.mapping["value"])
-        return numbers.value_sql(quoted(column), types[column], self.mark, said=self.mark_said)
+        return value_sql(quoted(column), types[column], self.mark, said=self.mark_said)
 
 
 def plan(guess: Guess, columns: Sequence[Profile]) -> Plan:
@@ -96,7 +95,7 @@ def plan(guess: Guess, columns: Sequence[Profile]) -> Plan:
         time=guess.time,
         value_kind=guess.value_kind if value else None,
         binary_click=guess.binary_click,
-        mark=guess.decimal or (numbers.COMMA if doubtful else numbers.POINT),
+        mark=guess.decimal or (COMMA if doubtful else POINT),
         mark_said=guess.decimal is not None,
         kinds=kinds,
         open=frozenset({"timestamp", "value"}),
@@ -119,7 +118,7 @@ def settle_time(con: DuckDBPyConnection, sources: Sequence[Source], plan: Plan) 
     column = str(plan.mapping["timestamp"])
     cells = []
     for source in sources:
-        rows = source.read(con, "skip")
+        rows = source.read(con)
         cells.append(Cells(source.name, rows, *cell_of(column, types_of(rows))))
     time = settle(cells, column, plan.time)
     said = "as you said" if plan.evidence.get("timestamp", "").find("as you said") > 0 else ""
@@ -138,10 +137,10 @@ def settle_value(con: DuckDBPyConnection, sources: Sequence[Source], plan: Plan)
     plan = replace(plan, open=plan.open - {"value"})
     if plan.mark_said:
         return plan
-    rows = [source.read(con, "skip") for source in sources]
+    rows = [source.read(con) for source in sources]
     texts = [r for r in rows if types_of(r)[column] == "VARCHAR"]
-    found = numbers.Marks.of([(r, quoted(column)) for r in texts])
-    semicolons = all(s.dialect is not None and s.dialect.delimiter == ";" for s in sources)
+    found = Marks.of([(r, quoted(column)) for r in texts])
+    semicolons = all(s.form is not None and s.form.dialect.delimiter == ";" for s in sources)
     told = found.evidence(semicolons=semicolons)
     evidence = dict(plan.evidence)
     if told:
@@ -155,7 +154,7 @@ def types_of(rows: DuckDBPyRelation) -> dict[str, str]:
 
 
 def stage(
-    con: DuckDBPyConnection, sources: Sequence[Source], plan: Plan, malformed: str = "fail"
+    con: DuckDBPyConnection, sources: Sequence[Source], plan: Plan, *, numbers: bool = False
 ) -> tuple[Plan, list[int]]:
     """Fills `stage` from all these sources in turn.
 
@@ -166,22 +165,21 @@ def stage(
         con: The connection that reads.
         sources: The log's files.
         plan: How to read them.
-        malformed: "fail", "store" to move records that cannot be cut into cells to `malformed`, or
-            "numbers" to fail also where the cell of a number holds none, which is the quickest.
+        numbers: Fail where the cell of a number in a text holds none, which is the quickest.
 
     Returns:
         The plan as it was in the end, and the rows of `stage` after each source.
 
     Raises:
-        duckdb.Error: a CSV has malformed records, and they are to fail.
+        duckdb.Error: a text has records that are none.
     """
     if plan.time and needs_all(plan.time):
         plan = settle_time(con, sources, plan)
-    if malformed != "numbers" or plan.mark != numbers.POINT or _any_other(sources):
+    if not numbers or plan.mark != POINT or _any_other(sources):
         plan = settle_value(con, sources, plan)
     while True:
         try:
-            ends = _fill(con, sources, plan, malformed)
+            ends = _fill(con, sources, plan, numbers=numbers)
         except duckdb.Error as error:
             role = next((r for r in plan.kinds if f"not whole: {r}" in str(error)), None)
             if role is None:
@@ -199,30 +197,23 @@ def stage(
 
 
 def _any_other(sources: Sequence[Source]) -> bool:
-    return any(source.dialect is None for source in sources)
+    return any(source.form is None for source in sources)
 
 
 def _fill(
-    con: DuckDBPyConnection, sources: Sequence[Source], plan: Plan, malformed: str
+    con: DuckDBPyConnection, sources: Sequence[Source], plan: Plan, *, numbers: bool
 ) -> list[int]:
     con.execute("DROP TABLE IF EXISTS stage")
     ends: list[int] = []
     common = _common_types(con, sources, plan)
     for source in sources:
-        if malformed == "store":
-            forget_malformed(con, source)
-        quick = malformed == "numbers" and source.dialect is not None
-        if quick:
-            records = source.read(con, numbers=plan.numbers)
-        else:
-            records = source.read(con, "store" if malformed == "store" else "fail")
+        quick = numbers and source.form is not None
+        records = source.read(con, plan.numbers if quick else ())
         typed = records.project(", ".join(_columns(plan, records, source.name, common, quick)))
         if ends:
             typed.insert_into("stage")
         else:
             typed.to_table("stage")
-        if malformed == "store":
-            store_malformed(con, source)
         ends.append(int(con.table("stage").aggregate("count(*)").fetchall()[0][0]))
     return ends
 
@@ -231,7 +222,7 @@ def _common_types(con: DuckDBPyConnection, sources: Sequence[Source], plan: Plan
     """The type that holds the cells of all files, of columns whose types differ among them."""
     if len(sources) == 1:
         return {}
-    types = [types_of(source.read(con, "skip")) for source in sources]
+    types = [types_of(source.read(con)) for source in sources]
     found = {}
     for column in plan.context:
         different = {by_column[column] for by_column in types}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
 import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
+from core.data.files.sources import Source
+from core.data.ingest.accounts import LineCounts, read_lines, settle
 from core.data.ingest.inputs import Inputs
-from core.data.ingest.opened import Opened, readable_copy, reopen
+from core.data.ingest.opened import Opened, not_read
 from core.data.ingest.rejects import reject
 from core.data.ingest.side_tables import write_attributes
 from core.data.ingest.staging import K, Plan, column_types, plan, stage
@@ -36,6 +39,7 @@ class VersionFacts(TypedDict):
     value_kind: str | None
     weights: dict[str, float]
     counts: DatasetCounts
+    lines: NotRequired[dict[str, LineCounts]]
     first_time: str | int | None
     last_time: str | int | None
     item_columns: NotRequired[list[str]]
@@ -47,7 +51,6 @@ def write(
     inputs: Inputs,
     weights: Mapping[str, float],
     folder: Path,
-    scratch: Path,
     progress: Progress,
 ) -> VersionFacts:
     """Writes the tables of a version; what dataset.json says about them.
@@ -57,15 +60,17 @@ def write(
         inputs: The opened files.
         weights: Event type → weight, over the defaults.
         folder: Where the Parquet files go.
-        scratch: Where mended copies of files go.
         progress: Called with a stage and the share done.
 
     Raises:
         BadInput: nothing of the log can be kept, or it is damaged, or a weight fits no event.
+        NotPlain: a text cannot be read as it lies.
     """
-    log, made, ends, malformed = _stage(con, inputs, scratch)
+    made, ends = _stage(con, inputs)
+    records = [end - begin for begin, end in pairwise([0, *ends])]
+    lines = read_lines((f.source, n) for f, n in zip(inputs.log, records, strict=True))
     progress("checking", 0.4)
-    read, bad = _reject(con, log, made, ends, malformed)
+    read, bad, lost = _reject(con, inputs.log, made, ends)
     progress("sorting", 0.5)
     facts = _write_events(con, inputs, made, weights, folder)
     kept = facts["counts"]["rows_kept"]
@@ -81,60 +86,70 @@ def write(
     sides = {"item_id": inputs.items, "user_id": inputs.users}
     columns = write_attributes(con, sides, made, folder)
     facts["item_columns"], facts["user_columns"] = columns["item_id"], columns["user_id"]
+    facts["lines"] = _settled(con, inputs, lines, lost)
     if con.table("rejected").limit(1).fetchall():
         rejected = con.table("rejected").order("file, line")
         rejected.write_parquet(str(folder / "rejected.parquet"), compression="zstd")
     return facts
 
 
-def _stage(
-    con: DuckDBPyConnection, inputs: Inputs, scratch: Path
-) -> tuple[list[Opened], Plan, list[int], str]:
-    """The log in the table `stage`; what cannot be read as it lies is mended, then set aside."""
+def _stage(con: DuckDBPyConnection, inputs: Inputs) -> tuple[Plan, list[int]]:
+    """The log in the table `stage`, how it was read, and the rows after each of its files."""
     log = inputs.log
-    made = plan(inputs.guess, inputs.profiles)
-    for malformed in ("numbers", "fail", "mend", "store"):
-        if malformed == "mend":
-            again = [readable_copy(f.plain, scratch) for f in log]
-            if all(new is old.plain for new, old in zip(again, log, strict=True)):
-                continue
-            log = [reopen(con, f, plain, scratch) for f, plain in zip(log, again, strict=True)]
+    sources = [f.source for f in log]
+    try:
+        made = plan(inputs.guess, inputs.profiles)
         try:
-            mode = "fail" if malformed == "mend" else malformed
-            made, ends = stage(con, [f.source for f in log], made, mode)
+            return stage(con, sources, made, numbers=True)
         except duckdb.OutOfMemoryException:
             raise
         except duckdb.Error:
-            if malformed == "store":
-                raise BadInput(
-                    f"{', '.join(f.name for f in log)} cannot be read to the end: "
-                    "the file is damaged; save or copy it again"
-                ) from None
-            continue
-        return log, made, ends, "skip" if mode == "store" else "fail"
-    raise AssertionError("the last way of reading returns or raises")
+            return stage(con, sources, made)
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:
+        raise not_read(error, [f.plain for f in log]) from None
 
 
 def _reject(
-    con: DuckDBPyConnection, log: Sequence[Opened], made: Plan, ends: Sequence[int], malformed: str
-) -> tuple[int, int]:
-    """Fills `rejected`; the records read and those not kept."""
+    con: DuckDBPyConnection, log: Sequence[Opened], made: Plan, ends: Sequence[int]
+) -> tuple[int, int, dict[str, int]]:
+    """Fills `rejected`; the records read, those not kept, and file → its rows that are not good."""
     numbered = con.table("stage").project(f"*, rowid AS {K}")
     numbered.filter(f"NOT ({made.good})").project(K).to_table("all_bad")
     first = 0
+    lost = {}
     for file, end in zip(log, ends, strict=True):
         con.execute("DROP TABLE IF EXISTS bad")
         con.table("all_bad").filter(f"{K} >= {first} AND {K} < {end}").to_table("bad")
-        reject(con, file.source, made, first, malformed)
+        lost[file.name] = int(con.table("bad").aggregate("count(*)").fetchall()[0][0])
+        reject(con, file.source, made, first)
         first = end
-    bad, lost = (
-        int(con.table(name).aggregate("count(*)").fetchall()[0][0])
-        for name in ("rejected", "all_bad")
-    )
-    read = first + bad - lost
+    bad = int(con.table("rejected").aggregate("count(*)").fetchall()[0][0])
+    read = first + bad - sum(lost.values())
     if read == bad:
         raise BadInput(_nothing_left(con, log, read))
-    return read, bad
+    return read, bad, lost
+
+
+def _settled(
+    con: DuckDBPyConnection,
+    inputs: Inputs,
+    log_lines: Mapping[str, Mapping[str, int]],
+    log_lost: Mapping[str, int],
+) -> dict[str, LineCounts]:
+    """What became of the lines of all files, those beside the log included."""
+    sides = [side.source for side in (*inputs.items, *inputs.users)]
+    records = [int(s.read(con).aggregate("count(*)").fetchall()[0][0]) for s in sides]
+    lines = {**log_lines, **read_lines(zip(sides, records, strict=True))}
+    lost = {s.name: _count(con, "rejected", s) - _count(con, "malformed", s) for s in sides}
+    units = {source.name: source.unit for source in [*sides, *(f.source for f in inputs.log)]}
+    return settle(con, lines, {**log_lost, **lost}, units)
+
+
+def _count(con: DuckDBPyConnection, table: str, source: Source) -> int:
+    mine = con.table(table).filter(f"file = {literal(source.name)}")
+    return int(mine.aggregate("count(*)").fetchall()[0][0])
 
 
 def _nothing_left(con: DuckDBPyConnection, log: Sequence[Opened], read: int) -> str:

@@ -10,8 +10,10 @@ from typing import Protocol
 
 from duckdb import DuckDBPyConnection
 
+from core.data.files.dialects import ReadAs
 from core.data.files.encodings import Plain
-from core.data.files.sources import SAMPLE_BYTES, Source, best_delimiter
+from core.data.files.sniff import SAMPLE_BYTES, read_off
+from core.data.files.sources import Source
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,14 @@ class TextStart:
             lines = lines[:-1]  # cut off within
         return cls(tuple(line for line in lines if line.strip()))
 
+    def is_json(self) -> bool:
+        """Whether the first line begins an object, or an array of them."""
+        first = "".join(self.lines[:2]).replace(" ", "")
+        return first.startswith(("{", "[{"))
+
     def is_table(self) -> bool:
         """Whether most lines have as many cells as the others, between whatever."""
-        return best_delimiter("\n".join(self.lines[:1000]), whole=True)[2] > 0.75
+        return bool(self.lines) and read_off("", self.lines[:1000], ReadAs()).share > 0.75
 
 
 class Layout(Protocol):

@@ -28,7 +28,7 @@ def filled_texts(con: DuckDBPyConnection, plain: Plain, limit: int | None) -> Du
 
 def set_aside(con: DuckDBPyConnection, plain: Plain, rows: DuckDBPyRelation, detail: str) -> None:
     """Adds these rows (`text`, `line`) to `malformed`; `detail` is SQL that says why."""
-    rows.project(f"{literal(plain.name)}, line, NULL, {detail}, text").insert_into("malformed")
+    rows.project(f"{literal(plain.name)}, line, {detail}, text").insert_into("malformed")
 
 
 def event_source(

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
+from core.data.files.dialects import ReadAs
 from core.data.files.encodings import Plain
-from core.data.files.sources import LayoutNote, Source, csv_source, unique_names
+from core.data.files.sources import LayoutNote, Source, unique_names
+from core.data.files.texts import open_text
 from core.data.layouts.layout import TextStart
 from core.data.roles.names import NAMES
 from core.data.roles.names import plain as plain_name
@@ -62,13 +64,13 @@ def open_layout(
             f"{plain.name} is no RecBole file: its first line must type each column, as in "
             "user_id:token, item_id:token, rating:float"
         )
-    source = csv_source(plain.name, plain.path, (_delimiter(start.lines[0]),))
-    if source.dialect is None or len(source.columns) != len(header):
+    # The header is one, whatever the cells below look like.
+    asked = ReadAs(_delimiter(start.lines[0]), header_line=1)
+    source = open_text(con, plain, target, asked, limit=limit)
+    if len(source.columns) != len(header):
         raise BadInput(
             f"{plain.name} has a header of {len(header)} columns over {len(source.columns)} cells"
         )
-    # The header is one, whatever the cells below look like.
-    source = replace(source, dialect=replace(source.dialect, header=True, header_lines=1))
     names: list[str] = []
     cells: list[str] = []
     for n, column in enumerate(header):
@@ -81,7 +83,6 @@ def open_layout(
         source,
         columns=columns,
         cells=() if plain_cells else tuple(cells),
-        width=0 if plain_cells else len(header),
         layout=_note(header),
     )
 
@@ -95,7 +96,7 @@ def _cells(
         return [(column.name, f"nullif({words}, [])")]
     if column.type != "float_seq":
         return [(column.name, f"c{n}")]
-    lengths = source.read(con, "skip").aggregate(
+    lengths = source.read(con).aggregate(
         f"max(len({words.replace(f'c{n}', quoted(source.columns[n]))}))"
     )
     length = lengths.fetchall()[0][0] or 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
+from core.data.files.dialects import ReadAs
 from core.data.files.encodings import Plain
 from core.data.files.records import open_source
 from core.data.files.sources import Source
@@ -34,6 +35,7 @@ def open_laid_out(
     *,
     limit: int | None = None,
     layout: str | None = None,
+    asked: ReadAs | None = None,
 ) -> Source:
     """The records of one plain file, whatever its layout.
 
@@ -43,6 +45,7 @@ def open_laid_out(
         scratch: Where converted files go.
         limit: Convert only so many lines, for a preview.
         layout: A name of LAYOUTS, or TABLE; by what the file holds if not given.
+        asked: How a person says that a table is to be read.
 
     Raises:
         BadInput: it cannot be read as what it looks like.
@@ -50,8 +53,9 @@ def open_laid_out(
     target = scratch / f"{plain.path.name}-events"
     if plain.kind == sparse_matrix.NAME:
         return sparse_matrix.open_layout(con, plain, TextStart(()), target, limit)
-    if plain.kind != "text" or layout == TABLE:
-        return open_source(con, plain, scratch, limit=limit)
+    is_table = asked and (asked.of_text or asked.header_line is not None)
+    if plain.kind != "text" or layout == TABLE or (is_table and layout is None):
+        return open_source(con, plain, scratch, asked, limit=limit)
     start = TextStart.read(plain.path)
     if layout is None and start.lines and start.lines[0].lstrip().startswith(("{", "[")):
         return open_source(con, plain, scratch, limit=limit)  # JSON

@@ -72,7 +72,8 @@ class Marks:
 
 def number_sql(text: str, mark: str) -> str:
     """SQL for a DOUBLE: this text as a number with this decimal mark, NULL if it is none."""
-    bare = rf"regexp_replace(regexp_replace({trimmed(text)}, {literal(_AROUND)}, '\1', 'g'), '\s+$', '')"
+    amount = rf"regexp_replace({trimmed(text)}, {literal(_AROUND)}, '\1', 'g')"
+    bare = rf"regexp_replace({amount}, '\s+$', '')"
     sign, other = ("\\.", ",") if mark == POINT else (",", "\\.")
     groups = rf"[1-9][0-9]{{0,2}}((?:{other}[0-9]{{3}})+|(?:{_BLANKS}[0-9]{{3}})+)({sign}[0-9]*)?"
     plain = rf"(?:[0-9]+({sign}[0-9]*)?|{sign}[0-9]+)(?:[eE][+-]?[0-9]{{1,3}})?"

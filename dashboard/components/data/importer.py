@@ -9,7 +9,10 @@ import pandas as pd
 import streamlit as st
 
 from core.data.features.roots import roots, server_path
+from core.data.files.dialects import ReadAs
+from core.data.ingest.accounts import LineCounts, mostly_rejected
 from core.data.ingest.ingest import ingest
+from core.data.ingest.inputs import READING
 from core.data.ingest.preview import Preview, preview
 from core.data.layouts.registry import LAYOUT
 from core.data.store import DatasetInfo, Workspace
@@ -22,6 +25,7 @@ from dashboard.components.data.mapping_form import (
     mapping_form,
     weights_form,
 )
+from dashboard.components.data.reading_form import read_as, reading_form
 from dashboard.components.data.upload import forget, forget_old, spool
 from dashboard.components.errors import show_error
 from dashboard.components.page import empty, section, table
@@ -74,9 +78,11 @@ def _choose(workspace: Workspace) -> list[Path]:
 def _understand(workspace: Workspace, paths: list[Path]) -> None:
     told = _told(paths)
     try:
-        first = _preview(workspace, {"events": paths}, told)
+        how = read_as(paths)
+        first = _preview(workspace, {"events": paths}, told, how)
     except BadInput as error:
         show_error(error)
+        reading_form(paths, said=True)
         if layout := told.get(LAYOUT):
             layout_box(layout, "", _layout_key(paths))
         if "--map" in str(error):  # readable, but nothing in it looks like a user or an item
@@ -86,15 +92,17 @@ def _understand(workspace: Workspace, paths: list[Path]) -> None:
     if not chosen["events"]:
         empty(t("data.no_log.what"), t("data.no_log.why"))
         return
-    seen = _preview(workspace, chosen, told) if len(paths) > 1 else first
+    seen = _preview(workspace, chosen, told, how) if len(paths) > 1 else first
+    tell_rejected(seen.lines)
     section("data.preview")
     rows = pd.DataFrame(seen.rows)
     table(rows, alt=t("data.preview.alt", n=len(rows)), key="preview", own_names=True)
+    reading_form(paths, seen.evidence.get(READING, ""), said=how is not None)
     section("data.mapping")
     st.caption(t("data.mapping.lead"))
     layout_box(seen.layout, seen.evidence.get(LAYOUT, ""), _layout_key(paths))
     mapping = {**told, **mapping_form(seen)}
-    corrected = _preview(workspace, chosen, mapping)  # other columns may hold other events
+    corrected = _preview(workspace, chosen, mapping, how)  # other columns may hold other events
     weights = weights_form(corrected.event_types)
     name = st.text_input(
         t("data.name"),
@@ -105,7 +113,7 @@ def _understand(workspace: Workspace, paths: list[Path]) -> None:
     )
     icon = ":material/download_done:"
     if st.button(t("action.import"), type="primary", key="import", icon=icon):
-        _import(workspace, chosen, mapping, weights, name)
+        _import(workspace, chosen, mapping, weights, name, how)
 
 
 def _told(paths: list[Path]) -> dict[str, str | None]:
@@ -134,10 +142,13 @@ def _boxes(paths: list[Path]) -> dict[str, str]:
 
 
 def _preview(
-    workspace: Workspace, chosen: Mapping[str, list[Path]], mapping: Mapping[str, str | None]
+    workspace: Workspace,
+    chosen: Mapping[str, list[Path]],
+    mapping: Mapping[str, str | None],
+    how: ReadAs | None,
 ) -> Preview:
     """What the first rows say; read once for the same question, since every click asks again."""
-    asked = (str(dict(chosen)), tuple(sorted(mapping.items(), key=str)))
+    asked = (str(dict(chosen)), tuple(sorted(mapping.items(), key=str)), how)
     known: dict[object, Preview] = st.session_state.setdefault("previews", {})
     if asked not in known:
         with st.spinner(t("data.reading")):
@@ -146,6 +157,7 @@ def _preview(
                 items=chosen.get("items"),
                 users=chosen.get("users"),
                 mapping=mapping,
+                read_as=how,
                 workspace=workspace,
             )
         if len(known) >= MOST_PREVIEWS:
@@ -160,6 +172,7 @@ def _import(
     mapping: Mapping[str, str | None],
     weights: Mapping[str, float],
     name: str,
+    how: ReadAs | None,
 ) -> None:
     info = ingest(
         workspace,
@@ -167,6 +180,7 @@ def _import(
         items=chosen["items"] or None,
         users=chosen["users"] or None,
         mapping=mapping,
+        read_as=how,
         weights=weights,
         name=name.strip() or None,
         progress=progress_bar("data.importing"),
@@ -177,6 +191,14 @@ def _import(
     st.session_state["imported"] = _result(info)
     state.choose_dataset(info.id)
     st.rerun()
+
+
+def tell_rejected(lines: Mapping[str, LineCounts]) -> None:
+    """A warning for each file of which more than a tenth is rejected."""
+    for file, rejected, rows in mostly_rejected(lines):
+        st.warning(
+            t("data.rejected.most", n=rejected, rows=rows, file=file), icon=":material/warning:"
+        )
 
 
 def _result(info: DatasetInfo) -> str:
