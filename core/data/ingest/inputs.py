@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 from core.data.files.archives import unpack
 from core.data.files.dialects import ReadAs
 from core.data.files.encodings import Plain
+from core.data.ingest.keys import likeliest
 from core.data.ingest.opened import (
     Opened,
     careful_copy,
@@ -117,7 +119,7 @@ def open_inputs(
     item_sides = [_side(_ready(con, f, limit), log[0], guess, "item_id") for f in opened[1]]
     user_sides = [_side(_ready(con, f, limit), log[0], guess, "user_id") for f in opened[2]]
     for file in others:
-        role, side = _part(_ready(con, file, limit), log[0], guess)
+        role, side = _part(con, _ready(con, file, limit), log[0], guess)
         (item_sides if role == "item_id" else user_sides).append(side)
     return Inputs(
         log=log,
@@ -257,10 +259,12 @@ def _check_ids(file: Opened, found: Guess) -> None:
         )
 
 
-def _part(file: Opened, main: Opened, found: Guess) -> tuple[str, Side]:
+def _part(con: DuckDBPyConnection, file: Opened, main: Opened, found: Guess) -> tuple[str, Side]:
     """What a file beside the log describes: items, users, or items in the words of users."""
     if _is_log(file):
         return "item_id", _texts(file, main)
+    if all(re.fullmatch(r"column\d+", column) for column in file.columns):
+        return _nameless(con, file, main, found)
     for role in ("item_id", "user_id"):
         if file.named(role) or found.mapping[role] in file.columns:
             return role, _side(file, main, found, role)
@@ -269,6 +273,22 @@ def _part(file: Opened, main: Opened, found: Guess) -> tuple[str, Side]:
         f"({found.mapping['user_id']}) of {main.name} among its columns: "
         f"{', '.join(file.columns[:50])}"
     )
+
+
+def _nameless(
+    con: DuckDBPyConnection, file: Opened, main: Opened, found: Guess
+) -> tuple[str, Side]:
+    """A file without names describes what it has most values in common with."""
+    columns = {role: str(found.mapping[role]) for role in ("item_id", "user_id")}
+    ours = {role: (main.sample, c) for role, c in columns.items() if c in main.columns}
+    like = likeliest(con, ours, file.sample, file.columns)
+    if like is None:
+        raise BadInput(
+            f"{file.name} names no columns, and none of them holds the ids of {main.name}: "
+            "give it a first line with the names, such as item_id"
+        )
+    role, key = like
+    return role, Side(file.source, key, tuple(c for c in file.columns if c != key))
 
 
 def _texts(file: Opened, main: Opened) -> Side:

@@ -42,6 +42,9 @@ class VersionFacts(TypedDict):
     lines: NotRequired[dict[str, LineCounts]]
     first_time: str | int | None
     last_time: str | int | None
+    time_rival: str | None
+    matched: NotRequired[dict[str, dict[str, float]]]
+    advice: NotRequired[list[str]]
     item_columns: NotRequired[list[str]]
     user_columns: NotRequired[list[str]]
 
@@ -84,8 +87,11 @@ def write(
     }
     progress("attributes", 0.8)
     sides = {"item_id": inputs.items, "user_id": inputs.users}
-    columns = write_attributes(con, sides, made, folder)
-    facts["item_columns"], facts["user_columns"] = columns["item_id"], columns["user_id"]
+    found = write_attributes(con, sides, made, folder)
+    items, users = found["item_id"], found["user_id"]
+    facts["item_columns"], facts["user_columns"] = items.columns, users.columns
+    facts["matched"] = {"items": items.matched, "users": users.matched}
+    facts["advice"] = [*items.advice, *users.advice]
     facts["lines"] = _settled(con, inputs, lines, lost)
     if con.table("rejected").limit(1).fetchall():
         rejected = con.table("rejected").order("file, line")
@@ -194,6 +200,7 @@ def _write_events(
         "evidence": evidence,
         "time_kind": made.time.kind if made.time else "none",
         "time_format": made.time.way if made.time else None,
+        "time_rival": made.time.rival if made.time else None,
         "value_kind": made.value_kind,
         "weights": _weights(con, event, weights, folder),
         "counts": {
