@@ -14,7 +14,8 @@ from core.data.files.encodings import Plain
 from core.data.files.malformed import create_tables
 from core.data.files.texts import open_text
 from core.data.log import Connection, query_row
-from core.data.roles.times import guess_time, time_sql
+from core.data.roles.time_study import guess_time
+from core.data.roles.times import time_sql
 from core.data.store import connect, quoted
 from core.errors import BadInput, NotFound
 from core.types import Array, Queries, Vocab

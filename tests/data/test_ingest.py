@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from core.data.durable import sha256_file
 from core.data.ingest.ingest import ingest, preview
+from core.data.roles.missing import MISSING
 from core.data.store import DatasetInfo, Workspace
 from core.errors import BadInput, NotFound
 
@@ -438,7 +439,6 @@ def test_a_day_above_12_far_down_settles_the_format(workspace, tmp_path):
 CELL = st.text(
     st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufeff"), max_size=12
 )
-MISSING = {"", "null", "nan", "none", "\\n", "<na>", "nat"}
 WHITE = " \t\r\n\v\f\xa0\u3000\ufeff"
 
 

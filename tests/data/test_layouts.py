@@ -204,7 +204,7 @@ def test_recbole_types_are_types_and_lists_are_lists(workspace, tmp_path):
     assert {"genre: a", "genre: b"} <= set(features.multi_hot.names) or features.multi_hot
     plain = ingest(workspace, log, mapping={
         "layout": TABLE, "user_id": "user_id:token", "item_id": "item_id:token"})  # fmt: skip
-    assert "rating:float" in duckdb.from_parquet(str(plain.path("events"))).columns
+    assert (plain.mapping["value"], plain.value_kind) == ("rating:float", "rating")
 
 
 def test_recbole_lines_that_are_none_are_rejected_with_their_number(workspace, tmp_path):

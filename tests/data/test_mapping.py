@@ -9,14 +9,8 @@ from core.data.ingest.preview import preview
 from core.data.roles import mapping as roles
 from core.data.roles.names import WEIGHTS, plain, weight_of
 from core.data.roles.profiles import profiles
-from core.data.roles.times import (
-    FORMATS,
-    TimeFormat,
-    guess_time,
-    settle_format,
-    time_sql,
-    unix_unit,
-)
+from core.data.roles.time_study import guess_time, settle_format
+from core.data.roles.times import FORMATS, TimeFormat, time_sql, unix_unit
 from core.errors import BadInput
 
 
@@ -177,7 +171,7 @@ def test_day_and_month_are_settled_over_the_whole_log():
     whole = duckdb.sql("SELECT unnest(['01/02/2011', '12/31/2011']) AS d")
     assert settle_format([whole], "d", time).way == "%m/%d/%Y"
     assert "nothing in the log" in settle_format([sample], "d", time).evidence
-    assert settle_format([sample], "d", TimeFormat("s", 1, "")).way == "s"
+    assert settle_format([sample], "d", TimeFormat("s", 1, "", said=True)).way == "s"
 
 
 def test_times_written_out_are_times_whatever_their_column_is_called(tmp_path: Path) -> None:

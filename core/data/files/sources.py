@@ -56,8 +56,9 @@ class Source:
             numbers: Columns of a CSV to read as DOUBLE, which is quicker than text.
         """
         if self.form is None:
-            cells = self.cells or tuple(map(quoted, self.inner))
             records = con.from_parquet(str(self.path))
+            kinds = dict(zip(records.columns, map(str, records.types), strict=True))
+            cells = self.cells or tuple(_text_of(inner, kinds) for inner in self.inner)
         else:
             raw = [f"c{n}" for n in range(self.form.width)]
             cells = self.cells or tuple(raw)
@@ -73,6 +74,14 @@ class Source:
             )
         named = zip(cells, self.columns, strict=True)
         return records.project(", ".join(f"{cell} AS {quoted(name)}" for cell, name in named))
+
+
+def _text_of(column: str, types: Mapping[str, str]) -> str:
+    """SQL for a column of a Parquet file; a text that was written as plain bytes is a text."""
+    name = quoted(column)
+    if types[column] != "BLOB":
+        return name
+    return f"coalesce(TRY(decode({name})), CAST({name} AS VARCHAR))"
 
 
 def parquet_source(con: DuckDBPyConnection, name: str, path: Path) -> Source:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from duckdb import DuckDBPyConnection
+from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.files.archives import unpack
 from core.data.files.dialects import ReadAs
 from core.data.files.encodings import Plain
-from core.data.ingest.opened import Opened, careful_copy, look_at, open_one, steady
+from core.data.ingest.keys import likeliest
+from core.data.ingest.opened import (
+    Opened,
+    careful_copy,
+    look_at,
+    open_one,
+    steady,
+    together,
+)
 from core.data.ingest.side_tables import Side
 from core.data.layouts.layout import TextStart
 from core.data.layouts.lines_of_items import FILE, with_file
 from core.data.layouts.registry import LAYOUT, TABLE, check_layout
 from core.data.roles import mapping as roles
 from core.data.roles.mapping import Guess
+from core.data.roles.profiles import Profile
 from core.errors import BadInput, UnknownRole
 
 READING = "reading"  # what the evidence says of how the files are read, beside the roles
@@ -32,6 +42,7 @@ class Inputs:
     items: list[Side]
     users: list[Side]
     parts: dict[str, str]  # file → "events", "items" or "users"
+    profiles: list[Profile]  # of the columns of the log, over all its files
 
     @property
     def main(self) -> Opened:
@@ -100,20 +111,22 @@ def open_inputs(
         raise BadInput("no file was given: name at least one with a log of who did what")
     log, others = _find_log(opened[0], role_columns)
     log = _tell_users_apart(con, log)
-    guess = _guess(con, log, role_columns)
+    sample, columns = together(con, log)
+    guess = _guess(sample, columns, log, role_columns)
     guess.decimal = asked.decimal if asked else None
     if notes := [f"{f.name}: {f.source.note}" for f in log if f.source.note]:
         guess.evidence = {READING: "; ".join(notes), **guess.evidence}
     item_sides = [_side(_ready(con, f, limit), log[0], guess, "item_id") for f in opened[1]]
     user_sides = [_side(_ready(con, f, limit), log[0], guess, "user_id") for f in opened[2]]
     for file in others:
-        role, side = _part(_ready(con, file, limit), log[0], guess)
+        role, side = _part(con, _ready(con, file, limit), log[0], guess)
         (item_sides if role == "item_id" else user_sides).append(side)
     return Inputs(
         log=log,
         guess=guess,
         items=item_sides,
         users=user_sides,
+        profiles=columns,
         parts={
             **{f.name: "events" for f in log},
             **{s.source.name: "items" for s in item_sides},
@@ -144,13 +157,16 @@ def _check_asked(asked: ReadAs, plains: Sequence[Plain], layout: str | None) -> 
 
 
 def _guess(
-    con: DuckDBPyConnection, log: Sequence[Opened], mapping: Mapping[str, str | None]
+    sample: DuckDBPyRelation,
+    columns: Sequence[Profile],
+    log: Sequence[Opened],
+    mapping: Mapping[str, str | None],
 ) -> Guess:
     """The roles of the log's columns: as a person says, else by its layout, else as they look."""
     main, note = log[0], log[0].source.layout
     if note is None:
         roles.check(mapping, main.columns, main.name)
-        guess = roles.guess(con.table(main.sample), main.profiles, mapping)
+        guess = roles.guess(sample, columns, mapping)
         _check_ids(main, guess)
         return guess
     name = f"{main.name} (read as {note.layout}; {LAYOUT}={TABLE} reads it as a plain table)"
@@ -165,7 +181,7 @@ def _guess(
     elif by_layout.get(roles.TIME_FORMAT) == "order" and len(log) > 1:
         by_layout = {**by_layout, "timestamp": None}
         evidence["timestamp"] = "none: the place in a line is an order within one file only"
-    guess = roles.guess(con.table(main.sample), main.profiles, {**by_layout, **mapping})
+    guess = roles.guess(sample, columns, {**by_layout, **mapping})
     for role, sentence in evidence.items():
         if role in by_layout:
             column = guess.mapping[role]
@@ -208,7 +224,7 @@ def _find_log(
     logs = [f for f in files if columns and _has(f, columns)] or [f for f in files if _is_log(f)]
     if not logs:
         logs = [max(files, key=lambda f: f.source.path.stat().st_size)]
-    main = max(logs, key=_log_rank)
+    main = max(logs, key=lambda f: (*_log_rank(f), f.name))  # whatever their order
     same = [f for f in files if f in logs and set(f.columns) == set(main.columns)]
     return same, [f for f in files if f not in same]
 
@@ -243,10 +259,12 @@ def _check_ids(file: Opened, found: Guess) -> None:
         )
 
 
-def _part(file: Opened, main: Opened, found: Guess) -> tuple[str, Side]:
+def _part(con: DuckDBPyConnection, file: Opened, main: Opened, found: Guess) -> tuple[str, Side]:
     """What a file beside the log describes: items, users, or items in the words of users."""
     if _is_log(file):
         return "item_id", _texts(file, main)
+    if all(re.fullmatch(r"column\d+", column) for column in file.columns):
+        return _nameless(con, file, main, found)
     for role in ("item_id", "user_id"):
         if file.named(role) or found.mapping[role] in file.columns:
             return role, _side(file, main, found, role)
@@ -255,6 +273,22 @@ def _part(file: Opened, main: Opened, found: Guess) -> tuple[str, Side]:
         f"({found.mapping['user_id']}) of {main.name} among its columns: "
         f"{', '.join(file.columns[:50])}"
     )
+
+
+def _nameless(
+    con: DuckDBPyConnection, file: Opened, main: Opened, found: Guess
+) -> tuple[str, Side]:
+    """A file without names describes what it has most values in common with."""
+    columns = {role: str(found.mapping[role]) for role in ("item_id", "user_id")}
+    ours = {role: (main.sample, c) for role, c in columns.items() if c in main.columns}
+    like = likeliest(con, ours, file.sample, file.columns)
+    if like is None:
+        raise BadInput(
+            f"{file.name} names no columns, and none of them holds the ids of {main.name}: "
+            "give it a first line with the names, such as item_id"
+        )
+    role, key = like
+    return role, Side(file.source, key, tuple(c for c in file.columns if c != key))
 
 
 def _texts(file: Opened, main: Opened) -> Side:

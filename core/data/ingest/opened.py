@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
-from duckdb import DuckDBPyConnection
+from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.files.dialects import ReadAs
 from core.data.files.encodings import Plain, find_fault, reencode
@@ -108,6 +108,22 @@ def look_at(con: DuckDBPyConnection, plain: Plain, source: Source) -> Opened:
             "it needs a line for each event"
         )
     return Opened(plain, source, sample, columns)
+
+
+def together(
+    con: DuckDBPyConnection, log: Sequence[Opened]
+) -> tuple[DuckDBPyRelation, list[Profile]]:
+    """A sample of all files of a log, in which each column has a type that holds all, and profiles.
+
+    The files are taken by name, so that the order in which they are given says nothing.
+    """
+    if len(log) == 1:
+        return con.table(log[0].sample), log[0].profiles
+    by_name = sorted(log, key=lambda file: file.name)
+    parts = " UNION ALL BY NAME ".join(f"FROM {file.sample}" for file in by_name)
+    sample = quoted(" samples together")
+    con.execute(f"CREATE OR REPLACE TABLE {sample} AS {parts}")
+    return con.table(sample), profiles(con.table(sample))
 
 
 def steady(con: DuckDBPyConnection, file: Opened) -> Opened:

@@ -19,7 +19,6 @@ from core.data.ingest.inputs import Inputs, open_inputs
 from core.data.ingest.opened import Opened
 from core.data.layouts.registry import TABLE
 from core.data.roles.names import weight_of
-from core.data.roles.times import settle_format
 from core.data.store import Workspace, connect, literal
 
 PREVIEW_ROWS = 5
@@ -109,9 +108,6 @@ def _read(
 
 def _preview(con: DuckDBPyConnection, inputs: Inputs) -> Preview:
     log, guess = con.table(inputs.main.sample), inputs.guess
-    if guess.time and guess.time.rival:
-        guess.time = settle_format([log], str(guess.mapping["timestamp"]), guess.time)
-        guess.evidence["timestamp"] = f"{guess.mapping['timestamp']!r}: {guess.time.evidence}"
     rows = [dict(zip(log.columns, row, strict=True)) for row in log.limit(PREVIEW_ROWS).fetchall()]
     return Preview(
         files=inputs.parts,

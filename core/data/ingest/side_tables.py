@@ -5,24 +5,23 @@ One row an id. A file's second row for the same id, or a row without an id, goes
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.files.sources import Source, unique_names
+from core.data.ingest.keys import find_key, side_id_sql
 from core.data.ingest.rejects import insert
-from core.data.ingest.staging import K, Plan, column_types, id_sql
+from core.data.ingest.staging import K, Plan, column_types
+from core.data.roles.names import VISITS
 from core.data.roles.profiles import unpivoted
 from core.data.store import literal, quoted
 from core.errors import BadInput
 
 LIKELY = 0.5  # how much better than chance a column must follow from the id, 0 … 1
 SAMPLE_CELLS = 5_000_000  # of the log, when looking for what follows from what
-# A basket or a session names one visit: it follows from the user, but says nothing about one.
-VISITS = re.compile(r"session|invoice|order|transaction|basket|receipt|cart|visit|trip|bill")
 FILES = {"item_id": "items.parquet", "user_id": "users.parquet"}
 
 
@@ -35,11 +34,30 @@ class Side:
     columns: tuple[str, ...]
     many: bool = False  # many rows an id, whose texts are put together (tags, reviews)
 
+    def keyed(self, key: str) -> Side:
+        """The same file by another column."""
+        every = self.source.columns
+        columns = [c for c in every if c in self.columns or (c == self.key and not self.many)]
+        return (
+            self
+            if key == self.key
+            else replace(self, key=key, columns=tuple(c for c in columns if c != key))
+        )
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """What was written of items or users."""
+
+    columns: list[str]
+    matched: dict[str, float]  # file → the share of the log's items or users that it describes
+    advice: list[str]  # a sentence for each file that meets less than half
+
 
 def write_attributes(
     con: DuckDBPyConnection, sides: Mapping[str, Sequence[Side]], plan: Plan, folder: Path
-) -> dict[str, list[str]]:
-    """Writes items.parquet and users.parquet; the names of the attributes of "item_id", "user_id".
+) -> dict[str, Attributes]:
+    """Writes items.parquet and users.parquet; what they hold of "item_id", "user_id".
 
     Args:
         con: The connection with the table `rejected`.
@@ -68,14 +86,24 @@ def _write(
     log: DuckDBPyRelation,
     follows: Sequence[str],
     path: Path,
-) -> list[str]:
-    tables = [_from_file(con, side, role, plan, n) for n, side in enumerate(sides)]
+) -> Attributes:
+    found = [
+        find_key(side.source.name, side.source.read(con), side.key, role, plan, log)
+        for side in sides
+    ]
+    matched = {side.source.name: match.share for side, match in zip(sides, found, strict=True)}
+    advice = [match.advice for match in found if match.advice]
+    sides = [side.keyed(match.key) for side, match in zip(sides, found, strict=True)]
+    tables = [
+        _from_file(con, side, role, plan, n, match.form)
+        for n, (side, match) in enumerate(zip(sides, found, strict=True))
+    ]
     for side, table in zip(sides, tables, strict=True):
         _check_describes(side, table, log, role)
     if all(side.many for side in sides) and follows:
         tables.append(_from_log(log, role, plan, follows))
     if not tables:
-        return []
+        return Attributes([], matched, advice)
     joined, columns = tables[0], [c for c in tables[0].columns if c != role]
     for table in tables[1:]:
         old = [c for c in table.columns if c != role]
@@ -85,7 +113,7 @@ def _write(
         columns += new
     cells = [role, *map(quoted, columns)]
     joined.project(", ".join(cells)).order(role).write_parquet(str(path))
-    return columns
+    return Attributes(columns, matched, advice)
 
 
 def _check_describes(side: Side, table: DuckDBPyRelation, log: DuckDBPyRelation, role: str) -> None:
@@ -109,13 +137,12 @@ def _outer(left: DuckDBPyRelation, right: DuckDBPyRelation, role: str) -> DuckDB
 
 
 def _from_file(
-    con: DuckDBPyConnection, side: Side, role: str, plan: Plan, n: int
+    con: DuckDBPyConnection, side: Side, role: str, plan: Plan, n: int, form: str
 ) -> DuckDBPyRelation:
     """One row an id; rows without an id, malformed and second ones go to `rejected`."""
     records = side.source.read(con)
     types = dict(zip(records.columns, map(str, records.types), strict=True))
-    kind = "text" if plan.kinds[role] == "text" else "decimal"  # the same ids in either form
-    key = id_sql(side.key, types[side.key], kind, "NULL")
+    key = side_id_sql(side.key, types[side.key], role, plan, form)
     names = unique_names(side.columns, [role])
     cells = [f"{quoted(a)} AS {quoted(b)}" for a, b in zip(side.columns, names, strict=True)]
     table = quoted(f" side {role} {n}")  # no column or file of the person's has such a name

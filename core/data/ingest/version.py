@@ -19,7 +19,6 @@ from core.data.ingest.rejects import reject
 from core.data.ingest.side_tables import write_attributes
 from core.data.ingest.staging import K, Plan, column_types, plan, stage
 from core.data.roles.names import weight_of
-from core.data.roles.times import settle_format
 from core.data.store import DatasetCounts, literal, quoted
 from core.errors import BadInput
 from core.types import Progress
@@ -43,6 +42,9 @@ class VersionFacts(TypedDict):
     lines: NotRequired[dict[str, LineCounts]]
     first_time: str | int | None
     last_time: str | int | None
+    time_rival: str | None
+    matched: NotRequired[dict[str, dict[str, float]]]
+    advice: NotRequired[list[str]]
     item_columns: NotRequired[list[str]]
     user_columns: NotRequired[list[str]]
 
@@ -85,8 +87,11 @@ def write(
     }
     progress("attributes", 0.8)
     sides = {"item_id": inputs.items, "user_id": inputs.users}
-    columns = write_attributes(con, sides, made, folder)
-    facts["item_columns"], facts["user_columns"] = columns["item_id"], columns["user_id"]
+    found = write_attributes(con, sides, made, folder)
+    items, users = found["item_id"], found["user_id"]
+    facts["item_columns"], facts["user_columns"] = items.columns, users.columns
+    facts["matched"] = {"items": items.matched, "users": users.matched}
+    facts["advice"] = [*items.advice, *users.advice]
     facts["lines"] = _settled(con, inputs, lines, lost)
     if con.table("rejected").limit(1).fetchall():
         rejected = con.table("rejected").order("file, line")
@@ -96,14 +101,10 @@ def write(
 
 def _stage(con: DuckDBPyConnection, inputs: Inputs) -> tuple[Plan, list[int]]:
     """The log in the table `stage`, how it was read, and the rows after each of its files."""
-    log, guess = inputs.log, inputs.guess
+    log = inputs.log
     sources = [f.source for f in log]
     try:
-        if guess.time and guess.time.rival:
-            relations = [source.read(con) for source in sources]
-            guess.time = settle_format(relations, str(guess.mapping["timestamp"]), guess.time)
-            guess.evidence["timestamp"] = f"{guess.mapping['timestamp']!r}: {guess.time.evidence}"
-        made = plan(guess, inputs.main.profiles)
+        made = plan(inputs.guess, inputs.profiles)
         try:
             return stage(con, sources, made, numbers=True)
         except duckdb.OutOfMemoryException:
@@ -120,13 +121,13 @@ def _reject(
     con: DuckDBPyConnection, log: Sequence[Opened], made: Plan, ends: Sequence[int]
 ) -> tuple[int, int, dict[str, int]]:
     """Fills `rejected`; the records read, those not kept, and file → its rows that are not good."""
-    numbered = con.table("stage").project("*, rowid AS place")
-    numbered.filter(f"NOT ({made.good})").project("place").to_table("all_bad")
+    numbered = con.table("stage").project(f"*, rowid AS {K}")
+    numbered.filter(f"NOT ({made.good})").project(K).to_table("all_bad")
     first = 0
     lost = {}
     for file, end in zip(log, ends, strict=True):
         con.execute("DROP TABLE IF EXISTS bad")
-        con.table("all_bad").filter(f"place >= {first} AND place < {end}").to_table("bad")
+        con.table("all_bad").filter(f"{K} >= {first} AND {K} < {end}").to_table("bad")
         lost[file.name] = int(con.table("bad").aggregate("count(*)").fetchall()[0][0])
         reject(con, file.source, made, first)
         first = end
@@ -185,7 +186,7 @@ def _write_events(
     facts = f"count(*), min({clock}), max({clock}), {lowest}"
     n, first, last, low = kept.aggregate(facts).fetchall()[0]
     users, items = _count_ids(kept)
-    evidence = dict(inputs.guess.evidence)
+    evidence = dict(made.evidence)
     event = "event" if made.mapping["event"] else None
     if event is None and made.value_kind == "quantity" and low is not None and low < 0:
         event = "CASE WHEN value < 0 THEN 'return' ELSE 'purchase' END"
@@ -199,6 +200,7 @@ def _write_events(
         "evidence": evidence,
         "time_kind": made.time.kind if made.time else "none",
         "time_format": made.time.way if made.time else None,
+        "time_rival": made.time.rival if made.time else None,
         "value_kind": made.value_kind,
         "weights": _weights(con, event, weights, folder),
         "counts": {

@@ -168,7 +168,7 @@ def _write(
             f"""
             FROM rejected
             UNION ALL BY NAME
-            SELECT $file::VARCHAR AS file, source_row AS line, reason, detail,
+            SELECT $file::VARCHAR AS file, source_row AS line, removed.reason, removed.detail,
                    to_json(struct_pack({record}))::VARCHAR AS record
             FROM numbered JOIN removed ON numbered.file_row_number = removed.row
             """,  # noqa: S608 names are quoted

@@ -11,22 +11,27 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("reviewerid", "reviewer", "personid", "person", "subscriberid", "msno", "username"),
         *("userhash", "userkey", "playerid", "listenerid", "readerid", "patientid", "studentid"),
         "usernum",  # as LensKit numbers its users
-        *("cookieid", "deviceid", "usersession", "sessionid", "session", "用户", "用户id"),
+        *("kundenr", "kundennummer", "kundenid", "kunde", "nutzerid", "nutzer", "usuario"),
+        *("utilisateur", "email", "emailaddress", "userpseudoid", "anonymousid", "distinctid"),
+        *("fullvisitorid", "profileid", "cookieid", "deviceid", "usersession"),
+        *("sessionid", "session", "用户", "用户id"),
     ),
     "item_id": (
         *("itemid", "item", "iid", "productid", "product", "productno", "movieid", "movie"),
-        *("stockcode", "sku", "asin", "parentasin", "articleid", "article", "goodsid", "goods"),
+        *("stockcode", "sku", "parentasin", "asin", "articleid", "article", "goodsid", "goods"),
         *("trackid", "track", "songid", "song", "artistid", "bookid", "book", "isbn", "videoid"),
         *("video", "contentid", "content", "newsid", "postid", "gameid", "appid", "listingid"),
         *("hotelid", "venueid", "locationid", "poiid", "poi", "businessid", "recipeid"),
         *("courseid", "offerid", "adid", "animeid", "showid", "filmid", "商品", "商品id", "物品"),
-        "itemnum",
+        *("itemnum", "artikelnr", "artikelnummer", "artikelid", "artikel", "produktid", "produkt"),
+        *("produit", "producto", "ean", "gtin", "upc"),
     ),
     "timestamp": (
         *("timestamp", "time", "datetime", "ts", "date", "eventtime", "eventtimestamp"),
         *("eventdate", "createdat", "created", "unixreviewtime", "reviewtime", "unixtime"),
         *("timestampms", "invoicedate", "orderdate", "purchasedate", "tdat", "playedat"),
-        *("visittime", "checkintime", "ratedat", "updatedat", "day", "时间", "日期"),
+        *("visittime", "checkintime", "ratedat", "updatedat", "zeitpunkt", "zeitstempel"),
+        *("datum", "fecha", "dt", "day", "时间", "日期"),
     ),
     "order": ("position", "order", "seq", "sequence", "sequenceno", "step", "rank", "index"),
     "event": (
@@ -34,10 +39,31 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("behaviourtype", "interaction", "interactiontype", "activity", "eventname", "type"),
         *("click", "clicked", "isclick", "行为"),
     ),
-    "rating": ("rating", "score", "stars", "overall", "ratingvalue", "grade", "vote", "评分"),
-    "quantity": ("quantity", "qty", "units", "amountofitems", "playcount", "plays", "数量"),
+    "rating": (
+        "rating",
+        "score",
+        "stars",
+        "overall",
+        "ratingvalue",
+        "grade",
+        "vote",
+        "bewertung",
+        "评分",
+    ),
+    "quantity": (
+        "quantity",
+        "qty",
+        "units",
+        "amountofitems",
+        "playcount",
+        "plays",
+        "count",
+        "menge",
+        "anzahl",
+        "数量",
+    ),
     "duration": ("duration", "dwelltime", "watchtime", "playtime", "listentime", "watchduration"),
-    "price": ("price", "unitprice", "amount", "revenue", "sales", "cost", "价格"),
+    "price": ("price", "unitprice", "amount", "revenue", "sales", "cost", "preis", "prix", "价格"),
     "platform": ("platform", "device", "devicetype", "channel", "domain", "app", "os"),
 }
 
@@ -59,9 +85,26 @@ WEIGHTS: dict[str, float] = {
 CLICK_NAMES = ("click", "clicked", "isclick")
 
 
+# A basket or a session names one visit: it follows from the user, but says nothing about one.
+VISITS = re.compile(r"session|invoice|order|transaction|basket|receipt|cart|visit|trip|bill")
+RECBOLE_TYPES = re.compile(r":(token|token_seq|float|float_seq)$")
+# A mean over many, or a number of them, is no value of one event.
+SUMMARIES = ("average", "avg", "mean", "num", "number", "total", "count", "min", "max", "prev")
+ID_ENDINGS = ("id", "no", "nr", "sku", "isbn", "asin", "number", "key", "email", "name")
+
+
 def plain(name: str) -> str:
-    """A name without case, spaces and punctuation: "User ID" and "user_id" are the same."""
-    return re.sub(r"[\W_]+", "", name.lower())
+    """A name without case, spaces, punctuation and RecBole's type: "User ID" is "user_id:token"."""
+    return re.sub(r"[\W_]+", "", RECBOLE_TYPES.sub("", name.lower()))
+
+
+def endings(name: str) -> list[str]:
+    """What a name of several words ends in, in plain form: "Book-Rating" in "rating"."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", RECBOLE_TYPES.sub("", name))
+    words = [word.lower() for word in re.split(r"[\W_]+", spaced) if word]
+    if not words or words[0] in SUMMARIES:
+        return []
+    return ["".join(words[n:]) for n in range(1, len(words))]
 
 
 def weight_of(event: str) -> float:

@@ -9,7 +9,9 @@ from typing import Any
 
 from duckdb import DuckDBPyRelation
 
+from core.data.roles.missing import missing_sql, trimmed
 from core.data.roles.names import plain
+from core.data.roles.numbers import COMMA, POINT, either_sql, number_sql
 from core.data.store import quoted
 
 
@@ -26,6 +28,7 @@ class Profile:
     distinct: int
     low: float | None
     high: float | None
+    either: int  # cells that are another number with a comma than with a point before decimals
     words: tuple[str, ...]  # its most frequent values, at most 50
 
     @cached_property
@@ -60,9 +63,13 @@ def unpivoted(rows: DuckDBPyRelation, columns: Sequence[str], also: str = "") ->
 
 def profiles(sample: DuckDBPyRelation) -> list[Profile]:
     """A profile of each column of a sample, in order."""
-    texts = unpivoted(sample, sample.columns).project("c, nullif(trim(x), '') AS x")
+    texts = unpivoted(sample, sample.columns).project(
+        f"c, CASE WHEN NOT ({missing_sql('x')}) THEN {trimmed('x')} END AS x"
+    )
     values = texts.aggregate("c, x, count(*) AS n", "c, x").project(
-        "c, x, n, TRY_CAST(x AS DOUBLE) AS number, count(x) OVER (PARTITION BY c) AS different"
+        f"c, x, n, {either_sql('x', POINT)} AS number, TRY_CAST(x AS DOUBLE) AS exact,"
+        f" {number_sql('x', COMMA)} AS comma,"
+        " count(x) OVER (PARTITION BY c) AS different"
     )
     facts = {c: row for c, *row in values.aggregate(f"c, {_FACTS}", "c").fetchall()}
     words: dict[int, list[str]] = {}
@@ -80,12 +87,13 @@ def profiles(sample: DuckDBPyRelation) -> list[Profile]:
     ]
 
 
-_NAMES = ("rows", "filled", "numbers", "whole", "distinct", "low", "high")
-_EMPTY: tuple[Any, ...] = (0, 0, 0, 0, 0, None, None)
+_NAMES = ("rows", "filled", "numbers", "whole", "distinct", "low", "high", "either")
+_EMPTY: tuple[Any, ...] = (0, 0, 0, 0, 0, None, None, 0)
 FEW = 60  # different values, of which the words are noted
 _FACTS = (
     "sum(n), sum(CASE WHEN x IS NOT NULL THEN n ELSE 0 END),"
     " sum(CASE WHEN number IS NOT NULL THEN n ELSE 0 END),"
-    " sum(CASE WHEN number = trunc(number) THEN n ELSE 0 END),"
-    " count(x), min(number), max(number)"
+    " sum(CASE WHEN exact = trunc(exact) THEN n ELSE 0 END),"
+    " count(x), min(number), max(number),"
+    " sum(CASE WHEN number <> comma OR (number IS NOT NULL AND contains(x, ',')) THEN n ELSE 0 END)"
 )

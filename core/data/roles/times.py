@@ -1,24 +1,39 @@
-"""Times as logs write them → UTC: which way a column writes them, and the SQL that reads it.
+"""Times as logs write them → UTC: the SQL that reads each way of writing.
 
 A way of writing is one of: "s", "ms", "us", "ns" (Unix time), "order" (a plain number that only
-says what came first), "iso" (ISO 8601, a zone is respected, UTC without one), or a strptime format.
+says what came first), "excel" (days since 1899-12-30), "iso" (ISO 8601, a zone is respected, UTC
+without one), or a strptime format, at whose end %Z stands for an offset or the name of a zone.
+Several ways in one column are joined by "|": each cell is read by the first that fits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from duckdb import DuckDBPyRelation
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from core.data.store import literal, quoted
 
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}  # microseconds in one
 FIRST, LAST = "1900-01-01", "2200-01-01"  # a time outside is a mistake of unit, not a time
+PLAIN = (*UNITS, "order", "iso", "excel")
+LOW, HIGH = 315_532_800, 4_102_444_800  # 1980 and 2100 in seconds: where a unit tells itself
+
+# Minutes east of UTC. A name that is in use for zones far apart is none: IST is India, Israel and
+# Ireland, CST Chicago, Shanghai and Havana, BST London and Dhaka, AST Halifax and Riyadh.
+ZONES: dict[str, int] = {
+    **{"Z": 0, "UT": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 60, "CET": 60, "CEST": 120},
+    **{"MEZ": 60, "MESZ": 120, "EET": 120, "EEST": 180, "MSK": 180, "SAST": 120, "PKT": 300},
+    **{"EST": -300, "EDT": -240, "CDT": -300, "MST": -420, "MDT": -360, "PST": -480, "PDT": -420},
+    **{"AKST": -540, "AKDT": -480, "HST": -600, "BRT": -180, "WIB": 420, "SGT": 480, "HKT": 480},
+    **{"AWST": 480, "JST": 540, "KST": 540, "ACST": 570, "ACDT": 630, "AEST": 600, "AEDT": 660},
+    **{"NZST": 720, "NZDT": 780},
+}
+SEVERAL_ZONES = ("IST", "CST", "BST", "AST", "SST", "GST", "ADT", "ECT", "AMT")
+TAIL = r"\s*((?:GMT|UTC)?[+-]\d{1,2}:?(?:\d\d)?|[A-Za-z]{1,5})$"  # an offset, or a name
 
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
-_DAY_FIRST = ("%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y", "%d/%m/%y", "%d.%m.%y")
-_MONTH_FIRST = ("%m/%d/%Y", "%m-%d-%Y", "%m.%d.%Y", "%m/%d/%y", "%m.%d.%y")
+_DAY_FIRST = ("%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y", "%d/%m/%y", "%d-%m-%y", "%d.%m.%y")
+_MONTH_FIRST = ("%m/%d/%Y", "%m-%d-%Y", "%m.%d.%Y", "%m/%d/%y", "%m-%d-%y", "%m.%d.%y")
 _OTHERS = (
     *("%Y.%m.%d", "%Y年%m月%d日", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d %B %Y"),
     *("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%a, %d %b %Y", "%Y%m%d"),
@@ -39,31 +54,93 @@ class TimeFormat:
     way: str
     share: float  # of the sample's filled cells that it reads
     evidence: str
-    rival: str | None = None
+    rival: str | None = None  # what it would be read as where nothing, or little, speaks against it
+    said: bool = False  # by a person: then also times before 1980 are times
+    by_file: Mapping[str, str] = field(default_factory=dict)  # file → its own way
 
     @property
     def kind(self) -> str:
         return "order" if self.way == "order" else "clock"
 
+    def way_of(self, file: str) -> str:
+        """How the column is written in this file."""
+        return self.by_file.get(file, self.way)
+
 
 def time_sql(column: str, way: str) -> str:
     """SQL that gives a TIMESTAMP in UTC (a BIGINT for "order"), NULL where it cannot be read."""
-    name = quoted(column)
+    return moment_sql(quoted(column), "VARCHAR", way, said=True)
+
+
+def moment_sql(cell: str, type: str, way: str, *, said: bool = False) -> str:
+    """The same as `time_sql`, of any SQL for a cell.
+
+    Args:
+        cell: SQL for the cell.
+        type: Its DuckDB type.
+        way: The ways of writing.
+        said: Whether a person says so; else Unix times are only those of 1980 to 2100, so that
+            their unit tells itself.
+    """
+    if type.startswith(("TIMESTAMP", "DATE")):
+        return _checked(f"TRY_CAST(TRY_CAST({cell} AS TIMESTAMPTZ) AS TIMESTAMP)")
+    readings = [_one(cell, type, one, said) for one in way.split("|")]
+    return readings[0] if len(readings) == 1 else f"coalesce({', '.join(readings)})"
+
+
+def _one(cell: str, type: str, way: str, said: bool) -> str:
     if way == "order":
-        return f"TRY_CAST({name} AS BIGINT)"
+        return f"TRY_CAST({cell} AS BIGINT)"
     if way in UNITS:
-        return _unix_sql(name, way)
-    if way == "iso":
-        moment = f"TRY_CAST(TRY_CAST({name} AS TIMESTAMPTZ) AS TIMESTAMP)"
-    else:
-        moment = f"TRY_CAST(try_strptime(CAST({name} AS VARCHAR), {literal(way)}) AS TIMESTAMP)"
+        return _unix_sql(cell, way) if said else _near_sql(cell, way)
+    if way == "excel":
+        days = f"TRY_CAST({cell} AS DOUBLE)"
+        moment = (
+            f"TIMESTAMP '1899-12-30' + to_milliseconds(CAST(round({days} * 86400000) AS BIGINT))"
+        )
+        return f"CASE WHEN {days} BETWEEN 20000 AND 80000 THEN {moment} END"
+    text = text_sql(cell, type)
+    if way == "iso":  # what ends in T is a zone's name, of which DuckDB's own list has strange ones
+        iso = f"TRY_CAST(TRY_CAST({text} AS TIMESTAMPTZ) AS TIMESTAMP)"
+        return _checked(f"CASE WHEN NOT ends_with({text}, 'T') THEN {iso} END")
+    if way.endswith("%Z"):
+        return _checked(_zoned_sql(text, way))
+    return _checked(f"TRY_CAST(try_strptime({text}, {literal(way)}) AS TIMESTAMP)")
+
+
+def _checked(moment: str) -> str:
     return f"CASE WHEN {moment} BETWEEN '{FIRST}' AND '{LAST}' THEN {moment} END"
 
 
-def double_time_sql(column: str, way: str) -> str:
-    """The same as `time_sql` for a column of DOUBLE that holds Unix time in s, ms or us."""
+def text_sql(cell: str, type: str) -> str:
+    """SQL for the text of a cell, in which a whole number has no point."""
+    if type in ("DOUBLE", "FLOAT") or type.startswith("DECIMAL"):
+        whole = f"TRY_CAST({cell} AS BIGINT)"
+        exact = f"CASE WHEN {whole} = {cell} THEN CAST({whole} AS VARCHAR)"
+        return f"({exact} ELSE CAST({cell} AS VARCHAR) END)"
+    return cell if type == "VARCHAR" else f"CAST({cell} AS VARCHAR)"
+
+
+def _zoned_sql(text: str, way: str) -> str:
+    bare = rf"regexp_replace({text}, '\s*\([^()]*\)\s*$', '')"  # JavaScript repeats the zone so
+    zone = f"upper(regexp_extract({bare}, {literal(TAIL)}, 1))"
+    body = f"regexp_replace({bare}, {literal(TAIL)}, '')"
+    digits = rf"regexp_extract({zone}, '[+-](\d{{1,2}}):?(\d\d)?$', %d)"
+    hours, rest = f"CAST({digits % 1} AS BIGINT)", f"coalesce(TRY_CAST({digits % 2} AS BIGINT), 0)"
+    names = ", ".join(f"{literal(name)}: {east}" for name, east in ZONES.items())
+    east = (
+        f"CASE WHEN contains({zone}, '+') THEN {hours} * 60 + {rest}"
+        f" WHEN contains({zone}, '-') THEN -({hours} * 60 + {rest})"
+        f" ELSE MAP {{{names}}}[{zone}] END"
+    )
+    moment = f"try_strptime({body}, {literal(way.removesuffix('%Z').rstrip())})"
+    return f"({moment} - to_minutes({east}))"
+
+
+def double_time_sql(column: str, way: str, *, said: bool = False) -> str:
+    """The same for a column of DOUBLE that holds Unix time in s, ms or us."""
     name = quoted(column)
-    low, high = _bounds(way)
+    low, high = _bounds(way) if said else _near(way)
     micros = f"CAST({name} * {UNITS[way]} AS BIGINT)"
     return f"CASE WHEN {name} BETWEEN {low} AND {high} THEN make_timestamp({micros}) END"
 
@@ -72,6 +149,18 @@ def _bounds(way: str) -> tuple[int, int]:
     """FIRST and LAST in this unit."""
     first, last = (int(seconds * 1e6 / UNITS[way]) for seconds in (-2_208_988_800, 7_258_118_400))
     return first, last
+
+
+def _near(way: str) -> tuple[int, int]:
+    """LOW and HIGH in this unit."""
+    first, last = (int(seconds * 1e6 / UNITS[way]) for seconds in (LOW, HIGH))
+    return first, last
+
+
+def _near_sql(cell: str, way: str) -> str:
+    low, high = _near(way)
+    inside = f"TRY_CAST({cell} AS DOUBLE) BETWEEN {low} AND {high}"
+    return f"CASE WHEN {inside} THEN {_unix_sql(cell, way)} END"
 
 
 def _unix_sql(name: str, way: str) -> str:
@@ -96,110 +185,6 @@ def _unix_sql(name: str, way: str) -> str:
 def unix_unit(typical: float) -> str | None:
     """The unit in which this number is a time between 1980 and 2100; None if there is none."""
     for way, micros in UNITS.items():
-        if 315_532_800 <= typical * micros / 1_000_000 <= 4_102_444_800:
+        if LOW <= typical * micros / 1_000_000 <= HIGH:
             return way
     return None
-
-
-def guess_time(
-    sample: DuckDBPyRelation, column: str, *, type: str, looks_ordered: bool
-) -> TimeFormat | None:
-    """How this column of a sample writes times; None if it does not look like times at all.
-
-    Args:
-        sample: Some rows of the log.
-        column: The column's name.
-        type: The column's DuckDB type.
-        looks_ordered: Whether small whole numbers may be taken for an order.
-    """
-    if type.startswith(("TIMESTAMP", "DATE")):
-        return TimeFormat("iso", 1.0, f"the column is of type {type}")
-    name = quoted(column)
-    number = f"TRY_CAST({name} AS DOUBLE)"
-    filled, numbers, middle, low = (
-        sample.filter(f"trim(CAST({name} AS VARCHAR)) <> ''")
-        .aggregate(f"count({name}), count({number}), median({number}), min({number})")
-        .fetchall()[0]
-    )
-    if not filled:
-        return None
-    if numbers >= 0.9 * filled:
-        return _guess_number(sample, column, (filled, numbers, middle, low), looks_ordered)
-    return _guess_text(sample, column, filled)
-
-
-def _guess_number(
-    sample: DuckDBPyRelation,
-    column: str,
-    facts: tuple[int, int, float, float],
-    looks_ordered: bool,
-) -> TimeFormat | None:
-    filled, numbers, middle, low = facts
-    share = numbers / filled
-    for way in ("%Y%m%d", "%Y%m%d%H%M%S"):
-        if _share(sample, column, way, filled) >= 0.95:
-            return TimeFormat(way, share, f"all digits, read as {way}")
-    if unit := unix_unit(middle):
-        units = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
-        return TimeFormat(unit, share, f"numbers such as {middle:.0f}: {units[unit]} since 1970")
-    if looks_ordered:
-        return TimeFormat(
-            "order", share, f"whole numbers from {low:.0f}: an order, not a time of day"
-        )
-    return None
-
-
-def _guess_text(sample: DuckDBPyRelation, column: str, filled: int) -> TimeFormat | None:
-    if (share := _share(sample, column, "iso", filled)) >= 0.8:
-        return TimeFormat("iso", share, "ISO 8601 (times without a zone are taken as UTC)")
-    shares = _shares(sample, column, filled)
-    best = max(shares.values())
-    if best < 0.8:
-        return None
-    fitting = [way for way in FORMATS if shares[way] == best]
-    way = fitting[0]
-    swapped = way.replace("%d", "%D").replace("%m", "%d").replace("%D", "%m")
-    rival = swapped if swapped != way and swapped in fitting else None
-    sure = swapped != way and swapped in FORMATS and rival is None
-    evidence = f"read as {way}" + (": a number above 12 stands for the day" if sure else "")
-    return TimeFormat(way, best, evidence, rival)
-
-
-def _share(sample: DuckDBPyRelation, column: str, way: str, filled: int) -> float:
-    return float(sample.aggregate(f"count({time_sql(column, way)})").fetchall()[0][0]) / filled
-
-
-def _shares(sample: DuckDBPyRelation, column: str, filled: int) -> dict[str, float]:
-    counts = ", ".join(f"count({time_sql(column, way)})" for way in FORMATS)
-    found = sample.aggregate(counts).fetchall()[0]
-    return {way: n / filled for way, n in zip(FORMATS, found, strict=True)}
-
-
-def settle_format(logs: Sequence[DuckDBPyRelation], column: str, time: TimeFormat) -> TimeFormat:
-    """The reading that fits the whole log, where day and month could be either in the sample."""
-    if time.rival is None:
-        return time
-    counts = f"count({time_sql(column, time.way)}), count({time_sql(column, time.rival)})"
-    found = [log.aggregate(counts).fetchall()[0] for log in logs]
-    this, other = (sum(row[n] for row in found) for n in (0, 1))
-    if this == other:
-        this, other = (_steps_forward(logs[0], column, way) for way in (time.way, time.rival))
-        why = "the rows are in the order of time only so" if this != other else _AMBIGUOUS
-    else:
-        why = "a number above 12 stands for the day"
-    way, rival = (time.way, time.rival) if this >= other else (time.rival, time.way)
-    return TimeFormat(way, time.share, f"read as {way}, not {rival}: {why}")
-
-
-_AMBIGUOUS = (
-    "nothing in the log says which; say time_format=… if it is the other, since every day is "
-    "12 or less"
-)
-
-
-def _steps_forward(log: DuckDBPyRelation, column: str, way: str) -> int:
-    """How many of the first rows are not earlier than the row before."""
-    moment = time_sql(column, way)
-    steps = log.limit(20_000).project(f"{moment} AS t, row_number() OVER () AS n")
-    later = steps.project("t >= lag(t) OVER (ORDER BY n) AS later")
-    return int(later.aggregate("count(CASE WHEN later THEN 1 END)").fetchall()[0][0])
