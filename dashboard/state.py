@@ -15,7 +15,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.text import LANGUAGES, text
+from dashboard.text import LANGUAGES, Text, literal, plain, text
 
 SUM = ("like", "less", "weight")  # of items, on the map
 NAMES = (
@@ -64,8 +64,8 @@ def language() -> str:
     return asked if asked in LANGUAGES else "en"
 
 
-def t(key: str, **values: Any) -> str:
-    """The text of this key in the language of the page."""
+def t(key: str, **values: Any) -> Text:
+    """The text of this key in the language of the page; values are shown literally."""
     return text(language(), key, **values)
 
 
@@ -104,7 +104,7 @@ def pick(
         forget(*forgets)
 
     chosen: str | None = st.selectbox(
-        title,
+        literal(title),
         options,
         format_func=names.__getitem__,
         key=key,
@@ -126,8 +126,9 @@ def apart(names: Mapping[str, str]) -> dict[str, str]:
 
     The browser knows the options of a box by what they are called alone.
     """
-    times = Counter(names.values())
-    return {o: name if times[name] == 1 else f"{name} · {o}" for o, name in names.items()}
+    shown = {option: plain(name) for option, name in names.items()}
+    times = Counter(shown.values())
+    return {o: name if times[name] == 1 else f"{name} · {plain(o)}" for o, name in shown.items()}
 
 
 def one_of(name: str, options: Sequence[str], otherwise: str) -> str | None:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.errors import CoreError
 from dashboard.state import t
+from dashboard.text import literal
 
 _log = logging.getLogger("recscope")
 
@@ -15,7 +16,7 @@ _log = logging.getLogger("recscope")
 def show_error(error: Exception) -> bool:
     """Shows a CoreError as its sentence, anything else as a bug of ours; True: it is dealt with."""
     if isinstance(error, CoreError):
-        st.error(str(error), icon=":material/error:")
+        st.error(literal(error), icon=":material/error:")
     else:
         _log.error("a page failed", exc_info=error)
         st.error(t("error.ours", kind=type(error).__name__), icon=":material/bug_report:")

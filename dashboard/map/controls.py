@@ -12,11 +12,11 @@ from core.embed import components
 from dashboard import cache, state
 from dashboard.components.context import Context
 from dashboard.components.labels import component_label, run_label, text_or
-from dashboard.components.people import escaped
 from dashboard.map.colouring import Colouring
 from dashboard.map.colours import colour_label
 from dashboard.map.item_map import LAYOUTS, SOLID, ItemMap
 from dashboard.state import t
+from dashboard.text import Text, literal, plain
 
 TWIN = "map_twin"  # the key of the table that says the same as the map
 MATCHES = 6  # of a search that are offered
@@ -68,7 +68,7 @@ def layout_label(name: str) -> str:
     return t(f"embeddings.layout.{name}")
 
 
-def group_label(name: str) -> str:
+def group_label(name: str) -> Text:
     """A cluster's name; one that is like an item is said so in the page's language."""
     head, like, item = name.rpartition("like ")
     if not like or (head and not head.endswith(", ")):
@@ -76,9 +76,11 @@ def group_label(name: str) -> str:
     return term_label(head) + t("embeddings.like", item=item)
 
 
-def term_label(name: str) -> str:
+def term_label(name: str) -> Text:
     """What stands out, with decades ("1990s") in the page's language."""
-    return re.sub(r"\b(\d{3}0)s\b", lambda match: t("embeddings.decade", year=match[1]), name)
+    return literal(
+        re.sub(r"\b(\d{3}0)s\b", lambda m: plain(t("embeddings.decade", year=m[1])), name)
+    )
 
 
 def search_box(item_map: ItemMap) -> str:
@@ -97,13 +99,13 @@ def matches(item_map: ItemMap, query: str) -> None:
         return
     names = _matches(item_map, query)
     if not names:
-        st.caption(t("embeddings.search.nothing", text=escaped(query)))
+        st.caption(t("embeddings.search.nothing", text=query))
     elif len(names) > 1:
         key = f"map_found_{state.mark(names)}"
         st.pills(
             t("embeddings.search.found"),
             list(names),
-            format_func=lambda ident: escaped(names[ident]),
+            format_func=lambda ident: literal(names[ident]),
             key=key,
             label_visibility="collapsed",
             on_change=lambda: go_to(st.session_state[key]),
@@ -134,4 +136,4 @@ def named(colouring: Colouring) -> Colouring:
     """With the names of clusters in the page's language."""
     if colouring.kind != "group":
         return colouring
-    return replace(colouring, names=tuple(group_label(name) for name in colouring.names))
+    return replace(colouring, names=tuple(plain(group_label(name)) for name in colouring.names))

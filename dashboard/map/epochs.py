@@ -11,6 +11,7 @@ from dashboard.charts.drift import by_epoch
 from dashboard.components.page import figure, section, table
 from dashboard.map.item_map import ItemMap
 from dashboard.state import dark, t
+from dashboard.text import strong
 
 SPACES = ("", "fused", "vectors")  # the spaces that epochs are kept of
 
@@ -70,7 +71,7 @@ def drift_section(item_map: ItemMap) -> None:
     rows = item_map.rows[half.moved]
     with right:
         title = t("embeddings.drift.most", before=half.before, after=half.after)
-        st.markdown(f"**{title}**")
+        st.markdown(strong(title))
         shown = {"label": item_map.names(rows), "similarity": half.cosines[half.moved]}
         cosine = st.column_config.NumberColumn(t("column.similarity"), format="%.2f")
         label = st.column_config.Column(t("column.label"), width="medium")

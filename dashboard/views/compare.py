@@ -16,6 +16,7 @@ from dashboard.components.jobs import live_jobs
 from dashboard.components.labels import interval, metric_label, run_label, text_or
 from dashboard.components.page import ROW, empty, figure, first_step, heading, link, section, table
 from dashboard.state import dark, t
+from dashboard.text import Text, plain
 
 MOST_RUNS = 8
 REAL = 0.05  # a corrected p below it is called a real difference
@@ -68,7 +69,7 @@ def _offer_evaluation(now: Context) -> None:
 
 
 def _choose_runs(evaluated: list[Run]) -> list[Run]:
-    labels = {run.id: run_label(run) for run in evaluated}
+    labels = state.apart({run.id: run_label(run) for run in evaluated})
     asked = [run for ref in state.many("runs") if (run := find(evaluated, ref))]
     chosen = (asked or evaluated)[:MOST_RUNS]
     key = f"pick_runs_{state.mark(labels)}"
@@ -120,7 +121,7 @@ def _full(name: str, k: int, runs: list[Run]) -> str:
     return name if any(name in comparison.measured(run) for run in runs) else f"{name}@{k}"
 
 
-def _answer(runs: list[Run], baseline: Run, metric: str, differences: pd.DataFrame) -> str:
+def _answer(runs: list[Run], baseline: Run, metric: str, differences: pd.DataFrame) -> Text:
     best = comparison.best(runs, metric)
     label = metric_label(metric)
     if best is None:
@@ -178,7 +179,7 @@ def _difference_table(differences: pd.DataFrame, baseline: Run) -> None:
     shown = pd.DataFrame(
         {
             "run": differences["run"],
-            "metric": [metric_label(name) for name in differences["metric"]],
+            "metric": [plain(metric_label(name)) for name in differences["metric"]],
             "difference": [f"{value:+.4f}" for value in differences["mean"]],
             "interval": [
                 f"[{low:+.4f}, {high:+.4f}]"
@@ -194,7 +195,7 @@ def _difference_table(differences: pd.DataFrame, baseline: Run) -> None:
 def _all_metrics(runs: list[Run], k: int) -> None:
     section("compare.metrics")
     names = [_full(name, k, runs) for name in comparison.metric_names(runs)]
-    frame = pd.DataFrame({"metric": [metric_label(name) for name in names]})
+    frame = pd.DataFrame({"metric": [plain(metric_label(name)) for name in names]})
     for run in runs:
         intervals = comparison.measured(run)
         frame[run_label(run)] = [interval(intervals[n]) if n in intervals else "–" for n in names]
@@ -234,12 +235,15 @@ def _slices(runs: list[Run]) -> None:
         return
     left, right = st.columns(2)
     by = left.selectbox(
-        t("compare.slices.by"), list(frame["by"].unique()), key="slice", format_func=slice_label
+        t("compare.slices.by"),
+        list(frame["by"].unique()),
+        key="slice",
+        format_func=lambda by: plain(slice_label(by)),
     )
     metric = right.selectbox(
         t("compare.metric"),
         list(frame["metric"].unique()),
-        format_func=metric_label,
+        format_func=lambda name: plain(metric_label(name)),
         key="slice_metric",
     )
     part = frame[(frame["by"] == by) & (frame["metric"] == metric)]
@@ -248,7 +252,7 @@ def _slices(runs: list[Run]) -> None:
     figure(drawn, alt=alt, key="slices")
 
 
-def slice_label(by: str) -> str:
+def slice_label(by: str) -> Text:
     """The words for "activity" and its kin in words; an attribute keeps the log's own name."""
     return text_or(f"slice.{by.replace(' ', '_')}", by)
 
@@ -261,7 +265,7 @@ def _protocol(now: Context, runs: list[Run]) -> None:
         if (metrics := run.metrics) is None:
             continue
         st.markdown(
-            "- "
+            Text("- ")
             + t(
                 "compare.protocol.line",
                 run=run_label(run),

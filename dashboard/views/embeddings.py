@@ -9,7 +9,7 @@ from dashboard import cache, state
 from dashboard.components.context import Context, context
 from dashboard.components.labels import run_label
 from dashboard.components.page import empty, first_step, heading, link
-from dashboard.components.people import escaped, person, user_box
+from dashboard.components.people import person, user_box
 from dashboard.map import epochs as map_epochs
 from dashboard.map.arithmetic import vector_sum
 from dashboard.map.beside import (
@@ -37,6 +37,7 @@ from dashboard.map.pairs import Pair
 from dashboard.map.solid import draw_solid
 from dashboard.map.view import PersonOverlay, draw, person_overlay
 from dashboard.state import t
+from dashboard.text import Text
 
 
 def main(now: Context) -> None:
@@ -136,11 +137,11 @@ def _person(run: Run, item_map: ItemMap, now: Context) -> PersonOverlay:
         user_box(item_map.loaded.load_dataset().info, user)
     overlay = person_overlay(now, run, item_map, user)
     n, k = len(overlay.trail), len(overlay.marks)
-    words.caption(t("embeddings.person.told", user=escaped(user), n=n, k=k))
+    words.caption(t("embeddings.person.told", user=user, n=n, k=k))
     return overlay
 
 
-def _method(item_map: ItemMap, solid: ThreeAxes | None) -> str:
+def _method(item_map: ItemMap, solid: ThreeAxes | None) -> Text:
     """How far the map can be believed."""
     dims = item_map.near.vectors.values.shape[1]
     if solid:
@@ -155,7 +156,7 @@ def _method(item_map: ItemMap, solid: ThreeAxes | None) -> str:
     )
 
 
-def _answer(run: Run, item_map: ItemMap) -> str:
+def _answer(run: Run, item_map: ItemMap) -> Text:
     n = len(item_map.codes)
     answer = t("embeddings.answer", run=run_label(run), n=n)
     attributes = cache.attribute_accuracies(item_map) if n <= JUDGED_AT_ONCE else ()
@@ -165,7 +166,7 @@ def _answer(run: Run, item_map: ItemMap) -> str:
     return t(
         "embeddings.answer.told",
         said=answer,
-        name=escaped(best.name),
+        name=best.name,
         right=best.accuracy.right,
         commonest=best.accuracy.commonest,
     )

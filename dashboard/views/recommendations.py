@@ -109,7 +109,7 @@ def _rerank_box(rerank: Rerank | None) -> None:
 
 
 def _run_box(now: Context, runs: list[Run]) -> None:
-    labels = {run.id: run_label(run) for run in now.runs}
+    labels = state.apart({run.id: run_label(run) for run in now.runs})
     key = f"pick_runs_{state.mark(labels)}"
     st.session_state[key] = [run.id for run in runs]
     st.multiselect(

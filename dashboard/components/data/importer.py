@@ -27,6 +27,7 @@ from dashboard.components.errors import show_error
 from dashboard.components.page import empty, section, table
 from dashboard.components.progress import progress_bar
 from dashboard.state import mark, t
+from dashboard.text import Text
 
 MAX_UPLOAD_MB = 2000
 MOST_PREVIEWS = 8
@@ -179,7 +180,7 @@ def _import(
     st.rerun()
 
 
-def _result(info: DatasetInfo) -> str:
+def _result(info: DatasetInfo) -> Text:
     counts = info.counts
     said = t("data.imported", name=info.name, kept=counts["rows_kept"], read=counts["rows_read"])
     n = counts["rows_rejected"]

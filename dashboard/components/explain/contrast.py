@@ -12,8 +12,8 @@ from dashboard.components.explain.case import Case
 from dashboard.components.explain.values import Values, strongest
 from dashboard.components.explain.words import Reasons, figures, listed, quoted
 from dashboard.components.page import figure, section
-from dashboard.components.people import escaped
 from dashboard.state import dark, t
+from dashboard.text import Text
 
 NONE = ""
 
@@ -87,13 +87,13 @@ def _code(case: Case, item_id: str) -> int | None:
     return None if code in (PAD, case.item) else code
 
 
-def _sentence(case: Case, explanation: Explanation, other: int) -> str:
+def _sentence(case: Case, explanation: Explanation, other: int) -> Text:
     """Who is ahead and what makes the difference, in both directions."""
     reasons = Reasons.of(case.query.items, explanation, 0)
     score = float(explanation.scores[0])
     said = {
-        "item": escaped(case.name(case.item)),
-        "other": escaped(case.name(other)),
+        "item": case.name(case.item),
+        "other": case.name(other),
         "difference": figures([abs(score)])[0].lstrip("+"),
         "causes": listed(quoted(case, reasons.speaking)),
         "against": listed(quoted(case, [reasons.against] if reasons.against else [])),

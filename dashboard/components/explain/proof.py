@@ -19,6 +19,7 @@ from dashboard.components.explain.values import event_frame
 from dashboard.components.labels import run_label
 from dashboard.components.page import ROW, section, table
 from dashboard.state import t
+from dashboard.text import plain
 
 
 def proof(case: Case, explanation: Explanation, counterfactual: Counterfactual | None) -> None:
@@ -26,7 +27,7 @@ def proof(case: Case, explanation: Explanation, counterfactual: Counterfactual |
     section("explain.proof")
     rows = _facts(case, explanation)
     frame = pd.DataFrame({"fact": list(rows), "is": list(rows.values())})
-    alt = t("explain.proof.alt", method=rows[t("explain.proof.method")])
+    alt = t("explain.proof.alt", method=rows[plain(t("explain.proof.method"))])
     height = ROW * (len(frame) + 1) + 3
     table(frame, alt=alt, key=f"proof_{case.item}", height=height)
     _download(case, explanation, counterfactual)
@@ -50,7 +51,7 @@ def _facts(case: Case, explanation: Explanation) -> dict[str, str]:
         facts["seed"] = str(explanation.seed)
         facts["error"] = f"{float(explanation.se[:, column].max()):.2g}"
         facts["stability"] = f"{float(explanation.stability[column]):.0%}"
-    return {t(f"explain.proof.{name}"): value for name, value in facts.items()}
+    return {plain(t(f"explain.proof.{name}")): plain(value) for name, value in facts.items()}
 
 
 def _download(case: Case, explanation: Explanation, counterfactual: Counterfactual | None) -> None:
