@@ -132,6 +132,8 @@ def list_table(dataset: DatasetInfo, run: Run, user: str, found: pd.DataFrame, r
         shown[t("column.shared")] = [f"{shared}/{runs}" for shared in found["shared"]]
     alt = t("recommendations.list.alt", k=len(names), run=run_label(run), user=user)
     listing(shown, alt=alt)
+    if "model_rank" not in found and len(found) > 1 and found["score"].nunique() == 1:
+        st.caption(t("recommendations.same_score"))
 
 
 def _why(dataset: DatasetInfo, run: Run, user: str, item: object) -> str:

@@ -16,7 +16,7 @@ from dashboard.map.colouring import Colouring
 from dashboard.map.colours import colour_label
 from dashboard.map.item_map import LAYOUTS, SOLID, ItemMap
 from dashboard.state import t
-from dashboard.text import Text, literal, plain
+from dashboard.text import literal, plain
 
 TWIN = "map_twin"  # the key of the table that says the same as the map
 MATCHES = 6  # of a search that are offered
@@ -68,18 +68,18 @@ def layout_label(name: str) -> str:
     return t(f"embeddings.layout.{name}")
 
 
-def group_label(name: str) -> Text:
+def group_label(name: str) -> str:
     """A cluster's name; one that is like an item is said so in the page's language."""
     head, like, item = name.rpartition("like ")
     if not like or (head and not head.endswith(", ")):
         return term_label(name)
-    return term_label(head) + t("embeddings.like", item=item)
+    return term_label(head) + plain(t("embeddings.like", item=item))
 
 
-def term_label(name: str) -> Text:
+def term_label(name: str) -> str:
     """What stands out, with decades ("1990s") in the page's language."""
-    return literal(
-        re.sub(r"\b(\d{3}0)s\b", lambda m: plain(t("embeddings.decade", year=m[1])), name)
+    return re.sub(
+        r"\b(\d{3}0)s\b", lambda match: plain(t("embeddings.decade", year=match[1])), name
     )
 
 
@@ -136,4 +136,4 @@ def named(colouring: Colouring) -> Colouring:
     """With the names of clusters in the page's language."""
     if colouring.kind != "group":
         return colouring
-    return replace(colouring, names=tuple(plain(group_label(name)) for name in colouring.names))
+    return replace(colouring, names=tuple(group_label(name) for name in colouring.names))

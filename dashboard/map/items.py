@@ -149,7 +149,7 @@ def _profile(terms: list[Term], chosen: Array) -> None:
     n_chosen, n_rest = int(chosen.sum()), int((~chosen).sum())
     shown = pd.DataFrame(
         {
-            "value": [plain(term_label(term.name)) for term in terms],
+            "value": [term_label(term.name) for term in terms],
             "selected": [100 * term.inside / n_chosen for term in terms],
             "rest_share": [100 * (term.overall - term.inside) / n_rest for term in terms],
         }

@@ -177,8 +177,8 @@ def _regions(item_map: ItemMap) -> tuple[Region, ...]:
             continue
         x, y = item_map.x[rows], item_map.y[rows]
         middle = np.argmin(np.abs(x - np.median(x)) + np.abs(y - np.median(y)))
-        text = ", ".join(plain(group_label(name)).split(", ")[:2])
-        regions.append(Region(x=float(x[middle]), y=float(y[middle]), text=text))
+        text = ", ".join(group_label(name).split(", ")[:2])
+        regions.append(Region(x=float(x[middle]), y=float(y[middle]), text=plain(text)))
     return tuple(regions)
 
 

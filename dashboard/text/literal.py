@@ -20,14 +20,14 @@ from typing import Any
 _PART = ":small[]"
 _PARTED = re.compile(
     r"(?<=http)(?=s?://)|(?<=www)(?=\.)|(?<=[-.\w+])(?=@[-\w]+\.)"  # addresses
-    r"|(?<=:)(?=material[_/]|streamlit:)|(?<=[-<>~])(?=[-=>])",  # icons, arrows
+    r"|(?<=:)(?=material[_/]|[\w+\-]+:)|(?<=[-<>~])(?=[-=>])",  # icons, emoji, arrows
     re.IGNORECASE,
 )
 # What means something anywhere, or at the beginning of a line.
 _MARKUP = re.compile(
-    r"([\\`*\[\]<>{}&$~|#]|(?<![^\W_])_|_(?![^\W_])|:(?=[\w+\-\[{])|(?<=[\w+\-]):"
-    r"|^[-+](?=[-\s]|$)|(?<=\d)[.)](?=\s|$))"  # of a list
+    r"([\\`*\[\]<>{}&$~|#]|(?<![^\W_])_|_(?![^\W_])|:(?=[\w+\-\[{\0])|^[-+](?=[-\s]|$))"
 )
+_NUMBERED = re.compile(r"^(\d+)([.)])(?=\s|$)")
 _OUTER = re.compile(r"^\s+|\s+$| {2,}")
 _BLANK_LETTERS = "\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 _JOINERS = "\u200c\u200d"  # within emoji, and within words of scripts that need them
@@ -80,8 +80,8 @@ def literal(value: object) -> Text:
 
 
 def _literal(shown: str) -> Text:
-    parted = _MARKUP.sub(r"\\\1", _PARTED.sub("\0", shown))
-    return Text(parted.replace("\0", _PART), shown)
+    escaped = _MARKUP.sub(r"\\\1", _PARTED.sub("\0", shown))
+    return Text(_NUMBERED.sub(r"\1\\\2", escaped).replace("\0", _PART), shown)
 
 
 def plain(value: object) -> str:

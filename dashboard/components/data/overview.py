@@ -34,7 +34,7 @@ def _numbers(dataset: DatasetInfo) -> None:
         "events": f"{numbers.events:,}",
         "users": f"{numbers.users:,}",
         "items": f"{numbers.items:,}",
-        "density": f"{numbers.events_per_pair:.2%}",
+        "density": f"{numbers.density:.2%}",
         "per_user": f"{numbers.median_per_user:,.0f}",
         "rejected": f"{dataset.counts['rows_rejected']:,}",
     }
