@@ -15,6 +15,7 @@ from core.pipeline import Neighbour
 from core.types import Array, Floats
 from dashboard import cache
 from dashboard.components.data.quality import COLOURS, ICONS
+from dashboard.components.download import csv_buttons
 from dashboard.components.page import listing, section, table
 from dashboard.map.colouring import Colouring
 from dashboard.map.colours import colour_label, colouring_of
@@ -92,15 +93,7 @@ def selection(item_map: ItemMap, chosen: Array) -> None:
                 key="map_selected",
                 height=385,
             )
-        st.download_button(
-            t("action.download_csv"),
-            data=lambda: _items(item_map, rows).to_csv(index=False),
-            file_name="selection.csv",
-            mime="text/csv",
-            key="map_download_selection",
-            icon=":material/download:",
-            on_click="ignore",
-        )
+        csv_buttons(lambda: _items(item_map, rows), name="selection", key="map_download_selection")
 
 
 def recommended(item_map: ItemMap, bits: bytes, n: int, *, key: str) -> None:
@@ -217,15 +210,7 @@ def map_table(item_map: ItemMap, by: str, points: Floats | None = None) -> None:
             key="map_table",
             height=385,
         )
-    st.download_button(
-        t("action.download_csv"),
-        data=lambda: frame(np.arange(n)).to_csv(index=False),
-        file_name="map.csv",
-        mime="text/csv",
-        key="map_download",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    csv_buttons(lambda: frame(np.arange(n)), name="map", key="map_download")
 
 
 def _items(item_map: ItemMap, rows: Array) -> pd.DataFrame:

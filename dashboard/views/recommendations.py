@@ -13,6 +13,7 @@ from core.recommend.rerank import METHODS, Rerank
 from core.runs.artifact import Run
 from dashboard import cache, state
 from dashboard.components.context import Context, context, find
+from dashboard.components.download import csv_buttons
 from dashboard.components.labels import run_label
 from dashboard.components.page import empty, first_step, heading
 from dashboard.components.people import (
@@ -159,15 +160,7 @@ def _side_by_side(
 def _download(user: str, runs: list[Run], lists: Mapping[str, pd.DataFrame]) -> None:
     frame = pd.concat([lists[run.id].assign(run=run.id, user_id=user) for run in runs])
     columns = [name for name in COLUMNS if name in frame]
-    st.download_button(
-        t("action.download_csv"),
-        data=lambda: frame[columns].to_csv(index=False),
-        file_name="recommendations.csv",
-        mime="text/csv",
-        key="download",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    csv_buttons(lambda: frame[columns], name="recommendations", key="download")
 
 
 main(context())

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ast
 import html
+import io
 import re
+from csv import reader as read_csv
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.charts import theme
+from dashboard.components.download import FORMULA, csv
 from dashboard.text import LANGUAGES, Text, literal, plain, strong, text, texts, visible
 
 DASHBOARD = Path(__file__).resolve().parents[2] / "dashboard"
@@ -210,6 +214,29 @@ def test_a_text_is_escaped_once(one: str, two: str) -> None:
             "#", said.plain
         )
     assert strong(one).html == f"<strong>{literal(one).html}</strong>"
+
+
+CELLS = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text("=+-@\t\r\n＝a1' ,\"", max_size=4),
+)
+
+
+@given(st.lists(CELLS, min_size=1, max_size=5), st.floats(allow_nan=False))
+def test_no_cell_for_people_begins_as_a_formula(cells: list[object], number: float) -> None:
+    frame = pd.DataFrame({"=id": pd.Series(cells, dtype=object), "-n": number})
+    raw = read_csv(io.StringIO(csv(frame, for_people=False), newline=""))
+    safe = read_csv(io.StringIO(csv(frame, for_people=True), newline=""))
+    next(raw), next(safe)
+    for before, after, cell in zip(raw, safe, cells, strict=True):
+        assert before[1] == after[1]
+        if isinstance(cell, str):
+            assert before[0] == cell
+            assert after[0] in (cell, f"'{cell}")
+            assert not after[0].startswith(FORMULA)
+        else:
+            assert before[0] == after[0]
+    assert list(frame.columns) == ["=id", "-n"]
 
 
 def test_bold_of_ours_is_bold_in_each_form() -> None:

@@ -14,6 +14,7 @@ from core import pipeline
 from core.explain import Explanation
 from core.explain.counterfactual import Counterfactual
 from dashboard import cache
+from dashboard.components.download import csv_buttons
 from dashboard.components.explain.case import Case
 from dashboard.components.explain.values import event_frame
 from dashboard.components.labels import run_label
@@ -68,15 +69,7 @@ def _download(case: Case, explanation: Explanation, counterfactual: Counterfactu
             help=t("explain.download.json.help"),
             on_click="ignore",
         )
-        st.download_button(
-            t("explain.download.csv"),
-            data=lambda: event_frame(case, explanation).to_csv(index=False),
-            file_name=f"{name}.csv",
-            mime="text/csv",
-            key="download_csv",
-            icon=":material/download:",
-            on_click="ignore",
-        )
+        csv_buttons(lambda: event_frame(case, explanation), name=name, key="download_csv")
 
 
 def export(case: Case, explanation: Explanation, counterfactual: Counterfactual | None) -> str:
