@@ -9,12 +9,24 @@ let clicked = false;
 for (const kind of ["click", "keydown"]) {
   addEventListener(kind, () => (clicked = true), true);
 }
-addEventListener("popstate", () => (clicked = false), true);
 const { pushState, replaceState } = History.prototype;
 history.pushState = function (...entry) {
   (clicked ? pushState : replaceState).apply(this, entry);
   clicked = false;
 };
+
+// The server is told of a step back or forth: then an address means what it says and no more.
+addEventListener(
+  "popstate",
+  (event) => {
+    clicked = false;
+    if (!event.isTrusted) return;
+    const address = new URL(location.href);
+    address.searchParams.set("back", "1");
+    replaceState.call(history, history.state, "", address);
+  },
+  true,
+);
 
 // A link in a table or a sentence opens a page of the app where the reader is, as the navigation
 // does; Streamlit would open another tab.

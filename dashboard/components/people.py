@@ -17,6 +17,8 @@ from dashboard.components.page import ROW, listing, table
 from dashboard.state import t
 from dashboard.text import linked, literal, strong
 
+K_ELSEWHERE = ("5", "10", "20", "50")  # list lengths of one page or another
+
 
 def person(dataset: DatasetInfo) -> str:
     """The URL's user if the log knows them, else one with an ordinary history."""
@@ -24,8 +26,7 @@ def person(dataset: DatasetInfo) -> str:
     if asked and cache.has_user(dataset, asked):
         return asked
     if asked:
-        st.warning(t("recommendations.unknown_user", value=asked), icon=":material/person_off:")
-        state.put("user", None)
+        state.amiss("user", asked, "recommendations.unknown_user")
     return cache.default_user(dataset)
 
 
@@ -51,12 +52,12 @@ def user_box(dataset: DatasetInfo, user: str) -> None:
 
 def length(lengths: Sequence[int]) -> int:
     """The k of the URL, if it is one of these."""
-    return int(state.one_of("k", [str(n) for n in lengths], "10") or 10)
+    return int(state.one_of("k", [str(n) for n in lengths], "10", elsewhere=K_ELSEWHERE) or 10)
 
 
 def hides_seen() -> bool:
     """Whether lists are to be without what the person knows already."""
-    return state.get("keep") != "1"
+    return state.one_of("keep", ("", "1"), "") != "1"
 
 
 def whose_list(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,11 +91,14 @@ def vector_sum(item_map: ItemMap) -> VectorSum:
 
 def _url_weight() -> float:
     """The URL's weight if it is one, else the usual one."""
-    try:
-        weight = float(state.get("weight") or WEIGHT)
-    except ValueError:
+    asked = state.get("weight")
+    if not asked:
         return WEIGHT
-    return weight if math.isfinite(weight) and 0 <= weight <= HEAVIEST else WEIGHT
+    with suppress(ValueError):
+        if 0 <= float(asked) <= HEAVIEST:
+            return float(asked)
+    state.amiss("weight", asked)
+    return WEIGHT
 
 
 def _problem(item_map: ItemMap, like: Sequence[str], less: Sequence[str]) -> Text | None:

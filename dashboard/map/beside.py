@@ -19,7 +19,7 @@ from dashboard.components.labels import run_label
 from dashboard.components.page import section, table
 from dashboard.map.controls import go_to, layout_box, layout_label, space_box, space_label
 from dashboard.map.item_map import JUDGED_AT_ONCE, LAYOUTS, ItemMap, has_vectors
-from dashboard.map.making import PATIENCE_S, neighbour_map_or_axes, show_progress
+from dashboard.map.making import PATIENCE_S, axes_of, neighbour_map_or_axes, show_progress
 from dashboard.map.pairs import Pair, SpaceSimilarity
 from dashboard.state import t
 from dashboard.text import literal, strong
@@ -40,7 +40,7 @@ def second_run(now: Context) -> Run | None:
         return run
     state.forget(*NAMES)
     if run is None:
-        st.warning(t("context.unknown_run", value=named), icon=":material/link_off:")
+        state.amiss("beside", named, "context.unknown_run")
     else:
         label = run_label(run)
         st.info(t("embeddings.beside.no_vectors", run=label), icon=":material/info:")
@@ -78,7 +78,7 @@ def pair_with(run: Run, shown: ItemMap, now: Context, able: Sequence[Run]) -> Pa
     try:
         own = run.id == shown.loaded.run.id
         component = state.get("beside_space") or (_other_space(shown) if own else "")
-        work = cache.principal_axes(now.workspace, run, component)
+        work = axes_of(now, run, component, name="beside_space")
         item_map = work.get(PATIENCE_S)
     except CoreError as error:
         show_error(error)

@@ -19,13 +19,14 @@ from dashboard.state import t
 from dashboard.text import literal, plain
 
 TWIN = "map_twin"  # the key of the table that says the same as the map
+SOMETIMES = ("cluster", "moved")  # colours that not every map of a run has
 MATCHES = 6  # of a search that are offered
 
 
 def colour_box(item_map: ItemMap) -> str:
     """Chooses what the points are coloured by."""
     options = cache.colourings(item_map)
-    by = state.one_of("colour", options, options[0]) or options[0]
+    by = state.one_of("colour", options, options[0], elsewhere=SOMETIMES) or options[0]
     state.pick("colour", options, colour_label, current=by, title=t("embeddings.colour"))
     return by
 

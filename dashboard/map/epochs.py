@@ -18,9 +18,10 @@ SPACES = ("", "fused", "vectors")  # the spaces that epochs are kept of
 
 def chosen_epoch(run: Run) -> int | None:
     """The epoch that the URL asks for; None for the run's own, or where it was not kept."""
-    epoch = state.get("epoch") or ""
-    kept = epoch.isdecimal() and int(epoch) in run.epochs and int(epoch) != run.own_epoch
-    return int(epoch) if kept and (state.get("space") or "") in SPACES else None
+    own = str(run.own_epoch)
+    epoch = state.one_of("epoch", [str(epoch) for epoch in run.epochs], own) or own
+    kept = epoch != own and (state.get("space") or "") in SPACES
+    return int(epoch) if kept else None
 
 
 def epoch_box(item_map: ItemMap) -> None:

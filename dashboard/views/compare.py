@@ -11,10 +11,11 @@ from core.runs.request import RunRequest
 from dashboard import state
 from dashboard.charts import compare as charts
 from dashboard.components import comparison
-from dashboard.components.context import Context, context, find
+from dashboard.components.context import Context, context, runs_of_link
 from dashboard.components.jobs import live_jobs
 from dashboard.components.labels import interval, metric_label, run_label, text_or
 from dashboard.components.page import ROW, empty, figure, first_step, heading, link, section, table
+from dashboard.components.people import K_ELSEWHERE
 from dashboard.state import dark, t
 from dashboard.text import Text, plain
 
@@ -29,8 +30,8 @@ def main(now: Context) -> None:
         _nothing(now)
         return
     top = st.container()  # the answer is known once metric and baseline are chosen
-    runs = _choose_runs(evaluated)
-    name, k, baseline = _choose_measure(runs)
+    runs = _choose_runs(now, evaluated)
+    name, k, baseline = _choose_measure(runs, evaluated)
     metric = _full(name, k, runs)
     differences = comparison.differences(runs, baseline, k)
     with top:
@@ -68,10 +69,9 @@ def _offer_evaluation(now: Context) -> None:
         st.rerun()
 
 
-def _choose_runs(evaluated: list[Run]) -> list[Run]:
+def _choose_runs(now: Context, evaluated: list[Run]) -> list[Run]:
     labels = state.apart({run.id: run_label(run) for run in evaluated})
-    asked = [run for ref in state.many("runs") if (run := find(evaluated, ref))]
-    chosen = (asked or evaluated)[:MOST_RUNS]
+    chosen = (runs_of_link(now, evaluated) or evaluated)[:MOST_RUNS]
     key = f"pick_runs_{state.mark(labels)}"
     st.session_state[key] = [run.id for run in chosen]
     st.multiselect(
@@ -85,7 +85,7 @@ def _choose_runs(evaluated: list[Run]) -> list[Run]:
     return chosen
 
 
-def _choose_measure(runs: list[Run]) -> tuple[str, int, Run]:
+def _choose_measure(runs: list[Run], evaluated: list[Run]) -> tuple[str, int, Run]:
     """The metric, the list length k and the baseline, from three boxes."""
     one, two, three = st.columns(3)
     names = comparison.metric_names(runs)
@@ -99,9 +99,8 @@ def _choose_measure(runs: list[Run]) -> tuple[str, int, Run]:
         )
     lengths = [str(k) for k in comparison.lengths(runs)]
     with two:
-        k = state.pick(
-            "k", lengths, str, current=state.one_of("k", lengths, "10"), title=t("compare.k")
-        )
+        current = state.one_of("k", lengths, "10", elsewhere=K_ELSEWHERE)
+        k = state.pick("k", lengths, str, current=current, title=t("compare.k"))
     labels = {run.id: run_label(run) for run in runs}
     floor = next((run.id for run in runs if run.config.model == "popularity"), runs[-1].id)
     with three:
@@ -109,7 +108,9 @@ def _choose_measure(runs: list[Run]) -> tuple[str, int, Run]:
             "baseline",
             list(labels),
             labels.__getitem__,
-            current=state.one_of("baseline", list(labels), floor),
+            current=state.one_of(
+                "baseline", list(labels), floor, elsewhere=[run.id for run in evaluated]
+            ),
             title=t("compare.baseline"),
         )
     picked = next(run for run in runs if run.id == (baseline or floor))

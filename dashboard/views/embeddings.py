@@ -32,7 +32,7 @@ from dashboard.map.controls import (
 from dashboard.map.item_map import JUDGED_AT_ONCE, LAYOUTS, SOLID, ItemMap, has_vectors
 from dashboard.map.items import diagnosis_section, map_table, neighbour_tables, selection
 from dashboard.map.layouts import ThreeAxes
-from dashboard.map.making import PATIENCE_S, neighbour_map_or_axes, show_progress
+from dashboard.map.making import PATIENCE_S, axes_of, neighbour_map_or_axes, show_progress
 from dashboard.map.pairs import Pair
 from dashboard.map.solid import draw_solid
 from dashboard.map.view import PersonOverlay, draw, person_overlay
@@ -49,7 +49,7 @@ def main(now: Context) -> None:
         return
     run = _run(now, able)
     epoch = map_epochs.chosen_epoch(run)
-    work = cache.principal_axes(now.workspace, run, state.get("space") or "", epoch)
+    work = axes_of(now, run, state.get("space") or "", epoch)
     item_map = work.get(PATIENCE_S)
     if item_map is None:
         heading("embeddings", t("embeddings.answer.soon", run=run_label(run)))
@@ -106,7 +106,10 @@ def _map(run: Run, item_map: ItemMap, now: Context, layout: str, pair: Pair | No
         combined = vector_sum(item_map)
         person = _person(run, item_map, now) if personal else PersonOverlay(marks=combined.marks)
         by = personal_colours(item_map, by, boxed=personal)
-    row, name = item_map.row(state.get("item")), run_label(run)
+    item = state.get("item")
+    row, name = item_map.row(item), run_label(run)
+    if item and row < 0:
+        state.amiss("item", item, "embeddings.unknown_item")
     ring, chosen = ringed_row(item_map, by, row), None
     solid = cache.three_axes(item_map) if layout == SOLID else None
     if solid is None:

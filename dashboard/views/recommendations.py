@@ -12,7 +12,7 @@ from core.errors import BadInput
 from core.recommend.rerank import METHODS, Rerank
 from core.runs.artifact import Run
 from dashboard import cache, state
-from dashboard.components.context import Context, context, find
+from dashboard.components.context import Context, context, runs_of_link
 from dashboard.components.download import csv_buttons
 from dashboard.components.labels import run_label
 from dashboard.components.page import empty, first_step, heading
@@ -56,8 +56,7 @@ def main(now: Context) -> None:
 
 def _runs(now: Context) -> list[Run]:
     """The runs of the URL, else the chosen one and the newest run of each other model."""
-    asked = [run for ref in state.many("runs") if (run := find(now.runs, ref))]
-    if asked:
+    if asked := runs_of_link(now, now.runs):
         return asked[:MOST_RUNS]
     newest: dict[str, Run] = {}
     for run in [*([now.run] if now.run else []), *now.runs]:
@@ -66,8 +65,8 @@ def _runs(now: Context) -> list[Run]:
 
 
 def _rerank() -> Rerank | None:
-    method, strength = state.get("rerank"), _strength()
-    return Rerank(method, float(strength)) if method in METHODS else None
+    method, strength = state.one_of("rerank", ("none", *METHODS), "none"), _strength()
+    return Rerank(method, float(strength)) if method and method in METHODS else None
 
 
 def _strength() -> str:

@@ -82,8 +82,7 @@ def _next(case: Case) -> int | None:
 def _code(case: Case, item_id: str) -> int | None:
     code = int(case.vocab.encode([item_id])[0])
     if code == PAD:
-        st.warning(t("explain.unknown_item", value=item_id), icon=":material/link_off:")
-        state.put("against", None)
+        state.amiss("against", item_id, "explain.unknown_item")
     return None if code in (PAD, case.item) else code
 
 

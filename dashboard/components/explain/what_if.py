@@ -15,6 +15,7 @@ from dashboard.components.page import ROW, listing, section
 from dashboard.state import t
 from dashboard.text import Text, literal, plain, strong
 
+MOST_WORDS = 5  # of the URL, repeated in a sentence
 ROWS = 10  # of the history, at once
 
 
@@ -23,6 +24,10 @@ def what_if(case: Case) -> None:
     section("explain.what_if")
     st.caption(t("explain.what_if.lead"))
     edits = Edits.read(len(case.query.items), case.vocab)
+    if unread := edits.unread(case.vocab):
+        words = listed([t("explain.quoted", item=word) for word in unread[:MOST_WORDS]])
+        st.warning(t("explain.what_if.unread", words=words), icon=":material/link_off:")
+        edits.write(case.vocab)
     left, right = st.columns(2)
     with left:
         _add_box(case, edits)
