@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-from dashboard import served
+from dashboard import headers, served
 from dashboard.components.errors import show_error
 
 HERE = Path(__file__).resolve().parent
@@ -38,7 +39,12 @@ def main() -> None:
     options = parser.parse_args()
     if options.data_dir:
         os.environ["RECSCOPE_HOME"] = str(options.data_dir.resolve())
-    app = st.App(HERE / "app.py", routes=served.ROUTES, on_script_error=show_error)
+    app = st.App(
+        HERE / "app.py",
+        routes=[*headers.ROUTES, *served.ROUTES],
+        middleware=[Middleware(headers.SafeHeaders)],
+        on_script_error=show_error,
+    )
     app.run(config=settings(options.port))
 
 

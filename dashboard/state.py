@@ -10,12 +10,12 @@ import csv
 import io
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
-from dashboard.text import LANGUAGES, text
+from dashboard.text import LANGUAGES, Text, literal, plain, text
 
 SUM = ("like", "less", "weight")  # of items, on the map
 NAMES = (
@@ -26,14 +26,25 @@ NAMES = (
     *("beside", "beside_space", "beside_layout"),
     "language",
 )
+BACK = "back"
+LONGEST = 100  # letters of a value that a sentence repeats
 EDITS = ("drop", "add", "move")  # of one person's history
 OF_DATASET = ("run", "runs", "baseline", "user", "colour", "space", "beside", "beside_space")
 OF_USER = ("item", "against", *EDITS)  # means nothing any more with another person
 
 
 def sync() -> None:
-    """Adopts what the URL says, and writes back what a click on another page dropped from it."""
+    """Adopts what the URL says, and writes back what a click on another page dropped from it.
+
+    After a step back in the browser's history (browser.js says so) nothing is written back.
+    """
     kept = st.session_state.setdefault("url", {})
+    if BACK in st.query_params:
+        kept.clear()
+        del st.query_params[BACK]
+    if kept.get("dataset") != st.query_params.get("dataset", kept.get("dataset")):
+        for name in (*OF_DATASET, *SUM, *OF_USER):  # a link to another dataset
+            kept.pop(name, None)
     for name in NAMES:
         if name in st.query_params:
             kept[name] = st.query_params[name]
@@ -64,8 +75,8 @@ def language() -> str:
     return asked if asked in LANGUAGES else "en"
 
 
-def t(key: str, **values: Any) -> str:
-    """The text of this key in the language of the page."""
+def t(key: str, **values: Any) -> Text:
+    """The text of this key in the language of the page; values are shown literally."""
     return text(language(), key, **values)
 
 
@@ -104,7 +115,7 @@ def pick(
         forget(*forgets)
 
     chosen: str | None = st.selectbox(
-        title,
+        literal(title),
         options,
         format_func=names.__getitem__,
         key=key,
@@ -126,21 +137,46 @@ def apart(names: Mapping[str, str]) -> dict[str, str]:
 
     The browser knows the options of a box by what they are called alone.
     """
-    times = Counter(names.values())
-    return {o: name if times[name] == 1 else f"{name} · {o}" for o, name in names.items()}
+    shown = {option: plain(name) for option, name in names.items()}
+    times = Counter(shown.values())
+    return {o: name if times[name] == 1 else f"{name} · {plain(o)}" for o, name in shown.items()}
 
 
-def one_of(name: str, options: Sequence[str], otherwise: str) -> str | None:
-    """The URL's value if it is one of the options, else this one, else the first."""
+def amiss(name: str, value: str, key: str = "context.unknown_value") -> None:
+    """Says that a value of the URL means nothing here, and takes it out."""
+    shown = value if len(value) <= LONGEST else f"{value[:LONGEST]}…"
+    st.warning(t(key, name=name, value=shown), icon=":material/link_off:")
+    put(name, None)
+
+
+def one_of(
+    name: str, options: Sequence[str], otherwise: str, *, elsewhere: Container[str] = ()
+) -> str | None:
+    """The URL's value if it is one of the options, else this one, else the first.
+
+    Args:
+        name: The URL's parameter.
+        options: The values that it may take.
+        otherwise: What is usual.
+        elsewhere: Values that mean something on another page or for another run; any other one
+            is amiss, and the page says so.
+    """
     asked = get(name)
     if asked in options:
         return asked
+    if asked and asked not in elsewhere:
+        amiss(name, asked)
     return otherwise if otherwise in options else next(iter(options), None)
 
 
 def many(name: str) -> list[str]:
     """The URL's value as a list: "a,b" → ["a", "b"]; a part with a comma in it is quoted."""
-    return [part for part in next(csv.reader([get(name) or ""]), []) if part]
+    value = get(name) or ""
+    try:
+        return [part for part in next(csv.reader([value]), []) if part]
+    except csv.Error:  # a line break
+        amiss(name, value)
+        return []
 
 
 def put_many(name: str, values: Iterable[object]) -> None:

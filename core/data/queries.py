@@ -21,12 +21,13 @@ class LogOverview:
     events: int
     users: int
     items: int
-    events_per_pair: float  # of a user and an item, the density of the log
+    events_per_pair: float  # of a user and an item
     mean_per_user: float
     median_per_user: float
     most_per_user: int
     first: datetime | int | None  # UTC, an order number, or None in a log without times
     last: datetime | int | None
+    density: float  # share of all pairs of a user and an item that occur, however often
 
 
 def overview(info: DatasetInfo) -> LogOverview:
@@ -39,8 +40,10 @@ def overview(info: DatasetInfo) -> LogOverview:
                (SELECT count(DISTINCT item_id) FROM log) AS items,
                events / (users * (SELECT count(DISTINCT item_id) FROM log)) AS events_per_pair,
                avg(n) AS mean_per_user, median(n) AS median_per_user, max(n) AS most_per_user,
-               min(first) AS first, max(last) AS last
-        FROM (SELECT count(*) AS n, min(timestamp) AS first, max(timestamp) AS last
+               min(first) AS first, max(last) AS last,
+               sum(pairs) / (users * (SELECT count(DISTINCT item_id) FROM log)) AS density
+        FROM (SELECT count(*) AS n, count(DISTINCT item_id) AS pairs,
+                     min(timestamp) AS first, max(timestamp) AS last
               FROM log GROUP BY user_id)
         """
         )

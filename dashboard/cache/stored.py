@@ -8,6 +8,8 @@ from core.jobs import progress
 from core.runs import artifact
 from core.runs.artifact import Run
 
+LONGEST_ID = 64  # letters; a longer one is no file's name
+
 
 def workspace() -> Workspace:
     """The workspace that the server was started on (RECSCOPE_HOME)."""
@@ -21,7 +23,7 @@ def finished_runs(workspace: Workspace) -> list[Run]:
 
 def job(workspace: Workspace, run_id: str | None) -> progress.Status | None:
     """How this job is doing, or None if there is none of this id that can be read."""
-    if not run_id or not run_id.isalnum():
+    if not run_id or not run_id.isalnum() or len(run_id) > LONGEST_ID:
         return None
     try:
         return progress.status(workspace, run_id)

@@ -8,8 +8,8 @@ import numpy as np
 from plotly.graph_objects import Bar, Figure, Scatter
 
 from core.types import Array
-from dashboard.charts.explain import plain, shortened
-from dashboard.charts.theme import blank, colours, quiet
+from dashboard.charts.explain import shortened
+from dashboard.charts.theme import blank, colours, literal, quiet
 
 ROW = 36  # pixels of a row with its gap
 
@@ -47,7 +47,7 @@ def parts(
                 x=values[:, number],
                 y=rows,
                 orientation="h",
-                name=plain(shortened(name)),
+                name=literal(shortened(name)),
                 hovertemplate="%{x:+.2f}",
                 marker={
                     "color": palette[number % len(palette)],
@@ -61,7 +61,7 @@ def parts(
             x=values.sum(axis=1),
             y=rows,
             mode="markers",
-            name=plain(total),
+            name=literal(total),
             hovertemplate="%{x:.2f}",
             marker={
                 "symbol": "diamond",
@@ -74,11 +74,11 @@ def parts(
     drawn.update_yaxes(
         tickmode="array",
         tickvals=rows,
-        ticktext=[plain(shortened(label)) for label in labels],
+        ticktext=[literal(shortened(label)) for label in labels],
         range=[len(labels) - 0.4, -0.6],
         showgrid=False,
         zeroline=False,
         fixedrange=True,
     )
-    drawn.update_xaxes(title=x, zeroline=True, zerolinecolor=quiet(dark), fixedrange=True)
+    drawn.update_xaxes(title=literal(x), zeroline=True, zerolinecolor=quiet(dark), fixedrange=True)
     return drawn

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 from plotly.graph_objects import Figure, Scatter
 
-from dashboard.charts.theme import MARKERS, blank, colours, quiet
+from dashboard.charts.theme import MARKERS, blank, colours, literal, quiet
 
 
 def intervals(frame: pd.DataFrame, *, x: str, dark: bool, zero: bool = False) -> Figure:
@@ -24,7 +24,7 @@ def intervals(frame: pd.DataFrame, *, x: str, dark: bool, zero: bool = False) ->
     drawn.add_trace(
         Scatter(
             x=ordered["mean"],
-            y=ordered["run"],
+            y=ordered["run"].map(literal),
             mode="markers",
             marker={"size": 10, "color": colours(dark)[0]},
             error_x={
@@ -39,7 +39,8 @@ def intervals(frame: pd.DataFrame, *, x: str, dark: bool, zero: bool = False) ->
     )
     if zero:
         drawn.add_vline(x=0, line={"color": quiet(dark), "dash": "dash", "width": 1})
-    drawn.update_xaxes(title=x, rangemode="normal" if zero else "tozero")
+    drawn.update_xaxes(title=literal(x), rangemode="normal" if zero else "tozero")
+    drawn.update_yaxes(type="category")
     return drawn
 
 
@@ -52,8 +53,8 @@ def tradeoff(frame: pd.DataFrame, *, x: str, y: str, dark: bool) -> Figure:
             Scatter(
                 x=[row.x],
                 y=[row.y],
-                name=str(row.run),
-                text=[str(row.run)],
+                name=literal(str(row.run)),
+                text=[literal(str(row.run))],
                 mode="markers+text",
                 textposition="top center",
                 marker={
@@ -64,8 +65,8 @@ def tradeoff(frame: pd.DataFrame, *, x: str, y: str, dark: bool) -> Figure:
             )
         )
     room = 0.15 * (frame["x"].max() - frame["x"].min() or 1)  # for the names
-    drawn.update_xaxes(title=x, range=[frame["x"].min() - room, frame["x"].max() + room])
-    drawn.update_yaxes(title=y)
+    drawn.update_xaxes(title=literal(x), range=[frame["x"].min() - room, frame["x"].max() + room])
+    drawn.update_yaxes(title=literal(y))
     return drawn
 
 
@@ -79,9 +80,9 @@ def slices(frame: pd.DataFrame, *, y: str, groups: Sequence[str], dark: bool) ->
     for number, (run, rows) in enumerate(frame.groupby("run", sort=False)):
         drawn.add_trace(
             Scatter(
-                x=rows["group"],
+                x=rows["group"].map(literal),
                 y=rows["mean"],
-                name=str(run),
+                name=literal(str(run)),
                 mode="markers+lines",
                 line={"color": palette[number % len(palette)], "width": 1},
                 marker={"size": 9, "symbol": MARKERS[number % len(MARKERS)]},
@@ -95,5 +96,5 @@ def slices(frame: pd.DataFrame, *, y: str, groups: Sequence[str], dark: bool) ->
             )
         )
     drawn.update_xaxes(type="category", categoryorder="array", categoryarray=list(groups))
-    drawn.update_yaxes(title=y, rangemode="tozero")
+    drawn.update_yaxes(title=literal(y), rangemode="tozero")
     return drawn

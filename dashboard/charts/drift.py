@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from plotly.graph_objects import Figure, Scatter
 
-from dashboard.charts.theme import MARKERS, blank, colours
+from dashboard.charts.theme import MARKERS, blank, colours, literal
 
 
 def by_epoch(frame: pd.DataFrame, *, x: str, cosine: str, overlap: str, dark: bool) -> Figure:
@@ -26,7 +26,7 @@ def by_epoch(frame: pd.DataFrame, *, x: str, cosine: str, overlap: str, dark: bo
                 x=frame["step"],
                 y=frame[column],
                 mode="lines+markers",
-                name=name,
+                name=literal(name),
                 line={"color": look, "dash": ("solid", "dash")[number]},
                 marker={"color": look, "symbol": MARKERS[number], "size": 8},
                 hovertemplate="%{x}: %{y:.2f}",
@@ -34,5 +34,5 @@ def by_epoch(frame: pd.DataFrame, *, x: str, cosine: str, overlap: str, dark: bo
         )
     low = min(0.0, float(frame["cosine"].min()))
     drawn.update_yaxes(range=[low - 0.02, 1.04], tickformat=".1f")
-    drawn.update_xaxes(title=x, type="category")
+    drawn.update_xaxes(title=literal(x), type="category")
     return drawn

@@ -13,7 +13,8 @@ import pandas as pd
 from plotly.graph_objects import Bar, Figure, Scatter
 
 from core.types import Array
-from dashboard.charts.theme import blank, colours, quiet
+from dashboard.charts.theme import blank, colours, literal, quiet
+from dashboard.text import plain
 
 ROW = 30  # pixels of a bar with its gap
 LONGEST = 42  # letters of a label
@@ -52,7 +53,7 @@ def waterfall(
     drawn.add_trace(_totals([0, len(frame) + 1], [base, edges[-1]], ends, dark))
     reach = float(_known(frame["se"]).max(initial=0))
     _room(drawn, edges.min() - reach, edges.max() + reach)
-    drawn.update_xaxes(title=x)
+    drawn.update_xaxes(title=literal(x))
     return drawn
 
 
@@ -66,19 +67,14 @@ def diverging(frame: pd.DataFrame, *, x: str, dark: bool) -> Figure:
     reach = _known(frame["se"])
     low, high = (frame["value"] - reach).min(), (frame["value"] + reach).max()
     _room(drawn, min(0.0, low), max(0.0, high))
-    drawn.update_xaxes(title=x)
+    drawn.update_xaxes(title=literal(x))
     return drawn
 
 
 def shortened(label: str) -> str:
     """The label, cut where it is too long for a chart."""
+    label = plain(label)
     return label if len(label) <= LONGEST else label[: LONGEST - 1].rstrip() + "…"
-
-
-def plain(text: str) -> str:
-    """Somebody's text, in which plotly must see no markup and no formula."""
-    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return safe.replace("$", "&#36;")
 
 
 def _rows(names: Sequence[str]) -> Figure:
@@ -87,7 +83,7 @@ def _rows(names: Sequence[str]) -> Figure:
     drawn.update_yaxes(
         tickmode="array",
         tickvals=list(range(len(names))),
-        ticktext=[plain(shortened(name)) for name in names],
+        ticktext=[literal(shortened(name)) for name in names],
         range=[len(names) - 0.4, -0.6],
         showgrid=False,
         zeroline=False,
@@ -107,7 +103,7 @@ def _bars(frame: pd.DataFrame, rows: Array, starts: Array, dark: bool) -> Bar:
         orientation="h",
         text=frame["text"],
         textposition="none",
-        customdata=[plain(label) for label in frame["label"]],
+        customdata=[literal(label) for label in frame["label"]],
         hovertemplate="%{customdata}: %{text}<extra></extra>",
         marker={
             "color": np.where(against, orange, blue),

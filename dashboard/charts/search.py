@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from plotly.graph_objects import Bar, Figure, Scatter
 
-from dashboard.charts.theme import MARKERS, blank, colours, quiet
+from dashboard.charts.theme import MARKERS, blank, colours, literal, quiet
 
 
 def best_so_far(frame: pd.DataFrame, *, x: str, y: str, each: str, best: str, dark: bool) -> Figure:
@@ -22,12 +22,16 @@ def best_so_far(frame: pd.DataFrame, *, x: str, y: str, each: str, best: str, da
     drawn = blank(height=260)
     mark = {"color": quiet(dark), "symbol": MARKERS[1], "size": 7}
     drawn.add_trace(
-        Scatter(x=frame["trial"], y=frame["validation"], mode="markers", marker=mark, name=each)
+        Scatter(
+            x=frame["trial"], y=frame["validation"], mode="markers", marker=mark, name=literal(each)
+        )
     )
     line = {"color": colours(dark)[0], "width": 2, "shape": "hv"}
-    drawn.add_trace(Scatter(x=frame["trial"], y=frame["best"], mode="lines", line=line, name=best))
-    drawn.update_xaxes(title=x, rangemode="tozero")
-    drawn.update_yaxes(title=y)
+    drawn.add_trace(
+        Scatter(x=frame["trial"], y=frame["best"], mode="lines", line=line, name=literal(best))
+    )
+    drawn.update_xaxes(title=literal(x), rangemode="tozero")
+    drawn.update_yaxes(title=literal(y))
     return drawn
 
 
@@ -38,12 +42,12 @@ def importance(frame: pd.DataFrame, *, x: str, dark: bool) -> Figure:
     drawn.add_trace(
         Bar(
             x=ordered["share"],
-            y=ordered["setting"],
+            y=ordered["setting"].map(literal),
             orientation="h",
             marker_color=colours(dark)[0],
             texttemplate="%{x:.0%}",
             textposition="outside",
         )
     )
-    drawn.update_xaxes(title=x, tickformat=".0%", range=[0, 1.05])
+    drawn.update_xaxes(title=literal(x), tickformat=".0%", range=[0, 1.05])
     return drawn

@@ -12,6 +12,8 @@ from typing import Any
 
 from plotly.graph_objects import Figure
 
+from dashboard.text import plain
+
 LIGHT = ("#0072b2", "#b45f06", "#00795a", "#a8457f", "#5b6470", "#2f86bf", "#d55e00", "#7d6b00")
 DARK = ("#4aa8e0", "#e69f00", "#2bbf94", "#d98cbb", "#a3adba", "#7cc4f0", "#f0824a", "#d8cc3a")
 GROUND = {False: "#ffffff", True: "#11151c"}
@@ -78,6 +80,12 @@ def quiet(dark: bool) -> str:
 def faint(dark: bool) -> str:
     """The colour of points of which nothing is known."""
     return "#667080" if dark else "#8b94a0"
+
+
+def literal(text: str) -> str:
+    """Somebody's text, in which plotly must see no markup, no formula and no place to fill."""
+    safe = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return safe.replace("$", "&#36;").replace("%", "&#37;")
 
 
 def blank(*, height: int = 320, **layout: Any) -> Figure:

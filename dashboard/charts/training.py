@@ -6,7 +6,7 @@ import pandas as pd
 from plotly.graph_objects import Figure, Scatter
 from plotly.subplots import make_subplots
 
-from dashboard.charts.theme import MARKERS, blank, colours
+from dashboard.charts.theme import MARKERS, blank, colours, literal
 
 
 def epochs(frame: pd.DataFrame, *, x: str, loss: str, validation: str, dark: bool) -> Figure:
@@ -25,11 +25,15 @@ def epochs(frame: pd.DataFrame, *, x: str, loss: str, validation: str, dark: boo
         mark = {"color": colours(dark)[row - 1], "symbol": MARKERS[row - 1], "size": 6}
         drawn.add_trace(
             Scatter(
-                x=frame["step"], y=frame[column], mode="lines+markers", marker=mark, name=title
+                x=frame["step"],
+                y=frame[column],
+                mode="lines+markers",
+                marker=mark,
+                name=literal(title),
             ),
             row=row,
             col=1,
         )
-        drawn.update_yaxes(title=title, row=row, col=1)
-    drawn.update_xaxes(title=x, row=2, col=1)
+        drawn.update_yaxes(title=literal(title), row=row, col=1)
+    drawn.update_xaxes(title=literal(x), row=2, col=1)
     return drawn

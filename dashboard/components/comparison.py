@@ -13,6 +13,7 @@ from core.types import Interval
 from dashboard import cache
 from dashboard.components.labels import run_label, text_or
 from dashboard.state import t
+from dashboard.text import Text, literal, plain
 
 HEADLINES = ("ndcg", "recall", "hit_rate", "map", "mrr")  # what Holm's correction counts
 
@@ -119,7 +120,7 @@ def differences(runs: Sequence[Run], baseline: Run, k: int) -> pd.DataFrame:
 def sliced(runs: Sequence[Run]) -> pd.DataFrame:
     """by, group, metric, run, mean, low, high, n: every run on the parts of the holdout."""
     rows = [
-        {**asdict(row), "group": part_label(row.by, row.part), "run": run_label(run)}
+        {**asdict(row), "group": plain(part_label(row.by, row.part)), "run": run_label(run)}
         for run in runs
         for row in (run.metrics.slices if run.metrics else ())
     ]
@@ -134,8 +135,12 @@ def in_order(by: str, groups: Sequence[str]) -> list[str]:
     return sorted(once, key=lambda group: int(re.findall(r"\d+", group.replace(",", ""))[0]))
 
 
-def part_label(by: str, part: str) -> str:
+def part_label(by: str, part: str) -> Text:
     """What a part of a slice is called; the values of an attribute are the log's own words."""
     if by == "activity":
         return t("part.events", n=part.removesuffix(" events"))
-    return text_or(f"part.{part.replace(' ', '_')}", part) if by.startswith("target ") else part
+    return (
+        text_or(f"part.{part.replace(' ', '_')}", part)
+        if by.startswith("target ")
+        else literal(part)
+    )

@@ -75,7 +75,7 @@ def sidebar(now: Context) -> None:
                 labels.__getitem__,
                 current=now.run.id if now.run else now.runs[0].id,
                 title=t("context.run"),
-                forgets=("space",),
+                forgets=("space", "epoch"),
             )
         job_chip(now.workspace)
         state.pick(
@@ -90,11 +90,27 @@ def sidebar(now: Context) -> None:
 
 def warn_of_unknown(now: Context) -> None:
     """One sentence for each thing that the URL names and the workspace does not have."""
+    asked = state.get("language")
+    if asked and asked not in LANGUAGES:
+        state.amiss("language", asked)
     asked = state.get("dataset")
     if asked and find(now.datasets, asked) is None:
-        st.warning(t("context.unknown_dataset", value=asked), icon=":material/link_off:")
-        state.put("dataset", None)
+        state.amiss("dataset", asked, "context.unknown_dataset")
     asked = state.get("run")
-    if asked and now.run is None and cache.job(now.workspace, asked) is None:
-        st.warning(t("context.unknown_run", value=asked), icon=":material/link_off:")
-        state.put("run", None)
+    if asked and now.run is None:
+        if find(cache.finished_runs(now.workspace), asked):
+            state.amiss("run", asked, "context.run_elsewhere")
+        elif cache.job(now.workspace, asked) is None:
+            state.amiss("run", asked, "context.unknown_run")
+
+
+def runs_of_link(now: Context, among: Sequence[Run]) -> list[Run]:
+    """Those runs that the URL names and that are among these; it says which nobody knows."""
+    refs = list(dict.fromkeys(state.many("runs")))
+    unknown = [ref for ref in refs if find(now.runs, ref) is None]
+    for ref in unknown:
+        state.amiss("runs", ref, "context.unknown_run")
+    if unknown:
+        state.put_many("runs", [ref for ref in refs if ref not in unknown])
+    runs = [run for ref in refs if (run := find(among, ref))]
+    return list({run.id: run for run in runs}.values())

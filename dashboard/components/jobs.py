@@ -12,6 +12,7 @@ from dashboard.components.labels import component_label, metric_label, model_lab
 from dashboard.components.page import figure, link
 from dashboard.components.train.search import trial_curve
 from dashboard.state import dark, t
+from dashboard.text import Text
 
 
 def job_chip(workspace: Workspace) -> None:
@@ -81,7 +82,7 @@ def _cancel(workspace: Workspace, run_id: str) -> None:
 
 def job_line(status: jobs.Status) -> None:
     """What one job is doing: name, stage, elapsed time, or its place in the queue."""
-    name = f"{model_label(status.model)} · {status.dataset_name}"
+    name = model_label(status.model) + " · " + status.dataset_name
     if status.kind == jobs.SEARCH:
         name = t("search.job", name=name)
     if status.state == "queued":
@@ -114,7 +115,7 @@ def epoch_curves(workspace: Workspace, run_id: str) -> None:
         facts.append(t("job.memory", gpu=last["gpu"], size=taken, of=there))
     if last.get("seconds_left"):
         facts.append(t("job.left", time=seconds_label(last["seconds_left"])))
-    st.caption(" · ".join(facts))
+    st.caption(Text(" · ").join(facts))
     frame = pd.DataFrame(
         {
             "step": range(1, len(told) + 1),
@@ -132,6 +133,6 @@ def epoch_curves(workspace: Workspace, run_id: str) -> None:
     figure(drawn, alt=t("job.curves.alt", n=len(told)), key=f"epochs_{run_id}")
 
 
-def state_label(state: str) -> str:
+def state_label(state: str) -> Text:
     """The state of a job in the language of the page."""
     return t(f"state.{state}")

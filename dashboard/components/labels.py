@@ -8,14 +8,15 @@ from typing import Any
 from core.runs.artifact import Run
 from core.types import Interval
 from dashboard.state import t
+from dashboard.text import Text, literal
 
 
-def model_label(model: str) -> str:
+def model_label(model: str) -> Text:
     """The model's name in the page's language; a model without one keeps its own name."""
     return text_or(f"model.{model}", model)
 
 
-def component_label(name: str) -> str:
+def component_label(name: str) -> Text:
     """Such as "Recent popularity 90 d": the component's model, then what tells it from another.
 
     What is called otherwise, such as a run, keeps its name.
@@ -24,12 +25,12 @@ def component_label(name: str) -> str:
     return model_label(model) + space + apart
 
 
-def text_or(key: str, otherwise: str, **values: Any) -> str:
+def text_or(key: str, otherwise: str, **values: Any) -> Text:
     """The text of this key, or what the core calls it where the pages have no words for it yet."""
     try:
         return t(key, **values)
     except KeyError:
-        return otherwise
+        return literal(otherwise)
 
 
 def split_label(split: str, cut: str) -> str:
@@ -44,10 +45,10 @@ def run_label(run: Run) -> str:
     return f"{title} · {run.id[:6]}"
 
 
-def seconds_label(seconds: float | None) -> str:
+def seconds_label(seconds: float | None) -> Text:
     """Such as "0.4 s", "12 s", "3 min 05 s"."""
     if seconds is None:
-        return "–"
+        return literal("–")
     if seconds < 10:
         return t("unit.seconds", value=f"{seconds:.1f}")
     if seconds < 60:
@@ -69,8 +70,8 @@ def interval(metric: Interval) -> str:
     return f"{metric.mean:.4f} [{metric.low:.4f}, {metric.high:.4f}]"
 
 
-def metric_label(metric: str) -> str:
+def metric_label(metric: str) -> Text:
     """Such as "NDCG@10" from "ndcg@10"."""
     name, _, k = metric.partition("@")
     label = text_or(f"metric.{name}", name)
-    return f"{label}@{k}" if k else label
+    return label + f"@{k}" if k else label

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 import streamlit as st
+from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
 from plotly.graph_objects import Figure
 
 from core.data.store import DatasetInfo
 from dashboard.state import t
+from dashboard.text import Text, literal, plain, strong
 
 ColumnConfig = Any  # what st.column_config gives: Streamlit has no public name for it
 
 ROW = 35  # pixels of a table's row, its header too
 
 
-def heading(page: str, answer: str) -> None:
+def heading(page: str, answer: Text) -> None:
     """The page's question, and under it the sentence that answers it."""
     st.title(t(f"{page}.question"), anchor=False)
     st.markdown(answer)
@@ -48,12 +50,12 @@ def table(
         own_names: The columns are a person's own, and keep their names.
         on_select: Called when a cell is clicked; which one is in the session's state.
     """
-    shown: list[str] = [] if own_names else list(frame.columns)
-    config = {name: st.column_config.Column(header(name)) for name in shown}
+    named = plain if own_names else header
+    config = {name: st.column_config.Column(named(name)) for name in frame.columns}
     st.dataframe(
-        frame,
+        _shown(frame),
         hide_index=True,
-        alt=alt,
+        alt=plain(alt),
         key=key,
         column_config={**config, **(columns or {})},
         height=height or "auto",
@@ -64,21 +66,44 @@ def table(
     )
 
 
+def listing(columns: Mapping[str, Iterable[Any]], *, alt: str) -> None:
+    """A short table to be read: headers and cells wrap; a Text may be a link."""
+    markdown = {
+        literal(name): [literal(cell) if isinstance(cell, str) else cell for cell in cells]
+        for name, cells in columns.items()
+    }
+    st.table(pd.DataFrame(markdown), border="horizontal", hide_index=True, alt=plain(alt))
+
+
+def _shown(frame: pd.DataFrame) -> pd.DataFrame:
+    shown = frame.copy(deep=False)
+    for at, kind in enumerate(frame.dtypes):
+        if not (is_numeric_dtype(kind) or is_datetime64_any_dtype(kind)):
+            shown.isetitem(at, frame.iloc[:, at].map(_cell).array)
+    return shown
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_cell(each) for each in value]
+    return plain(value) if isinstance(value, str) else value
+
+
 def header(column: str) -> str:
     """The text of a column's header, or its own name where it is the log's."""
     try:
-        return t(f"column.{column}")
+        return plain(t(f"column.{column}"))
     except KeyError:
-        return column
+        return plain(column)
 
 
 def figure(drawn: Figure, *, alt: str, key: str) -> None:
-    st.plotly_chart(drawn, key=key, alt=alt, config={"displaylogo": False})
+    st.plotly_chart(drawn, key=key, alt=plain(alt), config={"displaylogo": False})
 
 
-def empty(what: str, why: str) -> None:
+def empty(what: Text, why: Text) -> None:
     """An empty state: what will be here, and why it is not; the caller adds a button below it."""
-    st.info(f"**{what}** {why}", icon=":material/info:")
+    st.info(strong(what) + " " + why, icon=":material/info:")
 
 
 def first_step(dataset: DatasetInfo | None) -> None:
@@ -89,6 +114,6 @@ def first_step(dataset: DatasetInfo | None) -> None:
         link("train", t("action.go_train"), icon=":material/model_training:")
 
 
-def link(page: str, label: str, *, icon: str | None = None, **query: str) -> None:
+def link(page: str, label: Text, *, icon: str | None = None, **query: str) -> None:
     """A link to another page of the app that keeps the context."""
     st.page_link(f"views/{page}.py", label=label, icon=icon, query_params=query or None)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import pandas as pd
@@ -13,8 +13,11 @@ from core.data.store import DatasetInfo
 from core.runs.artifact import Run
 from dashboard import cache, state
 from dashboard.components.labels import run_label
-from dashboard.components.page import ROW, table
+from dashboard.components.page import ROW, listing, table
 from dashboard.state import t
+from dashboard.text import linked, literal, strong
+
+K_ELSEWHERE = ("5", "10", "20", "50")  # list lengths of one page or another
 
 
 def person(dataset: DatasetInfo) -> str:
@@ -23,8 +26,7 @@ def person(dataset: DatasetInfo) -> str:
     if asked and cache.has_user(dataset, asked):
         return asked
     if asked:
-        st.warning(t("recommendations.unknown_user", value=asked), icon=":material/person_off:")
-        state.put("user", None)
+        state.amiss("user", asked, "recommendations.unknown_user")
     return cache.default_user(dataset)
 
 
@@ -34,9 +36,11 @@ def user_box(dataset: DatasetInfo, user: str) -> None:
     if user not in options:
         options = [user, *options]
     st.session_state["pick_user"] = user
+    names = state.apart({option: option for option in options})
     st.selectbox(
         t("recommendations.user"),
         options,
+        format_func=lambda option: names.get(option, option),
         key="pick_user",
         index=None,
         help=t("recommendations.user.help"),
@@ -48,12 +52,12 @@ def user_box(dataset: DatasetInfo, user: str) -> None:
 
 def length(lengths: Sequence[int]) -> int:
     """The k of the URL, if it is one of these."""
-    return int(state.one_of("k", [str(n) for n in lengths], "10") or 10)
+    return int(state.one_of("k", [str(n) for n in lengths], "10", elsewhere=K_ELSEWHERE) or 10)
 
 
 def hides_seen() -> bool:
     """Whether lists are to be without what the person knows already."""
-    return state.get("keep") != "1"
+    return state.one_of("keep", ("", "1"), "") != "1"
 
 
 def whose_list(
@@ -85,7 +89,7 @@ def whose_list(
 def history_table(dataset: DatasetInfo, user: str, *, most: int) -> None:
     """The latest events of one user, latest first, with what is known of the items."""
     events = cache.history(dataset, user)
-    st.markdown(f"**{t('recommendations.history')}**")
+    st.markdown(strong(t("recommendations.history")))
     left_out = "" if len(events) <= most else ".some"
     st.caption(t(f"recommendations.history.count{left_out}", n=len(events), most=most))
     table(
@@ -113,22 +117,24 @@ def list_table(dataset: DatasetInfo, run: Run, user: str, found: pd.DataFrame, r
             model_rank, its place in the model's own order, where the list is re-ranked.
         runs: How many lists are side by side.
     """
-    st.markdown(f"**{run_label(run)}**")
+    st.markdown(strong(run_label(run)))
     labels = cache.labels(dataset, tuple(found["item_id"].tolist()))
     known = set(cache.history(dataset, user)["item_id"])
     names = []
     for item, shared in zip(found["item_id"], found["shared"], strict=True):
-        name = escaped(labels.get(str(item), str(item)))
-        name = f"**{name}**" if runs > 1 and shared == runs else name
-        name = f"[{name}]({_why(dataset, run, user, item)})"
-        names.append(f"{name} ({t('recommendations.known')})" if item in known else name)
-    frame = pd.DataFrame({t("column.rank"): found["rank"], t("explain.link"): names})
+        name = literal(labels.get(str(item), str(item)))
+        name = strong(name) if runs > 1 and shared == runs else name
+        name = linked(name, _why(dataset, run, user, item))
+        names.append(name + f" ({t('recommendations.known')})" if item in known else name)
+    shown: dict[str, Iterable[Any]] = {t("column.rank"): found["rank"], t("explain.link"): names}
     if "model_rank" in found:
-        frame[t("column.model_rank")] = found["model_rank"]
+        shown[t("column.model_rank")] = found["model_rank"]
     elif runs > 1:  # for both there is no room beside three lists
-        frame[t("column.shared")] = [f"{shared}/{runs}" for shared in found["shared"]]
-    alt = t("recommendations.list.alt", k=len(frame), run=run_label(run), user=user)
-    st.table(frame, border="horizontal", hide_index=True, alt=alt)
+        shown[t("column.shared")] = [f"{shared}/{runs}" for shared in found["shared"]]
+    alt = t("recommendations.list.alt", k=len(names), run=run_label(run), user=user)
+    listing(shown, alt=alt)
+    if "model_rank" not in found and len(found) > 1 and found["score"].nunique() == 1:
+        st.caption(t("recommendations.same_score"))
 
 
 def _why(dataset: DatasetInfo, run: Run, user: str, item: object) -> str:
@@ -141,11 +147,6 @@ def _why(dataset: DatasetInfo, run: Run, user: str, item: object) -> str:
         "language": state.language(),
     }
     return f"explain?{urlencode(query, quote_via=quote)}"
-
-
-def escaped(text: str) -> str:
-    """Someone's text as Markdown that shows it literally."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
 def height(rows: int) -> int:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from core.embed.vector_arithmetic import WEIGHT
@@ -17,11 +16,11 @@ from core.pipeline.vector_arithmetic import CombinedItems, CombinedNeighbour
 from dashboard import cache, state
 from dashboard.charts import arithmetic as charts
 from dashboard.components.explain.words import listed
-from dashboard.components.page import figure, section
-from dashboard.components.people import escaped
+from dashboard.components.page import figure, listing, section
 from dashboard.map.item_map import ItemMap
 from dashboard.map.items import recommended
 from dashboard.state import dark, t
+from dashboard.text import Text, plain
 
 ANSWERS = 10
 MOST = 8  # items named on both sides together: as many as there are colours
@@ -39,7 +38,7 @@ class VectorSum:
     less: tuple[str, ...]
     weight: float
     answer: CombinedItems | None
-    problem: str | None  # why there is no answer
+    problem: Text | None  # why there is no answer
 
     @property
     def marks(self) -> tuple[int, ...]:
@@ -76,7 +75,7 @@ def vector_sum(item_map: ItemMap) -> VectorSum:
         named = list(dict.fromkeys(state.many(side)))
         on_map = [ident for ident in named if item_map.row(ident) >= 0]
         if unknown := [ident for ident in named if ident not in on_map]:
-            items = listed([escaped(ident) for ident in unknown])
+            items = listed(unknown)
             st.warning(t("embeddings.sum.unknown", items=items), icon=":material/link_off:")
             state.put_many(side, on_map)
         sides.append(tuple(on_map))
@@ -92,14 +91,17 @@ def vector_sum(item_map: ItemMap) -> VectorSum:
 
 def _url_weight() -> float:
     """The URL's weight if it is one, else the usual one."""
-    try:
-        weight = float(state.get("weight") or WEIGHT)
-    except ValueError:
+    asked = state.get("weight")
+    if not asked:
         return WEIGHT
-    return weight if math.isfinite(weight) and 0 <= weight <= HEAVIEST else WEIGHT
+    with suppress(ValueError):
+        if 0 <= float(asked) <= HEAVIEST:
+            return float(asked)
+    state.amiss("weight", asked)
+    return WEIGHT
 
 
-def _problem(item_map: ItemMap, like: Sequence[str], less: Sequence[str]) -> str | None:
+def _problem(item_map: ItemMap, like: Sequence[str], less: Sequence[str]) -> Text | None:
     """Why there can be no answer to this, None if there can be one."""
     if not like and not less:
         return None
@@ -116,7 +118,7 @@ def _problem(item_map: ItemMap, like: Sequence[str], less: Sequence[str]) -> str
 
 
 def _name(item_map: ItemMap, ident: str) -> str:
-    return escaped(item_map.names([item_map.row(ident)])[0])
+    return item_map.names([item_map.row(ident)])[0]
 
 
 def _box(item_map: ItemMap, side: str, chosen: Sequence[str]) -> None:
@@ -155,7 +157,7 @@ def _box(item_map: ItemMap, side: str, chosen: Sequence[str]) -> None:
         on_change=changed,
     )
     if lost := st.session_state.pop(f"{key}_lost", None):
-        st.warning(t("explain.what_if.unknown", value=escaped(lost)), icon=":material/search_off:")
+        st.warning(t("explain.what_if.unknown", value=lost), icon=":material/search_off:")
 
 
 def _weight(weight: float) -> None:
@@ -184,7 +186,7 @@ def _answer(item_map: ItemMap, answer: CombinedItems, rows: Sequence[int], *, ma
     beside = len(named) <= BESIDE
     table, chart = st.columns(2) if beside else (st.container(), st.container())
     with table:
-        st.table(_table(nearest, named, values), border="horizontal", hide_index=True, alt=alt)
+        listing(_table(nearest, named, values), alt=alt)
     with chart:
         drawn = charts.parts(
             [f"{rank}. {near.label}" for rank, near in enumerate(nearest, 1)],
@@ -205,24 +207,26 @@ def _answer(item_map: ItemMap, answer: CombinedItems, rows: Sequence[int], *, ma
     recommended(item_map, np.packbits(chosen).tobytes(), len(rows), key="map_for_sum")
 
 
-def _table(nearest: Sequence[CombinedNeighbour], named: Sequence[str], values: Any) -> pd.DataFrame:
+def _table(
+    nearest: Sequence[CombinedNeighbour], named: Sequence[str], values: Any
+) -> dict[str, Any]:
     """No., item, cosine, and what each named item adds to it."""
     columns: dict[str, Any] = {
         t("column.rank"): range(1, len(nearest) + 1),
-        t("column.item"): [escaped(near.label) for near in nearest],
+        t("column.item"): [near.label for near in nearest],
         t("column.similarity"): [f"{near.cosine:.2f}" for near in nearest],
     }
     for added, name in zip(values.T, named, strict=True):
-        column = escaped(name)
+        column = plain(name)
         while column in columns:  # items of one name
-            column += " "
+            column += "′"
         columns[column] = [f"{value:+.2f}".replace("-", "−") for value in added]
-    return pd.DataFrame(columns)
+    return columns
 
 
 def _stands_out(answer: CombinedItems) -> None:
     terms = [
-        t("embeddings.sum.term", name=escaped(term.name), n=term.inside, lift=term.lift)
+        t("embeddings.sum.term", name=term.name, n=term.inside, lift=term.lift)
         for term in answer.terms[:TERMS]
     ]
     if terms:

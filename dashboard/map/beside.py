@@ -17,12 +17,12 @@ from dashboard.components.context import Context, find
 from dashboard.components.errors import show_error
 from dashboard.components.labels import run_label
 from dashboard.components.page import section, table
-from dashboard.components.people import escaped
 from dashboard.map.controls import go_to, layout_box, layout_label, space_box, space_label
 from dashboard.map.item_map import JUDGED_AT_ONCE, LAYOUTS, ItemMap, has_vectors
-from dashboard.map.making import PATIENCE_S, neighbour_map_or_axes, show_progress
+from dashboard.map.making import PATIENCE_S, axes_of, neighbour_map_or_axes, show_progress
 from dashboard.map.pairs import Pair, SpaceSimilarity
 from dashboard.state import t
+from dashboard.text import literal, strong
 
 NAMES = ("beside", "beside_space", "beside_layout")  # in the URL
 CHANGED = 10  # items whose neighbours changed most, shown
@@ -40,9 +40,9 @@ def second_run(now: Context) -> Run | None:
         return run
     state.forget(*NAMES)
     if run is None:
-        st.warning(t("context.unknown_run", value=escaped(named)), icon=":material/link_off:")
+        state.amiss("beside", named, "context.unknown_run")
     else:
-        label = escaped(run_label(run))
+        label = run_label(run)
         st.info(t("embeddings.beside.no_vectors", run=label), icon=":material/info:")
     return None
 
@@ -78,7 +78,7 @@ def pair_with(run: Run, shown: ItemMap, now: Context, able: Sequence[Run]) -> Pa
     try:
         own = run.id == shown.loaded.run.id
         component = state.get("beside_space") or (_other_space(shown) if own else "")
-        work = cache.principal_axes(now.workspace, run, component)
+        work = axes_of(now, run, component, name="beside_space")
         item_map = work.get(PATIENCE_S)
     except CoreError as error:
         show_error(error)
@@ -172,7 +172,7 @@ def similarity_section(pair: Pair) -> SpaceSimilarity | None:
     """
     section("embeddings.alike")
     if len(set(pair.spaces)) == 1:
-        st.caption(f"{t('embeddings.alike.same')} {t('embeddings.alike.gap', gap=pair.gap)}")
+        st.caption(t("embeddings.alike.same") + " " + t("embeddings.alike.gap", gap=pair.gap))
         return None
     if len(pair.first.codes) > JUDGED_AT_ONCE and not st.toggle(
         t("embeddings.sound.look"), key="map_alike"
@@ -191,7 +191,7 @@ def similarity_section(pair: Pair) -> SpaceSimilarity | None:
     st.markdown(t("embeddings.alike.told", kept=kept, chance=chance, k=k))
     sampled = "" if similarity.whole else ".sample"
     about = t(f"embeddings.alike.of{sampled}", n=n, all=len(similarity.rows))
-    st.caption(f"{about} {t('embeddings.alike.gap', gap=pair.gap)}")
+    st.caption(about + " " + t("embeddings.alike.gap", gap=pair.gap))
     _changed(pair, similarity)
     return similarity
 
@@ -208,9 +208,9 @@ def _changed(pair: Pair, similarity: SpaceSimilarity) -> None:
             if 0 <= row < len(ids):
                 go_to(ids[row])
 
-    st.markdown(f"**{t('embeddings.changed')}**")
+    st.markdown(strong(t("embeddings.changed")))
     how = t("embeddings.changed.how")
-    st.caption(f"{how} {t('embeddings.changed.often', events=OFTEN)}" if enough else how)
+    st.caption(how + " " + t("embeddings.changed.often", events=OFTEN) if enough else how)
     share = st.column_config.ProgressColumn(
         t("embeddings.kept"), format="%.0f %%", min_value=0, max_value=100
     )
@@ -227,7 +227,7 @@ def _changed(pair: Pair, similarity: SpaceSimilarity) -> None:
 
 def selection_moved(pair: Pair, similarity: SpaceSimilarity, chosen: Array) -> None:
     """Where the selected items (N,) of the first map lie on the second."""
-    st.markdown(f"**{t('embeddings.moved')}**")
+    st.markdown(strong(t("embeddings.moved")))
     with st.spinner(t("embeddings.neighbours.seeking")):
         moved = cache.selection_moved(pair, np.packbits(chosen).tobytes(), similarity)
     if moved is None:
@@ -241,8 +241,8 @@ def selection_moved(pair: Pair, similarity: SpaceSimilarity, chosen: Array) -> N
     ):
         column.metric(
             t(f"embeddings.moved.{name}"),
-            f"{value:.0%}",
-            delta=beside,
+            literal(f"{value:.0%}"),
+            delta=literal(beside) if beside else None,
             delta_color="off",
             delta_arrow="off",
             border=True,
@@ -250,5 +250,5 @@ def selection_moved(pair: Pair, similarity: SpaceSimilarity, chosen: Array) -> N
         )
     caption = t("embeddings.moved.how", n=moved.looked_at, k=similarity.near.first.shape[1])
     if lost := int(chosen.sum()) - moved.learnt:
-        caption = f"{caption} {t('embeddings.moved.lost', n=lost)}"
+        caption += " " + t("embeddings.moved.lost", n=lost)
     st.caption(caption)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -184,10 +183,10 @@ def scatter_3d(
         dark: Whether the ground is dark.
     """
     drawn = theme.blank(height=560, uirevision="solid")
-    texts = np.array([escape(name, quote=False) for name in names], object)
+    texts = np.array([theme.literal(name) for name in names], object)
     wide = np.full(len(points), 4.0) if sizes is None else 2.5 + np.asarray(sizes) / 2
     for rows, label, marker in _traces(colouring, labels, unknown, dark):
-        safe = escape(label, quote=False)
+        safe = theme.literal(label)
         drawn.add_trace(
             _in_space(
                 points[rows],
@@ -204,7 +203,8 @@ def scatter_3d(
     axis = {"showbackground": False, "showticklabels": False, "gridcolor": theme.faint(dark)}
     axis |= {"zeroline": False, "showspikes": False, "color": theme.quiet(dark)}
     each = {
-        f"{letter}axis": {**axis, "title": title} for letter, title in zip("xyz", axes, strict=True)
+        f"{letter}axis": {**axis, "title": theme.literal(title)}
+        for letter, title in zip("xyz", axes, strict=True)
     }
     drawn.update_layout(scene={**each, "aspectmode": "data"})
     if colouring.kind == "group":  # as many as would fill the page from above
@@ -259,7 +259,7 @@ def _over(
         circle = {"symbol": "circle-open", "size": 16, "color": plain, "line": {"width": 3}}
         drawn.add_trace(_in_space(at, mode="markers", marker=circle, **quiet))
         font = {"color": plain, "size": 13}
-        notes.append({**_at(at), "text": f"<b>{escape(name, quote=False)}</b>", "font": font})
+        notes.append({**_at(at), "text": f"<b>{theme.literal(name)}</b>", "font": font})
         notes[-1] |= {"bgcolor": ground, "bordercolor": plain, "borderpad": 3, "ax": 0, "ay": -48}
         notes[-1] |= {"arrowcolor": plain, "arrowwidth": 2, "arrowhead": 6}
     drawn.update_layout(scene={"annotations": notes})

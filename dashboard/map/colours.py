@@ -14,20 +14,21 @@ from dashboard.background import Background
 from dashboard.components.explain.case import LENGTHS, Case, case_of
 from dashboard.components.explain.words import Reasons, sentence
 from dashboard.components.page import link
-from dashboard.components.people import escaped, length, person, user_box
+from dashboard.components.people import length, person, user_box
 from dashboard.map.colouring import Colouring, by_share
 from dashboard.map.item_map import ItemMap
 from dashboard.state import t
+from dashboard.text import Text, literal
 
 POLL = "500ms"
 
 
-def colour_label(by: str) -> str:
+def colour_label(by: str) -> Text:
     """What is said of a colouring; attributes keep the names that the items' table gives them."""
     kind, _, about = by.partition(":")
     if kind in cache.PERSONAL:
         return t(f"embeddings.colour.{kind}")
-    return about or t(f"embeddings.colour.{by}")
+    return literal(about) if about else t(f"embeddings.colour.{by}")
 
 
 def colouring_of(item_map: ItemMap, by: str) -> Colouring:
@@ -72,13 +73,12 @@ def _score(item_map: ItemMap, user: str) -> str:
     numbers = cache.score_colouring(item_map, user).numbers
     assert numbers is not None, "it is coloured by numbers"
     left = numbers[np.isfinite(numbers)]
-    name = escaped(user)
     if len(left):
         half, high = np.quantile(left, [0.5, 0.99]).tolist()
         taken = len(numbers) - len(left)
-        st.caption(t("embeddings.score.told", user=name, n=taken, half=half, high=high))
+        st.caption(t("embeddings.score.told", user=user, n=taken, half=half, high=high))
     else:
-        st.caption(t("embeddings.score.nothing", user=name))
+        st.caption(t("embeddings.score.nothing", user=user))
     return f"score:{user}"
 
 
@@ -86,12 +86,12 @@ def _shap(item_map: ItemMap, user: str) -> str:
     loaded = item_map.loaded
     case = case_of(loaded.workspace, loaded.load_dataset().info, loaded.run, user)
     if case is None:
-        st.caption(t("embeddings.score.nothing", user=escaped(user)))
+        st.caption(t("embeddings.score.nothing", user=user))
         return f"shap:{json.dumps([user, None])}"
     under_way = cache.refining(case.workspace, case.run, case.query, case.explained, None)
     explanation = under_way.last
     if not under_way.done:
-        _refine(under_way, explanation, escaped(case.name(case.item)))
+        _refine(under_way, explanation, case.name(case.item))
     if explanation is not None:
         _shap_words(case, explanation)
     return f"shap:{json.dumps([user, case.id(case.item)])}"
@@ -103,7 +103,7 @@ def _shap_words(case: Case, explanation: Explanation) -> None:
     st.markdown(sentence(case, explanation, reasons))
     together = len(explanation.players) - len(explanation.values) + 1
     older = t("embeddings.shap.oldest", n=together) if together > 1 else ""
-    st.caption(t("embeddings.shap.told", older=older).strip())
+    st.caption(t("embeddings.shap.told", older=older))
     link("explain", t("embeddings.shap.more"), icon=":material/help:", item=case.id(case.item))
 
 
@@ -120,7 +120,7 @@ def _refine(under_way: Background[Explanation], drawn: Explanation | None, item:
         return
     far, most = under_way.last.evaluations, PER_PLAYER * len(under_way.last.values)
     help_text = t("explain.refining.help", n=far, most=most)
-    st.progress(min(1.0, far / most), text=f"{t('explain.refining')} {help_text}")
+    st.progress(min(1.0, far / most), text=t("explain.refining") + " " + help_text)
 
 
 def _shares(item_map: ItemMap, user: str, item: str | None) -> Colouring:

@@ -12,20 +12,21 @@ from core.embed import components
 from dashboard import cache, state
 from dashboard.components.context import Context
 from dashboard.components.labels import component_label, run_label, text_or
-from dashboard.components.people import escaped
 from dashboard.map.colouring import Colouring
 from dashboard.map.colours import colour_label
 from dashboard.map.item_map import LAYOUTS, SOLID, ItemMap
 from dashboard.state import t
+from dashboard.text import literal, plain
 
 TWIN = "map_twin"  # the key of the table that says the same as the map
+SOMETIMES = ("cluster", "moved")  # colours that not every map of a run has
 MATCHES = 6  # of a search that are offered
 
 
 def colour_box(item_map: ItemMap) -> str:
     """Chooses what the points are coloured by."""
     options = cache.colourings(item_map)
-    by = state.one_of("colour", options, options[0]) or options[0]
+    by = state.one_of("colour", options, options[0], elsewhere=SOMETIMES) or options[0]
     state.pick("colour", options, colour_label, current=by, title=t("embeddings.colour"))
     return by
 
@@ -73,12 +74,14 @@ def group_label(name: str) -> str:
     head, like, item = name.rpartition("like ")
     if not like or (head and not head.endswith(", ")):
         return term_label(name)
-    return term_label(head) + t("embeddings.like", item=item)
+    return term_label(head) + plain(t("embeddings.like", item=item))
 
 
 def term_label(name: str) -> str:
     """What stands out, with decades ("1990s") in the page's language."""
-    return re.sub(r"\b(\d{3}0)s\b", lambda match: t("embeddings.decade", year=match[1]), name)
+    return re.sub(
+        r"\b(\d{3}0)s\b", lambda match: plain(t("embeddings.decade", year=match[1])), name
+    )
 
 
 def search_box(item_map: ItemMap) -> str:
@@ -97,13 +100,13 @@ def matches(item_map: ItemMap, query: str) -> None:
         return
     names = _matches(item_map, query)
     if not names:
-        st.caption(t("embeddings.search.nothing", text=escaped(query)))
+        st.caption(t("embeddings.search.nothing", text=query))
     elif len(names) > 1:
         key = f"map_found_{state.mark(names)}"
         st.pills(
             t("embeddings.search.found"),
             list(names),
-            format_func=lambda ident: escaped(names[ident]),
+            format_func=lambda ident: literal(names[ident]),
             key=key,
             label_visibility="collapsed",
             on_change=lambda: go_to(st.session_state[key]),

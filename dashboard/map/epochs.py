@@ -11,15 +11,17 @@ from dashboard.charts.drift import by_epoch
 from dashboard.components.page import figure, section, table
 from dashboard.map.item_map import ItemMap
 from dashboard.state import dark, t
+from dashboard.text import strong
 
 SPACES = ("", "fused", "vectors")  # the spaces that epochs are kept of
 
 
 def chosen_epoch(run: Run) -> int | None:
     """The epoch that the URL asks for; None for the run's own, or where it was not kept."""
-    epoch = state.get("epoch") or ""
-    kept = epoch.isdecimal() and int(epoch) in run.epochs and int(epoch) != run.own_epoch
-    return int(epoch) if kept and (state.get("space") or "") in SPACES else None
+    own = str(run.own_epoch)
+    epoch = state.one_of("epoch", [str(epoch) for epoch in run.epochs], own) or own
+    kept = epoch != own and (state.get("space") or "") in SPACES
+    return int(epoch) if kept else None
 
 
 def epoch_box(item_map: ItemMap) -> None:
@@ -70,7 +72,7 @@ def drift_section(item_map: ItemMap) -> None:
     rows = item_map.rows[half.moved]
     with right:
         title = t("embeddings.drift.most", before=half.before, after=half.after)
-        st.markdown(f"**{title}**")
+        st.markdown(strong(title))
         shown = {"label": item_map.names(rows), "similarity": half.cosines[half.moved]}
         cosine = st.column_config.NumberColumn(t("column.similarity"), format="%.2f")
         label = st.column_config.Column(t("column.label"), width="medium")

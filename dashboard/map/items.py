@@ -15,14 +15,15 @@ from core.pipeline import Neighbour
 from core.types import Array, Floats
 from dashboard import cache
 from dashboard.components.data.quality import COLOURS, ICONS
-from dashboard.components.page import section, table
-from dashboard.components.people import escaped
+from dashboard.components.download import csv_buttons
+from dashboard.components.page import listing, section, table
 from dashboard.map.colouring import Colouring
 from dashboard.map.colours import colour_label, colouring_of
 from dashboard.map.controls import TWIN, named, term_label
 from dashboard.map.item_map import ItemMap
 from dashboard.map.point_map import value_names
 from dashboard.state import t
+from dashboard.text import Text, literal, plain, strong
 
 NEIGHBOURS = 10
 MOST_ROWS = 1000  # shown of a table; a download has all of them
@@ -40,7 +41,7 @@ def neighbour_tables(item_map: ItemMap, row: int, run: str, other: ItemMap | Non
         other: A second map that may know the item too.
     """
     (name,), (ident,) = item_map.names([row]), item_map.ids(np.array([row]))
-    section("embeddings.neighbours", item=escaped(name))
+    section("embeddings.neighbours", item=name)
     with st.spinner(t("embeddings.neighbours.seeking")):
         near = cache.neighbours(item_map, str(ident), NEIGHBOURS)
         lists = {"vectors": near.vectors}
@@ -51,7 +52,7 @@ def neighbour_tables(item_map: ItemMap, row: int, run: str, other: ItemMap | Non
     for column, by in zip(st.columns(len(lists)), lists, strict=True):
         others = set().union(*(ids[name] for name in ids if name != by))
         with column:
-            st.markdown(f"**{t(f'embeddings.by.{by}')}**")
+            st.markdown(strong(t(f"embeddings.by.{by}")))
             _neighbours(lists[by], others, t(f"embeddings.by.{by}.alt", item=name, run=run))
     st.caption(t("embeddings.neighbours.bold"))
 
@@ -60,17 +61,16 @@ def _neighbours(neighbours: Sequence[Neighbour], marked: set[Any], alt: str) -> 
     if not neighbours:
         st.caption(t("embeddings.neighbours.none"))
         return
-    names = [escaped(near.label) for near in neighbours]
     shown: dict[str, list[Any]] = {
         t("column.item"): [
-            f"**{name}**" if near.item in marked else name
-            for near, name in zip(neighbours, names, strict=True)
+            strong(near.label) if near.item in marked else literal(near.label)
+            for near in neighbours
         ],
         t("column.similarity"): [f"{near.cosine:.2f}" for near in neighbours],
     }
     if neighbours[0].both is not None:
         shown[t("column.both")] = [f"{near.both:,.0f}" for near in neighbours]
-    st.table(pd.DataFrame(shown), border="horizontal", hide_index=True, alt=alt)
+    listing(shown, alt=alt)
 
 
 def selection(item_map: ItemMap, chosen: Array) -> None:
@@ -81,11 +81,11 @@ def selection(item_map: ItemMap, chosen: Array) -> None:
     _numbers(*cache.selection_numbers(item_map, bits))
     profile, items = st.columns(2)
     with profile:
-        st.markdown(f"**{t('embeddings.stands_out')}**")
+        st.markdown(strong(t("embeddings.stands_out")))
         _profile(cache.over_represented(item_map, bits), chosen)
         recommended(item_map, bits, len(rows), key="map_for_set")
     with items:
-        st.markdown(f"**{t('embeddings.selected_items')}**")
+        st.markdown(strong(t("embeddings.selected_items")))
         with st.container(key="map_selected_items"):
             table(
                 _items(item_map, rows[:MOST_ROWS]),
@@ -93,15 +93,7 @@ def selection(item_map: ItemMap, chosen: Array) -> None:
                 key="map_selected",
                 height=385,
             )
-        st.download_button(
-            t("action.download_csv"),
-            data=lambda: _items(item_map, rows).to_csv(index=False),
-            file_name="selection.csv",
-            mime="text/csv",
-            key="map_download_selection",
-            icon=":material/download:",
-            on_click="ignore",
-        )
+        csv_buttons(lambda: _items(item_map, rows), name="selection", key="map_download_selection")
 
 
 def recommended(item_map: ItemMap, bits: bytes, n: int, *, key: str) -> None:
@@ -109,10 +101,13 @@ def recommended(item_map: ItemMap, bits: bytes, n: int, *, key: str) -> None:
     if not st.toggle(t("embeddings.for_set"), key=key):
         return
     rows = cache.recommended_rows(item_map, bits, MOST_HEARD, NEIGHBOURS)
-    names = [escaped(name) for name in item_map.names(rows)]
-    shown = {t("column.rank"): range(1, len(rows) + 1), t("column.item"): names}
+    names = item_map.names(rows)
+    shown: dict[str, Sequence[Any]] = {
+        t("column.rank"): range(1, len(rows) + 1),
+        t("column.item"): names,
+    }
     caption = t("embeddings.for_set.alt", n=min(n, MOST_HEARD))
-    st.table(pd.DataFrame(shown), border="horizontal", hide_index=True, alt=caption)
+    listing(shown, alt=caption)
     st.caption(caption)
 
 
@@ -120,7 +115,7 @@ def _numbers(own: SelectionNumbers, rest: SelectionNumbers) -> None:
     if not own.events:
         return
     share = own.events / (own.events + rest.events)
-    shown: list[tuple[str, str, str | None]] = [
+    shown: list[tuple[Text, str, Text | None]] = [
         (t("embeddings.events_share"), f"{share:.1%}", None)
     ]
     for name, form in (("users", ",.0f"), ("median_events", ",.0f"), ("mean_value", ".2f")):
@@ -130,9 +125,9 @@ def _numbers(own: SelectionNumbers, rest: SelectionNumbers) -> None:
             shown.append((t(f"embeddings.{name}"), format(selected, form), beside))
     for column, (label, value, beside) in zip(st.columns(len(shown)), shown, strict=True):
         column.metric(
-            label,
-            value,
-            delta=beside,
+            literal(label),
+            literal(value),
+            delta=literal(beside) if beside else None,
             delta_color="off",
             delta_arrow="off",
             border=True,
@@ -200,9 +195,9 @@ def map_table(item_map: ItemMap, by: str, points: Floats | None = None) -> None:
     def frame(rows: Array) -> pd.DataFrame:
         columns = _items(item_map, rows)
         if colouring.numbers is not None:
-            columns[colour_label(by)] = colouring.numbers[rows]
+            columns[plain(colour_label(by))] = colouring.numbers[rows]
         elif colouring.kind != "sequence":
-            columns[colour_label(by)] = _values(colouring, rows)
+            columns[plain(colour_label(by))] = _values(colouring, rows)
         flat = (item_map.x[rows], item_map.y[rows]) if points is None else points[rows].T
         for axis, values in zip("xyz", flat, strict=False):
             columns[axis] = values.astype(float).round(4)
@@ -215,15 +210,7 @@ def map_table(item_map: ItemMap, by: str, points: Floats | None = None) -> None:
             key="map_table",
             height=385,
         )
-    st.download_button(
-        t("action.download_csv"),
-        data=lambda: frame(np.arange(n)).to_csv(index=False),
-        file_name="map.csv",
-        mime="text/csv",
-        key="map_download",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    csv_buttons(lambda: frame(np.arange(n)), name="map", key="map_download")
 
 
 def _items(item_map: ItemMap, rows: Array) -> pd.DataFrame:

@@ -6,8 +6,11 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import cache
+from core.errors import BadInput
+from core.runs.artifact import Run
+from dashboard import cache, state
 from dashboard.background import Background
+from dashboard.components.context import Context
 from dashboard.map import layouts
 from dashboard.map.item_map import ItemMap
 from dashboard.state import t
@@ -26,6 +29,29 @@ def show_progress(work: Background[Any]) -> None:
         st.progress(min(1.0, work.share), text=step)
     if work.error is not None or work.get() is not None:
         st.rerun()
+
+
+def axes_of(
+    now: Context, run: Run, space: str, epoch: int | None = None, *, name: str = "space"
+) -> Background[ItemMap]:
+    """The run's items on their principal axes; of its usual space where it has not this one.
+
+    Args:
+        now: The page's context.
+        run: The run.
+        space: As the URL has it under `name`, or "" for the usual one.
+        epoch: That is looked back at.
+        name: The URL's parameter.
+    """
+    work = cache.principal_axes(now.workspace, run, space, epoch)
+    try:
+        work.get(PATIENCE_S)
+    except BadInput:
+        if not state.get(name):
+            raise
+        state.amiss(name, space)
+        return cache.principal_axes(now.workspace, run, "", epoch)
+    return work
 
 
 def neighbour_map_or_axes(item_map: ItemMap, *, key: str = "arrange") -> ItemMap:

@@ -13,7 +13,6 @@ from core.types import PAD, Array
 from dashboard import cache, served, state
 from dashboard.charts import theme
 from dashboard.components.context import Context
-from dashboard.components.people import escaped
 from dashboard.map.colouring import Colouring, sizes
 from dashboard.map.colours import colour_label, colouring_of
 from dashboard.map.controls import TWIN, group_label, named
@@ -31,7 +30,7 @@ from dashboard.map.point_map import (
 )
 from dashboard.map.polygon import inside
 from dashboard.state import t
-from dashboard.text import text
+from dashboard.text import plain, strong, text
 
 MAP, MAP_BESIDE = "map_of_items", "map_beside_it"  # the keys of both maps
 BESIDE_HIGH = 430  # pixels of either of two
@@ -86,7 +85,7 @@ def draw(
         values=values,
         sizes=served.publish(own.tobytes()) if sized or own is colouring.sizes else None,
         cards=_cards(item_map, colouring.numbers, colour_label(by), values),
-        title=colour_label(by),
+        title=plain(colour_label(by)),
         legend=legend(colouring),
         regions=_regions(item_map) if by == "cluster" else (),
         palette={"light": colouring.palette(False), "dark": colouring.palette(True)},
@@ -95,13 +94,15 @@ def draw(
         ring=row,
         fly=st.session_state.setdefault("map_fly", "link" if state.get("item") else ""),
         twin=TWIN,
-        alt=t("embeddings.map.alt", run=name, n=len(item_map.codes), colour=colour_label(by)),
+        alt=plain(
+            t("embeddings.map.alt", run=name, n=len(item_map.codes), colour=colour_label(by))
+        ),
     )
     columns = st.columns(1 if pair is None else 2)  # the first map stays where it is, and lives on
     for column, title in zip(columns, titles or ("",), strict=True):
         head = column.container()
         if title:
-            head.markdown(f"**{escaped(title)}**")
+            head.markdown(strong(title))
     second = None
     if pair is not None:
         carry, only = carry_colours(colouring, pair)
@@ -137,7 +138,7 @@ def _linked(
     palette = dict(shown.palette)
     if only and meaning["kind"] == "category":
         palette = {mode: (*palette[mode], theme.faint(mode == "dark")) for mode in palette}
-        lone = t("embeddings.beside.only")
+        lone = plain(t("embeddings.beside.only"))
         last = len(palette["light"]) - 1
         meaning["entries"].append(LegendEntry(value=last, text=lone, n=f"{only:,}"))
     groups = pair.first.groups
@@ -156,7 +157,7 @@ def _linked(
         trail=_across(pair, shown.trail),
         marks=_across(pair, shown.marks),
         ring=item_map.row(state.get("item")),
-        alt=t("embeddings.map.alt", run=title, n=len(item_map.codes), colour=shown.title),
+        alt=plain(t("embeddings.map.alt", run=title, n=len(item_map.codes), colour=shown.title)),
         link={"name": MAP, "rows": rows, "of": shown.points},
     )
 
@@ -177,7 +178,7 @@ def _regions(item_map: ItemMap) -> tuple[Region, ...]:
         x, y = item_map.x[rows], item_map.y[rows]
         middle = np.argmin(np.abs(x - np.median(x)) + np.abs(y - np.median(y)))
         text = ", ".join(group_label(name).split(", ")[:2])
-        regions.append(Region(x=float(x[middle]), y=float(y[middle]), text=text))
+        regions.append(Region(x=float(x[middle]), y=float(y[middle]), text=plain(text)))
     return tuple(regions)
 
 
@@ -214,15 +215,15 @@ def _cards(item_map: ItemMap, numbers: Array | None, title: str, values: str) ->
     language, events = state.language(), item_map.events
 
     def lines(row: int) -> list[str]:
-        written = [text(language, "map.events", n=int(events[row]))]
+        written = [plain(text(language, "map.events", n=int(events[row])))]
         if numbers is not None and np.isfinite(numbers[row]):
             value = f"{numbers[row]:,.4g}"
-            written.insert(0, text(language, "map.number", name=title, value=value))
+            written.insert(0, plain(text(language, "map.number", name=title, value=value)))
         return written
 
     def cards(rows: Sequence[int]) -> list[Card]:
         pairs = zip(item_map.names(rows), rows, strict=True)
-        return [Card(name=name, lines=lines(row)) for name, row in pairs]
+        return [Card(name=plain(name), lines=lines(row)) for name, row in pairs]
 
     about = f"{item_map.identity} {language}"
     return served.describe(about if numbers is None else f"{about} {values} {title}", cards)

@@ -12,11 +12,13 @@ from core.runs.request import RunRequest
 from dashboard import state
 from dashboard.charts import compare as charts
 from dashboard.components import comparison
-from dashboard.components.context import Context, context, find
+from dashboard.components.context import Context, context, runs_of_link
 from dashboard.components.jobs import live_jobs
 from dashboard.components.labels import interval, metric_label, run_label, split_label, text_or
 from dashboard.components.page import ROW, empty, figure, first_step, heading, link, section, table
+from dashboard.components.people import K_ELSEWHERE
 from dashboard.state import dark, t
+from dashboard.text import Text, plain
 
 MOST_RUNS = 8
 REAL = 0.05  # a corrected p below it is called a real difference
@@ -29,8 +31,8 @@ def main(now: Context) -> None:
         _nothing(now)
         return
     top = st.container()  # the answer is known once metric and baseline are chosen
-    runs = _choose_runs(evaluated)
-    name, k, baseline = _choose_measure(runs)
+    runs = _choose_runs(now, evaluated)
+    name, k, baseline = _choose_measure(runs, evaluated)
     metric = _full(name, k, runs)
     differences = comparison.differences(runs, baseline, k)
     with top:
@@ -73,10 +75,9 @@ def _offer_evaluation(now: Context) -> None:
         st.rerun()
 
 
-def _choose_runs(evaluated: list[Run]) -> list[Run]:
-    labels = {run.id: run_label(run) for run in evaluated}
-    asked = [run for ref in state.many("runs") if (run := find(evaluated, ref))]
-    chosen = (asked or comparison.most_alike(evaluated))[:MOST_RUNS]
+def _choose_runs(now: Context, evaluated: list[Run]) -> list[Run]:
+    labels = state.apart({run.id: run_label(run) for run in evaluated})
+    chosen = (runs_of_link(now, evaluated) or comparison.most_alike(evaluated))[:MOST_RUNS]
     key = f"pick_runs_{state.mark(labels)}"
     st.session_state[key] = [run.id for run in chosen]
     st.multiselect(
@@ -90,7 +91,7 @@ def _choose_runs(evaluated: list[Run]) -> list[Run]:
     return chosen
 
 
-def _choose_measure(runs: list[Run]) -> tuple[str, int, Run]:
+def _choose_measure(runs: list[Run], evaluated: list[Run]) -> tuple[str, int, Run]:
     """The metric, the list length k and the baseline, from three boxes."""
     one, two, three = st.columns(3)
     names = comparison.metric_names(runs)
@@ -104,9 +105,8 @@ def _choose_measure(runs: list[Run]) -> tuple[str, int, Run]:
         )
     lengths = [str(k) for k in comparison.lengths(runs)]
     with two:
-        k = state.pick(
-            "k", lengths, str, current=state.one_of("k", lengths, "10"), title=t("compare.k")
-        )
+        current = state.one_of("k", lengths, "10", elsewhere=K_ELSEWHERE)
+        k = state.pick("k", lengths, str, current=current, title=t("compare.k"))
     labels = {run.id: run_label(run) for run in runs}
     floor = next((run.id for run in runs if run.config.model == "popularity"), runs[-1].id)
     with three:
@@ -114,7 +114,9 @@ def _choose_measure(runs: list[Run]) -> tuple[str, int, Run]:
             "baseline",
             list(labels),
             labels.__getitem__,
-            current=state.one_of("baseline", list(labels), floor),
+            current=state.one_of(
+                "baseline", list(labels), floor, elsewhere=[run.id for run in evaluated]
+            ),
             title=t("compare.baseline"),
         )
     picked = next(run for run in runs if run.id == (baseline or floor))
@@ -126,7 +128,7 @@ def _full(name: str, k: int, runs: list[Run]) -> str:
     return name if any(name in comparison.measured(run) for run in runs) else f"{name}@{k}"
 
 
-def _answer(runs: list[Run], baseline: Run, metric: str, differences: pd.DataFrame) -> str:
+def _answer(runs: list[Run], baseline: Run, metric: str, differences: pd.DataFrame) -> Text:
     best = comparison.best(runs, metric)
     label = metric_label(metric)
     if best is None:
@@ -214,7 +216,7 @@ def _difference_table(differences: pd.DataFrame, baseline: Run) -> None:
     shown = pd.DataFrame(
         {
             "run": differences["run"],
-            "metric": [metric_label(name) for name in differences["metric"]],
+            "metric": [plain(metric_label(name)) for name in differences["metric"]],
             "difference": [f"{value:+.4f}" for value in differences["mean"]],
             "interval": [
                 f"[{low:+.4f}, {high:+.4f}]"
@@ -230,7 +232,7 @@ def _difference_table(differences: pd.DataFrame, baseline: Run) -> None:
 def _all_metrics(runs: list[Run], k: int) -> None:
     section("compare.metrics")
     names = [_full(name, k, runs) for name in comparison.metric_names(runs)]
-    frame = pd.DataFrame({"metric": [metric_label(name) for name in names]})
+    frame = pd.DataFrame({"metric": [plain(metric_label(name)) for name in names]})
     for run in runs:
         intervals = comparison.measured(run)
         frame[run_label(run)] = [interval(intervals[n]) if n in intervals else "–" for n in names]
@@ -270,12 +272,15 @@ def _slices(runs: list[Run]) -> None:
         return
     left, right = st.columns(2)
     by = left.selectbox(
-        t("compare.slices.by"), list(frame["by"].unique()), key="slice", format_func=slice_label
+        t("compare.slices.by"),
+        list(frame["by"].unique()),
+        key="slice",
+        format_func=lambda by: plain(slice_label(by)),
     )
     metric = right.selectbox(
         t("compare.metric"),
         list(frame["metric"].unique()),
-        format_func=metric_label,
+        format_func=lambda name: plain(metric_label(name)),
         key="slice_metric",
     )
     part = frame[(frame["by"] == by) & (frame["metric"] == metric)]
@@ -285,7 +290,7 @@ def _slices(runs: list[Run]) -> None:
     figure(drawn, alt=alt, key="slices")
 
 
-def slice_label(by: str) -> str:
+def slice_label(by: str) -> Text:
     """The words for "activity" and its kin in words; an attribute keeps the log's own name."""
     return text_or(f"slice.{by.replace(' ', '_')}", by)
 
@@ -298,7 +303,7 @@ def _protocol(now: Context, runs: list[Run]) -> None:
         if (metrics := run.metrics) is None:
             continue
         st.markdown(
-            "- "
+            Text("- ")
             + t(
                 "compare.protocol.line",
                 run=run_label(run),

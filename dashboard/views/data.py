@@ -15,6 +15,7 @@ from dashboard.components.keeping import keep, tell
 from dashboard.components.page import heading, link
 from dashboard.components.sample import use_sample_data
 from dashboard.state import t
+from dashboard.text import Text, literal
 
 
 def main(now: Context) -> None:
@@ -27,7 +28,7 @@ def main(now: Context) -> None:
     heading("data", _answer(now.dataset))
     tell_rejected(now.dataset.meta.get("lines") or {})
     if message := st.session_state.pop("imported", None):
-        st.success(message, icon=":material/check_circle:")
+        st.success(literal(message), icon=":material/check_circle:")
     key = f"add_{st.session_state.get('imports', 0)}"  # closed again after an import
     with st.expander(t("data.add"), icon=":material/upload:", on_change="rerun", key=key) as box:
         if box.open:
@@ -38,7 +39,7 @@ def main(now: Context) -> None:
     link("train", t("action.go_train"), icon=":material/model_training:")
 
 
-def _answer(dataset: DatasetInfo) -> str:
+def _answer(dataset: DatasetInfo) -> Text:
     findings = [v for v in cache.verdicts(dataset) if v.severity in ("warn", "bad")]
     verdict = t("data.verdict.notes", n=len(findings)) if findings else t("data.verdict.ok")
     counts = dataset.counts

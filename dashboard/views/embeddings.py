@@ -9,7 +9,7 @@ from dashboard import cache, state
 from dashboard.components.context import Context, context
 from dashboard.components.labels import run_label
 from dashboard.components.page import empty, first_step, heading, link
-from dashboard.components.people import escaped, person, user_box
+from dashboard.components.people import person, user_box
 from dashboard.map import epochs as map_epochs
 from dashboard.map.arithmetic import vector_sum
 from dashboard.map.beside import (
@@ -32,11 +32,12 @@ from dashboard.map.controls import (
 from dashboard.map.item_map import JUDGED_AT_ONCE, LAYOUTS, SOLID, ItemMap, has_vectors
 from dashboard.map.items import diagnosis_section, map_table, neighbour_tables, selection
 from dashboard.map.layouts import ThreeAxes
-from dashboard.map.making import PATIENCE_S, neighbour_map_or_axes, show_progress
+from dashboard.map.making import PATIENCE_S, axes_of, neighbour_map_or_axes, show_progress
 from dashboard.map.pairs import Pair
 from dashboard.map.solid import draw_solid
 from dashboard.map.view import PersonOverlay, draw, person_overlay
 from dashboard.state import t
+from dashboard.text import Text
 
 
 def main(now: Context) -> None:
@@ -48,7 +49,7 @@ def main(now: Context) -> None:
         return
     run = _run(now, able)
     epoch = map_epochs.chosen_epoch(run)
-    work = cache.principal_axes(now.workspace, run, state.get("space") or "", epoch)
+    work = axes_of(now, run, state.get("space") or "", epoch)
     item_map = work.get(PATIENCE_S)
     if item_map is None:
         heading("embeddings", t("embeddings.answer.soon", run=run_label(run)))
@@ -105,7 +106,10 @@ def _map(run: Run, item_map: ItemMap, now: Context, layout: str, pair: Pair | No
         combined = vector_sum(item_map)
         person = _person(run, item_map, now) if personal else PersonOverlay(marks=combined.marks)
         by = personal_colours(item_map, by, boxed=personal)
-    row, name = item_map.row(state.get("item")), run_label(run)
+    item = state.get("item")
+    row, name = item_map.row(item), run_label(run)
+    if item and row < 0:
+        state.amiss("item", item, "embeddings.unknown_item")
     ring, chosen = ringed_row(item_map, by, row), None
     solid = cache.three_axes(item_map) if layout == SOLID else None
     if solid is None:
@@ -136,11 +140,11 @@ def _person(run: Run, item_map: ItemMap, now: Context) -> PersonOverlay:
         user_box(item_map.loaded.load_dataset().info, user)
     overlay = person_overlay(now, run, item_map, user)
     n, k = len(overlay.trail), len(overlay.marks)
-    words.caption(t("embeddings.person.told", user=escaped(user), n=n, k=k))
+    words.caption(t("embeddings.person.told", user=user, n=n, k=k))
     return overlay
 
 
-def _method(item_map: ItemMap, solid: ThreeAxes | None) -> str:
+def _method(item_map: ItemMap, solid: ThreeAxes | None) -> Text:
     """How far the map can be believed."""
     dims = item_map.near.vectors.values.shape[1]
     if solid:
@@ -155,7 +159,7 @@ def _method(item_map: ItemMap, solid: ThreeAxes | None) -> str:
     )
 
 
-def _answer(run: Run, item_map: ItemMap) -> str:
+def _answer(run: Run, item_map: ItemMap) -> Text:
     n = len(item_map.codes)
     answer = t("embeddings.answer", run=run_label(run), n=n)
     attributes = cache.attribute_accuracies(item_map) if n <= JUDGED_AT_ONCE else ()
@@ -165,7 +169,7 @@ def _answer(run: Run, item_map: ItemMap) -> str:
     return t(
         "embeddings.answer.told",
         said=answer,
-        name=escaped(best.name),
+        name=best.name,
         right=best.accuracy.right,
         commonest=best.accuracy.commonest,
     )

@@ -24,6 +24,7 @@ from dashboard.components.labels import run_label
 from dashboard.components.page import empty, first_step, heading, section
 from dashboard.components.people import person, whose_list
 from dashboard.state import t
+from dashboard.text import literal
 
 
 def main(now: Context) -> None:
@@ -117,7 +118,7 @@ def _choose_item(case: Case) -> None:
     for place, (key, item) in enumerate(zip(options, case.items, strict=True), start=1):
         on_it = place <= case.k and (item != case.item or case.listed)
         number = f"{place}" if on_it else "–" if case.in_history else f"{case.rank:,}"
-        labels[key] = f"{number}\\. {case.name(item)}"
+        labels[key] = literal(f"{number}. {case.name(item)}")
     key = f"pick_item_{state.mark(options)}"
     st.session_state[key] = case.id(case.item)
 
@@ -128,7 +129,7 @@ def _choose_item(case: Case) -> None:
     st.radio(
         t("explain.item", k=case.k),
         options,
-        format_func=labels.__getitem__,
+        format_func=lambda key: literal(labels[key]),
         key=key,
         on_change=changed,
     )

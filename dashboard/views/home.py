@@ -19,6 +19,7 @@ from dashboard.components.page import empty, heading, link, section, table
 from dashboard.components.people import history_table, list_table, person
 from dashboard.components.sample import use_sample_data
 from dashboard.state import t
+from dashboard.text import Text, plain, strong
 
 MOST_CARDS = 6
 ROW_OF_CARDS = 3
@@ -76,13 +77,13 @@ def _datasets(datasets: list[DatasetInfo]) -> None:
 
 def _card(info: DatasetInfo) -> None:
     counts = info.counts
-    st.markdown(f"**{info.name}**")
+    st.markdown(strong(info.name))
     lines = [
         t("home.card.events", n=counts["rows_kept"]),
         t("home.card.users", n=counts["users"]),
         t("home.card.items", n=counts["items"]),
     ]
-    st.markdown(" · ".join(lines))
+    st.markdown(Text(" · ").join(lines))
     if info.time_kind == "clock":
         first, last = day(info.meta["first_time"]), day(info.meta["last_time"])
         st.caption(t("home.card.span", first=first, last=last))
@@ -111,11 +112,11 @@ def _models(now: Context, runs: list[Run]) -> None:
         return
     frame = pd.DataFrame(
         {
-            "model": [model_label(run.config.model) for run in runs],
+            "model": [plain(model_label(run.config.model)) for run in runs],
             "name": [run.name for run in runs],
             "dataset": [run.dataset_name for run in runs],
             SHOWN: [_accuracy(run) for run in runs],
-            "time": [seconds_label(run.seconds) for run in runs],
+            "time": [plain(seconds_label(run.seconds)) for run in runs],
             "day": [day(run.created) for run in runs],
         }
     )

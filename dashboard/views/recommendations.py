@@ -12,7 +12,8 @@ from core.errors import BadInput
 from core.recommend.rerank import METHODS, Rerank
 from core.runs.artifact import Run
 from dashboard import cache, state
-from dashboard.components.context import Context, context, find
+from dashboard.components.context import Context, context, runs_of_link
+from dashboard.components.download import csv_buttons
 from dashboard.components.labels import run_label
 from dashboard.components.page import empty, first_step, heading
 from dashboard.components.people import (
@@ -55,8 +56,7 @@ def main(now: Context) -> None:
 
 def _runs(now: Context) -> list[Run]:
     """The runs of the URL, else the chosen one and the newest run of each other model."""
-    asked = [run for ref in state.many("runs") if (run := find(now.runs, ref))]
-    if asked:
+    if asked := runs_of_link(now, now.runs):
         return asked[:MOST_RUNS]
     newest: dict[str, Run] = {}
     for run in [*([now.run] if now.run else []), *now.runs]:
@@ -65,8 +65,8 @@ def _runs(now: Context) -> list[Run]:
 
 
 def _rerank() -> Rerank | None:
-    method, strength = state.get("rerank"), _strength()
-    return Rerank(method, float(strength)) if method in METHODS else None
+    method, strength = state.one_of("rerank", ("none", *METHODS), "none"), _strength()
+    return Rerank(method, float(strength)) if method and method in METHODS else None
 
 
 def _strength() -> str:
@@ -109,7 +109,7 @@ def _rerank_box(rerank: Rerank | None) -> None:
 
 
 def _run_box(now: Context, runs: list[Run]) -> None:
-    labels = {run.id: run_label(run) for run in now.runs}
+    labels = state.apart({run.id: run_label(run) for run in now.runs})
     key = f"pick_runs_{state.mark(labels)}"
     st.session_state[key] = [run.id for run in runs]
     st.multiselect(
@@ -159,15 +159,7 @@ def _side_by_side(
 def _download(user: str, runs: list[Run], lists: Mapping[str, pd.DataFrame]) -> None:
     frame = pd.concat([lists[run.id].assign(run=run.id, user_id=user) for run in runs])
     columns = [name for name in COLUMNS if name in frame]
-    st.download_button(
-        t("action.download_csv"),
-        data=lambda: frame[columns].to_csv(index=False),
-        file_name="recommendations.csv",
-        mime="text/csv",
-        key="download",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    csv_buttons(lambda: frame[columns], name="recommendations", key="download")
 
 
 main(context())

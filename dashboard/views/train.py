@@ -27,6 +27,7 @@ from dashboard.components.train.findings import show_findings
 from dashboard.components.train.model_form import model_form
 from dashboard.components.train.search import found, search_form
 from dashboard.state import t
+from dashboard.text import Text, literal, plain
 
 SPLITS = ("leave-last-out", "by-time", "none")
 FIRST_CHOICE = ("popularity", "item_knn", "ease")
@@ -51,7 +52,7 @@ def main(now: Context) -> None:
     choose_run(now.workspace, now.dataset.id)
 
 
-def _answer(now: Context) -> str:
+def _answer(now: Context) -> Text:
     active = jobs.active(now.workspace)
     if active:
         return t("train.answer.active", n=len(active))
@@ -89,7 +90,7 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
         t("train.models"),
         names,
         default=[name for name in FIRST_CHOICE if name in names],
-        format_func=model_label,
+        format_func=lambda name: plain(model_label(name)),
         key="models",
         help=t("train.models.help"),
         placeholder=t("train.models.placeholder"),
@@ -150,7 +151,7 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
                     ),
                 )
         except BadInput as error:
-            st.error(str(error), icon=":material/error:")
+            st.error(literal(error), icon=":material/error:")
             return
         finally:
             if run is not None:
@@ -179,10 +180,10 @@ def _all_runs(now: Context) -> None:
         rows.append(
             {
                 "run": status.run_id[:6],
-                "model": model_label(status.model),
+                "model": plain(model_label(status.model)),
                 "name": status.name if status.name != status.model else "–",
-                "state": state_label(status.state),
-                "split": split_label(run.config.split, run.config.cut) if run else "–",
+                "state": plain(state_label(status.state)),
+                "split": plain(split_label(run.config.split, run.config.cut)) if run else "–",
                 "ndcg@10": ndcg.mean if ndcg else None,
                 "seconds": status.seconds,
                 "day": day(status.queued),

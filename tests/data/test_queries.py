@@ -41,6 +41,7 @@ def test_overview(shop, bare):
     assert numbers.events == 6
     assert numbers.users == numbers.items == 3
     assert numbers.events_per_pair == pytest.approx(6 / 9)
+    assert numbers.density == pytest.approx(5 / 9)  # (1, a) occurs twice
     assert (numbers.mean_per_user, numbers.median_per_user) == (2, 2)
     assert str(numbers.last) == "2024-01-02 10:00:00"
     assert queries.overview(bare).first is None

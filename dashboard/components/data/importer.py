@@ -31,6 +31,7 @@ from dashboard.components.errors import show_error
 from dashboard.components.page import empty, section, table
 from dashboard.components.progress import progress_bar
 from dashboard.state import mark, t
+from dashboard.text import Text
 
 MAX_UPLOAD_MB = 2000
 MOST_PREVIEWS = 8
@@ -201,7 +202,7 @@ def tell_rejected(lines: Mapping[str, LineCounts]) -> None:
         )
 
 
-def _result(info: DatasetInfo) -> str:
+def _result(info: DatasetInfo) -> Text:
     counts = info.counts
     said = t("data.imported", name=info.name, kept=counts["rows_kept"], read=counts["rows_read"])
     n = counts["rows_rejected"]

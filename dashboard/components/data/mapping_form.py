@@ -11,6 +11,7 @@ from core.data.layouts import sparse_matrix
 from core.data.layouts.registry import LAYOUTS, TABLE
 from dashboard.components.labels import text_or
 from dashboard.state import mark, t
+from dashboard.text import literal, plain
 
 ROLES = ("user_id", "item_id", "timestamp", "event", "value", "platform")
 NEEDED = ("user_id", "item_id")
@@ -55,7 +56,7 @@ def layout_box(layout: str, evidence: str, key: str) -> None:
             persist_state="page",  # also while a file cannot be read as it was said
         )
     if evidence:
-        st.caption(evidence)
+        st.caption(literal(evidence))
 
 
 def mapping_form(preview: Preview) -> dict[str, str | None]:
@@ -81,7 +82,7 @@ def _box(preview: Preview, role: str, columns: list[str]) -> str | None:
         t(f"role.{role}"),
         options,
         index=options.index(guess or NONE),
-        format_func=lambda name: name or t("data.no_column"),
+        format_func=lambda name: plain(name or t("data.no_column")),
         key=f"map_{role}_{mark(columns)}",
         help=t(f"role.{role}.help"),
         accept_new_options=role in NEEDED,
@@ -89,7 +90,7 @@ def _box(preview: Preview, role: str, columns: list[str]) -> str | None:
     if (column or None) != guess:
         st.caption(t("data.corrected"))
     elif evidence := preview.evidence.get(role):
-        st.caption(evidence)
+        st.caption(literal(evidence))
     return column or None
 
 

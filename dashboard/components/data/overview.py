@@ -12,6 +12,7 @@ from dashboard.charts import data as charts
 from dashboard.components.labels import day, text_or
 from dashboard.components.page import figure, section, table
 from dashboard.state import dark, t
+from dashboard.text import Text, literal, plain
 
 
 def overview_tab(dataset: DatasetInfo) -> None:
@@ -33,12 +34,12 @@ def _numbers(dataset: DatasetInfo) -> None:
         "events": f"{numbers.events:,}",
         "users": f"{numbers.users:,}",
         "items": f"{numbers.items:,}",
-        "density": f"{numbers.events_per_pair:.2%}",
+        "density": f"{numbers.density:.2%}",
         "per_user": f"{numbers.median_per_user:,.0f}",
         "rejected": f"{dataset.counts['rows_rejected']:,}",
     }
     for box, (name, value) in zip(st.columns(len(shown)), shown.items(), strict=True):
-        box.metric(t(f"data.kpi.{name}"), value, border=True)
+        box.metric(t(f"data.kpi.{name}"), literal(value), border=True)
     if dataset.time_kind == "clock":
         st.caption(t("home.card.span", first=day(numbers.first), last=day(numbers.last)))
 
@@ -107,7 +108,7 @@ def rejected_tab(dataset: DatasetInfo) -> None:
     counts = dataset.counts
     st.markdown(t("data.rejected.lead", n=counts["rows_rejected"], read=counts["rows_read"]))
     reasons = list(frame["reason"])
-    frame["reason"] = [reason_label(reason) for reason in reasons]
+    frame["reason"] = [plain(reason_label(reason)) for reason in reasons]
     percent = st.column_config.NumberColumn(t("column.share_read"), format="percent")
     table(frame, alt=t("data.rejected.alt"), key="rejected", columns={"share": percent})
     section("data.rejected.sample")
@@ -115,16 +116,16 @@ def rejected_tab(dataset: DatasetInfo) -> None:
         t("column.reason"),
         reasons,
         index=None,
-        format_func=reason_label,
+        format_func=lambda code: plain(reason_label(code)),
         placeholder=t("data.rejected.any"),
         key="reason",
     )
     sample = cache.rejected(dataset, reason)
-    sample["reason"] = [reason_label(code) for code in sample["reason"]]
+    sample["reason"] = [plain(reason_label(code)) for code in sample["reason"]]
     table(sample, alt=t("data.rejected.sample.alt"), key="rejected_sample")
 
 
-def reason_label(reason: str) -> str:
+def reason_label(reason: str) -> Text:
     """A reason code in words; a code that has none yet stays as it is."""
     return text_or(f"reason.{reason.replace(':', '.')}", reason)
 

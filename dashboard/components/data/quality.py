@@ -14,6 +14,7 @@ from dashboard.components.labels import text_or
 from dashboard.components.page import section, table
 from dashboard.components.progress import progress_bar
 from dashboard.state import t
+from dashboard.text import Text, strong
 
 Colour = Literal["green", "blue", "orange", "red"]
 COLOURS: dict[str, Colour] = {"ok": "green", "note": "blue", "warn": "orange", "bad": "red"}
@@ -33,13 +34,14 @@ def quality_tab(workspace: Workspace, dataset: DatasetInfo) -> None:
                 steps.append(step)
     with st.expander(t("data.quality.fine"), key="fine", icon=":material/check_circle:"):
         for verdict in (v for v in ordered if v.severity == "ok"):
-            st.markdown(f"**{t(f'verdict.{verdict.key}.title')}** – {_sentence(verdict)}")
+            title = t(f"verdict.{verdict.key}.title")
+            st.markdown(strong(title) + " – " + _sentence(verdict))
     proposed = {verdict.cleaning.split("=")[0] for verdict in verdicts if verdict.cleaning}
     steps += _other_steps(proposed)
     _make(workspace, dataset, steps)
 
 
-def _sentence(verdict: Verdict) -> str:
+def _sentence(verdict: Verdict) -> Text:
     return t(f"verdict.{verdict.key}", **verdict.numbers)
 
 
@@ -47,7 +49,7 @@ def _verdict(verdict: Verdict) -> str | None:
     """One finding; the cleaning it proposes, if that is switched on."""
     title = t(f"verdict.{verdict.key}.title")
     head, sign = st.columns([5, 1])
-    head.markdown(f"**{title}**")
+    head.markdown(strong(title))
     sign.badge(
         t(f"severity.{verdict.severity}"),
         color=COLOURS[verdict.severity],

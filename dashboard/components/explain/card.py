@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from html import escape
 from typing import Literal
 
@@ -17,8 +16,10 @@ from dashboard.charts.theme import colours
 from dashboard.components.explain.case import Case
 from dashboard.components.explain.words import Cause, Reasons, called, change, sentence
 from dashboard.state import dark, t
+from dashboard.text import Text, plain
 
-FORK, INFO = ":material/alt_route:", ":material/info:"
+FORK, INFO = Text(":material/alt_route:", ""), Text(":material/info:", "")
+SAID = "font-size:1.15rem;line-height:1.45;margin:0;overflow-wrap:anywhere"
 CHIPS: dict[str, tuple[Literal["blue", "orange", "gray"], str]] = {  # confidence → colour and icon
     "exact": ("blue", "verified"),
     "stable": ("blue", "check_circle"),
@@ -45,9 +46,8 @@ class Card:
         if done:
             self._wait.empty()
         with self._said.container():
-            said = sentence(case, explanation, reasons, _shown)
-            said = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", said)
-            st.html(f'<p style="font-size:1.15rem;line-height:1.45;margin:0">{said}</p>')
+            said = sentence(case, explanation, reasons).html
+            st.html(f'<p style="{SAID}">{said}</p>')
             _bars(case, reasons)
             _caution(case)
             _confidence(explanation, case.column, done=done)
@@ -68,13 +68,8 @@ class Card:
         searched = cache.counterfactual(
             case.workspace, case.run, case.query, case.item, case.k, order
         )
-        self._change.markdown(f"{FORK} {change(case, searched)}")
+        self._change.markdown(FORK + " " + change(case, searched))
         return searched
-
-
-def _shown(name: str) -> str:
-    """Somebody's text, in HTML with ** for bold."""
-    return escape(name).replace("*", "&#42;")
 
 
 def _confidence(explanation: Explanation, column: int, *, done: bool) -> None:
@@ -97,7 +92,7 @@ def _caution(case: Case) -> None:
     """An item that the model never saw anyone take: by what it knows it then."""
     known_by = cache.known_by(case.workspace, case.run, case.item)
     if known_by != "events":
-        st.caption(f"{INFO} {t(f'explain.unseen.{known_by}')}")
+        st.caption(INFO + " " + t(f"explain.unseen.{known_by}"))
 
 
 def _bars(case: Case, reasons: Reasons) -> None:
@@ -116,7 +111,7 @@ def _bars(case: Case, reasons: Reasons) -> None:
 def _bar(case: Case, cause: Cause, share: float) -> str:
     """One row: the name, the bar, and whether it speaks for or against."""
     blue, orange = colours(dark())[0], colours(dark())[1]
-    name = called(case, cause)
+    name = plain(called(case, cause))
     word = t("explain.for" if cause.value > 0 else "explain.against")
     ground = (
         blue

@@ -115,8 +115,7 @@ def _asked(vocab: Vocab) -> int | None:
     code = int(vocab.encode([item_id])[0])
     if code != PAD:
         return code
-    st.warning(t("explain.unknown_item", value=item_id), icon=":material/link_off:")
-    state.put("item", None)
+    state.amiss("item", item_id, "explain.unknown_item")
     return None
 
 

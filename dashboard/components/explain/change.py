@@ -8,8 +8,8 @@ import streamlit as st
 from core.explain.counterfactual import Counterfactual
 from dashboard.components.explain.case import Case
 from dashboard.components.page import ROW, section, table
-from dashboard.components.people import escaped
 from dashboard.state import t
+from dashboard.text import literal
 
 
 def change_details(case: Case, counterfactual: Counterfactual | None) -> None:
@@ -22,17 +22,17 @@ def change_details(case: Case, counterfactual: Counterfactual | None) -> None:
         st.markdown(t("explain.change.stays", rank=counterfactual.rank_after, k=counterfactual.k))
         return
     before, after, share = st.columns(3)
-    before.metric(t("explain.change.before"), f"{counterfactual.rank_before:,}", border=True)
-    after.metric(t("explain.change.after"), f"{counterfactual.rank_after:,}", border=True)
+    before.metric(
+        t("explain.change.before"), literal(f"{counterfactual.rank_before:,}"), border=True
+    )
+    after.metric(t("explain.change.after"), literal(f"{counterfactual.rank_after:,}"), border=True)
     share.metric(
         t("explain.change.gone"),
-        f"{len(counterfactual.removed)} / {counterfactual.events}",
+        literal(f"{len(counterfactual.removed)} / {counterfactual.events}"),
         border=True,
     )
     if counterfactual.replaced_by is not None:
-        st.markdown(
-            t("explain.change.instead", item=escaped(case.name(counterfactual.replaced_by)))
-        )
+        st.markdown(t("explain.change.instead", item=case.name(counterfactual.replaced_by)))
     key = "explain.change.smallest" if counterfactual.smallest else "explain.change.searched"
     st.caption(t(key, n=counterfactual.evaluations))
     _removed(case, counterfactual)

@@ -17,6 +17,7 @@ from dashboard.components.explain.words import figures, listed
 from dashboard.components.labels import component_label, model_label
 from dashboard.components.page import figure, section
 from dashboard.state import dark, mark, t
+from dashboard.text import literal, plain
 
 NONE = "-"
 
@@ -39,13 +40,13 @@ class Components:
 
     def _choose(self) -> int | None:
         """Whose events to show."""
-        names = {NONE: t("explain.component.none")}
+        names: dict[str, str] = {NONE: t("explain.component.none")}
         names |= {str(number): label for number, label in enumerate(self.labels)}
         chosen = st.radio(
             t("explain.component"),
             list(names),
             horizontal=True,
-            format_func=names.__getitem__,
+            format_func=lambda option: literal(names[option]),
             key=f"component_{mark(self.labels)}",
         )
         return None if chosen in (None, NONE) else int(chosen)
@@ -70,7 +71,10 @@ def component_labels(case: Case) -> list[str]:
     runs = {name: model_label(of) for name, of in models.items() if not name.startswith(of)}
     labels = [runs.get(name, component_label(name)) for name in names]
     pairs = zip(labels, names, strict=True)
-    return [f"{label} · {name[:6]}" if labels.count(label) > 1 else label for label, name in pairs]
+    return [
+        f"{label} · {name[:6]}" if labels.count(label) > 1 else plain(label)
+        for label, name in pairs
+    ]
 
 
 def _bars(case: Case, labels: list[str], explanation: Explanation) -> None:

@@ -12,8 +12,8 @@ from dashboard.components.explain.case import Case
 from dashboard.components.explain.values import Values, strongest
 from dashboard.components.explain.words import Reasons, figures, listed, quoted
 from dashboard.components.page import figure, section
-from dashboard.components.people import escaped
 from dashboard.state import dark, t
+from dashboard.text import Text
 
 NONE = ""
 
@@ -82,18 +82,17 @@ def _next(case: Case) -> int | None:
 def _code(case: Case, item_id: str) -> int | None:
     code = int(case.vocab.encode([item_id])[0])
     if code == PAD:
-        st.warning(t("explain.unknown_item", value=item_id), icon=":material/link_off:")
-        state.put("against", None)
+        state.amiss("against", item_id, "explain.unknown_item")
     return None if code in (PAD, case.item) else code
 
 
-def _sentence(case: Case, explanation: Explanation, other: int) -> str:
+def _sentence(case: Case, explanation: Explanation, other: int) -> Text:
     """Who is ahead and what makes the difference, in both directions."""
     reasons = Reasons.of(case.query.items, explanation, 0)
     score = float(explanation.scores[0])
     said = {
-        "item": escaped(case.name(case.item)),
-        "other": escaped(case.name(other)),
+        "item": case.name(case.item),
+        "other": case.name(other),
         "difference": figures([abs(score)])[0].lstrip("+"),
         "causes": listed(quoted(case, reasons.speaking)),
         "against": listed(quoted(case, [reasons.against] if reasons.against else [])),

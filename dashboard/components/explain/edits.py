@@ -33,6 +33,17 @@ class Edits:
         moved = ((_number(event, n), _number(position, n)) for event, _, position in pairs)
         return cls(n, tuple(sorted(drop)), add, tuple(pair for pair in moved if all(pair)))
 
+    def unread(self, vocab: Vocab) -> list[str]:
+        """The words of the URL that say nothing about this history."""
+        added = state.many("add")
+        wrong = [word for word, code in zip(added, vocab.encode(added), strict=True) if code == PAD]
+        wrong += [word for word in state.many("drop") if not _number(word, self.n)]
+        for word in state.many("move"):
+            event, _, position = word.partition(":")
+            if not (_number(event, self.n) and _number(position, self.n)):
+                wrong.append(word)
+        return wrong
+
     @property
     def any(self) -> bool:
         """Whether anything is edited."""
@@ -83,4 +94,5 @@ class Edits:
 
 def _number(word: str, n: int) -> int:
     """The number of one of n events; 0 where it is none."""
-    return int(word) if word.isdecimal() and int(word) in range(1, n + 1) else 0
+    few = word.isdecimal() and len(word) <= len(str(n))
+    return int(word) if few and int(word) in range(1, n + 1) else 0

@@ -20,6 +20,7 @@ from dashboard.components.explain.words import figures, listed
 from dashboard.components.labels import text_or
 from dashboard.components.page import figure, table
 from dashboard.state import dark, mark, t
+from dashboard.text import Text, plain
 
 MOST = 12  # rows of a chart or table
 
@@ -47,7 +48,7 @@ def _survey(case: Case, overview: Overview) -> None:
     by = st.radio(
         t("explain.all.by"),
         ways,
-        format_func={by: _way(by) for by in ways}.__getitem__,
+        format_func=_way,
         key=f"all_by_{mark(ways)}",
         horizontal=True,
     )
@@ -63,7 +64,7 @@ def _survey(case: Case, overview: Overview) -> None:
         _idle(case, overview)
 
 
-def _way(by: str) -> str:
+def _way(by: str) -> Text:
     """What events are grouped by, in words; an attribute by its own name."""
     return text_or(f"explain.all.by.{by}", by.removeprefix("item."))
 
@@ -73,10 +74,10 @@ def _names(case: Case, by: str, names: Sequence[str]) -> list[str]:
     if by == "component":
         return component_labels(case)
     if by == "recency":
-        return [t("explain.all.place", places=name) for name in names]
+        return [plain(t("explain.all.place", places=name)) for name in names]
     if by == "part":
-        return [text_or(f"explain.part.{name}", name, name=name) for name in names]
-    return [t("explain.group.other") if name == "other" else name for name in names]
+        return [plain(text_or(f"explain.part.{name}", name, name=name)) for name in names]
+    return [plain(t("explain.group.other")) if name == "other" else name for name in names]
 
 
 def _sizes(case: Case, overview: Overview, by: str) -> None:

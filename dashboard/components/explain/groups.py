@@ -14,6 +14,7 @@ from dashboard.components.explain.words import Reasons, figures, listed
 from dashboard.components.labels import text_or
 from dashboard.components.page import figure, section
 from dashboard.state import dark, mark, t
+from dashboard.text import Text, plain
 
 FEWEST = 3  # events that are worth grouping
 
@@ -30,13 +31,13 @@ def history_groups(case: Case, explanation: Explanation) -> None:
         t("explain.groups.by"),
         groupings,
         index=first,
-        format_func={grouping: _grouping(grouping) for grouping in groupings}.__getitem__,
+        format_func=_grouping,
         key=f"groups_{mark(groupings)}",
         horizontal=True,
     )
     grouped = cache.groups(case.workspace, case.run, case.query, case.item, how or groupings[0])
     labels = [
-        t("explain.group", name=_group(how or "", name), n=int(size))
+        plain(t("explain.group", name=_group(how or "", name), n=int(size)))
         for name, size in zip(grouped.names, grouped.counts, strict=True)
     ]
     values = grouped.values
@@ -50,7 +51,7 @@ def history_groups(case: Case, explanation: Explanation) -> None:
     figure(drawn, alt=alt, key=f"groups_{case.item}_{how}")
 
 
-def _grouping(grouping: str) -> str:
+def _grouping(grouping: str) -> Text:
     """A way of grouping in words; an attribute by its own name."""
     return text_or(f"explain.groups.{grouping}", grouping.removeprefix("item."))
 

@@ -14,6 +14,7 @@ from dashboard.components.explain.words import figures, listed
 from dashboard.components.labels import text_or
 from dashboard.components.page import figure, section
 from dashboard.state import dark, t
+from dashboard.text import Text, plain
 
 
 def item_parts(case: Case) -> None:
@@ -23,7 +24,7 @@ def item_parts(case: Case) -> None:
         return
     section("explain.parts")
     st.caption(t("explain.parts.lead"))
-    labels = [_label(worth, index) for index in range(len(worth.parts))]
+    labels = [plain(_label(worth, index)) for index in range(len(worth.parts))]
     frame = pd.DataFrame(
         {"label": labels, "value": worth.values, "se": 0.0, "text": figures(worth.values)}
     )
@@ -34,7 +35,7 @@ def item_parts(case: Case) -> None:
     figure(drawn, alt=alt, key=f"parts_{case.item}")
 
 
-def _label(worth: ItemPartValues, index: int) -> str:
+def _label(worth: ItemPartValues, index: int) -> Text:
     """What a part is called: by its column, with how the model hears it where that is not plain."""
     part = worth.parts[index]
     if part.kind == "rest":

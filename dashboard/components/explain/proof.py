@@ -14,11 +14,13 @@ from core import pipeline
 from core.explain import Explanation
 from core.explain.counterfactual import Counterfactual
 from dashboard import cache
+from dashboard.components.download import csv_buttons
 from dashboard.components.explain.case import Case
 from dashboard.components.explain.values import event_frame
 from dashboard.components.labels import run_label
 from dashboard.components.page import ROW, section, table
 from dashboard.state import t
+from dashboard.text import plain
 
 
 def proof(case: Case, explanation: Explanation, counterfactual: Counterfactual | None) -> None:
@@ -26,7 +28,7 @@ def proof(case: Case, explanation: Explanation, counterfactual: Counterfactual |
     section("explain.proof")
     rows = _facts(case, explanation)
     frame = pd.DataFrame({"fact": list(rows), "is": list(rows.values())})
-    alt = t("explain.proof.alt", method=rows[t("explain.proof.method")])
+    alt = t("explain.proof.alt", method=rows[plain(t("explain.proof.method"))])
     height = ROW * (len(frame) + 1) + 3
     table(frame, alt=alt, key=f"proof_{case.item}", height=height)
     _download(case, explanation, counterfactual)
@@ -50,7 +52,7 @@ def _facts(case: Case, explanation: Explanation) -> dict[str, str]:
         facts["seed"] = str(explanation.seed)
         facts["error"] = f"{float(explanation.se[:, column].max()):.2g}"
         facts["stability"] = f"{float(explanation.stability[column]):.0%}"
-    return {t(f"explain.proof.{name}"): value for name, value in facts.items()}
+    return {plain(t(f"explain.proof.{name}")): plain(value) for name, value in facts.items()}
 
 
 def _download(case: Case, explanation: Explanation, counterfactual: Counterfactual | None) -> None:
@@ -67,15 +69,7 @@ def _download(case: Case, explanation: Explanation, counterfactual: Counterfactu
             help=t("explain.download.json.help"),
             on_click="ignore",
         )
-        st.download_button(
-            t("explain.download.csv"),
-            data=lambda: event_frame(case, explanation).to_csv(index=False),
-            file_name=f"{name}.csv",
-            mime="text/csv",
-            key="download_csv",
-            icon=":material/download:",
-            on_click="ignore",
-        )
+        csv_buttons(lambda: event_frame(case, explanation), name=name, key="download_csv")
 
 
 def export(case: Case, explanation: Explanation, counterfactual: Counterfactual | None) -> str:

@@ -10,7 +10,6 @@ from core.explain.common_cause import same_cause, strongest_events
 from dashboard.components.explain.case import Case
 from dashboard.components.explain.values import player_labels
 from dashboard.components.explain.words import listed
-from dashboard.components.people import escaped
 from dashboard.state import t
 
 
@@ -21,10 +20,10 @@ def same_reason(case: Case, explanation: Explanation) -> None:
         return
     event = t(
         "explain.quoted",
-        item=escaped(player_labels(case, explanation.players, np.array([cause]))[0]),
+        item=player_labels(case, explanation.players, np.array([cause]))[0],
     )
     others = [
-        t("explain.quoted", item=escaped(case.name(int(item))))
+        t("explain.quoted", item=case.name(int(item)))
         for item in same_cause(explanation, case.column)
     ]
     key = "explain.shared" if others else "explain.shared.none"

@@ -15,6 +15,7 @@ from dashboard.components.explain.case import Case
 from dashboard.components.explain.words import digits, figures, listed
 from dashboard.components.page import figure, table
 from dashboard.state import dark, t
+from dashboard.text import plain
 
 STRONGEST = 10  # events with a bar of their own
 
@@ -88,13 +89,13 @@ def strongest(case: Case, values: Values, *, base: str | None = None) -> pd.Data
     )
     if len(rest):
         others = {
-            "label": t("explain.others" if n else "explain.others.all", n=len(rest)),
+            "label": plain(t("explain.others" if n else "explain.others.all", n=len(rest))),
             "value": values.each[rest].sum(),
             "se": np.sqrt((values.se[rest] ** 2).sum()),
         }
         frame = pd.concat([frame, pd.DataFrame([others])], ignore_index=True)
     if base is not None and abs(values.base) > 1e-3 * np.abs(values.each).max(initial=0):
-        first = pd.DataFrame([{"label": base, "value": values.base, "se": 0.0}])
+        first = pd.DataFrame([{"label": plain(base), "value": values.base, "se": 0.0}])
         frame = pd.concat([first, frame], ignore_index=True)
     frame["text"] = figures(frame["value"])
     return frame
@@ -108,7 +109,7 @@ def player_labels(case: Case, players: Ints, shown: Array) -> list[str]:
     for player in shown:
         events = np.flatnonzero(players == player)
         if len(events) > 1:
-            labels.append(t("explain.oldest", n=len(events)))
+            labels.append(plain(t("explain.oldest", n=len(events))))
             continue
         event = int(events[0])
         name = case.name(int(items[event]))

@@ -11,10 +11,11 @@ from dashboard import cache, state
 from dashboard.components.explain.case import Case
 from dashboard.components.explain.edits import Edits
 from dashboard.components.explain.words import listed
-from dashboard.components.page import ROW, section
-from dashboard.components.people import escaped
+from dashboard.components.page import ROW, listing, section
 from dashboard.state import t
+from dashboard.text import Text, literal, plain, strong
 
+MOST_WORDS = 5  # of the URL, repeated in a sentence
 ROWS = 10  # of the history, at once
 
 
@@ -23,6 +24,10 @@ def what_if(case: Case) -> None:
     section("explain.what_if")
     st.caption(t("explain.what_if.lead"))
     edits = Edits.read(len(case.query.items), case.vocab)
+    if unread := edits.unread(case.vocab):
+        words = listed([t("explain.quoted", item=word) for word in unread[:MOST_WORDS]])
+        st.warning(t("explain.what_if.unread", words=words), icon=":material/link_off:")
+        edits.write(case.vocab)
     left, right = st.columns(2)
     with left:
         _add_box(case, edits)
@@ -104,8 +109,8 @@ def _frame(case: Case, edits: Edits) -> pd.DataFrame:
     }
     days = [case.when(number - 1) for number in sequence]
     if any(days) or added:
-        columns["timestamp"] = [t("explain.what_if.added")] * len(added) + days
-    columns["label"] = [case.name(item) for item in items]
+        columns["timestamp"] = [plain(t("explain.what_if.added"))] * len(added) + days
+    columns["label"] = [plain(case.name(item)) for item in items]
     return pd.DataFrame(columns)
 
 
@@ -167,23 +172,21 @@ def _moves(case: Case, edits: Edits) -> None:
     gone = [move for move in moves if move not in on_it]
     said = [_said(move.before, move.after, case.k) for move in [*on_it, *gone]]
     st.markdown(_summary(case, edits, moves))
-    frame = pd.DataFrame(
-        {
-            t("column.rank"): [f"{m.after:,}" if m.after else "–" for m in [*on_it, *gone]],
-            t("column.item"): [_name(case, m.item) for m in [*on_it, *gone]],
-            t("explain.what_if.move"): said,
-        }
-    )
+    columns: dict[str, list[str]] = {
+        t("column.rank"): [f"{m.after:,}" if m.after else "–" for m in [*on_it, *gone]],
+        t("column.item"): [_name(case, m.item) for m in [*on_it, *gone]],
+        t("explain.what_if.move"): [*said],
+    }
     alt = t("explain.what_if.list.alt", k=case.k)
-    st.table(frame, border="horizontal", hide_index=True, alt=alt)
+    listing(columns, alt=alt)
 
 
-def _name(case: Case, item: int) -> str:
-    name = escaped(case.name(item))
-    return f"**{name}**" if item == case.item else name
+def _name(case: Case, item: int) -> Text:
+    name = case.name(item)
+    return strong(name) if item == case.item else literal(name)
 
 
-def _said(before: int | None, after: int | None, k: int) -> str:
+def _said(before: int | None, after: int | None, k: int) -> Text:
     """A move in words, with an arrow."""
     if after is None:
         return t("explain.move.taken")
@@ -199,7 +202,7 @@ def _said(before: int | None, after: int | None, k: int) -> str:
     return t(f"explain.move.{how}", n=abs(after - before), before=before)
 
 
-def _summary(case: Case, edits: Edits, moves: Any) -> str:
+def _summary(case: Case, edits: Edits, moves: Any) -> Text:
     """What was edited, and what became of the item that is explained."""
     own = next((move for move in moves if move.item == case.item), None)
     same = all(move.before == move.after for move in moves)
@@ -207,20 +210,20 @@ def _summary(case: Case, edits: Edits, moves: Any) -> str:
     if same:
         parts.append(t("explain.what_if.same"))
     elif own is not None and own.after is not None:
-        name = escaped(case.name(case.item))
+        name = case.name(case.item)
         before = own.before or 0
         how = "stays" if own.after == own.before else "goes"
         parts.append(t(f"explain.what_if.{how}", item=name, before=before, after=own.after))
     return t("explain.space").join(parts)
 
 
-def _done(case: Case, edits: Edits) -> str:
+def _done(case: Case, edits: Edits) -> Text:
     """How many events were left out, added and moved."""
     parts = []
     if edits.drop:
         parts.append(t("explain.what_if.dropped", n=len(edits.drop)))
     if edits.add:
-        names = [t("explain.quoted", item=escaped(case.name(item))) for item in edits.add]
+        names = [t("explain.quoted", item=case.name(item)) for item in edits.add]
         parts.append(t("explain.what_if.with", items=listed(names)))
     if edits.moved:
         parts.append(t("explain.what_if.moved", n=len(edits.moved)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,8 @@ from core.explain.explanation import SURE
 from core.types import PAD, Ints
 from dashboard.components.explain.case import Case
 from dashboard.components.labels import model_label
-from dashboard.components.people import escaped
 from dashboard.state import t
+from dashboard.text import Text, literal
 
 MOST = 3  # causes in a sentence
 NOTABLE = 0.1  # of the strongest cause: what is weaker than that goes without saying
@@ -69,18 +69,16 @@ class Reasons:
         return cls(speaking, against, share, all(abs(cause.value) <= floor for cause in all_causes))
 
 
-def sentence(
-    case: Case, explanation: Explanation, reasons: Reasons, clean: Callable[[str], str] = escaped
-) -> str:
-    """Why, in a sentence or two; `clean` keeps names from being taken for markup."""
+def sentence(case: Case, explanation: Explanation, reasons: Reasons) -> Text:
+    """Why, in a sentence or two."""
     against = [reasons.against] if reasons.against else []
     said = {
-        "item": clean(case.name(case.item)),
-        "user": clean(case.user),
+        "item": case.name(case.item),
+        "user": case.user,
         "rank": case.rank,
-        "model": clean(model_label(case.run.config.model)),
-        "causes": listed(quoted(case, reasons.speaking, clean)),
-        "against": listed(quoted(case, against, clean)),
+        "model": model_label(case.run.config.model),
+        "causes": listed(quoted(case, reasons.speaking)),
+        "against": listed(quoted(case, against)),
         "share": reasons.share,
     }
     if not len(case.query.items):
@@ -96,12 +94,12 @@ def sentence(
     return lead + t("explain.space") + t(f"explain.speaks.{how}", **said)
 
 
-def change(case: Case, counterfactual: Counterfactual) -> str:
+def change(case: Case, counterfactual: Counterfactual) -> Text:
     """What would take the item off the list, in a sentence."""
     said = {
         "k": counterfactual.k,
         "instead": "" if counterfactual.replaced_by is None
-        else t("explain.quoted", item=escaped(case.name(counterfactual.replaced_by))),
+        else t("explain.quoted", item=case.name(counterfactual.replaced_by)),
         "n": len(counterfactual.removed),
         "of": counterfactual.events,
     }  # fmt: skip
@@ -114,40 +112,38 @@ def change(case: Case, counterfactual: Counterfactual) -> str:
     return t(f"explain.change.{how}", **said, removed=removed)
 
 
-def called(case: Case, cause: Cause) -> str:
+def called(case: Case, cause: Cause) -> Text:
     """The cause by its name, unquoted, with how often it is in the history."""
     if cause.item == PAD:
         return t("explain.oldest", n=cause.times)
-    name = case.name(cause.item)
+    name = literal(case.name(cause.item))
     return name if cause.times == 1 else t("explain.times", item=name, n=cause.times)
 
 
-def quoted(
-    case: Case, causes_named: Iterable[Cause], clean: Callable[[str], str] = escaped
-) -> list[str]:
+def quoted(case: Case, causes_named: Iterable[Cause]) -> list[Text]:
     """Each cause by its name, with how often it is in the history."""
-    return [_times(case, cause.item, cause.times, clean) for cause in causes_named]
+    return [_times(case, cause.item, cause.times) for cause in causes_named]
 
 
-def repeated(case: Case, items: Iterable[int]) -> list[str]:
+def repeated(case: Case, items: Iterable[int]) -> list[Text]:
     """These events' items by name, each once with how often it comes."""
     counts: dict[int, int] = {}
     for item in items:
         counts[int(item)] = counts.get(int(item), 0) + 1
-    return [_times(case, item, n, escaped) for item, n in counts.items()]
+    return [_times(case, item, n) for item, n in counts.items()]
 
 
-def _times(case: Case, item: int, n: int, clean: Callable[[str], str]) -> str:
+def _times(case: Case, item: int, n: int) -> Text:
     if item == PAD:
         return t("explain.oldest", n=n)
-    name = t("explain.quoted", item=clean(case.name(item)))
+    name = t("explain.quoted", item=case.name(item))
     return name if n == 1 else t("explain.times", item=name, n=n)
 
 
-def listed(words: Sequence[str]) -> str:
+def listed(words: Sequence[str]) -> Text:
     """A, B and C."""
     if len(words) < 2:
-        return "".join(words)
+        return Text().join(words)
     first = t("explain.comma").join(words[:-1])
     return t("explain.and", first=first, last=words[-1])
 

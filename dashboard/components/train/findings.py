@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -10,6 +12,7 @@ from core.runs.artifact import Run
 from dashboard.components.labels import component_label, metric_label, model_label, seconds_label
 from dashboard.components.page import section, table
 from dashboard.state import t
+from dashboard.text import Text, literal, plain
 
 
 def show_findings(run: Run) -> None:
@@ -17,8 +20,7 @@ def show_findings(run: Run) -> None:
     for kind, about in (run.meta.get("embeddings") or {}).items():
         said = t(f"findings.{kind}", n=about["items"], of=about["of"])
         if about.get("unreadable"):
-            example = about["example"].replace("`", "'")  # somebody's text, shown as it is
-            said += " " + t("findings.unreadable", n=about["unreadable"], example=example)
+            said += " " + t("findings.unreadable", n=about["unreadable"], example=about["example"])
         st.caption(said)
     findings = FusionFindings.from_json(run.meta.get("findings"))
     if findings is None:
@@ -32,18 +34,20 @@ def show_findings(run: Run) -> None:
         section("findings.choices")
         rows = [
             {
-                "model": component_label(choice.name),
-                "taken": t("findings.left") if choice.took is None else seconds_label(choice.took),
-                "why": _why(choice),
+                "model": plain(component_label(choice.name)),
+                "taken": plain(
+                    t("findings.left") if choice.took is None else seconds_label(choice.took)
+                ),
+                "why": plain(_why(choice)),
             }
             for choice in findings.choices
         ]
         table(pd.DataFrame(rows), alt=t("findings.choices.alt", n=len(rows)), key="choices")
 
 
-def _why(choice: ChoiceFindings) -> str:
+def _why(choice: ChoiceFindings) -> Text:
     """Why a model was taken or not; as the run says it, where it is of an older version."""
-    return t(f"why.{choice.reason}", **choice.about) if choice.reason else choice.why
+    return t(f"why.{choice.reason}", **choice.about) if choice.reason else literal(choice.why)
 
 
 def _components(findings: FusionFindings) -> None:
@@ -52,23 +56,31 @@ def _components(findings: FusionFindings) -> None:
     Of two stages what each does, in place of shares.
     """
     components, candidates = findings.components, findings.candidates
-    headers = [] if candidates else [t("findings.from", n=edge) for edge in findings.segments]
-    does = [t("findings.finds", n=candidates), t("findings.orders")] if candidates else []
+    headers = (
+        [] if candidates else [plain(t("findings.from", n=edge)) for edge in findings.segments]
+    )
+    does = (
+        [plain(t("findings.finds", n=candidates)), plain(t("findings.orders"))]
+        if candidates
+        else []
+    )
     runs = [not component.name.startswith(component.model) for component in components]
     rows = [
         {
-            "model": model_label(component.model) if is_run else component_label(component.name),
+            "model": plain(
+                model_label(component.model) if is_run else component_label(component.name)
+            ),
             "run": component.name[:6] if is_run else "–",
-            metric_label("ndcg@10"): component.validation,
+            plain(metric_label("ndcg@10")): component.validation,
             **(
-                {t("findings.does"): does[stage]}
+                {plain(t("findings.does")): does[stage]}
                 if does
                 else {h: 100 * w for h, w in zip(headers, component.weights, strict=True)}
             ),
         }
         for stage, (component, is_run) in enumerate(zip(components, runs, strict=True))
     ]
-    percent = {
+    percent: dict[str, Any] = {
         head: st.column_config.ProgressColumn(head, format="%.0f %%", min_value=0, max_value=100)
         for head in headers
     }
@@ -80,5 +92,5 @@ def _components(findings: FusionFindings) -> None:
         frame,
         alt=t("findings.components.alt", n=len(rows)),
         key="components",
-        columns={metric_label("ndcg@10"): alone, **percent},
+        columns={plain(metric_label("ndcg@10")): alone, **percent},
     )

@@ -12,6 +12,7 @@ from core.runs.config import SettingInfo, describe_settings
 from core.types import Setting
 from dashboard.components.labels import model_label, run_label, text_or
 from dashboard.state import t
+from dashboard.text import Text, plain
 
 
 def model_form(model: str, runs: Sequence[Run]) -> dict[str, Setting]:
@@ -37,7 +38,7 @@ def _components(model: str, runs: Sequence[Run]) -> str:
         t("param.components"),
         list(fusible),
         default=list(newest.values()),
-        format_func=lambda ident: run_label(fusible[ident]),
+        format_func=lambda ident: plain(run_label(fusible[ident])),
         key=f"param_{model}_components",
         help=t("param.components.help"),
         placeholder=t("param.components.placeholder"),
@@ -59,7 +60,7 @@ def _widget(model: str, setting: SettingInfo) -> Any:
             label,
             options,
             index=options.index(default),
-            format_func=lambda choice: text_or(f"choice.{choice}", choice),
+            format_func=lambda choice: plain(text_or(f"choice.{choice}", choice)),
             **shared,
         )
     if isinstance(default, bool):
@@ -74,7 +75,7 @@ def _several(value: Any) -> list[Any]:
     return list(value) if isinstance(value, tuple | list) else [value]
 
 
-def _number(label: str, setting: SettingInfo, shared: Mapping[str, Any]) -> int | float:
+def _number(label: Text, setting: SettingInfo, shared: Mapping[str, Any]) -> int | float:
     """A number box whose value, limits and step are all of the default's type."""
     default = setting.default
     kind = type(default)

@@ -27,6 +27,7 @@ from dashboard.components.labels import (
 from dashboard.components.page import figure, link, section, table
 from dashboard.components.train.encoders_form import allowed
 from dashboard.state import dark, mark, t
+from dashboard.text import Text, literal, plain
 
 
 def search_form(
@@ -56,7 +57,7 @@ def search_form(
             t("column.model"),
             models,
             index=searched[0] if searched else 0,
-            format_func=model_label,
+            format_func=lambda name: plain(model_label(name)),
             key=f"search_model_{mark(models)}",
         )
         if model in tune.INSTEAD:
@@ -100,7 +101,7 @@ def search_form(
             )
             state.put("run", tune.start_search(cache.workspace(), search))
         except BadInput as error:
-            st.error(str(error), icon=":material/error:")
+            st.error(literal(error), icon=":material/error:")
             return
     st.rerun()
 
@@ -151,7 +152,7 @@ def found(workspace: Workspace, dataset: DatasetInfo, runs: Sequence[Run]) -> No
             t("search.which"),
             list(results),
             index=list(results).index(asked) if asked in results else 0,
-            format_func=lambda ident: _label(results[ident]),
+            format_func=lambda ident: plain(_label(results[ident])),
             key=f"found_{mark(results)}",
         )
     result = results[chosen]
@@ -177,7 +178,11 @@ def _best(result: SearchResult) -> None:
     counts = {key: getattr(result, key) for key in ("trials", "pruned", "failed")}
     st.caption(t("search.counts", **counts, seconds=seconds_label(result.seconds)))
     rows = [
-        {"setting": _setting(name), "default": str(result.defaults[name]), "best": str(value)}
+        {
+            "setting": plain(_setting(name)),
+            "default": str(result.defaults[name]),
+            "best": str(value),
+        }
         for name, value in best.params.items()
     ]
     table(pd.DataFrame(rows), alt=t("search.settings.alt", n=len(rows)), key="best_settings")
@@ -197,7 +202,9 @@ def _importance(result: SearchResult) -> None:
     if not shares:
         st.caption(t("search.importance.none"))
         return
-    frame = pd.DataFrame({"setting": map(_setting, shares), "share": shares.values()})
+    frame = pd.DataFrame(
+        {"setting": [plain(_setting(name)) for name in shares], "share": shares.values()}
+    )
     drawn = importance(frame, x=t("search.importance"), dark=dark())
     first = max(shares, key=shares.__getitem__)
     alt = t("search.importance.alt", setting=_setting(first), share=shares[first])
@@ -208,9 +215,9 @@ def _trials(result: SearchResult) -> None:
     rows = [
         {
             "trial": trial.trial,
-            "state": t(f"state.{trial.state}"),
+            "state": plain(t(f"state.{trial.state}")),
             "ndcg@10": trial.validation,
-            **{_setting(name): value for name, value in trial.params.items()},
+            **{plain(_setting(name)): value for name, value in trial.params.items()},
             "seconds": trial.seconds,
             "message": trial.message,
         }
@@ -230,5 +237,5 @@ def _trials(result: SearchResult) -> None:
     )
 
 
-def _setting(name: str) -> str:
+def _setting(name: str) -> Text:
     return text_or(f"param.{name}", name.replace("_", " "))

@@ -17,6 +17,7 @@ import streamlit as st
 from dashboard import served
 from dashboard.map.colouring import SHOWN, Colouring
 from dashboard.state import t
+from dashboard.text import plain
 
 _HERE = Path(__file__).resolve().parent
 _SHIM = """
@@ -138,7 +139,11 @@ def point_map(
         key: The widget's key.
         on_click: Called before the page is drawn again; `clicked(key)` is then the row.
     """
-    data = {"module": served.module(), **vars(props), "texts": {n: t(f"map.{n}") for n in TEXTS}}
+    data = {
+        "module": served.module(),
+        **vars(props),
+        "texts": {n: plain(t(f"map.{n}")) for n in TEXTS},
+    }
     result = _component()(
         data=data,
         key=key,
@@ -160,7 +165,7 @@ def clicked(key: str) -> int | None:
 def legend(colouring: Colouring) -> Legend:
     """What the colours mean, for the browser."""
     if colouring.scaled:
-        none = t(f"map.{colouring.rest}") if colouring.any_unknown else ""
+        none = plain(t(f"map.{colouring.rest}")) if colouring.any_unknown else ""
         return {"kind": "sequence", "low": _short(colouring.low), "high": _short(colouring.high),
                 "none": none}  # fmt: skip
     names = value_names(colouring)
@@ -173,10 +178,10 @@ def legend(colouring: Colouring) -> Legend:
 
 def value_names(colouring: Colouring) -> list[str]:
     """What each value of a category or group is called."""
-    names = [*colouring.names]
+    names = [plain(name) for name in colouring.names]
     if colouring.kind == "group":
         return names
-    return names + [""] * (SHOWN - len(names)) + [t("map.other"), t("map.unknown")]
+    return names + [""] * (SHOWN - len(names)) + [plain(t("map.other")), plain(t("map.unknown"))]
 
 
 def _short(number: float) -> str:
