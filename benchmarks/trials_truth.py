@@ -11,6 +11,7 @@ import ast
 import csv
 import gzip
 import json
+from calendar import timegm
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -197,11 +198,10 @@ def sheet(name: str, which: str, skip: int, total: bool) -> Truth:
         found: list[Any] = book.get_sheet_by_name(which).to_python()[skip:]
         for row in found[:-1] if total else found:
             when = row[2]
-            stamp = (
-                excel_serial(when)
-                if isinstance(when, float)
-                else when.replace(tzinfo=UTC).timestamp()
-            )
+            if not isinstance(when, float):  # a day without a time of day is no datetime
+                stamp = float(timegm(when.timetuple()))
+            else:
+                stamp = excel_serial(when)
             yield str(int(row[0])), row[1], stamp, float(row[3])
 
     return read
