@@ -12,7 +12,8 @@ from typing import Any
 import streamlit as st
 from starlette.middleware import Middleware
 
-from dashboard import headers, served
+from core.data.store import Workspace
+from dashboard import headers, served, uploads
 from dashboard.components.errors import show_error
 
 HERE = Path(__file__).resolve().parent
@@ -42,7 +43,10 @@ def main() -> None:
     app = st.App(
         HERE / "app.py",
         routes=[*headers.ROUTES, *served.ROUTES],
-        middleware=[Middleware(headers.SafeHeaders)],
+        middleware=[
+            Middleware(headers.SafeHeaders),
+            Middleware(uploads.UploadsOnDisk, workspace=Workspace.open()),
+        ],
         on_script_error=show_error,
     )
     app.run(config=settings(options.port))

@@ -9,6 +9,7 @@ from typing import IO
 
 from core.data.store import Workspace
 from core.errors import BadInput
+from dashboard.uploads import folder_of, received
 
 BLOCK = 1 << 20  # bytes held in memory at once while a file is spooled
 KEEP_S = 86_400  # an upload that nobody imported is removed after a day
@@ -21,14 +22,23 @@ def spool(workspace: Workspace, file_id: str, name: str, source: IO[bytes]) -> P
         workspace: Where it is kept until it is imported.
         file_id: What sets this upload apart from others of the same name.
         name: As the browser says; only its last part is used, so it cannot leave the folder.
-        source: Read in blocks from its beginning.
+        source: Read in blocks from its beginning, or the receipt of what lies there already.
+
+    Raises:
+        BadInput: the name is none, or the upload is gone.
     """
     safe = Path(name.replace("\\", "/")).name
     if not safe or safe in (".", "..") or not safe.isprintable() or len(safe.encode()) > 200:
         raise BadInput(f"a file needs a plain name of at most 200 bytes, not {name[:60]!r}")
-    folder = _folder(workspace) / _plain(file_id)
+    folder = folder_of(workspace, file_id)
     path = folder / safe
-    if not path.exists():
+    if path.exists():
+        return path
+    if came := received(workspace, source):
+        if not came.exists():
+            raise BadInput(f"{safe} was uploaded more than a day ago: upload it again")
+        came.replace(path)
+    else:
         folder.mkdir(parents=True, exist_ok=True)
         source.seek(0)
         part = path.with_name(f".{safe}.part")
@@ -56,7 +66,3 @@ def _folder(workspace: Workspace) -> Path:
     folder = workspace.path / "tmp" / "uploads"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def _plain(text: str) -> str:
-    return "".join(c for c in text if c.isalnum() or c in "-_")[:80] or "file"

@@ -1,0 +1,146 @@
+"""Uploads go to the disk as they come in; Streamlit, which keeps them in memory, gets a receipt.
+
+A receipt names the upload that lies in the workspace's tmp/uploads. Nobody else can write one: it
+holds a secret of this process, and whatever is uploaded is replaced by one.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+import tempfile
+from collections import defaultdict
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from anyio import to_thread
+from starlette.datastructures import Headers, MutableHeaders, UploadFile
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit import runtime
+
+from core.data.store import Workspace
+
+MAX_BYTES = 2000 << 20  # of one file, as server.maxUploadSize
+MAX_SESSION_BYTES = 4 * MAX_BYTES  # of all files that one page has uploaded and not taken back
+RECEIVED = ".received"
+BLOCK = 1 << 20
+_SECRET = secrets.token_hex(16)
+_RECEIPT = re.compile(rf"recscope {_SECRET} ([\w-]{{1,64}})\Z")
+_ADDRESS = re.compile(r"/_stcore/upload_file/([^/]+)/([\w-]{1,64})\Z")
+
+
+class TooMuch(Exception):
+    """More than may be uploaded is coming in."""
+
+
+def received(workspace: Workspace, source: IO[bytes]) -> Path | None:
+    """Where the upload lies that this is the receipt of; None where it is an upload itself."""
+    source.seek(0)
+    found = _RECEIPT.match(source.read(200).decode("ascii", errors="replace"))
+    return folder_of(workspace, found[1]) / RECEIVED if found else None
+
+
+def folder_of(workspace: Workspace, file_id: str) -> Path:
+    """The folder of an upload."""
+    return workspace.tmp_folder / "uploads" / (re.sub(r"[^\w-]", "", file_id)[:80] or "file")
+
+
+class UploadsOnDisk:
+    """ASGI middleware that does so for Streamlit's address of uploads."""
+
+    def __init__(self, app: ASGIApp, workspace: Workspace) -> None:
+        self._app, self._workspace = app, workspace
+        self._sizes: dict[str, dict[str, int]] = defaultdict(dict)  # session → upload → bytes
+        tempfile.tempdir = str(workspace.tmp_folder)  # what comes in is no guest of /tmp's memory
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stores what is uploaded, forgets what is taken back, passes everything else on."""
+        address = _ADDRESS.search(scope.get("path", "")) if scope["type"] == "http" else None
+        if address is None or not runtime.get_instance().is_active_session(address[1]):
+            await self._app(scope, receive, send)  # which refuses uploads to nobody's page
+        elif scope["method"] == "PUT":
+            await self._put(scope, receive, send, *address.groups())
+        else:
+            if scope["method"] == "DELETE":
+                self._forget(*address.groups())
+            await self._app(scope, receive, send)
+
+    async def _put(
+        self, scope: Scope, receive: Receive, send: Send, session: str, file_id: str
+    ) -> None:
+        self._forget_ended()
+        left = min(MAX_BYTES, MAX_SESSION_BYTES - sum(self._sizes[session].values()))
+        try:
+            async with Request(scope, _at_most(left, receive)).form(max_files=1) as form:
+                upload = next(
+                    (part for part in form.values() if isinstance(part, UploadFile)), None
+                )
+                if upload is None:
+                    await PlainTextResponse("no file in it", 400)(scope, receive, send)
+                    return
+                await to_thread.run_sync(partial(self._store, file_id, upload.file))
+        except TooMuch:
+            await PlainTextResponse("File too large", 413)(scope, receive, send)
+            return
+        except OSError:
+            self._forget(session, file_id)
+            await PlainTextResponse("The disk is full", 507)(scope, receive, send)
+            return
+        self._sizes[session][file_id] = upload.size or 0
+        content = f"recscope {_SECRET} {file_id}".encode()
+        await self._app(*_replaced(scope, upload, content), send)
+
+    def _store(self, file_id: str, source: IO[bytes]) -> None:
+        path = folder_of(self._workspace, file_id) / RECEIVED
+        path.parent.mkdir(parents=True, exist_ok=True)
+        source.seek(0)
+        with path.open("wb") as file:
+            shutil.copyfileobj(source, file, BLOCK)
+
+    def _forget(self, session: str, file_id: str) -> None:
+        if self._sizes[session].pop(file_id, None) is not None:
+            shutil.rmtree(folder_of(self._workspace, file_id), ignore_errors=True)
+
+    def _forget_ended(self) -> None:
+        """What pages uploaded that are closed now counts no more; their files go within a day."""
+        for session in [s for s in self._sizes if not runtime.get_instance().is_active_session(s)]:
+            del self._sizes[session]
+
+
+def _at_most(n: int, receive: Receive) -> Receive:
+    """The same request, which fails as soon as it brings more than so many bytes."""
+    came = 0
+
+    async def limited() -> Message:
+        nonlocal came
+        message = await receive()
+        came += len(message.get("body", b""))
+        if came > n + BLOCK:  # what stands around the file is less
+            raise TooMuch
+        return message
+
+    return limited
+
+
+def _replaced(scope: Scope, upload: UploadFile, content: bytes) -> tuple[Scope, Receive]:
+    """The same request with this content in place of the file's."""
+    boundary = secrets.token_hex(16)
+    told = Headers(raw=upload.headers.raw)
+    head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+    body = (
+        f"--{boundary}\r\n{head}\r\n".encode("latin-1", errors="replace")
+        + content
+        + f"\r\n--{boundary}--\r\n".encode()
+    )
+    headers = MutableHeaders(raw=list(scope["headers"]))
+    headers["content-type"] = f"multipart/form-data; boundary={boundary}"
+    headers["content-length"] = str(len(body))
+
+    async def once() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return {**scope, "headers": headers.raw}, once
