@@ -203,7 +203,7 @@ def test_a_run_of_a_notebook_is_the_command_lines(ws, shop_is_home, recscope):
         (lambda ws: ws.ingest(FRAME, map={"user_id": 3}), "not of 'user_id': 3"),
         (lambda ws: ws.ingest(FRAME, weights={"buy": "5"}), "dict of event type: number, not of"),
         (lambda ws: ws.ingest(FRAME, clean=5), "a step of clean must be a text, not int '5'"),
-        (lambda ws: ws.ingest(FRAME, map=MAP, name=""), "1 to 100 printable characters"),
+        (lambda ws: ws.ingest(FRAME, map=MAP, name=""), "one printable line of 1 to 200"),
         (lambda ws: ws.ingest(FRAME, map=MAP, name=7), "name must be a text, not int '7'"),
         (lambda ws: ws.dataset("shop").history(None), "has no user None"),
         (lambda ws: ws.dataset(None), "by its id or name, not as NoneType"),

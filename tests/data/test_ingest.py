@@ -360,7 +360,7 @@ def test_duplicate_items_are_set_aside_with_their_reason(workspace, tmp_path):
 def test_a_file_that_describes_nothing_of_the_log_is_refused(workspace, tmp_path, option):
     noun = option[:-1]
     log = write(tmp_path / "log.csv", "user_id,item_id\n1,1\n2,2\n")
-    nameless = write(tmp_path / "about.csv", "title,number\nTea,1\nCup,2\n")
+    nameless = write(tmp_path / "about.csv", "title,number\nTea,71\nCup,82\n")
     with pytest.raises(BadInput, match=rf"about\.csv describes no {noun} of the log by its column"):
         ingest(workspace, log, **{option: nameless})
     others = write(tmp_path / "about.csv", f"{noun}_id,title\n7,Tea\n8,Cup\n")
