@@ -102,7 +102,7 @@ def study(columns: Sequence[Cells], name: str, *, looks_ordered: bool) -> TimeFo
     numbers = sum(s.n for s in every if re.fullmatch(r"-?\d+(\.\d*)?", s.examples[0]))
     chosen = _choose(texts, shapes)
     ways = {cells.file: _joined(cells.file, shapes, chosen) for cells in texts}
-    # Also what a rival reads counts: a sample of several files may hold both, which each file tells.
+    # What a rival reads counts as well: a sample of several files may hold both.
     every_way = {way for shape in every for found in shape.ways for way in found}
     anyhow = "|".join(sorted(every_way, key=_place))
     share = sum(cells.count(anyhow) for cells in texts) / filled if anyhow else 0.0
