@@ -129,7 +129,8 @@ class Cutter:
         self._record = re.compile(rf"(?:{d}{bare})++\Z")
         self._open = re.compile(rf"(?:{d}{bare})*+{d}{blanks}{q}{inner}\\?\Z")
         self._close = re.compile(inner + q)
-        self._starts = (f"{self.mark}{self.quote}", f"{self.mark} ")
+        self._first = (self.quote, " ") if self.quote else " "
+        self._after = (dialect.delimiter + self.quote, dialect.delimiter + " ")
 
     def split(self, line: str) -> list[str]:
         """The cells of a line in which no quote has a meaning."""
@@ -141,8 +142,10 @@ class Cutter:
         """Whether a cell of this line may begin with a quote."""
         if not self.quote or self.quote not in line:
             return False
-        text = self._marked(line)
-        return any(start in text for start in self._starts)
+        if self.dialect.delimiter == RUNS:
+            return f" {self.quote}" in f" {line}"
+        quote, blank = self._after
+        return line.startswith(self._first) or quote in line or blank in line
 
     def cut(self, text: str) -> list[str] | str:
         """The cells of a record, or why it is none: OPEN or BROKEN."""

@@ -31,7 +31,7 @@ class Form:
     """What a record of a text looks like, and where the first one stands."""
 
     dialect: Dialect
-    width: int
+    width: int  # 0: any
     header: tuple[str, ...] = ()  # the cells that name the columns; () without them
     first: int = 0  # lines before the first record
     numeric: tuple[int, ...] = ()  # the cells that hold numbers, nearly always
@@ -213,11 +213,13 @@ class Scan:
         if len(cells) != form.width:
             few = "few" if len(cells) < form.width else "many"
             return self._reject(window, n, at, f"too {few} cells: {form.width} are expected", batch)
-        if self._cutter.quotes(line):
+        if span > 1 or self._cutter.quotes(line):
             tally.quoted += 1
-            plain = len(self._cutter.split(line))
-            inner = any(form.dialect.quote in cell for cell in cells)
-            tally.needed += span > 1 or plain != form.width or inner
+            tally.needed += (
+                span > 1
+                or len(self._cutter.split(line)) != form.width
+                or any(form.dialect.quote in cell for cell in cells)
+            )
         batch.rows.append([cells[k] for k in self._order] if self._order else cells)
         batch.numbers.append(at + n + 1)
         tally.kept += 1
@@ -240,7 +242,8 @@ class Scan:
         if isinstance(cells, str):
             return cells, 1
         span = m - n
-        if span > 1 and (len(cells) != self._form.width or self._swallows(window[n + 1 : m - 1])):
+        width = self._form.width or len(cells)
+        if span > 1 and (len(cells) != width or self._swallows(window[n + 1 : m - 1])):
             return OPEN, 1
         return cells, span
 

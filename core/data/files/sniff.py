@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.data.files.dialects import DELIMITERS, RUNS, Cutter, Dialect, ReadAs
+from core.data.files.dialects import DELIMITERS, RUNS, Dialect, ReadAs
 from core.data.files.headers import Start, find_start
 from core.data.files.scan import BOM, Form, Lines, Scan, Tally, is_number
 from core.errors import BadInput
@@ -66,9 +66,10 @@ def read_off(name: str, lines: Sequence[str], asked: ReadAs) -> Reading:
         raise BadInput(f"{name} is empty: it needs a line for each event, with a user and an item")
     if not asked.to_json():
         _refuse_blocks(name, [line for line in seen if line.strip()])
+    text = "\n".join(seen)
     sep = re.fullmatch(r"sep=(.{1,2})", lines[0].strip(" \r").lower())
     if asked.delimiter:
-        if not any(_holds(line, asked.delimiter) for line in seen):
+        if not _holds(text, asked.delimiter):
             raise BadInput(
                 f"{name} has no delimiter {asked.delimiter!r} in its first lines, as in "
                 f"{next(line for line in seen if line.strip())[:60]!r}: give the one that it has"
@@ -78,7 +79,7 @@ def read_off(name: str, lines: Sequence[str], asked: ReadAs) -> Reading:
         delimiters = (sep[1],)
     best: Reading | None = None
     for delimiter in dict.fromkeys([*delimiters, *([RUNS] if " " in delimiters else [])]):
-        if any(_holds(line, delimiter) for line in seen):
+        if _holds(text, delimiter):
             found = _by_quote(lines[:SAMPLE_LINES], delimiter, asked)
             if best is None or _better(found, best, lines):
                 best = found
@@ -119,7 +120,7 @@ def choose_quote(readings: Sequence[tuple[Form, Tally]]) -> Form:
     if bare is None or bare[1].kept + bare[1].continued <= counted.kept + counted.continued:
         return plain
     lost = counted.rejected - bare[1].rejected
-    if counted.needed >= max(1, lost) or counted.quoted * 2 > counted.kept:
+    if counted.needed >= max(1, lost) or counted.quoted * 2 > counted.kept + lost:
         return plain  # quoting is real, so what breaks it is broken
     often = lost > max(1, 0.01 * counted.physical)
     return bare[0] if plain.dialect.delimiter == "\t" or counted.broken or often else plain
@@ -143,8 +144,8 @@ def _quotes(asked: ReadAs) -> tuple[str, ...]:
     return ("",) if asked.quote == "none" else (asked.quote,)
 
 
-def _holds(line: str, delimiter: str) -> bool:
-    return (" " if delimiter == RUNS else delimiter) in line.strip(" ")
+def _holds(text: str, delimiter: str) -> bool:
+    return (" " if delimiter == RUNS else delimiter) in text
 
 
 def _by_quote(lines: Sequence[str], delimiter: str, asked: ReadAs) -> Reading:
@@ -162,16 +163,13 @@ def _by_quote(lines: Sequence[str], delimiter: str, asked: ReadAs) -> Reading:
 def _reading(
     lines: Sequence[str], dialect: Dialect, asked: ReadAs, width: int | None = None
 ) -> Reading:
-    cutter = Cutter(dialect)
-    cuts = [cutter.cut(line) for line in lines if line.strip(" ")]
     told = asked.header_line or 0
+    records = _records(lines, dialect)
     if width is None:
-        widths = Counter(len(c) for c in cuts[:1000] if not isinstance(c, str) and len(c) > 1)
-        widths.update(len(c) for c in cuts[1000:] if not isinstance(c, str) and len(c) > 1)
+        widths = Counter(len(record) for record in records if len(record) > 1)
         width = max(widths, key=lambda w: (widths[w], w), default=1)
-        first = next((c for c in cuts if not isinstance(c, str)), [])
-        same = [c for c in cuts if not isinstance(c, str) and len(c) == width]
-        if len(first) == width - 1 > 1 and not any(c[-1].strip() for c in same):
+        same = [record for record in records if len(record) == width]
+        if same and len(records[0]) == width - 1 > 1 and not any(r[-1].strip() for r in same):
             width -= 1  # each record ends in a delimiter
     rough = Form(dialect, width, comment=asked.comment or "")
     start = _start(lines, rough, told if asked.header_line is not None else None)
@@ -182,19 +180,31 @@ def _reading(
         header=header,
         first=start.first,
         start=start.lines,
-        numeric=_numeric([c for c in cuts if not isinstance(c, str) and len(c) == width]),
+        numeric=_numeric([record for record in records if len(record) == width]),
     )
     scan = Scan(Lines(lines=lines), form)
     for _ in scan.batches():
         pass
     tally = scan.tally
-    good = tally.physical - tally.rejected
+    good = tally.physical - tally.rejected - tally.preamble
     share = max(0.01, good / max(1, tally.physical) * bool(tally.kept)) if width > 1 else 0.0
     if dialect.delimiter == " ":
         share *= 0.9  # a blank is also just a blank
     elif dialect.delimiter == RUNS:
         share *= 0.89 if any("  " in line.strip() for line in lines) else 0.0
     return Reading(form, tally, start.note, share)
+
+
+def _records(lines: Sequence[str], dialect: Dialect) -> list[list[str]]:
+    """The records, however many cells they have."""
+    scan = Scan(Lines(), Form(dialect, 0))
+    where, records, n = list(lines), [], 0
+    while n < len(where):
+        cells, span = scan.record(where, n, 0)
+        if not isinstance(cells, str) and (len(cells) > 1 or where[n].strip(" ")):
+            records.append(cells)
+        n += span
+    return records
 
 
 def _start(lines: Sequence[str], form: Form, told: int | None) -> Start:

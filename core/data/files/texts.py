@@ -83,27 +83,40 @@ def _is_plain(reading: Reading) -> bool:
 def _holds_nothing_else(path: Path, form: Form, lines: Sequence[str]) -> bool:
     """Whether there are no zero bytes, inner byte order marks, mixed line ends, headers, totals."""
     signs = _signs(form, lines)
-    lf = cr = crlf = 0
+    usual = set("".join(lines[form.first : form.first + 2000]).encode())
+    rare = bytes(byte for sign in signs[:1] for byte in sign if byte not in usual)[:1]
+    ends: set[tuple[bool, bool]] = set()  # LF or not, CR or not
     at = 0
     with path.open("rb") as file:
         while block := file.read(BLOCK):
             if block.endswith(b"\r"):
                 block += file.read(1)
-            lf += block.count(b"\n")
-            if n := block.count(b"\r"):
-                cr, crlf = cr + n, crlf + block.count(b"\r\n")
-            if b"\0" in block or block.find(b"\xef\xbb\xbf", 0 if at else 1) >= 0:
+            if b"\r" in block:
+                lf, cr, crlf = (block.count(end) for end in (b"\n", b"\r", b"\r\n"))
+                if lf and not lf == cr == crlf:
+                    return False
+            ends.add((b"\n" in block, b"\r" in block))
+            if b"\0" in block or _has(block, b"\xef\xbb\xbf", b"\xef", 0 if at else 1):
                 return False
-            if any(_repeats(block, sign, form, first=not at) for sign in signs):
+            after = 0 if at else len("\n".join(lines[: form.first]).encode())
+            if any(_has(block, sign, rare, after) for sign in signs) and any(
+                _repeats(block, sign, form, first=not at) for sign in signs
+            ):
                 return False
             at += len(block)
         file.seek(max(0, at - 8192))
         tail = file.read().decode(errors="replace").splitlines()[-FOOTER:]
-    if cr and lf and not cr == lf == crlf:
+    if len(ends - {(False, False)}) > 1:
         return False
     cutter = Cutter(form.dialect)
     cuts = (cutter.cut(line) for line in tail)
     return not any(is_total(cut, form.width) for cut in cuts if not isinstance(cut, str))
+
+
+def _has(block: bytes, sign: bytes, rare: bytes, begin: int) -> bool:
+    """Whether the sign is there; a byte of it that is seldom is looked for first, being quicker."""
+    at = block.find(rare, begin) if rare and rare in sign else begin
+    return at >= 0 and block.find(sign, max(0, at - len(sign))) >= 0
 
 
 def _signs(form: Form, lines: Sequence[str]) -> list[bytes]:
