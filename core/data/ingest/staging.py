@@ -149,10 +149,15 @@ def settle_time(con: DuckDBPyConnection, sources: Sequence[Source], plan: Plan) 
         return plan
     column = str(plan.mapping["timestamp"])
     cells = []
-    for source in sources:
+    for n, source in enumerate(sources):  # its cells alone: they are looked at several times
         rows = source.read(con)
-        cells.append(Cells(source.name, rows, *cell_of(column, types_of(rows))))
+        cell, type = cell_of(column, types_of(rows))
+        table = quoted(f" times {n}")
+        rows.project(f"{cell} AS x").to_table(table)
+        cells.append(Cells(source.name, con.table(table), "x", type))
     time = settle(cells, column, plan.time)
+    for n in range(len(sources)):
+        con.execute(f"DROP TABLE {quoted(f' times {n}')}")
     said = "as you said" if plan.evidence.get("timestamp", "").find("as you said") > 0 else ""
     told = ": ".join(filter(None, (repr(column), said, time.evidence)))
     plan = replace(plan, open=plan.open - {"timestamp"})
