@@ -442,3 +442,13 @@ def test_a_filled_column_beats_one_with_gaps(tmp_path):
     rows = [["NA" if n % 20 else n, f"v{n % 9}", n % 7] for n in range(100)]
     path = write(tmp_path / "a.csv", ["user_id", "visitor_id", "item_id"], rows)
     assert take(tmp_path, path).mapping["user_id"] == "visitor_id"
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_what_stands_far_down_counts_as_much(tmp_path, last):
+    usual = [[n % 900, n % 70, f"2024-03-{1 + n % 28:02}"] for n in range(20_500)]
+    other = [[n % 9, n % 7, f"{1 + n % 28:02}.04.2024"] for n in range(30)]
+    rows = usual + other if last else other + usual
+    info = take(tmp_path, write(tmp_path / "a.csv", ["user_id", "item_id", "date"], rows))
+    assert info.counts["rows_kept"] == 20_530
+    assert info.meta["time_format"] == "iso|%d.%m.%Y"
