@@ -13,7 +13,7 @@ from core.data.store import DatasetInfo, Workspace
 _ABOUT = (
     *("mapping", "evidence", "time_kind", "value_kind", "weights", "cleaning", "parent", "files"),
     *("first_time", "last_time", "item_columns", "user_columns", "created"),
-    *("lines", "read_as"),
+    *("lines", "read_as", "matched", "advice"),
 )
 
 
@@ -49,7 +49,8 @@ def to_json(info: DatasetInfo) -> dict[str, Any]:
 
 def _ingested(info: DatasetInfo) -> str:
     counts = info.counts
-    lines = [
+    lines = list(info.meta.get("advice") or [])
+    lines += [
         f"{rejected} of {rows} rows of {file} are rejected"
         for file, rejected, rows in mostly_rejected(info.meta.get("lines") or {})
     ]

@@ -7,6 +7,7 @@ nested ones are refused. A plain file is not copied: the scratch gets a link to 
 from __future__ import annotations
 
 import gzip
+import lzma
 import shutil
 import stat
 import zipfile
@@ -46,6 +47,10 @@ MAGIC = {
     b"\x80\x04\x95": "a pickle",
     b"\x80\x05\x95": "a pickle",
 }
+UNZIP_ERRORS = (  # what Python's zipfile raises at a damaged archive
+    *(zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError),
+    *(NotImplementedError, ValueError, OSError, MemoryError),
+)
 NOT_DATA = ("readme", "license", "licence", "copying", "notice", "changelog", "citation")
 
 
@@ -126,11 +131,14 @@ def _unzip(name: str, path: Path, scratch: Path) -> list[Plain]:
                 raise BadInput(f"{name} holds no data file: {WANTED}")
             if len(members) > MAX_MEMBERS:
                 raise TooLarge(f"{name} holds {len(members)} files, at most {MAX_MEMBERS} are read")
-            return [
-                _extract(name, archive, member, scratch / f"{path.name}-{n}", scratch)
-                for n, member in enumerate(members)
-            ]
-    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, OSError) as error:
+            left = max(MAX_RATIO * path.stat().st_size, FREE_RATIO_BYTES)
+            plains = []
+            for n, member in enumerate(members):
+                target = scratch / f"{path.name}-{n}"
+                plains.append(_extract(name, archive, member, target, scratch, left))
+                left -= target.stat().st_size
+            return plains
+    except UNZIP_ERRORS as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # a full disk is no fault of the archive
         raise BadInput(
@@ -162,11 +170,16 @@ def _refuse_unsafe(name: str, member: zipfile.ZipInfo) -> None:
 
 
 def _extract(
-    name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, scratch: Path
+    name: str,
+    archive: zipfile.ZipFile,
+    member: zipfile.ZipInfo,
+    target: Path,
+    scratch: Path,
+    left: int,
 ) -> Plain:
     label = f"{name}/{member.filename}"
     with archive.open(member) as packed:
-        _copy(label, packed, target, max(member.compress_size, 1))
+        _copy(label, packed, target, max(member.compress_size, 1), left)
     return _inner(Plain(label, target, "text"), name, scratch)
 
 
@@ -177,9 +190,16 @@ def _inner(plain: Plain, archive: str, scratch: Path) -> Plain:
     return as_utf8(replace(plain, kind=kind), scratch)
 
 
-def _copy(name: str, packed: IO[bytes] | gzip.GzipFile, target: Path, packed_size: int) -> None:
-    """Unpacks to `target`, counting what really comes out, not what the archive says."""
+def _copy(
+    name: str,
+    packed: IO[bytes] | gzip.GzipFile,
+    target: Path,
+    packed_size: int,
+    left: int | None = None,
+) -> None:
+    """Unpacks to `target`, counting what really comes out; `left` is what its archive still may."""
     size, limit = 0, max(MAX_RATIO * packed_size, FREE_RATIO_BYTES)
+    limit = limit if left is None else min(limit, left)
     limit = min(limit, shutil.disk_usage(target.parent).free // 2)
     with target.open("wb") as out:
         while block := packed.read(BLOCK):
@@ -187,16 +207,7 @@ def _copy(name: str, packed: IO[bytes] | gzip.GzipFile, target: Path, packed_siz
             if size > limit:
                 raise TooLarge(
                     f"{name} unpacks to more than {limit:,} bytes from {packed_size:,} packed: "
-                    f"at most {MAX_RATIO} times its size, and half of the free disk, are unpacked"
+                    f"at most {MAX_RATIO} times the size of an archive, and half of the free disk, "
+                    "are unpacked"
                 )
             out.write(block)
-
-
-def check_xlsx(name: str, path: Path) -> None:
-    """Raises TooLarge where a workbook, which is a zip of XML, unpacks to more than it may."""
-    with zipfile.ZipFile(path) as archive:
-        size = sum(m.file_size for m in archive.infolist())
-    if size > max(MAX_RATIO * path.stat().st_size, FREE_RATIO_BYTES) or size > 2 << 30:
-        raise TooLarge(
-            f"{name} unpacks to {size:,} bytes: save a sheet of that size as CSV or Parquet"
-        )

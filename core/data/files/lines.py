@@ -9,7 +9,7 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.files.sources import Source
-from core.data.ingest.staging import K
+from core.data.ingest.plan import K
 from core.data.store import quoted
 from core.types import Ints
 

@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import python_calamine
 from duckdb import DuckDBPyConnection
 
-from core.data.files.archives import check_xlsx
 from core.data.files.dialects import ReadAs
 from core.data.files.encodings import Plain
 from core.data.files.headers import Start, find_start
 from core.data.files.scan import FOOTER, is_total
 from core.data.files.sources import LINE, Source, check_width, unique_names
+from core.data.files.workbook_bounds import check_workbook
 from core.errors import BadInput
 
 
@@ -41,7 +41,7 @@ def open_workbook(
     Raises:
         BadInput: it cannot be read, or holds nothing.
     """
-    check_xlsx(plain.name, plain.path)
+    check_workbook(plain.name, plain.path)
     name, first, rows = _first_table(plain)
     if not any(map(any, rows)):
         raise BadInput(f"{plain.name} is empty: it needs a row for each event")

@@ -120,7 +120,7 @@ def choose_quote(readings: Sequence[tuple[Form, Tally]]) -> Form:
     if bare is None or bare[1].kept + bare[1].continued <= counted.kept + counted.continued:
         return plain
     lost = counted.rejected - bare[1].rejected
-    if counted.needed >= max(1, lost) or counted.quoted * 2 > counted.kept:
+    if counted.needed >= max(1, lost) or counted.quoted * 2 > counted.kept + lost:
         return plain  # quoting is real, so what breaks it is broken
     often = lost > max(1, 0.01 * counted.physical)
     return bare[0] if plain.dialect.delimiter == "\t" or counted.broken or often else plain
@@ -186,7 +186,7 @@ def _reading(
     for _ in scan.batches():
         pass
     tally = scan.tally
-    good = tally.physical - tally.rejected
+    good = tally.physical - tally.rejected - tally.preamble
     share = max(0.01, good / max(1, tally.physical) * bool(tally.kept)) if width > 1 else 0.0
     if dialect.delimiter == " ":
         share *= 0.9  # a blank is also just a blank

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-from core.data.ingest.staging import Plan, id_sql, types_of
+from core.data.ingest.ids import id_sql, types_of
+from core.data.ingest.plan import Plan
 from core.data.roles.names import ID_ENDINGS, NAMES, plain
 from core.data.store import quoted
 

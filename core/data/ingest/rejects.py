@@ -8,7 +8,8 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.files.lines import locate
 from core.data.files.sources import Source
-from core.data.ingest.staging import K, Plan, missing_cell, types_of
+from core.data.ingest.ids import missing_cell, types_of
+from core.data.ingest.plan import K, Plan
 from core.data.roles.guess import columns_of
 from core.data.roles.missing import missing_sql
 from core.data.roles.moments import cell_of

@@ -12,9 +12,10 @@ from pathlib import Path
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.files.sources import Source, unique_names
+from core.data.ingest.attribute_types import column_types
 from core.data.ingest.keys import find_key, side_id_sql
+from core.data.ingest.plan import K, Plan
 from core.data.ingest.rejects import insert
-from core.data.ingest.staging import K, Plan, column_types
 from core.data.roles.names import VISITS
 from core.data.roles.profiles import unpivoted
 from core.data.store import literal, quoted
@@ -156,7 +157,7 @@ def _from_file(
     kept = marked.filter(f'NOT " again" AND {role} IS NOT NULL')
     if side.many:
         return _put_together(kept, role, names)
-    casts = column_types(kept, names)
+    casts = column_types(kept, names, plan.mark if plan.mark_said else None)
     return kept.project(", ".join([role, *(f"{casts[c]} AS {quoted(c)}" for c in names)]))
 
 

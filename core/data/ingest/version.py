@@ -13,11 +13,13 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.files.sources import Source
 from core.data.ingest.accounts import LineCounts, read_lines, settle
+from core.data.ingest.attribute_types import column_types
 from core.data.ingest.inputs import Inputs
 from core.data.ingest.opened import Opened, not_read
+from core.data.ingest.plan import K, Plan, plan
 from core.data.ingest.rejects import reject
 from core.data.ingest.side_tables import write_attributes
-from core.data.ingest.staging import K, Plan, column_types, plan, stage
+from core.data.ingest.staging import stage
 from core.data.roles.names import weight_of
 from core.data.store import DatasetCounts, literal, quoted
 from core.errors import BadInput
@@ -236,7 +238,8 @@ def _event_columns(con: DuckDBPyConnection, made: Plan, event: str | None) -> li
     columns += ["value"] if made.mapping["value"] else []
     columns += ["platform"] if made.mapping["platform"] else []
     context = list(made.context.values())
-    casts = column_types(con.table("stage"), context) if context else {}
+    mark = made.mark if made.mark_said else None
+    casts = column_types(con.table("stage"), context, mark) if context else {}
     return [
         *columns,
         f"CAST({K} AS BIGINT) + 1 AS source_row",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from core.data.log import Connection, open_log, query_row
-from core.data.quality import behaviour
+from core.data.quality import behaviour, identity
 from core.data.quality.cleaning_steps import TIED
 from core.data.quality.verdict import EVIDENCE_ROWS, Verdict, cases, find_cases, grade
 from core.data.store import DatasetInfo, quoted
@@ -191,5 +191,6 @@ QUESTIONS: tuple[Callable[[Connection, DatasetInfo], Verdict | None], ...] = (
     *(size, rejected, missing, duplicates, behaviour.repeats, behaviour.returns),
     *(behaviour.bots, behaviour.heavy_users, future_times, past_times, tied_times),
     *(behaviour.sparsity, behaviour.long_tail, behaviour.one_event_users, behaviour.drift),
-    attributes,
+    *(identity.placeholder_ids, identity.dominant_ids, identity.alike_ids),
+    *(identity.ambiguous_dates, identity.side_match, attributes),
 )

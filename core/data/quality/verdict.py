@@ -57,6 +57,16 @@ SENTENCES: Mapping[str, str] = {
     "can be held out.",
     "drift": "{new_items:.0%} of the last tenth's events are with items, and {new_users:.0%} by "
     "users, not seen before; {kept:.0%} of the first half's top 100 items stay there.",
+    "alike_ids": "{ids:,} ids ({share:.1%}) differ from another only in case, "
+    "blanks, unseen characters or the form of a number; they are taken as different.",
+    "ambiguous_dates": "In {doubtful:,} events day and month could be the other way "
+    "round, since no day above 12 tells.",
+    "dominant_ids": "{ids:,} ids bear an implausible share of the log, one of the"
+    "m {share:.1%}: many may stand behind one.",
+    "placeholder_ids": "{ids:,} ids look like a word for nobody or nothing (unknown,"
+    " guest, -1, 0); the busiest has {share:.1%} of the events.",
+    "side_match": "{files:,} files about items or users meet fewer than half of"
+    " them; the least meets {share:.0%}.",
     "attributes": "{share:.0%} of the items have attributes ({columns:,} columns).",
 }
 

@@ -17,6 +17,7 @@ _CURRENCY = (
     r"|INR|RUB|Rs\.?|kr\.?|zł|Kč|Ft)"
 )
 _AROUND = rf"(?i)^([+-]?)\s*{_CURRENCY}\s*|\s*{_CURRENCY}$"
+_LIKELY = r"^[^A-Za-z]|^[A-Z]{2,3}[0-9]|^[A-Za-z]{1,3}[ .$]"  # words and times are told at once
 _BLANKS = "[ \u00a0\u202f\u2009'’]"  # what may stand between thousands besides the other mark
 
 
@@ -87,7 +88,9 @@ def either_sql(text: str, mark: str) -> str:
     """The same, but a cell that can be read only with the other mark is read so."""
     other = COMMA if mark == POINT else POINT
     quick = f"TRY_CAST({text} AS DOUBLE), " if mark == POINT else ""
-    return f"coalesce({quick}{number_sql(text, mark)}, {number_sql(text, other)})"
+    likely = f"regexp_matches({text}, {literal(_LIKELY)}) AND NOT contains({text}, ':')"
+    slow = f"coalesce({number_sql(text, mark)}, {number_sql(text, other)})"
+    return f"coalesce({quick}CASE WHEN {likely} THEN {slow} END)"
 
 
 def value_sql(cell: str, type: str, mark: str, *, said: bool = False) -> str:

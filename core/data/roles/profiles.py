@@ -11,7 +11,7 @@ from duckdb import DuckDBPyRelation
 
 from core.data.roles.missing import missing_sql, trimmed
 from core.data.roles.names import plain
-from core.data.roles.numbers import COMMA, POINT, either_sql, number_sql
+from core.data.roles.numbers import COMMA, POINT, either_sql
 from core.data.store import quoted
 
 
@@ -68,7 +68,7 @@ def profiles(sample: DuckDBPyRelation) -> list[Profile]:
     )
     values = texts.aggregate("c, x, count(*) AS n", "c, x").project(
         f"c, x, n, {either_sql('x', POINT)} AS number, TRY_CAST(x AS DOUBLE) AS exact,"
-        f" {number_sql('x', COMMA)} AS comma,"
+        f" CASE WHEN regexp_matches(x, '[.,]') THEN {either_sql('x', COMMA)} END AS comma,"
         " count(x) OVER (PARTITION BY c) AS different"
     )
     facts = {c: row for c, *row in values.aggregate(f"c, {_FACTS}", "c").fetchall()}

@@ -102,8 +102,10 @@ def study(columns: Sequence[Cells], name: str, *, looks_ordered: bool) -> TimeFo
     numbers = sum(s.n for s in every if re.fullmatch(r"-?\d+(\.\d*)?", s.examples[0]))
     chosen = _choose(texts, shapes)
     ways = {cells.file: _joined(cells.file, shapes, chosen) for cells in texts}
-    read = sum(cells.count(ways[cells.file]) for cells in texts if ways[cells.file])
-    share = read / filled
+    # What a rival reads counts as well: a sample of several files may hold both.
+    every_way = {way for shape in every for found in shape.ways for way in found}
+    anyhow = "|".join(sorted(every_way, key=_place))
+    share = sum(cells.count(anyhow) for cells in texts) / filled if anyhow else 0.0
     if share >= (0.5 if numbers >= 0.9 * filled else 0.8):
         return _told(ways, share, every, chosen, columns)
     if looks_ordered and numbers >= 0.9 * filled:
@@ -175,6 +177,9 @@ def _closest(columns: Sequence[Cells], ways: dict[str, str], counts: dict[str, i
     """Of rivals that read as many cells: the one whose days lie close together, else the first."""
     most = max(counts.values())
     left = [day for day in ways if counts[day] == most]
+    left = [day for day in left if not day.startswith("%y")] or left  # a year stands last, or whole
+    if len(left) == 1:
+        return Choice(left[0], None, "the year stands last, as nothing else is said")
     spans = {}
     for day in left:
         ends = [moment for cells in columns for moment in cells.ends(ways[day])]
