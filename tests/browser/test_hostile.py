@@ -134,7 +134,6 @@ def test_names_are_shown_literally(
         assert USER in words(page)
         assert sum(name in words(page) for name in SHOWN) >= 6
     if view == "embeddings":
-        page.wait_for_selector('.map[data-n]:not([data-n="0"])')
         page.get_by_text(visible(KINDS[0])).first.wait_for()
     if view == "data":
         page.get_by_role("tab", name=text("en", "data.tab.columns")).click()
