@@ -42,6 +42,7 @@ def main() -> None:
             for group, pages in PAGES.items()
         }
     )
+    state.still_amiss()
     try:
         sidebar(context())
         page.run()

@@ -34,9 +34,10 @@ def policy() -> str:
     """The Content-Security-Policy; of scripts in the page only those that Streamlit came with."""
     written = re.findall(r"<script>(.*?)</script>", _INDEX, re.DOTALL)
     hashes = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in written]
+    scripts = [*(f"'sha256-{digest}'" for digest in hashes), "'unsafe-eval'"]  # regl's, of the map
     rules = {
         "default-src": "'self'",
-        "script-src": " ".join(["'self'", "blob:", *(f"'sha256-{digest}'" for digest in hashes)]),
+        "script-src": " ".join(["'self'", "blob:", *scripts]),
         "style-src": "'self' 'unsafe-inline'",
         "img-src": "'self' data: blob:",
         "font-src": "'self' data:",

@@ -26,7 +26,7 @@ NAMES = (
     *("beside", "beside_space", "beside_layout"),
     "language",
 )
-BACK = "back"
+BACK, LINK = "back", ":material/link_off:"
 LONGEST = 100  # letters of a value that a sentence repeats
 EDITS = ("drop", "add", "move")  # of one person's history
 OF_DATASET = ("run", "runs", "baseline", "user", "colour", "space", "beside", "beside_space")
@@ -60,6 +60,11 @@ def get(name: str) -> str | None:
 
 def put(name: str, value: str | None) -> None:
     """Writes one value into the URL; None takes it out."""
+    st.session_state.pop("amiss", None)
+    _write(name, value)
+
+
+def _write(name: str, value: str | None) -> None:
     kept = st.session_state.setdefault("url", {})
     if value is None:
         kept.pop(name, None)
@@ -142,11 +147,29 @@ def apart(names: Mapping[str, str]) -> dict[str, str]:
     return {o: name if times[name] == 1 else f"{name} · {plain(o)}" for o, name in shown.items()}
 
 
-def amiss(name: str, value: str, key: str = "context.unknown_value") -> None:
-    """Says that a value of the URL means nothing here, and takes it out."""
+def amiss(
+    name: str, value: str, key: str = "context.unknown_value", *, left: Iterable[str] = ()
+) -> None:
+    """Says that a value of the URL means nothing here, and takes it out.
+
+    Args:
+        name: The URL's parameter.
+        value: What of it means nothing.
+        key: The sentence.
+        left: Of a list what stays.
+    """
     shown = value if len(value) <= LONGEST else f"{value[:LONGEST]}…"
-    st.warning(t(key, name=name, value=shown), icon=":material/link_off:")
-    put(name, None)
+    sentence = t(key, name=name, value=shown)
+    st.warning(sentence, icon=LINK)
+    st.session_state.setdefault("amiss", []).append((st.context.url, sentence))
+    _write(name, _line(left))
+
+
+def still_amiss() -> None:
+    """Says it again when the page draws itself anew, until somebody goes on."""
+    for page, sentence in st.session_state.get("amiss", ()):
+        if page == st.context.url:
+            st.warning(sentence, icon=LINK)
 
 
 def one_of(
@@ -181,9 +204,13 @@ def many(name: str) -> list[str]:
 
 def put_many(name: str, values: Iterable[object]) -> None:
     """Writes a list into the URL; an empty one is taken out."""
+    put(name, _line(values))
+
+
+def _line(values: Iterable[object]) -> str | None:
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(values)
-    put(name, line.getvalue() or None)
+    return line.getvalue() or None
 
 
 def choose_dataset(dataset: str) -> None:

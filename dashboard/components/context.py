@@ -108,9 +108,8 @@ def runs_of_link(now: Context, among: Sequence[Run]) -> list[Run]:
     """Those runs that the URL names and that are among these; it says which nobody knows."""
     refs = list(dict.fromkeys(state.many("runs")))
     unknown = [ref for ref in refs if find(now.runs, ref) is None]
-    for ref in unknown:
-        state.amiss("runs", ref, "context.unknown_run")
     if unknown:
-        state.put_many("runs", [ref for ref in refs if ref not in unknown])
+        known = [ref for ref in refs if ref not in unknown]
+        state.amiss("runs", ", ".join(unknown), "context.unknown_run", left=known)
     runs = [run for ref in refs if (run := find(among, ref))]
     return list({run.id: run for run in runs}.values())

@@ -31,7 +31,6 @@ def csv_buttons(frame: Callable[[], pd.DataFrame], *, name: str, key: str) -> No
                 mime="text/csv",
                 key=f"{key}{end}",
                 icon=":material/download:",
-                help=t(f"action.download_csv.{kind}.help"),
                 on_click="ignore",
             )
 

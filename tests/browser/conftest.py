@@ -132,9 +132,7 @@ def visit(people: Callable[[str, str], Any], served: str) -> Iterator[Visit]:
 
 
 def _error(message: Any) -> list[str]:
-    # Under /train Streamlit first asks for /train/_stcore/…, gets 404, and then for /_stcore/….
-    expected = "/_stcore/" in message.location["url"]
-    return [message.text] if message.type == "error" and not expected else []
+    return [message.text] if message.type == "error" else []
 
 
 def _outside(url: str) -> list[str]:

@@ -53,15 +53,13 @@ def untick(page: Any, row: int) -> None:
 def test_from_a_recommendation_to_its_proof(
     visit: Visit, furnished: Workspace, address: str, tmp_path: Path
 ) -> None:
-    lists = visit(f"/recommendations?{address}")
-    first = lists.locator(LIST).first
+    page = visit(f"/recommendations?{address}")
+    first = page.locator(LIST).first
     name = first.locator("td").nth(1).inner_text()
-    with lists.context.expect_page() as opened:
-        first.get_by_role("link").click()
-    page = opened.value
-    page.set_default_timeout(60_000)
-    settled(page)
+    first.get_by_role("link").click()  # in the same tab
     card = page.locator(".st-key-explain_card")
+    card.wait_for()
+    settled(page)
     assert f"{name} is recommended to user 42 because of " in card.inner_text()
     assert "it would not be among the first 10" in card.inner_text()
     assert page.get_by_role("radio").first.is_checked()
