@@ -188,10 +188,11 @@ async def _run(
             page_hash = forward.navigation.page_script_hash
         elif kind == "delta":
             element = forward.delta.new_element
-            if element.WhichOneof("type") == "button":
+            shown = element.WhichOneof("type")
+            if shown == "button":
                 buttons[element.button.label] = element.button.id
-            elif element.WhichOneof("type") in ("markdown", "heading", "alert"):
-                texts.append(getattr(element, element.WhichOneof("type")).body)
+            elif shown == "heading" or shown == "markdown":
+                texts.append(getattr(element, shown).body)
         elif kind == "script_finished":
             return texts, buttons, page_hash
 
