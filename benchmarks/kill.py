@@ -166,6 +166,8 @@ async def press(port: int, page: str, label: str | None = None) -> list[str]:
         state.id, state.trigger_value = ident, True
         texts, _, _ = await _run(connection, again, page, page_hash)
     connection.close()
+    while await connection.read_message() is not None:
+        continue
     return texts
 
 

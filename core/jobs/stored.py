@@ -144,7 +144,8 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 
 def _status(folder: Path, spec: Mapping[str, Any], record: Mapping[str, Any]) -> Status:
     state, message = record["state"], record.get("message", "")
-    if state in _ACTIVE and not is_alive(record["pid"], record["process_started"]):
+    pid, started = record.get("pid"), record.get("process_started")
+    if state in _ACTIVE and (pid is None or started is None or not is_alive(pid, started)):
         cancelled = (folder / "cancel").exists()
         state, message = ("cancelled", "") if cancelled else ("killed", KILLED)
     seconds = float(record["seconds"])
