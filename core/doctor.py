@@ -88,7 +88,8 @@ def _workspace(path: Path | None) -> Iterator[Check]:
 
 def _whole(workspace: Workspace) -> Check:
     """Every file of every dataset and run against its hash."""
-    broken = []
+    unreadable = [*workspace.unreadable_datasets(), *artifact.unreadable_runs(workspace)]
+    broken = [one.problem for one in unreadable]
     for info in workspace.datasets():
         with suppress(CoreError):
             for name, expected in info.meta["sha256"].items():

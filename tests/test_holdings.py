@@ -286,3 +286,23 @@ def test_a_newer_trial_is_read_by_what_is_known_of_it(there, shop):
     path.write_text(json.dumps(content))
     assert finished_searches(shop, "555555555555") == []
     assert "search again" in holdings.unreadable(shop)[0].problem
+
+
+def test_doctor_names_what_cannot_be_read(there, shop, run):
+    (run.folder / "run.json").write_text("[]")
+    code, told, _ = there("doctor", "--json")
+    assert code == 1
+    contents = next(one for one in told["checks"] if one["name"] == "contents")
+    assert "run.json holds a list" in contents["found"]
+
+
+@pytest.mark.parametrize("pid", [None, -1, 10**30, 0])
+def test_a_status_of_no_process_is_of_a_killed_one(shop, pid):
+    config = RunRequest("shop", "ease", device="cpu").resolve(shop)
+    with jobs.train_inline(shop, config, "shop") as report:
+        path = report.folder / "status.json"
+        record = json.loads(path.read_text())
+        path.write_text(json.dumps({k: v for k, v in record.items() if k != "checksum"}))
+        assert jobs.status(shop, report.folder.name).state == "running", "without a checksum too"
+        path.write_text(json.dumps({**record, "pid": pid, "checksum": None}))
+        assert jobs.status(shop, report.folder.name).state == "killed"

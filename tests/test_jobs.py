@@ -143,9 +143,9 @@ def test_killed_is_reported_as_killed_and_can_be_started_again(shop, long_job):
 
 @pytest.mark.slow
 def test_the_queue_is_first_come_first_served(shop):
-    config = RunRequest(shop.dataset("shop").id, "popularity", device="cpu").config()
+    config = RunRequest(shop.dataset("shop").id, "ease", seed=7, device="cpu").config()
     with jobs.train_inline(shop, config, "shop"):
-        names = ["item_knn", "transitions", "ease"]
+        names = ["item_knn", "user_knn", "ease"]
         ids = [
             jobs.start_training(shop, RunRequest("shop", name, device="cpu"), evaluate=False)
             for name in names
@@ -164,6 +164,26 @@ def test_the_queue_is_first_come_first_served(shop):
     ]
     assert started[0] < started[2]
     assert started[1] is None
+
+
+@pytest.mark.slow
+def test_what_only_counts_need_not_wait_for_what_learns(shop):
+    def asked(model):
+        return RunRequest(shop.dataset("shop").id, model, device="cpu")
+
+    with jobs.train_inline(shop, asked("ease").config(), "shop"):
+        waits = jobs.start_training(shop, asked("item_knn"), evaluate=False)
+        with jobs.train_inline(shop, asked("popularity").config(), "shop"):
+            second = jobs.start_training(shop, asked("transitions"), evaluate=False)
+            assert jobs.status(shop, second).queue_position == 1, "one of them at a time"
+        wait_for(lambda: ended(shop, second))
+        assert jobs.status(shop, second).state == "done"
+        assert (jobs.status(shop, waits).state, jobs.status(shop, waits).queue_position) == (
+            "queued",
+            1,
+        )
+    wait_for(lambda: ended(shop, waits))
+    assert jobs.status(shop, waits).state == "done"
 
 
 @pytest.mark.slow

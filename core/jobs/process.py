@@ -1,7 +1,8 @@
 """A process that does a job: started, seen, waited for, stopped.
 
-One job at a time has the device, the oldest first; a lock on a file holds it, which the system
-frees when its holder dies.
+One job at a time has the device, the oldest first, and beside it one of the models that only count:
+they need seconds, and so do not wait for one that needs hours. A lock on a file holds the place,
+which the system frees when its holder dies.
 """
 
 from __future__ import annotations
@@ -185,12 +186,12 @@ def _reported(report: Report, workspace: Workspace) -> Iterator[Report]:
 
 @contextmanager
 def _turn(workspace: Workspace, ident: str) -> Iterator[None]:
-    """Waits until no older job waits for the device and nobody holds it, then holds it."""
-    device = status(workspace, ident).device
-    path = workspace.runs_folder / f".device-{device}"
+    """Waits until no older job waits for its place and nobody holds it, then holds it."""
+    lane = status(workspace, ident).lane
+    path = workspace.runs_folder / f".device-{lane}"
     with writing(path), path.open("w") as lock:
         while True:
-            if ahead(statuses(workspace), ident, device) == 0:
+            if ahead(statuses(workspace), ident, lane) == 0:
                 with suppress(BlockingIOError):
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break

@@ -38,7 +38,7 @@ def status(workspace: Workspace, run_id: str) -> Status:
     found = read_status(folder_of(workspace, run_id)) or _missing(run_id)
     if found.state != "queued":
         return found
-    position = ahead([*active(workspace), found], run_id, found.device)
+    position = ahead([*active(workspace), found], run_id, found.lane)
     return replace(found, queue_position=position)
 
 
@@ -77,7 +77,7 @@ def active(workspace: Workspace) -> list[Status]:
     """The jobs that wait or work, in the order in which they get the device."""
     waiting = [s for s in reversed(statuses(workspace)) if s.active]
     return [
-        replace(s, queue_position=ahead(waiting, s.run_id, s.device)) if s.state == "queued" else s
+        replace(s, queue_position=ahead(waiting, s.run_id, s.lane)) if s.state == "queued" else s
         for s in waiting
     ]
 
@@ -110,9 +110,9 @@ def log(workspace: Workspace, run_id: str, lines: int = 100) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def ahead(everything: Iterable[Status], ident: str, device: str) -> int:
-    """Jobs for this device that go before this one."""
-    queue = sorted((s.queued, s.run_id) for s in everything if s.active and s.device == device)
+def ahead(everything: Iterable[Status], ident: str, lane: str) -> int:
+    """Jobs that wait for the same and go before this one."""
+    queue = sorted((s.queued, s.run_id) for s in everything if s.active and s.lane == lane)
     names = [name for _, name in queue]
     return names.index(ident) if ident in names else 0  # its folder was deleted meanwhile
 

@@ -27,6 +27,12 @@ _RECORD = {  # what status.json says
     **{"pid": (int, _MAYBE), "process_started": (int, float, _MAYBE)},
 }
 
+QUICK = (
+    "popularity",
+    "recent_popularity",
+    "transitions",
+)  # they only count: seconds, little memory
+
 KILLED = (
     "the process was killed from outside, most often because the machine ran out of memory: "
     "try a smaller model or dataset, or close what else needs memory"
@@ -57,6 +63,11 @@ class Status:
     def active(self) -> bool:
         """Whether it waits or works."""
         return self.state in _ACTIVE
+
+    @property
+    def lane(self) -> str:
+        """What it waits for: the device, or the place beside it for what only counts."""
+        return f"{self.device}-quick" if self.kind == RUN and self.model in QUICK else self.device
 
 
 def folder_of(workspace: Workspace, ident: str) -> Path:
@@ -133,7 +144,8 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 
 def _status(folder: Path, spec: Mapping[str, Any], record: Mapping[str, Any]) -> Status:
     state, message = record["state"], record.get("message", "")
-    if state in _ACTIVE and not is_alive(record["pid"], record["process_started"]):
+    pid, started = record.get("pid"), record.get("process_started")
+    if state in _ACTIVE and (pid is None or started is None or not is_alive(pid, started)):
         cancelled = (folder / "cancel").exists()
         state, message = ("cancelled", "") if cancelled else ("killed", KILLED)
     seconds = float(record["seconds"])

@@ -34,6 +34,7 @@ AGAIN = "train it again, which mends it"
 EVALUATE = "evaluate the run again"
 
 _ASKED = {"name": str, "dataset_name": str, "created": str, "config": dict}
+_CONFIG = {"dataset": str, "model": str, "params": dict, "split": str, "device": str}
 _SAID = {  # what run.json says of a finished run besides, at least
     **{"seconds": (int, float), "split": dict, "sha256": dict, "artifact_hash": str},
     **{"parameters": int, "code_version": str, "machine": dict},
@@ -173,6 +174,7 @@ def read_run(folder: Path) -> Run | None:
         if "artifact_hash" not in meta:
             return None
         check_entries(path, meta, _SAID)
+        check_entries(path, meta["config"], _CONFIG)
         RunConfig(**meta["config"])
     except Corrupt as error:
         newer = "newer Recscope" in str(error)

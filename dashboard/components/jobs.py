@@ -65,13 +65,14 @@ def live_jobs(workspace: Workspace, *, cancel: bool = False) -> None:
                 if cancel:
                     trial_curve(workspace, status.run_id)
                     epoch_curves(workspace, status.run_id)
-                    right.button(
-                        t("action.cancel"),
-                        key=f"cancel_{status.run_id}",
-                        icon=":material/cancel:",
-                        on_click=_cancel,
-                        args=(workspace, status.run_id),
-                    )
+                    with right.popover(t("action.cancel"), icon=":material/cancel:"):
+                        st.markdown(t(f"job.cancel.{status.kind}"))
+                        st.button(
+                            t("action.cancel_now"),
+                            key=f"cancel_{status.run_id}",
+                            on_click=_cancel,
+                            args=(workspace, status.run_id),
+                        )
 
     live()
 

@@ -143,6 +143,23 @@ def test_a_damaged_store_says_so(space, goods, vowels):
         text_of(space, goods())
 
 
+def test_a_changed_bit_in_a_stored_vector_is_noticed(space, goods, vowels):
+    data = goods()
+    expected, _ = text_of(space, data)
+    (path,) = (space.path / "embeddings").rglob("vectors.parquet")
+    content = path.read_bytes()
+    noticed = 0
+    for place in range(4, len(content) // 3, 5):  # the pages; the rest says where they lie
+        path.write_bytes(content[:place] + bytes([content[place] ^ 8]) + content[place + 1 :])
+        try:
+            found, _ = text_of(space, data)
+        except Corrupt:
+            noticed += 1
+        else:
+            np.testing.assert_array_equal(found, expected, err_msg=str(place))
+    assert noticed > 10
+
+
 def test_images_are_encoded_and_the_broken_counted(space, goods, vowels, tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()

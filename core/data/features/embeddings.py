@@ -22,6 +22,7 @@ from core.data.durable import publish, sha256_file
 from core.data.features.encode import texts
 from core.data.features.encoders import LIBRARIES, Encode, is_name, library, open_encoder
 from core.data.features.images import Images, image_files, image_places
+from core.data.limits import in_words, writing
 from core.data.store import Workspace
 from core.errors import BadInput, Corrupt
 from core.types import FeatureBlock, Features, Floats
@@ -34,6 +35,12 @@ SVD = "svd"  # the text model that needs no extra
 SVD_DIM = 128
 BATCH = 64  # contents encoded at a time
 STORED_AT_ONCE = 32  # batches, so that what is stopped by hand need not begin anew
+
+_CHECKED = dataset.ParquetFileFormat(  # what was written without checksums is read as it is
+    default_fragment_scan_options=dataset.ParquetFragmentScanOptions(
+        page_checksum_verification=True
+    )
+)
 
 OnShare = Callable[[float], None]
 Read = Callable[[list[int]], list[Any]]
@@ -257,8 +264,10 @@ def _stored(folder: Path, keys: Sequence[str]) -> dict[str, Floats]:
         return {}
     try:
         wanted = compute.field("key").isin(pa.array(keys, pa.string()))
-        table = dataset.dataset(folder, format="parquet").to_table(filter=wanted)
+        table = dataset.dataset(folder, format=_CHECKED).to_table(filter=wanted)
     except (OSError, pa.ArrowException) as error:
+        if refused := in_words(error, folder):
+            raise refused from None
         raise Corrupt(f"{folder} is damaged ({error}): delete it, and it is made anew") from None
     values = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     vectors = values.reshape(len(table), -1) if len(table) else []
@@ -274,5 +283,6 @@ def _store(workspace: Workspace, folder: Path, vectors: Mapping[str, Floats]) ->
     with workspace.scratch() as scratch:
         part = scratch / uuid4().hex
         part.mkdir()
-        parquet.write_table(table, part / "vectors.parquet")
+        with writing(folder, numbers.nbytes):
+            parquet.write_table(table, part / "vectors.parquet", write_page_checksum=True)
         publish(part, folder / part.name)
