@@ -14,8 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.cli.commands.ingest import _ingested as text_of_dataset
 from core.data.files.dialects import ReadAs
 from core.data.files.lines import physical_lines
+from core.data.ingest.accounts import mostly_rejected
 from core.data.ingest.ingest import ingest
 from core.data.ingest.preview import preview
 from core.data.store import DatasetInfo, Workspace
@@ -289,6 +291,26 @@ def test_of_delimiters_that_tie_the_right_one_is_found(tmp_path, text, columns):
     (tmp_path / "x").write_text(text * 20)
     given = {"user_id": "column0", "item_id": "column1"}
     assert len(preview(tmp_path / "x", mapping=given).columns) == columns
+
+
+def test_a_file_that_is_mostly_rejected_is_named_first(workspace, tmp_path):
+    few = read(workspace, tmp_path, HEAD + GOOD + "short\n" * 4)
+    assert mostly_rejected(few.meta["lines"]) == []
+    many = read(workspace, tmp_path, HEAD + GOOD + "short\n" * 5)
+    ((name, rejected, rows),) = mostly_rejected(many.meta["lines"])
+    assert (rejected, rows) == (5, 45)
+    assert text_of_dataset(many).startswith(f"5 of 45 rows of {name} are rejected")
+
+
+def test_no_header_is_obeyed_below_comments(workspace, tmp_path):
+    info = read(
+        workspace,
+        tmp_path,
+        "# note\n" + HEAD + GOOD,
+        read_as=ReadAs(header_line=0),
+        mapping={"user_id": "column0", "item_id": "column1", "timestamp": None, "value": None},
+    )
+    assert (lines(info)["kept"], lines(info)["comment"], lines(info)["header"]) == (41, 1, 0)
 
 
 def test_what_a_person_says_is_obeyed(workspace, tmp_path):

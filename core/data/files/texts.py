@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection
 
 from core.data.files.dialects import RUNS, Cutter, ReadAs
-from core.data.files.encodings import Plain
+from core.data.files.encodings import Lines, Plain
 from core.data.files.malformed import add_malformed, forget_malformed
-from core.data.files.scan import FOOTER, Form, Lines, Scan, Tally, is_total
+from core.data.files.scan import FOOTER, Form, Scan, Tally, is_total
 from core.data.files.sniff import Reading, choose_quote, quote_rivals, read_off, sample_lines
 from core.data.files.sources import LINE, Source, check_width, unique_names
 from core.errors import CoreError
