@@ -196,6 +196,19 @@ def test_a_quote_is_judged_by_the_whole_file(workspace, tmp_path, at, mark):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("first", "last"), [(5, 30), (5, 700), (29_000, 29_500)])
+def test_two_quotes_far_apart_do_not_swallow_what_is_between(workspace, tmp_path, first, last):
+    """A strict reader finds one good record there, with a cell of many lines."""
+    rows = [f"u{n % 90},i{n % 70},fine,{1_600_000_000 + n}" for n in range(30_000)]
+    rows[first] = rows[first].replace("fine", '"open')
+    rows[last] = rows[last].replace("fine", 'close"')
+    info = read(workspace, tmp_path, "\n".join(["user_id,item_id,note,ts", *rows]) + "\n")
+    assert (lines(info)["kept"], lines(info)["rejected"]) == (29_999, 1)
+    rejected = duckdb.from_parquet(str(info.path("rejected")))
+    assert rejected.project("line").fetchall() == [(first + 2,)]
+
+
+@pytest.mark.slow
 @SLOW
 @given(BODY, BODY)
 def test_the_order_of_files_changes_nothing(workspace, tmp_path, one, other):
