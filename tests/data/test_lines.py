@@ -367,6 +367,12 @@ def test_what_cannot_be_obeyed_is_refused(workspace, tmp_path, name, text, said,
             read_it(tmp_path / name, read_as=ReadAs.of(said))
 
 
+def test_a_header_that_fits_no_row_is_told(workspace, tmp_path):
+    text = "user_id,item_id,rating,note,more\n" + GOOD
+    with pytest.raises(BadInput, match=r"line 2 has too few cells: 5 are expected.*--header-line"):
+        read(workspace, tmp_path, text)
+
+
 def test_the_same_file_read_as_it_looks_keeps_its_id(workspace, tmp_path):
     (tmp_path / "x.csv").write_text(HEAD + GOOD)
     plain = ingest(workspace, tmp_path / "x.csv")
