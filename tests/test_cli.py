@@ -114,6 +114,15 @@ def test_ingest_with_all_its_options(tmp_path, home, recscope):
     assert "reading" in err  # progress is not on standard output
     _, again, _ = recscope("ingest", log, *words, "--json")
     assert again["dataset"] == made["dataset"]
+    counted = {"physical": made["rows_read"] + 1, "kept": made["rows_kept"], "header": 1}
+    assert made["lines"]["log.csv"].items() >= counted.items()
+    how = ("--delimiter", ",", "--quote", "none", "--header-line", "1", "--comment", "#")
+    code, said, err = recscope("ingest", log, *words, *how, "--decimal", ".", "--json")
+    assert code == 0, err
+    assert said["lines"] == made["lines"]
+    assert said["read_as"] == {
+        "delimiter": ",", "quote": "none", "header_line": 1, "comment": "#", "decimal": ".",
+    }  # fmt: skip
     _, timeless, _ = recscope(
         "ingest", log, "--map", "user_id=who,item_id=what,timestamp=", "--json"
     )
@@ -123,7 +132,7 @@ def test_ingest_with_all_its_options(tmp_path, home, recscope):
     assert cleaned["rows_kept"] < made["rows_kept"]
     assert cleaned["rows_kept"] + cleaned["rows_rejected"] == cleaned["rows_read"]
     code, text, _ = recscope("datasets")
-    assert (code, text.count("\n")) == (0, 4)
+    assert (code, text.count("\n")) == (0, 5)
 
 
 def test_lists_are_json_objects(trained, recscope):
@@ -249,6 +258,8 @@ MISTAKES = [
     (["recommend", "first", "--histories", "/nowhere.csv"], "/nowhere.csv"),
     (["recommend", "first", "--users", "u1", "--histories", "x.csv"], "not allowed with"),
     (["ingest", "/nowhere.csv"], "/nowhere.csv"),
+    (["ingest", "x.csv", "--header-line", "first"], "'first' is not a whole number"),
+    (["ingest", "x.csv", "--quote", "ab"], "the quote is 'ab'"),
     (["ingest", "x.csv", "--map", "user_id"], "'user_id' is not key=value"),
     (["ingest", "x.csv", "--weights", "view=much"], "not event=number"),
     (["serve", "--port", "99999999"], "port"),

@@ -276,6 +276,26 @@ def test_the_layout_of_an_upload_is_told_and_corrected(open_page: Open, nothing:
     assert "**24** of **24** rows kept" in page.success[0].value
 
 
+def test_an_upload_is_read_as_the_person_says(open_page: Open, nothing: Workspace) -> None:
+    """Also where it cannot be read at all before; what is mostly rejected is said first."""
+    rows = "".join(f"a{n % 9};b{n % 7};{n % 5}\n" for n in range(40))
+    text = f"who;what;why\nuser_id;item_id;rating\n{rows}" + "short\n" * 10
+    page = open_page(nothing, "data")
+    page.file_uploader(key="files_0").upload("odd.txt", text.encode(), "text/plain").run()
+    assert page.error
+    boxes = {n: f"reading_{n}_{mark(['odd.txt'])}" for n in ("delimiter", "header_line", "comment")}
+    page.selectbox(key=boxes["delimiter"]).set_value(";").run()
+    page.text_input(key=boxes["header_line"]).set_value("second").run()
+    assert "'second'" in page.error[0].value
+    page.text_input(key=boxes["header_line"]).set_value("2").run()
+    assert not page.error
+    assert "10 of 50" in page.warning[0].value
+    page.button(key="import").click().run()
+    assert not page.exception
+    assert "**40** of **50** rows kept" in page.success[0].value
+    assert "10 of 50" in page.warning[0].value
+
+
 def test_a_path_on_the_server_is_opened_only_where_it_may(
     open_page: Open, nothing: Workspace
 ) -> None:

@@ -14,8 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.cli.commands.ingest import _ingested as text_of_dataset
 from core.data.files.dialects import ReadAs
 from core.data.files.lines import physical_lines
+from core.data.ingest.accounts import mostly_rejected
 from core.data.ingest.ingest import ingest
 from core.data.ingest.preview import preview
 from core.data.store import DatasetInfo, Workspace
@@ -194,6 +196,19 @@ def test_a_quote_is_judged_by_the_whole_file(workspace, tmp_path, at, mark):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("first", "last"), [(5, 30), (5, 700), (29_000, 29_500)])
+def test_two_quotes_far_apart_do_not_swallow_what_is_between(workspace, tmp_path, first, last):
+    """A strict reader finds one good record there, with a cell of many lines."""
+    rows = [f"u{n % 90},i{n % 70},fine,{1_600_000_000 + n}" for n in range(30_000)]
+    rows[first] = rows[first].replace("fine", '"open')
+    rows[last] = rows[last].replace("fine", 'close"')
+    info = read(workspace, tmp_path, "\n".join(["user_id,item_id,note,ts", *rows]) + "\n")
+    assert (lines(info)["kept"], lines(info)["rejected"]) == (29_999, 1)
+    rejected = duckdb.from_parquet(str(info.path("rejected")))
+    assert rejected.project("line").fetchall() == [(first + 2,)]
+
+
+@pytest.mark.slow
 @SLOW
 @given(BODY, BODY)
 def test_the_order_of_files_changes_nothing(workspace, tmp_path, one, other):
@@ -291,6 +306,26 @@ def test_of_delimiters_that_tie_the_right_one_is_found(tmp_path, text, columns):
     assert len(preview(tmp_path / "x", mapping=given).columns) == columns
 
 
+def test_a_file_that_is_mostly_rejected_is_named_first(workspace, tmp_path):
+    few = read(workspace, tmp_path, HEAD + GOOD + "short\n" * 4)
+    assert mostly_rejected(few.meta["lines"]) == []
+    many = read(workspace, tmp_path, HEAD + GOOD + "short\n" * 5)
+    ((name, rejected, rows),) = mostly_rejected(many.meta["lines"])
+    assert (rejected, rows) == (5, 45)
+    assert text_of_dataset(many).startswith(f"5 of 45 rows of {name} are rejected")
+
+
+def test_no_header_is_obeyed_below_comments(workspace, tmp_path):
+    info = read(
+        workspace,
+        tmp_path,
+        "# note\n" + HEAD + GOOD,
+        read_as=ReadAs(header_line=0),
+        mapping={"user_id": "column0", "item_id": "column1", "timestamp": None, "value": None},
+    )
+    assert (lines(info)["kept"], lines(info)["comment"], lines(info)["header"]) == (41, 1, 0)
+
+
 def test_what_a_person_says_is_obeyed(workspace, tmp_path):
     rows = "".join(f"u{n % 7};'i;{n % 9}';{n},5\n" for n in range(40))
     text = "a;b;c\n! note\nwho;what;rating\n! note\n" + rows
@@ -330,6 +365,12 @@ def test_what_cannot_be_obeyed_is_refused(workspace, tmp_path, name, text, said,
     for read_it in (preview, lambda path, **how: ingest(workspace, path, **how)):
         with pytest.raises(BadInput, match=words):
             read_it(tmp_path / name, read_as=ReadAs.of(said))
+
+
+def test_a_header_that_fits_no_row_is_told(workspace, tmp_path):
+    text = "user_id,item_id,rating,note,more\n" + GOOD
+    with pytest.raises(BadInput, match=r"line 2 has too few cells: 5 are expected.*--header-line"):
+        read(workspace, tmp_path, text)
 
 
 def test_the_same_file_read_as_it_looks_keeps_its_id(workspace, tmp_path):

@@ -1,10 +1,11 @@
-"""Texts in any encoding → UTF-8: which one it is, by its bytes, and the copy in UTF-8."""
+"""Texts in any encoding → UTF-8: which one it is, by its bytes, the copy in UTF-8, its lines."""
 
 from __future__ import annotations
 
 import codecs
 import re
 import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from core.errors import BadInput
 
 BLOCK = 1 << 20
 SAMPLE_BYTES = 256 * 1024
+LINES_BLOCK = 1 << 22
+MAX_LINE_BYTES = 2_000_000
+BOM = "\ufeff"
 WANTED = "it must be CSV, TSV, JSON lines, Parquet or XLSX, or a .gz or .zip of them"
 # The rivals of GB18030 and Latin-1 (as Windows writes it). Each further one makes the others less
 # sure: with cp1250 among them, a French text in Latin-1 reads "Hélčne".
@@ -162,3 +166,56 @@ def find_fault(plain: Plain) -> Fault:
         encoding = _legacy_encoding(bad, whole=False)
     kinds = (lf > crlf, crlf > 0, cr > crlf)
     return Fault(encoding, mixed_newlines=sum(kinds) > 1)
+
+
+class Lines:
+    """The lines of a text in UTF-8, block by block, without their ends (LF, CR LF or CR).
+
+    `odd` has the lines, from 0, that are no text, with the reason.
+    """
+
+    def __init__(self, path: Path | None = None, lines: Sequence[str] = ()) -> None:
+        self.odd: dict[int, str] = {}
+        self.read = 0
+        self._blocks = iter([list(lines)]) if path is None else self._from(path)
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return self._blocks
+
+    def _from(self, path: Path) -> Iterator[list[str]]:
+        rest = b""
+        with path.open("rb") as file:
+            while block := file.read(LINES_BLOCK):
+                if block.endswith(b"\r"):  # CR LF must not be cut in two
+                    block += file.read(1)
+                data = rest + block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+                end = data.rfind(b"\n") + 1
+                data, rest = data[:end], data[end:]
+                rest = rest[: MAX_LINE_BYTES + 1]  # of a longer line no more is needed
+                if data:
+                    yield self._texts(data[:-1])
+        if rest:
+            yield self._texts(rest)
+
+    def _texts(self, data: bytes) -> list[str]:
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            text = data.decode(errors="surrogateescape")
+        lines = text.split("\n")
+        if BOM in text:
+            lines = [line.lstrip(BOM) if line.startswith(BOM) else line for line in lines]
+        bad = not text.isascii() and re.search("[\udc80-\udcff]", text)
+        if bad or "\0" in text or len(data) > MAX_LINE_BYTES:
+            for n, line in enumerate(lines, self.read):
+                if (
+                    len(line) > MAX_LINE_BYTES // 4
+                    and len(line.encode(errors="surrogateescape")) > MAX_LINE_BYTES
+                ):
+                    self.odd[n] = f"longer than {MAX_LINE_BYTES:,} bytes"
+                elif "\0" in line:
+                    self.odd[n] = "holds a zero byte: the file is damaged here"
+                elif bad and re.search("[\udc80-\udcff]", line):
+                    self.odd[n] = "not UTF-8"
+        self.read += len(lines)
+        return lines

@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from core.data.files.scan import is_number
+from core.data.files.encodings import Lines
+from core.data.files.scan import Form, Scan, is_number
 from core.data.roles.names import NAMES, plain
+from core.errors import BadInput
 
 SIGNS = ("#", "%")
 DEEPEST = 100  # lines among which the header is looked for
@@ -23,6 +25,44 @@ class Start:
     header: tuple[str, ...]  # () without one
     lines: tuple[tuple[str, int], ...]  # kind → how many of those lines: comment, blank, …
     note: str = ""  # what a person should know of it
+
+
+def start_of(lines: Sequence[str], form: Form, told: int | None) -> Start:
+    """Where the records of a text begin; below the line that a person says, if one does (0: none).
+
+    Raises:
+        BadInput: that line names no columns.
+    """
+    scan = Scan(Lines(lines=lines), form)
+    where = list(lines)
+
+    def cut(n: int) -> tuple[list[str] | str, int]:
+        if form.comment and where[n].startswith(form.comment):
+            return "a comment", 1
+        return scan.record(where, n, 0)
+
+    if not told:
+        start = find_start(where, cut, form.width)
+        if told is None or not start.header:
+            return start
+        rest = tuple((kind, n) for kind, n in start.lines if kind not in ("header", "continued"))
+        return Start(sum(n for _, n in rest), (), rest)
+    if told > len(lines):
+        raise BadInput(f"the header line is {told}, but there are {len(lines)} lines: give another")
+    before = Counter(
+        "comment"
+        if form.comment and line.startswith(form.comment)
+        else ("preamble" if line.strip() else "blank")
+        for line in lines[: max(0, told - 1)]
+    )
+    cells, span = cut(told - 1)
+    if isinstance(cells, str):
+        raise BadInput(
+            f"line {told} is no header: {lines[told - 1][:60]!r} cannot be cut into cells "
+            f"{form.dialect.said} ({cells})"
+        )
+    more = (("continued", span - 1),) if span > 1 else ()
+    return Start(told - 1 + span, tuple(cells), (*before.items(), ("header", 1), *more))
 
 
 def find_start(

@@ -9,15 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from core.data.files.dialects import BROKEN, OPEN, RUNS, Cutter, Dialect
+from core.data.files.encodings import MAX_LINE_BYTES, Lines
 
-BLOCK = 1 << 22
-MAX_LINE_BYTES = 2_000_000
 LOOK = 1_000  # lines that one record may fill
 RECORD_CHARS = 10_000  # of a malformed record that are kept
-BOM = "\ufeff"
 TOTAL = re.compile(
     r"(grand |sub)?totals?|sum|overall|summe|gesamt(summe)?|total g[eé]n[eé]ral|totale|итого"
     r"|合计|总计|小计",
@@ -72,59 +69,6 @@ class Batch:
     rows: list[list[str]] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     malformed: list[tuple[int, str, str]] = field(default_factory=list)  # line, detail, record
-
-
-class Lines:
-    """The lines of a text in UTF-8, block by block, without their ends (LF, CR LF or CR).
-
-    `odd` has the lines, from 0, that are no text, with the reason.
-    """
-
-    def __init__(self, path: Path | None = None, lines: Sequence[str] = ()) -> None:
-        self.odd: dict[int, str] = {}
-        self.read = 0
-        self._blocks = iter([list(lines)]) if path is None else self._from(path)
-
-    def __iter__(self) -> Iterator[list[str]]:
-        return self._blocks
-
-    def _from(self, path: Path) -> Iterator[list[str]]:
-        rest = b""
-        with path.open("rb") as file:
-            while block := file.read(BLOCK):
-                if block.endswith(b"\r"):  # CR LF must not be cut in two
-                    block += file.read(1)
-                data = rest + block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-                end = data.rfind(b"\n") + 1
-                data, rest = data[:end], data[end:]
-                rest = rest[: MAX_LINE_BYTES + 1]  # of a longer line no more is needed
-                if data:
-                    yield self._texts(data[:-1])
-        if rest:
-            yield self._texts(rest)
-
-    def _texts(self, data: bytes) -> list[str]:
-        try:
-            text = data.decode()
-        except UnicodeDecodeError:
-            text = data.decode(errors="surrogateescape")
-        lines = text.split("\n")
-        if BOM in text:
-            lines = [line.lstrip(BOM) if line.startswith(BOM) else line for line in lines]
-        bad = not text.isascii() and re.search("[\udc80-\udcff]", text)
-        if bad or "\0" in text or len(data) > MAX_LINE_BYTES:
-            for n, line in enumerate(lines, self.read):
-                if (
-                    len(line) > MAX_LINE_BYTES // 4
-                    and len(line.encode(errors="surrogateescape")) > MAX_LINE_BYTES
-                ):
-                    self.odd[n] = f"longer than {MAX_LINE_BYTES:,} bytes"
-                elif "\0" in line:
-                    self.odd[n] = "holds a zero byte: the file is damaged here"
-                elif bad and re.search("[\udc80-\udcff]", line):
-                    self.odd[n] = "not UTF-8"
-        self.read += len(lines)
-        return lines
 
 
 class Scan:

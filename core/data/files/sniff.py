@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.data.files.dialects import DELIMITERS, RUNS, Dialect, ReadAs
-from core.data.files.headers import Start, find_start
-from core.data.files.scan import BOM, Form, Lines, Scan, Tally, is_number
+from core.data.files.encodings import BOM, SAMPLE_BYTES, Lines
+from core.data.files.headers import start_of
+from core.data.files.scan import Form, Scan, Tally, is_number
 from core.errors import BadInput
 
-SAMPLE_BYTES = 256 * 1024
 SAMPLE_LINES = 5_000
 TIE = 0.005  # shares of good lines that differ by less are as good as each other
 _LEFT_OVER = {"\t": 2, "\x01": 2, "::": 2, ",": 1, ";": 1, "|": 1, "^": 1, "~": 1}
@@ -172,7 +172,7 @@ def _reading(
         if same and len(records[0]) == width - 1 > 1 and not any(r[-1].strip() for r in same):
             width -= 1  # each record ends in a delimiter
     rough = Form(dialect, width, comment=asked.comment or "")
-    start = _start(lines, rough, told if asked.header_line is not None else None)
+    start = start_of(lines, rough, told if asked.header_line is not None else None)
     header = start.header
     form = replace(
         rough,
@@ -205,37 +205,6 @@ def _records(lines: Sequence[str], dialect: Dialect) -> list[list[str]]:
             records.append(cells)
         n += span
     return records
-
-
-def _start(lines: Sequence[str], form: Form, told: int | None) -> Start:
-    scan = Scan(Lines(lines=lines), form)
-    where = list(lines)
-
-    def cut(n: int) -> tuple[list[str] | str, int]:
-        if form.comment and where[n].startswith(form.comment):
-            return "a comment", 1
-        return scan.record(where, n, 0)
-
-    if told is None:
-        return find_start(where, cut, form.width)
-    if told > len(lines):
-        raise BadInput(f"the header line is {told}, but there are {len(lines)} lines: give another")
-    before = Counter(
-        "comment"
-        if form.comment and line.startswith(form.comment)
-        else ("preamble" if line.strip() else "blank")
-        for line in lines[: max(0, told - 1)]
-    )
-    if not told:
-        return Start(0, (), ())
-    cells, span = cut(told - 1)
-    if isinstance(cells, str):
-        raise BadInput(
-            f"line {told} is no header: {lines[told - 1][:60]!r} cannot be cut into cells "
-            f"{form.dialect.said} ({cells})"
-        )
-    more = (("continued", span - 1),) if span > 1 else ()
-    return Start(told - 1 + span, tuple(cells), (*before.items(), ("header", 1), *more))
 
 
 def _numeric(rows: Sequence[Sequence[str]]) -> tuple[int, ...]:

@@ -13,7 +13,8 @@ from pathlib import Path
 import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-from core.data.files.scan import MAX_LINE_BYTES, Form
+from core.data.files.encodings import MAX_LINE_BYTES
+from core.data.files.scan import Form
 from core.data.store import literal, quoted
 from core.errors import BadInput
 

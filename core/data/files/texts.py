@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection
 
 from core.data.files.dialects import RUNS, Cutter, ReadAs
-from core.data.files.encodings import Plain
+from core.data.files.encodings import Lines, Plain
 from core.data.files.malformed import add_malformed, forget_malformed
-from core.data.files.scan import FOOTER, Form, Lines, Scan, Tally, is_total
+from core.data.files.scan import FOOTER, Form, Scan, Tally, is_total
 from core.data.files.sniff import Reading, choose_quote, quote_rivals, read_off, sample_lines
 from core.data.files.sources import LINE, Source, check_width, unique_names
 from core.errors import CoreError
@@ -178,6 +178,9 @@ def _over_all(path: Path, form: Form, tally: Tally, asked: ReadAs) -> Form:
     """The form by quote and escape under which the whole text reads best, not only its start."""
     readings: list[tuple[Form, Tally]] = []
     for rival in quote_rivals(form, asked):
+        escape = f"{rival.dialect.escape}{rival.dialect.quote}".encode()
+        if rival.dialect.escape and rival != form and not _holds(path, escape):
+            continue
         if rival != form:
             scan = Scan(Lines(path), rival)
             for _ in scan.batches():
@@ -186,6 +189,17 @@ def _over_all(path: Path, form: Form, tally: Tally, asked: ReadAs) -> Form:
         else:
             readings.append((form, tally))
     return choose_quote(readings)
+
+
+def _holds(path: Path, sign: bytes) -> bool:
+    """Whether two bytes stand side by side somewhere in a file."""
+    last = b""
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            if sign in last + block:
+                return True
+            last = block[-1:]
+    return False
 
 
 def _write(

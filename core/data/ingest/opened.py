@@ -16,7 +16,7 @@ from core.data.files.sources import Source
 from core.data.layouts.registry import TABLE, open_laid_out
 from core.data.roles import mapping as roles
 from core.data.roles.profiles import Profile, profiles
-from core.data.store import quoted
+from core.data.store import literal, quoted
 from core.errors import BadInput
 
 SAMPLE_ROWS = 20_000
@@ -103,10 +103,14 @@ def look_at(con: DuckDBPyConnection, plain: Plain, source: Source) -> Opened:
     source.read(con).limit(min(rows, SAMPLE_ROWS)).to_table(sample)
     columns = profiles(con.table(sample))
     if not any(column.rows for column in columns):
-        raise BadInput(
-            f"{plain.name} has a header ({', '.join(source.columns[:8])}) but no row below it: "
-            "it needs a line for each event"
-        )
+        header = f"{plain.name} has a header ({', '.join(source.columns[:8])}) but no row"
+        bad = con.table("malformed").filter(f"file = {literal(plain.name)}").order("line").limit(1)
+        for _, line, detail, _ in bad.fetchall():
+            raise BadInput(
+                f"{header} that fits it: line {line} has {detail}; say which line names the "
+                "columns with --header-line, or none"
+            )
+        raise BadInput(f"{header} below it: it needs a line for each event")
     return Opened(plain, source, sample, columns)
 
 

@@ -11,8 +11,8 @@ from typing import Protocol
 from duckdb import DuckDBPyConnection
 
 from core.data.files.dialects import ReadAs
-from core.data.files.encodings import Plain
-from core.data.files.sniff import SAMPLE_BYTES, read_off
+from core.data.files.encodings import SAMPLE_BYTES, Plain
+from core.data.files.sniff import read_off
 from core.data.files.sources import Source
 
 
