@@ -59,6 +59,7 @@ class Workspace:
                 f"the data folder {str(workspace.path)!r} cannot be made ({reason}): "
                 "choose one that you may write to, here or as RECSCOPE_HOME"
             ) from None
+        workspace._sweep_tmp()
         return workspace
 
     def datasets(self, *, archived: bool = False) -> list[DatasetInfo]:
@@ -155,15 +156,19 @@ class Workspace:
 
     def sweep(self) -> None:
         """Removes what killed processes left half written; what is of living ones stays."""
-        for folder in self.tmp_folder.glob("*-*-*"):
-            pid, started, _ = folder.name.split("-", 2)
-            if pid.isdigit() and started.isdigit() and not is_alive(int(pid), int(started) / 1000):
-                shutil.rmtree(folder, ignore_errors=True)
+        self._sweep_tmp()
         for kept in (self.datasets_folder, self.runs_folder, self.searches_folder):
             for half in kept.glob("*/.*.*.*"):  # of core.data.durable
                 pid = half.name.split(".")[-2]
                 if pid.isdigit() and not psutil.pid_exists(int(pid)):
-                    half.unlink(missing_ok=True)
+                    with suppress(OSError):
+                        half.unlink()
+
+    def _sweep_tmp(self) -> None:
+        for folder in self.tmp_folder.glob("*-*-*"):
+            pid, started, _ = folder.name.split("-", 2)
+            if pid.isdigit() and started.isdigit() and not is_alive(int(pid), int(started) / 1000):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _temporary_name() -> str:
