@@ -11,9 +11,9 @@ import streamlit as st
 from core.data.features.roots import roots, server_path
 from core.data.files.dialects import ReadAs
 from core.data.ingest.accounts import LineCounts, mostly_rejected
-from core.data.ingest.ingest import ingest
+from core.data.ingest.apart import ingest_apart, preview_apart
 from core.data.ingest.inputs import READING
-from core.data.ingest.preview import Preview, preview
+from core.data.ingest.preview import Preview
 from core.data.layouts.registry import LAYOUT
 from core.data.store import DatasetInfo, Workspace
 from core.errors import BadInput, CoreError, UnknownRole
@@ -153,14 +153,7 @@ def _preview(
     known: dict[object, Preview] = st.session_state.setdefault("previews", {})
     if asked not in known:
         with st.spinner(t("data.reading")):
-            found = preview(
-                chosen["events"],
-                items=chosen.get("items"),
-                users=chosen.get("users"),
-                mapping=mapping,
-                read_as=how,
-                workspace=workspace,
-            )
+            found = preview_apart(workspace, chosen, mapping=mapping, read_as=how)
         if len(known) >= MOST_PREVIEWS:
             known.pop(next(iter(known)))
         known[asked] = found
@@ -175,11 +168,9 @@ def _import(
     name: str,
     how: ReadAs | None,
 ) -> None:
-    info = ingest(
+    info = ingest_apart(
         workspace,
-        chosen["events"],
-        items=chosen["items"] or None,
-        users=chosen["users"] or None,
+        chosen,
         mapping=mapping,
         read_as=how,
         weights=weights,
