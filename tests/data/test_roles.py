@@ -367,14 +367,17 @@ def test_the_key_that_meets_most_is_chosen_and_a_better_one_proposed(tmp_path):
     assert ("p3", "x3", "Title 3") in table(info, "items", "item_id, item_id_2, title")
     assert info.meta["advice"] == []
     variants = [[f"v{n}", f"Title {n}"] for n in range(40)]
+    better = "100% of the log's column 'variant': say item_id=variant"
+    with pytest.raises(BadInput, match=f"describes no item .* and {better}"):
+        take(tmp_path, log, items=write(tmp_path / "v.csv", ["item_id", "title"], variants))
+    variants += [["p3", "Title p3"]]
     info = take(tmp_path, log, items=write(tmp_path / "v.csv", ["item_id", "title"], variants))
-    assert info.meta["matched"]["items"] == {"v.csv": 0.0}
+    assert info.meta["matched"]["items"] == {"v.csv": 0.05}
     assert info.meta["advice"] == [
-        "v.csv meets 0% of the log's items by its column 'item_id', and 100% of the log's column "
-        "'variant': say item_id=variant"
+        f"v.csv meets 5% of the log's items by its column 'item_id', and {better}"
     ]
     found = {v.key: v for v in quality_report(info)}["side_match"]
-    assert (found.severity, found.numbers) == ("bad", {"files": 1, "share": 0.0})
+    assert (found.severity, found.numbers) == ("bad", {"files": 1, "share": 0.05})
 
 
 def mixed(n: int) -> list[object]:

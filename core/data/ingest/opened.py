@@ -14,6 +14,7 @@ from core.data.files.encodings import Plain, find_fault, reencode
 from core.data.files.lines import NotPlain, count_lines
 from core.data.files.sources import Source
 from core.data.layouts.registry import TABLE, open_laid_out
+from core.data.limits import in_words
 from core.data.roles import mapping as roles
 from core.data.roles.profiles import Profile, profiles
 from core.data.store import literal, quoted
@@ -83,6 +84,8 @@ def open_one(
 
 def not_read(error: duckdb.Error, plains: Sequence[Plain]) -> Exception:
     """What to raise where DuckDB could not read these files: NotPlain, or a sentence at last."""
+    if told := in_words(error):  # no room, no memory: no fault of the file
+        return told
     if any(plain.kind == "text" and not plain.careful for plain in plains):
         return NotPlain(str(error))
     return BadInput(

@@ -13,7 +13,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.files.sources import Source, unique_names
 from core.data.ingest.attribute_types import column_types
-from core.data.ingest.keys import find_key, side_id_sql
+from core.data.ingest.keys import Match, find_key, side_id_sql
 from core.data.ingest.plan import K, Plan
 from core.data.ingest.rejects import insert
 from core.data.roles.names import VISITS
@@ -94,13 +94,14 @@ def _write(
     ]
     matched = {side.source.name: match.share for side, match in zip(sides, found, strict=True)}
     advice = [match.advice for match in found if match.advice]
+    for side, match in zip(sides, found, strict=True):
+        if not match.share and not side.many:
+            raise BadInput(_nothing_met(side, match, log, role))
     sides = [side.keyed(match.key) for side, match in zip(sides, found, strict=True)]
     tables = [
         _from_file(con, side, role, plan, n, match.form)
         for n, (side, match) in enumerate(zip(sides, found, strict=True))
     ]
-    for side, table in zip(sides, tables, strict=True):
-        _check_describes(side, table, log, role)
     if all(side.many for side in sides) and follows:
         tables.append(_from_log(log, role, plan, follows))
     if not tables:
@@ -117,19 +118,15 @@ def _write(
     return Attributes(columns, matched, advice)
 
 
-def _check_describes(side: Side, table: DuckDBPyRelation, log: DuckDBPyRelation, role: str) -> None:
-    """Refuses a file that says nothing of anything in the log: another column has the ids."""
-    known = log.project(role).set_alias("a").join(table.set_alias("b"), role, how="semi")
-    if side.many or known.limit(1).fetchall():
-        return
+def _nothing_met(side: Side, match: Match, log: DuckDBPyRelation, role: str) -> str:
+    """Why a file that describes nothing in the log is refused: another column has the ids."""
     noun = role.removesuffix("_id")
-    examples = ", ".join(
-        str(ident) for (ident,) in log.project(role).distinct().limit(3).fetchall()
-    )
-    raise BadInput(
-        f"{side.source.name} describes no {noun} of the log by its column {side.key!r}; the "
-        f"log has {noun}s such as {examples}: call the column of their ids {role}, or leave the "
-        "file out"
+    ids = log.project(role).distinct().order(role).limit(3).fetchall()
+    examples = ", ".join(str(ident) for (ident,) in ids)
+    return (
+        f"{side.source.name} describes no {noun} of the log by its column {match.key!r}; the log "
+        f"has {noun}s such as {examples}: call the column of their ids {role}, or leave the file "
+        f"out ({match.advice})"
     )
 
 
