@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from crash_points import counted, forked, log, made, run, tell, whole
 
 import core.cli.commands.embed
 import core.cli.commands.evaluate
@@ -33,6 +32,7 @@ import core.cli.commands.keeping
 import core.cli.commands.tune  # noqa: F401  (so that no fork has to)
 from core import cli
 from core.data.store import Workspace
+from tests.crash_points import counted, forked, log, made, run, tell, whole
 
 FAULTS = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EMFILE)
 SIZES = (0, 100, 1_000, 4_000, 16_000)
