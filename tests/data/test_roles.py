@@ -455,3 +455,12 @@ def test_what_stands_far_down_counts_as_much(tmp_path, last):
     info = take(tmp_path, write(tmp_path / "a.csv", ["user_id", "item_id", "date"], rows))
     assert info.counts["rows_kept"] == 20_530
     assert info.meta["time_format"] == "iso|%d.%m.%Y"
+
+
+def test_a_zone_of_several_places_is_named(tmp_path):
+    rows = [[n % 9, n % 7, f"2024-07-{n % 28 + 1:02} 10:00:00 IST"] for n in range(60)]
+    log = write(tmp_path / "log.csv", ["user_id", "item_id", "time"], rows)
+    evidence = take(tmp_path, log).meta["evidence"]["timestamp"]
+    assert "IST is a zone of several places; write its hours from UTC" in evidence
+    with pytest.raises(BadInput, match="IST is a zone of several places"):
+        take(tmp_path, log, mapping={"timestamp": "time"})

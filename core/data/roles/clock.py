@@ -13,7 +13,7 @@ from core.data.roles.moments import CLOCK_NAMES, cell_of, unit_of
 from core.data.roles.names import NAMES
 from core.data.roles.profiles import Profile
 from core.data.roles.time_study import Cells, study
-from core.data.roles.times import TimeFormat, moment_sql, text_sql
+from core.data.roles.times import SEVERAL_ZONES, TimeFormat, moment_sql, text_sql
 from core.data.store import literal, quoted
 from core.errors import BadInput
 
@@ -57,7 +57,7 @@ def guess_clock(
     if likely:
         found.evidence["timestamp"] = (
             f"{likely[0].name!r} holds {_examples(likely[0])}, which is no known way of writing "
-            "times: say it with time_format=…, e.g. %d/%m/%Y"
+            f"times: {_remedy(likely[0].words)}"
         )
     ordered = column_for("order", free)
     if ordered and ordered.is_whole and _counts_up(sample, ordered, found.mapping["user_id"]):
@@ -91,7 +91,7 @@ def _as_said(
         examples = ", ".join(repr(x) for (x,) in seen.order("x").limit(3).fetchall())
         raise BadInput(
             f"timestamp: {column!r} holds {examples or 'nothing'}, which no known way of writing "
-            "times reads; say how with time_format=%d/%m/%Y (or s, ms, us, order)"
+            f"times reads: {_remedy([examples])}"
         )
     _set_time(found, column, time)
 
@@ -218,3 +218,11 @@ def _counts_up(sample: DuckDBPyRelation, column: Profile, user: str | None) -> b
 
 def _examples(column: Profile) -> str:
     return ", ".join(repr(w) for w in column.words[:3]) or f"a {column.type}"
+
+
+def _remedy(cells: Sequence[str]) -> str:
+    """What to do about times that nothing reads."""
+    for zone in SEVERAL_ZONES:
+        if any(re.search(rf"\b{zone}\b", cell) for cell in cells):
+            return f"{zone} is a zone of several places; write its hours from UTC, such as +05:30"
+    return "say it with time_format=…, such as %d/%m/%Y (or s, ms, us, order)"
