@@ -100,7 +100,10 @@ def test_what_a_job_uses_is_not_deleted(there, shop, run):
             assert report.folder.name in err
             assert "is under way" in err
         assert there("delete", "best", "--yes")[0] == 0
-    assert there("delete", "shop", "--yes")[0] == 0
+    code, told, _ = there("delete", "shop", "--yes")
+    assert code == 0
+    assert "deleted dataset shop" in told
+    assert " 0 B" not in told  # said of what was there
 
 
 def test_a_run_that_a_fusion_is_being_made_of_is_not_deleted(shop, run):

@@ -15,11 +15,11 @@ from core.errors import BadInput, Cancelled
 def delete(options: Any) -> Result:
     workspace = Workspace.open(options.data_dir)
     planned = holdings.removal(workspace, options.thing)
-    content = planned.to_json()
+    content, deleted = planned.to_json(), f"deleted {planned.sentence}"  # while it is there
     if not options.yes:
         _ask(planned)
     holdings.delete(workspace, planned)
-    return content, f"deleted {planned.sentence}"
+    return content, deleted
 
 
 def _ask(planned: holdings.Removal) -> None:
