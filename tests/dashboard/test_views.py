@@ -296,6 +296,28 @@ def test_an_upload_is_read_as_the_person_says(open_page: Open, nothing: Workspac
     assert "10 of 50" in page.warning[0].value
 
 
+def test_a_table_that_fits_badly_is_told_first(open_page: Open, nothing: Workspace) -> None:
+    """Right after the import, and whenever the dataset is opened; one that fits is not named."""
+    page = open_page(nothing, "data")
+    log = "user_id,item_id\n" + "".join(f"u{n % 9},i{n % 20}\n" for n in range(90))
+    uploader = page.file_uploader(key="files_0").upload("log.csv", log.encode(), "text/csv")
+    for name, met in {"bad.csv": 8, "good.csv": 20}.items():  # of the 20 items of the log
+        lines = "".join(f"i{n if n < met else n + 100},Title *{n}*\n" for n in range(20))
+        uploader.upload(name, f"item_id,title\n{lines}".encode(), "text/csv")
+    uploader.run()
+    page.button(key="import").click().run()
+    assert page.success
+    (dataset,) = nothing.datasets()
+    (sentence,) = dataset.meta["advice"]
+    assert sentence.startswith("bad.csv meets 40%")
+    opened = {language: open_page(nothing, "data", language=language) for language in LANGUAGES}
+    for language, seen in [("en", page), *opened.items()]:
+        said = text(language, "data.unmatched", advice=sentence)
+        assert [warning.value for warning in seen.warning] == [said]
+        drawn = [element.type for element in seen.main]
+        assert drawn.index(seen.warning[0].type) < drawn.index("tab")
+
+
 def test_a_path_on_the_server_is_opened_only_where_it_may(
     open_page: Open, nothing: Workspace
 ) -> None:
