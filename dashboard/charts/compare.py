@@ -8,6 +8,9 @@ import pandas as pd
 from plotly.graph_objects import Figure, Scatter
 
 from dashboard.charts.theme import MARKERS, blank, colours, literal, quiet
+from dashboard.text import plain
+
+LONGEST = 42  # letters of a run's name beside a chart
 
 
 def intervals(frame: pd.DataFrame, *, x: str, dark: bool, zero: bool = False) -> Figure:
@@ -24,7 +27,7 @@ def intervals(frame: pd.DataFrame, *, x: str, dark: bool, zero: bool = False) ->
     drawn.add_trace(
         Scatter(
             x=ordered["mean"],
-            y=ordered["run"].map(literal),
+            y=ordered["run"].map(_name),
             mode="markers",
             marker={"size": 10, "color": colours(dark)[0]},
             error_x={
@@ -53,8 +56,8 @@ def tradeoff(frame: pd.DataFrame, *, x: str, y: str, dark: bool) -> Figure:
             Scatter(
                 x=[row.x],
                 y=[row.y],
-                name=literal(str(row.run)),
-                text=[literal(str(row.run))],
+                name=_name(row.run),
+                text=[_name(row.run)],
                 mode="markers+text",
                 textposition="top center",
                 marker={
@@ -82,7 +85,7 @@ def slices(frame: pd.DataFrame, *, y: str, groups: Sequence[str], dark: bool) ->
             Scatter(
                 x=rows["group"].map(literal),
                 y=rows["mean"],
-                name=literal(str(run)),
+                name=_name(run),
                 mode="markers+lines",
                 line={"color": palette[number % len(palette)], "width": 1},
                 marker={"size": 9, "symbol": MARKERS[number % len(MARKERS)]},
@@ -98,3 +101,10 @@ def slices(frame: pd.DataFrame, *, y: str, groups: Sequence[str], dark: bool) ->
     drawn.update_xaxes(type="category", categoryorder="array", categoryarray=list(groups))
     drawn.update_yaxes(title=literal(y), rangemode="tozero")
     return drawn
+
+
+def _name(run: object) -> str:
+    """What a run is called, cut in the middle if long: its id at the end tells it from others."""
+    label = plain(str(run))
+    half = LONGEST // 2
+    return literal(label if len(label) <= LONGEST else f"{label[: half - 1]}…{label[-half:]}")

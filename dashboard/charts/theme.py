@@ -72,6 +72,11 @@ def _between(colours: Sequence[str], n: int) -> tuple[str, ...]:
     return tuple(hexes)
 
 
+def words(dark: bool) -> str:
+    """The colour of what is written in a chart: small, and so 4.5:1 from the ground."""
+    return "#c3cbd6" if dark else "#4d5766"
+
+
 def quiet(dark: bool) -> str:
     """The colour of what is not the point: rules, baselines."""
     return "#8793a3" if dark else "#66707d"

@@ -18,6 +18,7 @@ from dashboard import state
 from dashboard.components.errors import show_error
 from dashboard.components.page import table
 from dashboard.state import mark, t
+from dashboard.text import literal, plain
 
 SAID = "kept"  # what was done last, or why not
 
@@ -26,7 +27,7 @@ def tell(workspace: Workspace) -> None:
     """Says what was done last, and names what cannot be read."""
     said = st.session_state.pop(SAID, None)
     if isinstance(said, str):
-        st.toast(said, icon=":material/check_circle:")
+        st.toast(literal(said), icon=":material/check_circle:")
     elif said:
         show_error(said)
     if found := holdings.unreadable(workspace):
@@ -115,7 +116,7 @@ def choose_run(workspace: Workspace, dataset: str) -> None:
     ]
     if not runs:
         return
-    named = {one.id: f"{one.name or t('keep.kind.search')} · {one.id[:6]}" for one in runs}
+    named = {one.id: f"{plain(one.name or t('keep.kind.search'))} · {one.id[:6]}" for one in runs}
     with st.expander(t("keep.runs"), icon=":material/inventory_2:", key="keep_runs"):
         chosen = st.selectbox(
             t("context.run"), list(named), format_func=named.__getitem__, key=f"keep_{mark(named)}"
@@ -133,7 +134,7 @@ def archived(workspace: Workspace) -> None:
             t("keep.archive.which"),
             list(found),
             format_func=lambda ident: (
-                f"{t(f'keep.kind.{found[ident].kind}')} {found[ident].name} · {ident[:6]}"
+                f"{t(f'keep.kind.{found[ident].kind}')} {plain(found[ident].name)} · {ident[:6]}"
             ),
             key=f"archived_{mark(found)}",
         )

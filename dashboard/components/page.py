@@ -11,12 +11,14 @@ from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
 from plotly.graph_objects import Figure
 
 from core.data.store import DatasetInfo
-from dashboard.state import t
+from dashboard.charts import theme
+from dashboard.state import dark, t
 from dashboard.text import Text, literal, plain, strong
 
 ColumnConfig = Any  # what st.column_config gives: Streamlit has no public name for it
 
 ROW = 35  # pixels of a table's row, its header too
+WIDTHS = {"item_id": "small", "label": "medium"}  # what may be long leaves room for what is not
 
 
 def heading(page: str, answer: Text) -> None:
@@ -51,7 +53,10 @@ def table(
         on_select: Called when a cell is clicked; which one is in the session's state.
     """
     named = plain if own_names else header
-    config = {name: st.column_config.Column(named(name)) for name in frame.columns}
+    widths: Mapping[str, ColumnConfig] = {} if own_names else WIDTHS
+    config = {
+        name: st.column_config.Column(named(name), width=widths.get(name)) for name in frame.columns
+    }
     st.dataframe(
         _shown(frame),
         hide_index=True,
@@ -98,6 +103,10 @@ def header(column: str) -> str:
 
 
 def figure(drawn: Figure, *, alt: str, key: str) -> None:
+    words = theme.words(dark())
+    drawn.update_layout(font_color=words)
+    drawn.update_xaxes(tickfont_color=words, title_font_color=words)
+    drawn.update_yaxes(tickfont_color=words, title_font_color=words)
     st.plotly_chart(drawn, key=key, alt=plain(alt), config={"displaylogo": False})
 
 

@@ -92,17 +92,18 @@ def history_table(dataset: DatasetInfo, user: str, *, most: int) -> None:
     st.markdown(strong(t("recommendations.history")))
     left_out = "" if len(events) <= most else ".some"
     st.caption(t(f"recommendations.history.count{left_out}", n=len(events), most=most))
+    shown = events.head(most).drop(columns="item_id")
+    columns = {"value": st.column_config.NumberColumn(t("column.value"), format="%g")}
+    if dataset.time_kind == "clock":
+        columns["timestamp"] = st.column_config.DatetimeColumn(
+            t("column.timestamp"), format="YYYY-MM-DD"
+        )
     table(
-        events.head(most).drop(columns="item_id"),
+        shown[[*shown.columns.drop("label"), "label"]],  # last: a long name hides nothing else
         alt=t("recommendations.history.alt", user=user),
         key=f"history_{dataset.id}",
-        columns={
-            "timestamp": st.column_config.DatetimeColumn(
-                t("column.timestamp"), format="YYYY-MM-DD"
-            ),
-            "value": st.column_config.NumberColumn(t("column.value"), format="%g"),
-        },
-        height=height(most),
+        columns=columns,
+        height=height(len(shown)),
     )
 
 
@@ -126,11 +127,12 @@ def list_table(dataset: DatasetInfo, run: Run, user: str, found: pd.DataFrame, r
         name = strong(name) if runs > 1 and shared == runs else name
         name = linked(name, _why(dataset, run, user, item))
         names.append(name + f" ({t('recommendations.known')})" if item in known else name)
-    shown: dict[str, Iterable[Any]] = {t("column.rank"): found["rank"], t("explain.link"): names}
+    shown: dict[str, Iterable[Any]] = {t("column.rank"): found["rank"]}
     if "model_rank" in found:
         shown[t("column.model_rank")] = found["model_rank"]
     elif runs > 1:  # for both there is no room beside three lists
         shown[t("column.shared")] = [f"{shared}/{runs}" for shared in found["shared"]]
+    shown[t("explain.link")] = names  # last: a long word hides nothing else
     alt = t("recommendations.list.alt", k=len(names), run=run_label(run), user=user)
     listing(shown, alt=alt)
     if "model_rank" not in found and len(found) > 1 and found["score"].nunique() == 1:

@@ -8,7 +8,7 @@ from core import holdings
 from core.data.store import DatasetInfo
 from dashboard import cache
 from dashboard.components.context import Context, context
-from dashboard.components.data.importer import importer, tell_rejected
+from dashboard.components.data.importer import importer, tell_doubts
 from dashboard.components.data.overview import columns_tab, overview_tab, rejected_tab
 from dashboard.components.data.quality import quality_tab
 from dashboard.components.keeping import keep, tell
@@ -26,7 +26,7 @@ def main(now: Context) -> None:
         importer(now.workspace)
         return
     heading("data", _answer(now.dataset))
-    tell_rejected(now.dataset.meta.get("lines") or {})
+    tell_doubts(now.dataset)
     if message := st.session_state.pop("imported", None):
         st.success(literal(message), icon=":material/check_circle:")
     key = f"add_{st.session_state.get('imports', 0)}"  # closed again after an import

@@ -113,7 +113,7 @@ def _models(now: Context, runs: list[Run]) -> None:
     frame = pd.DataFrame(
         {
             "model": [plain(model_label(run.config.model)) for run in runs],
-            "name": [run.name for run in runs],
+            "name": [run.name if run.name != run.config.model else "–" for run in runs],
             "dataset": [run.dataset_name for run in runs],
             SHOWN: [_accuracy(run) for run in runs],
             "time": [plain(seconds_label(run.seconds)) for run in runs],

@@ -134,6 +134,7 @@ def test_names_are_shown_literally(
         assert USER in words(page)
         assert sum(name in words(page) for name in SHOWN) >= 6
     if view == "embeddings":
+        page.locator('.map[data-n]:not([data-n="0"])').wait_for()
         page.get_by_text(visible(KINDS[0])).first.wait_for()
     if view == "data":
         page.get_by_role("tab", name=text("en", "data.tab.columns")).click()

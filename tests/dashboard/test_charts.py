@@ -108,6 +108,19 @@ def test_intervals_reach_from_low_to_high_best_on_top() -> None:
     assert list(trace.x - trace.error_x.arrayminus) == pytest.approx([0.1, 0.25])
 
 
+def test_long_names_leave_room_and_are_told_apart() -> None:
+    runs = [f"{'n' * 80} (EASE) · {n}" for n in ("3f9a1c", "3f9a1d")]
+    frame = pd.DataFrame({"run": runs, "mean": [0.3, 0.2], "low": [0.2, 0.1], "high": [0.4, 0.3]})
+    named = compare.intervals(frame, x="x", dark=False).data[0].y
+    assert [name[-6:] for name in named] == ["3f9a1d", "3f9a1c"]
+    assert max(map(len, named)) <= compare.LONGEST
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_what_is_written_in_a_chart_can_be_read(dark: bool) -> None:
+    assert contrast(theme.words(dark), theme.GROUND[dark]) >= 4.5
+
+
 def test_each_run_has_its_own_shape_and_name() -> None:
     frame = pd.DataFrame({"run": list("abc"), "x": [1, 2, 3], "y": [3, 2, 1]})
     traces = compare.tradeoff(frame, x="x", y="y", dark=True).data

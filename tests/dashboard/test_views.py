@@ -192,6 +192,21 @@ def test_recommendations_take_any_user_and_hide_what_is_known(
     assert page.query_params["user"] != "1"
 
 
+def test_a_history_in_order_has_no_dates(
+    open_page: Open, trained: Workspace, nothing: Workspace, tmp_path: Path
+) -> None:
+    log = tmp_path / "log.csv"
+    lines = "".join(f"u{n % 9},i{n},{n}\n" for n in range(90))
+    log.write_text(f"user_id,item_id,timestamp\n{lines}")
+    info = ingest(nothing, [log])
+    assert info.time_kind == "order"
+    pipeline.train(nothing, RunRequest(info.id, "popularity", device="cpu"))
+    for workspace, user, dates in ((nothing, "u1", False), (trained, "1", True)):
+        page = open_page(workspace, "recommendations", user=user)
+        history = page.dataframe[0].proto
+        assert ("YYYY-MM-DD" in history.columns) == dates
+
+
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 def test_lists_are_more_varied_as_the_address_says(
     open_page: Open, trained: Workspace, language: str
@@ -284,6 +299,7 @@ def test_an_upload_is_read_as_the_person_says(open_page: Open, nothing: Workspac
     page.file_uploader(key="files_0").upload("odd.txt", text.encode(), "text/plain").run()
     assert page.error
     boxes = {n: f"reading_{n}_{mark(['odd.txt'])}" for n in ("delimiter", "header_line", "comment")}
+    assert "|" in page.selectbox(key=boxes["delimiter"]).options  # as it is, not escaped
     page.selectbox(key=boxes["delimiter"]).set_value(";").run()
     page.text_input(key=boxes["header_line"]).set_value("second").run()
     assert "'second'" in page.error[0].value
@@ -294,6 +310,28 @@ def test_an_upload_is_read_as_the_person_says(open_page: Open, nothing: Workspac
     assert not page.exception
     assert "**40** of **50** rows kept" in page.success[0].value
     assert "10 of 50" in page.warning[0].value
+
+
+def test_a_table_that_fits_badly_is_told_first(open_page: Open, nothing: Workspace) -> None:
+    """Right after the import, and whenever the dataset is opened; one that fits is not named."""
+    page = open_page(nothing, "data")
+    log = "user_id,item_id\n" + "".join(f"u{n % 9},i{n % 20}\n" for n in range(90))
+    uploader = page.file_uploader(key="files_0").upload("log.csv", log.encode(), "text/csv")
+    for name, met in {"bad.csv": 8, "good.csv": 20}.items():  # of the 20 items of the log
+        lines = "".join(f"i{n if n < met else n + 100},Title *{n}*\n" for n in range(20))
+        uploader.upload(name, f"item_id,title\n{lines}".encode(), "text/csv")
+    uploader.run()
+    page.button(key="import").click().run()
+    assert page.success
+    (dataset,) = nothing.datasets()
+    (sentence,) = dataset.meta["advice"]
+    assert sentence.startswith("bad.csv meets 40%")
+    opened = {language: open_page(nothing, "data", language=language) for language in LANGUAGES}
+    for language, seen in [("en", page), *opened.items()]:
+        said = text(language, "data.unmatched", advice=sentence)
+        assert [warning.value for warning in seen.warning] == [said]
+        drawn = [element.type for element in seen.main]
+        assert drawn.index(seen.warning[0].type) < drawn.index("tab")
 
 
 def test_a_path_on_the_server_is_opened_only_where_it_may(

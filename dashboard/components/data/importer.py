@@ -185,6 +185,13 @@ def _import(
     st.rerun()
 
 
+def tell_doubts(dataset: DatasetInfo) -> None:
+    """What to look at before anything else: rows rejected in bulk, tables that fit badly."""
+    tell_rejected(dataset.meta.get("lines") or {})
+    for sentence in dataset.meta.get("advice") or []:
+        st.warning(t("data.unmatched", advice=sentence), icon=":material/warning:")
+
+
 def tell_rejected(lines: Mapping[str, LineCounts]) -> None:
     """A warning for each file of which more than a tenth is rejected."""
     for file, rejected, rows in mostly_rejected(lines):

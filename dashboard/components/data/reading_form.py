@@ -10,6 +10,7 @@ from core.data.files.dialects import ReadAs
 from core.errors import BadInput
 from dashboard.components.labels import text_or
 from dashboard.state import mark, t
+from dashboard.text import literal, plain
 
 BY_ITS_LOOKS = ""
 CHOICES = {
@@ -46,7 +47,7 @@ def reading_form(paths: list[Path], found: str = "", *, said: bool = False) -> N
         said: Whether something is said already, or needs to be: the boxes are open.
     """
     if found:
-        st.caption(found)
+        st.caption(literal(found))
     with st.expander(t("data.reading.differently"), icon=":material/tune:", expanded=said):
         st.caption(t("data.reading.lead"))
         boxes = st.columns(5)
@@ -72,7 +73,7 @@ def reading_form(paths: list[Path], found: str = "", *, said: bool = False) -> N
 
 def _label(choice: str) -> str:
     words = {BY_ITS_LOOKS: "looks", "tab": "tab", "blanks": "blanks", "none": "none"}
-    return text_or(f"data.reading.choice.{words.get(choice, '')}", choice)
+    return plain(text_or(f"data.reading.choice.{words.get(choice, '')}", choice))
 
 
 def _key(name: str, paths: list[Path]) -> str:
