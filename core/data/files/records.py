@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import datetime
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.files.archives import check_xlsx
 from core.data.files.encodings import Plain
+from core.data.files.json_texts import TABLE, is_json, read_objects
 from core.data.files.sources import (
     Source,
     check_width,
     csv_source,
     parquet_source,
-    raw_lines,
     unique_names,
 )
 from core.data.store import literal
@@ -30,7 +31,7 @@ from core.errors import BadInput
 def open_source(
     con: DuckDBPyConnection, plain: Plain, scratch: Path, *, limit: int | None = None
 ) -> Source:
-    """The records of one plain file.
+    """The records of one plain file, those of JSON by the keys of its objects.
 
     JSON that is no object goes to the table `malformed`.
 
@@ -49,48 +50,37 @@ def open_source(
     if plain.kind == "xlsx":
         return _xlsx_source(plain, target, limit)
     with plain.path.open("rb") as file:
-        start = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
-    if start.startswith(b"{"):
-        return _json_source(con, plain, raw_lines(con, plain.path), target, limit)
-    if start.startswith(b"[") and start[1:].lstrip()[:1] in (b"{", b"]", b""):
-        return _json_source(con, plain, _array(con, plain), target, limit)
+        start = file.read(4096).decode("utf-8-sig", errors="replace").lstrip()
+    if is_json(start):
+        with json_objects(con, plain, scratch, limit) as (objects, _):
+            return json_source(con, plain, objects, top_columns(con, plain.name, objects), target)
     return csv_source(plain.name, plain.path)
 
 
-def _array(con: DuckDBPyConnection, plain: Plain) -> DuckDBPyRelation:
-    """The objects of a JSON array as texts, numbered from 1."""
-    return con.sql(
-        f"FROM read_json_objects({literal(str(plain.path))}, format = 'array',"
-        " maximum_object_size = 16777216)"
-    ).project("CAST(json AS VARCHAR) AS text, row_number() OVER () AS line")
+@contextmanager
+def json_objects(
+    con: DuckDBPyConnection, plain: Plain, scratch: Path, limit: int | None
+) -> Iterator[tuple[DuckDBPyRelation, str]]:
+    """The objects of a JSON file (`text`, `line`), and a sentence where they lie not in lines.
 
+    What is no object goes to the table `malformed`.
 
-def _json_source(
-    con: DuckDBPyConnection,
-    plain: Plain,
-    lines: DuckDBPyRelation,
-    target: Path,
-    limit: int | None,
-) -> Source:
-    texts = lines.filter("trim(text) <> ''")
+    Raises:
+        BadInput: it is damaged, or JSON in another shape.
+    """
     try:
-        (texts.limit(limit) if limit else texts).to_table("json_lines")
-        objects = (
-            con.table("json_lines").filter("json_valid(text)").filter("json_type(text) = 'OBJECT'")
-        )
-        keys = _keys(con, plain.name, objects)
-        _convert(objects, keys, target)
-        con.table("json_lines").filter(
-            "NOT json_valid(text) OR json_type(text) IS DISTINCT FROM 'OBJECT'"
-        ).project(
+        evidence = read_objects(con, plain, scratch, limit)
+        texts = con.table(TABLE)
+        texts.filter("NOT json_valid(text) OR json_type(text) IS DISTINCT FROM 'OBJECT'").project(
             f"{literal(plain.name)}, line, NULL, 'this is no JSON object {{…}}', text"
         ).insert_into("malformed")
+        yield texts.filter("json_valid(text)").filter("json_type(text) = 'OBJECT'"), evidence
+    except duckdb.OutOfMemoryException:
+        raise
     except duckdb.Error as error:
         raise BadInput(f"{plain.name} looks like JSON but {_json_trouble(error)}") from None
     finally:
-        con.execute("DROP TABLE IF EXISTS json_lines")
-    source = parquet_source(con, plain.name, target)
-    return Source(plain.name, target, unique_names(keys), inner=source.inner[1:], line="line")
+        con.execute(f"DROP TABLE IF EXISTS {TABLE}")
 
 
 def _json_trouble(error: duckdb.Error) -> str:
@@ -99,41 +89,73 @@ def _json_trouble(error: duckdb.Error) -> str:
     return "is damaged: it must be one object {…} a line, or an array [{…}, …] of objects"
 
 
-def _keys(con: DuckDBPyConnection, name: str, objects: DuckDBPyRelation) -> list[str]:
-    """The keys of all objects, in the order in which they first appear."""
-    found = objects.project("unnest(json_keys(text)) AS key, line").aggregate(
+@dataclass(frozen=True)
+class JsonColumn:
+    """A column that JSON objects give: its name, and where its value stands in an object."""
+
+    name: str
+    pointer: str
+    is_list: bool = False
+    base: str = "text"  # the column with the JSON, of which the pointer tells a part
+
+    @property
+    def sql(self) -> str:
+        if self.is_list:
+            found = f"json_extract({self.base}, {literal(self.pointer)})"
+            return f"from_json({found}, '[\"VARCHAR\"]')"
+        return f"json_extract_string({self.base}, {literal(self.pointer)})"
+
+
+def keys_at(objects: DuckDBPyRelation, pointer: str = "", base: str = "text") -> list[str]:
+    """The keys of what stands at this place in all objects, as they first appear."""
+    keys = f"json_keys({base}, {literal(pointer)})"
+    found = objects.project(f"unnest({keys}) AS key, line").aggregate(
         "key, min(line) AS line", "key"
     )
-    keys = [key for (key,) in found.order("line, key").project("key").fetchall()]
-    first = objects.order("line").limit(1).project("json_keys(text)").fetchall()
+    listed = [key for (key,) in found.order("line, key").project("key").fetchall()]
+    first = objects.filter(f"len({keys}) > 0").order("line").limit(1).project(keys).fetchall()
     order = {key: n for n, key in enumerate(first[0][0] if first else [])}
+    return sorted(listed, key=lambda key: order.get(key, len(order)))
+
+
+def escaped(key: str) -> str:
+    """A key as a JSON pointer writes it."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def top_columns(con: DuckDBPyConnection, name: str, objects: DuckDBPyRelation) -> list[JsonColumn]:
+    """A column for each key: text, or a list of texts where most of its values are arrays.
+
+    Raises:
+        BadInput: there is no key, or more than a log can have.
+    """
+    keys = keys_at(objects)
     check_width(name, len(keys))
     if not keys:
         raise BadInput(f"{name} holds no JSON object {{…}} with a key: each line needs one")
-    return sorted(keys, key=lambda key: order.get(key, len(order)))
-
-
-def _convert(objects: DuckDBPyRelation, keys: list[str], target: Path) -> None:
-    """Each key a column: text, or a list of texts where most of its values are arrays."""
-    pointers = ["/" + key.replace("~", "~0").replace("/", "~1") for key in keys]
-    arrays = (
-        objects.limit(1000)
-        .aggregate(
-            ", ".join(
-                f"count(CASE WHEN json_type(text, {literal(p)}) = 'ARRAY' THEN 1 END) * 2"
-                f" > count(nullif(json_type(text, {literal(p)}), 'NULL'))"
-                for p in pointers
-            )
-        )
-        .fetchall()[0]
+    pointers = [f"/{escaped(key)}" for key in keys]
+    cells = (
+        f"count(CASE WHEN json_type(text, {literal(p)}) = 'ARRAY' THEN 1 END) * 2"
+        f" > count(nullif(json_type(text, {literal(p)}), 'NULL'))"
+        for p in pointers
     )
-    columns = ["line"]
-    for n, (pointer, is_array) in enumerate(zip(pointers, arrays, strict=True)):
-        value = f"json_extract_string(text, {literal(pointer)})"
-        if is_array:
-            value = f"from_json(json_extract(text, {literal(pointer)}), '[\"VARCHAR\"]')"
-        columns.append(f"{value} AS c{n}")
-    objects.project(", ".join(columns)).write_parquet(str(target))
+    arrays = objects.limit(1000).aggregate(", ".join(cells)).fetchall()[0]
+    return [JsonColumn(*column) for column in zip(keys, pointers, arrays, strict=True)]
+
+
+def json_source(
+    con: DuckDBPyConnection,
+    plain: Plain,
+    objects: DuckDBPyRelation,
+    columns: Sequence[JsonColumn],
+    target: Path,
+) -> Source:
+    """The source of these columns of JSON objects; each record knows its line."""
+    cells = [f"{column.sql} AS c{n}" for n, column in enumerate(columns)]
+    objects.project(", ".join(["line", *cells])).write_parquet(str(target))
+    source = parquet_source(con, plain.name, target)
+    names = unique_names(column.name for column in columns)
+    return Source(plain.name, target, names, inner=source.inner[1:], line="line")
 
 
 def _xlsx_source(plain: Plain, target: Path, limit: int | None) -> Source:

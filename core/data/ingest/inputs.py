@@ -10,11 +10,11 @@ from duckdb import DuckDBPyConnection
 
 from core.data.files.archives import unpack
 from core.data.files.encodings import Plain
-from core.data.ingest.opened import Opened, look_at, open_one, steady
+from core.data.ingest.opened import Opened, laid_out, look_at, open_one, steady
 from core.data.ingest.side_tables import Side
 from core.data.layouts.layout import TextStart
 from core.data.layouts.lines_of_items import FILE, with_file
-from core.data.layouts.registry import LAYOUT, TABLE, check_layout
+from core.data.layouts.registry import LAYOUT, TABLE, TABLE_LAYOUTS, check_layout
 from core.data.roles import mapping as roles
 from core.data.roles.mapping import Guess
 from core.errors import BadInput
@@ -71,7 +71,14 @@ def open_inputs(
     labels = iter(_labels([*paths, *items, *users]))
     opened = [
         [
-            open_one(con, plain, scratch, limit, _layout_of(plain, chosen, several=len(group) > 1))
+            open_one(
+                con,
+                plain,
+                scratch,
+                limit,
+                _layout_of(plain, chosen, several=len(group) > 1),
+                role_columns,
+            )
             for path in group
             for plain in unpack(path, scratch, next(labels))
         ]
@@ -79,7 +86,10 @@ def open_inputs(
     ]
     if not opened[0]:
         raise BadInput("no file was given: name at least one with a log of who did what")
-    log, others = _find_log(opened[0], role_columns)
+    files = opened[0]
+    if layout is None or layout in TABLE_LAYOUTS:
+        files = _as_logs(con, files, scratch, role_columns, limit, layout)
+    log, others = _find_log(files, role_columns)
     log = _tell_users_apart(con, log)
     guess = _guess(con, log, role_columns)
     item_sides = [_side(steady(con, f, scratch), log[0], guess, "item_id") for f in opened[1]]
@@ -98,6 +108,22 @@ def open_inputs(
             **{s.source.name: "users" for s in user_sides},
         },
     )
+
+
+def _as_logs(
+    con: DuckDBPyConnection,
+    files: Sequence[Opened],
+    scratch: Path,
+    mapping: Mapping[str, str | None],
+    limit: int | None,
+    layout: str | None,
+) -> list[Opened]:
+    """The files, of which those that may be the log give their events, whatever their rows are.
+
+    Where one is a log by its columns, the others are not, and their lists stay lists.
+    """
+    logs = [f for f in files if _is_log(f)] or list(files)
+    return [laid_out(con, f, scratch, mapping, limit, layout) if f in logs else f for f in files]
 
 
 def _guess(
@@ -134,6 +160,8 @@ def _guess(
 
 def _layout_of(plain: Plain, layout: str | None, *, several: bool) -> str | None:
     """How a person says that a file is laid out; of several files not those that are tables."""
+    if layout in TABLE_LAYOUTS:
+        return None
     if layout in (None, TABLE) or not several or plain.kind != "text":
         return layout
     return None if TextStart.read(plain.path).is_table() else layout
@@ -175,8 +203,9 @@ def _has(file: Opened, columns: set[str]) -> bool:
 
 
 def _is_log(file: Opened) -> bool:
-    user = file.named("user_id") or roles.user_features(file.profiles)
-    return bool(user and file.named("item_id"))
+    said = file.source.layout.roles if file.source.layout else {}
+    user = file.named("user_id") or roles.user_features(file.profiles) or said.get("user_id")
+    return bool(user and (file.named("item_id") or said.get("item_id")))
 
 
 def _log_rank(file: Opened) -> tuple[bool, int]:

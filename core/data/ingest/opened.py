@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from duckdb import DuckDBPyConnection
 
 from core.data.files.encodings import Plain, find_fault, reencode
 from core.data.files.sources import Source
+from core.data.layouts import nested
 from core.data.layouts.lines_of_items import FILE, with_file
-from core.data.layouts.registry import TABLE, open_laid_out
+from core.data.layouts.registry import TABLE, TABLE_LAYOUTS, lay_out, open_laid_out
+from core.data.layouts.tables.table import Table
 from core.data.roles import mapping as roles
 from core.data.roles.profiles import Profile, profiles
 from core.data.store import quoted
@@ -54,6 +57,7 @@ def open_one(
     scratch: Path,
     limit: int | None = None,
     layout: str | None = None,
+    mapped: Mapping[str, str | None] | None = None,
 ) -> Opened:
     """One plain file, opened and looked at; a mended copy of it if it cannot be read as it lies.
 
@@ -63,9 +67,10 @@ def open_one(
         scratch: Where files are converted and mended.
         limit: Read only so many records, for a preview.
         layout: How it is laid out, a name of LAYOUTS or TABLE; by what it holds if not given.
+        mapped: What a person says of the roles of its columns.
     """
     try:
-        source = open_laid_out(con, plain, scratch, limit=limit, layout=layout)
+        source = open_laid_out(con, plain, scratch, limit=limit, layout=layout, mapped=mapped)
         return look_at(con, plain, source)
     except duckdb.Error:
         again = readable_copy(plain, scratch)
@@ -74,15 +79,52 @@ def open_one(
                 f"{plain.name} cannot be cut into rows and columns: it must be a table with one "
                 "line for each event and the same delimiter throughout"
             ) from None
-        return open_one(con, again, scratch, limit, layout)
+        return open_one(con, again, scratch, limit, layout, mapped)
 
 
 def reopen(con: DuckDBPyConnection, file: Opened, plain: Plain, scratch: Path) -> Opened:
     """A mended copy of an opened file, read in the same way."""
     opened = open_one(con, plain, scratch, layout=file.layout)
+    note = file.source.layout
+    if note and note.layout in TABLE_LAYOUTS:
+        opened = laid_out(con, opened, scratch, note.roles, layout=note.layout)
     if FILE in file.columns and FILE not in opened.columns:
         return look_at(con, plain, with_file(opened.source))
     return opened
+
+
+def laid_out(
+    con: DuckDBPyConnection,
+    file: Opened,
+    scratch: Path,
+    mapped: Mapping[str, str | None],
+    limit: int | None = None,
+    layout: str | None = None,
+) -> Opened:
+    """A table as a log: its records where its rows are no events, as lists in cells are none.
+
+    Args:
+        con: The connection that reads.
+        file: The table.
+        scratch: Where files are converted and mended.
+        mapped: What a person says of its roles.
+        limit: Read only so many records, for a preview.
+        layout: A name of TABLE_LAYOUTS; by what it holds if not given.
+    """
+    if file.layout not in (TABLE, nested.NAME):
+        return file
+    table = Table(file.plain, file.source, con.table(file.sample), file.profiles, mapped)
+    try:
+        source = lay_out(con, table, scratch, limit=limit, layout=layout)
+    except duckdb.Error:
+        again = readable_copy(file.plain, scratch)
+        if again is file.plain:
+            raise BadInput(
+                f"{file.name} cannot be read to the end: the file is damaged; save or copy it again"
+            ) from None
+        mended = open_one(con, again, scratch, limit, mapped=mapped)
+        return laid_out(con, mended, scratch, mapped, limit, layout)
+    return file if source is file.source else look_at(con, file.plain, source)
 
 
 def look_at(con: DuckDBPyConnection, plain: Plain, source: Source) -> Opened:
