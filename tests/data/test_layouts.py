@@ -25,6 +25,7 @@ from core.data.layouts.layout import TextStart
 from core.data.layouts.registry import LAYOUTS, TABLE, TEXT_LAYOUTS
 from core.data.store import DatasetInfo, Workspace
 from core.errors import BadInput, TooLarge
+from tests.data.workbooks import workbook
 
 Event = tuple[str, str, float | None, int | None]  # user, item, value, order or Unix seconds
 LISTS = [[3, 1, 4], [1, 5, 9, 2, 6], [5, 3], [5, 8, 9, 7], [9, 3, 2, 3, 8, 4], [6], [2, 6, 4, 3]]
@@ -124,6 +125,42 @@ def as_nested(lists: Sequence[Sequence[int]], folder: Path) -> Path:
     return write(folder / "x.jsonl", "".join(json.dumps(one) + "\n" for one in objects))
 
 
+def as_edges(lists: Sequence[Sequence[int]], folder: Path) -> Path:
+    rows = [f"{u} {i} {1 + i % 5}\n" for u, own in enumerate(lists) for i in own]
+    size = f"{len(lists)} {1 + max(map(max, lists))} {len(rows)}\n"
+    head = "%%MatrixMarket matrix coordinate real general\n% made by hand\n" + size
+    return write(folder / "x.mtx", head + "".join(rows))
+
+
+def as_item_headers(lists: Sequence[Sequence[int]], folder: Path) -> Path:
+    items = sorted({i for own in lists for i in own})
+    blocks = (
+        f"i{i}:\n" + "".join(f"{u},{1 + i % 5}\n" * own.count(i) for u, own in enumerate(lists))
+        for i in items
+    )
+    return write(folder / "x.txt", "".join(blocks))
+
+
+def as_blocks(lists: Sequence[Sequence[int]], folder: Path) -> Path:
+    blocks = (
+        f"product/productId: i{i}\nreview/userId: u{u}\nreview/score: {1 + i % 5}\n"
+        for u, own in enumerate(lists)
+        for i in own
+    )
+    return write(folder / "x.txt", "\n".join(blocks))
+
+
+def as_padded(lists: Sequence[Sequence[int]], folder: Path) -> Path:
+    rows = [f"{u:<9}i{i:<12}{1 + i % 5}\n" for u, own in enumerate(lists) for i in own]
+    return write(folder / "x.txt", "user_id  item_id      rating\n" + "".join(rows))
+
+
+def as_sheet(lists: Sequence[Sequence[int]], folder: Path) -> Path:
+    rows = [[u, f"i{i}", 1 + i % 5] for u, own in enumerate(lists) for i in own]
+    head = [["The report"], [], ["user_id", "item_id", "rating"]]
+    return workbook(folder / "x.xlsx", {"About": [["See Data"]], "Data": [*head, *rows]})
+
+
 WRITERS: dict[str, Callable[[Sequence[Sequence[int]], Path], Path]] = {
     "recbole": as_recbole,
     "sequences": as_sequences,
@@ -134,19 +171,31 @@ WRITERS: dict[str, Callable[[Sequence[Sequence[int]], Path], Path]] = {
     "wide": as_wide,
     "continued": as_continued,
     "nested": as_nested,
+    "edges": as_edges,
+    "item_headers": as_item_headers,
+    "blocks": as_blocks,
+    "padded": as_padded,
+    "sheet": as_sheet,
 }
+USER_NAMED = ("lists", "wide", "continued", "nested", "blocks")
+ITEM_NAMED = (
+    *("baskets", "wide", "continued", "nested", "item_headers", "blocks", "padded", "sheet"),
+)
+VALUED = (
+    *("recbole", "libsvm", "npz", "wide", "edges", "item_headers", "blocks", "padded", "sheet"),
+)
 
 
 def expected(layout: str, lists: Sequence[Sequence[int]]) -> list[Event]:
     """The same log as the layout can say it."""
     first = 1 if layout in ("baskets", "libsvm") else 0  # these number lines, from 1
-    user = "u" if layout in ("lists", "wide", "continued", "nested") else ""
-    item = "i" if layout in ("baskets", "wide", "continued", "nested") else ""
+    user = "u" if layout in USER_NAMED else ""
+    item = "i" if layout in ITEM_NAMED else ""
     found = [
         (
             f"{user}{u}",
             f"{item}{i}",
-            1.0 + i % 5 if layout in ("recbole", "libsvm", "npz", "wide") else None,
+            1.0 + i % 5 if layout in VALUED else None,
             n
             if layout in ("recbole", "sequences", "lists")
             else 1_700_000_000 + u
@@ -156,6 +205,8 @@ def expected(layout: str, lists: Sequence[Sequence[int]]) -> list[Event]:
         for u, own in enumerate(lists, first)
         for n, i in enumerate(own, 1)
     ]
+    if layout == "edges" and len({value for _, _, value, _ in found}) == 1:
+        found = [(u, i, None, time) for u, i, _, time in found]  # weights that weigh nothing
     return sorted(set(found) if layout == "wide" else found)  # a cell has one event
 
 

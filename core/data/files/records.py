@@ -1,20 +1,18 @@
-"""JSON and XLSX → tables of records that DuckDB reads: Parquet and CSV in the scratch."""
+"""JSON and XLSX → tables of records that DuckDB reads: Parquet in the scratch."""
 
 from __future__ import annotations
 
-import csv
-import datetime
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
-import python_calamine
+import pyarrow as pa
+import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-from core.data.files.archives import check_xlsx
 from core.data.files.encodings import Plain
 from core.data.files.json_texts import TABLE, is_json, read_objects
 from core.data.files.sources import (
@@ -24,8 +22,11 @@ from core.data.files.sources import (
     parquet_source,
     unique_names,
 )
+from core.data.files.workbooks import cell_text, read_sheet
 from core.data.store import literal
 from core.errors import BadInput
+
+BLOCK_ROWS = 100_000
 
 
 def open_source(
@@ -48,7 +49,7 @@ def open_source(
         return parquet_source(con, plain.name, plain.path)
     target = scratch / f"{plain.path.name}-records"
     if plain.kind == "xlsx":
-        return _xlsx_source(plain, target, limit)
+        return sheet_source(con, plain, target, limit, plainly=True)[0]
     with plain.path.open("rb") as file:
         start = file.read(4096).decode("utf-8-sig", errors="replace").lstrip()
     if is_json(start):
@@ -158,33 +159,36 @@ def json_source(
     return Source(plain.name, target, names, inner=source.inner[1:], line="line")
 
 
-def _xlsx_source(plain: Plain, target: Path, limit: int | None) -> Source:
-    """The first sheet with rows, as a CSV in which every cell is quoted."""
-    check_xlsx(plain.name, plain.path)
-    try:
-        book = python_calamine.CalamineWorkbook.from_path(str(plain.path))
-        sheets = (book.get_sheet_by_name(name) for name in book.sheet_names)
-        rows = next((s.to_python(nrows=limit) for s in sheets if s.height), [])
-    except (python_calamine.CalamineError, ValueError, OSError) as error:
+def sheet_source(
+    con: DuckDBPyConnection, plain: Plain, target: Path, limit: int | None, *, plainly: bool
+) -> tuple[Source, str]:
+    """The sheet of a workbook that looks like a log, and a sentence on what was made of it.
+
+    Rows of totals go to the table `malformed`. The line of a record is its row in the sheet.
+
+    Raises:
+        BadInput: it is damaged, or has no rows.
+        TooLarge: it asks for more than it may.
+    """
+    sheet, evidence = read_sheet(plain.name, plain.path, limit, plainly=plainly)
+    names = unique_names(sheet.header)
+    check_width(plain.name, len(names))
+    if not sheet.rows:
         raise BadInput(
-            f"{plain.name} is no workbook that can be read ({error}); save it again as .xlsx"
-        ) from None
-    with target.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
-        writer.writerows(_cells(rows))
-    return replace(csv_source(plain.name, target), has_lines=False)
-
-
-def _cells(rows: list[list[Any]]) -> Iterator[list[str]]:
-    for row in rows:
-        if any(cell != "" for cell in row):
-            yield [_cell(cell) for cell in row]
-
-
-def _cell(cell: Any) -> str:
-    """A cell as text: 17850.0 as 17850, since a sheet has no whole numbers; a time as ISO 8601."""
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53:
-        return str(int(cell))
-    if isinstance(cell, datetime.datetime | datetime.date | datetime.time):
-        return cell.isoformat(sep=" ") if isinstance(cell, datetime.datetime) else cell.isoformat()
-    return str(cell)
+            f"{plain.name} has a header ({', '.join(names[:8])}) but no row below it: "
+            "it needs a line for each event"
+        )
+    inner = tuple(f"c{n}" for n in range(len(names)))
+    schema = pa.schema([("line", pa.int64()), *((name, pa.string()) for name in inner)])
+    with pq.ParquetWriter(target, schema) as writer:
+        for at in range(0, len(sheet.rows), BLOCK_ROWS):
+            block = sheet.rows[at : at + BLOCK_ROWS]
+            cells = ([cell_text(row[n]) for _, row in block] for n in range(len(inner)))
+            writer.write_table(pa.table([[line for line, _ in block], *cells], schema=schema))
+    for line, row in sheet.totals:
+        record = json.dumps([cell_text(cell) for cell in row], ensure_ascii=False)
+        con.execute(
+            "INSERT INTO malformed VALUES (?, ?, NULL, 'a row of totals, no event', ?)",
+            [plain.name, line, record],
+        )
+    return Source(plain.name, target, names, inner=inner, line="line"), evidence

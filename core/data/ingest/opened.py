@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -11,7 +11,7 @@ from duckdb import DuckDBPyConnection
 
 from core.data.files.encodings import Plain, find_fault, reencode
 from core.data.files.sources import Source
-from core.data.layouts import nested
+from core.data.layouts import nested, sheet
 from core.data.layouts.lines_of_items import FILE, with_file
 from core.data.layouts.registry import TABLE, TABLE_LAYOUTS, lay_out, open_laid_out
 from core.data.layouts.tables.table import Table
@@ -111,7 +111,8 @@ def laid_out(
         limit: Read only so many records, for a preview.
         layout: A name of TABLE_LAYOUTS; by what it holds if not given.
     """
-    if file.layout not in (TABLE, nested.NAME):
+    before = file.source.layout
+    if before and before.layout not in (nested.NAME, sheet.NAME):
         return file
     table = Table(file.plain, file.source, con.table(file.sample), file.profiles, mapped)
     try:
@@ -124,7 +125,16 @@ def laid_out(
             ) from None
         mended = open_one(con, again, scratch, limit, mapped=mapped)
         return laid_out(con, mended, scratch, mapped, limit, layout)
-    return file if source is file.source else look_at(con, file.plain, source)
+    if source is file.source:
+        return file
+    note = source.layout
+    if before and note:  # a list in a sheet: both are told
+        roles = {**before.roles, **note.roles}
+        evidence = f"{before.evidence}; {note.evidence}"
+        why = {**before.role_evidence, **note.role_evidence}
+        note = replace(note, evidence=evidence, roles=roles, role_evidence=why)
+        source = replace(source, layout=note)
+    return look_at(con, file.plain, source)
 
 
 def look_at(con: DuckDBPyConnection, plain: Plain, source: Source) -> Opened:

@@ -11,7 +11,19 @@ from core.data.files.encodings import Plain
 from core.data.files.json_texts import is_json
 from core.data.files.records import open_source
 from core.data.files.sources import Source
-from core.data.layouts import baskets, libsvm, nested, recbole, sequences, sparse_matrix
+from core.data.layouts import (
+    baskets,
+    blocks,
+    edges,
+    item_headers,
+    libsvm,
+    nested,
+    padded,
+    recbole,
+    sequences,
+    sheet,
+    sparse_matrix,
+)
 from core.data.layouts.layout import Layout, TextStart
 from core.data.layouts.tables import continued, lists, wide
 from core.data.layouts.tables.table import Table, TableLayout
@@ -21,11 +33,15 @@ LAYOUT = "layout"  # may be given beside the roles: how a file is laid out
 TABLE = "table"  # no layout: a table, as most files are
 # In the order in which they are tried: what is told apart most surely comes first.
 TEXT_LAYOUTS: dict[str, Layout] = {
-    module.NAME: module for module in (sparse_matrix, recbole, libsvm, sequences, baskets)
+    module.NAME: module
+    for module in (
+        *(sparse_matrix, recbole, edges, item_headers, libsvm, blocks, sequences, baskets),
+        padded,
+    )
 }
 # Of a file that was opened as a table, by its columns and cells.
 TABLE_LAYOUTS: dict[str, TableLayout] = {module.NAME: module for module in (lists, wide, continued)}
-LAYOUTS = (*TEXT_LAYOUTS, *TABLE_LAYOUTS, nested.NAME)
+LAYOUTS = (*TEXT_LAYOUTS, *TABLE_LAYOUTS, nested.NAME, sheet.NAME)
 
 
 def check_layout(name: str | None) -> None:
@@ -59,13 +75,16 @@ def open_laid_out(
     target = scratch / f"{plain.path.name}-events"
     if plain.kind == sparse_matrix.NAME:
         return sparse_matrix.open_layout(con, plain, TextStart(()), target, limit)
+    if plain.kind == "xlsx" and layout != TABLE:
+        return sheet.open_sheet(con, plain, scratch, limit)
     if plain.kind != "text" or layout == TABLE:
         return open_source(con, plain, scratch, limit=limit)
     start = TextStart.read(plain.path)
     if start.lines and is_json(start.lines[0].lstrip()) and layout not in TEXT_LAYOUTS:
         return nested.open_nested(con, plain, scratch, limit, mapped or {})
-    if layout == nested.NAME:
-        raise BadInput(f"{plain.name} is no JSON: it must begin with {{ or [{{")
+    if layout in (nested.NAME, sheet.NAME):
+        kind = "JSON, which begins with { or [{" if layout == nested.NAME else "workbook (.xlsx)"
+        raise BadInput(f"{plain.name} is no {kind}: layout={layout} reads nothing else")
     if layout in TABLE_LAYOUTS:
         return open_source(con, plain, scratch, limit=limit)
     name = layout or next((n for n, known in TEXT_LAYOUTS.items() if known.recognise(start)), None)

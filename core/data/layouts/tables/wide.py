@@ -176,7 +176,9 @@ def _note(found: Matrix) -> LayoutNote:
         role_evidence={
             "user_id": f"the column {found.user!r}",
             "item_id": "the name of the column",
-            "value": "the number in the cell" if valued else "none: every cell says the same",
+            "value": "the number in the cell"
+            if valued
+            else "none: the filled cells all say the same",
             "timestamp": "none: a matrix has no times",
         },
     )
