@@ -161,7 +161,19 @@ def as_sheet(lists: Sequence[Sequence[int]], folder: Path) -> Path:
     return workbook(folder / "x.xlsx", {"About": [["See Data"]], "Data": [*head, *rows]})
 
 
-WRITERS: dict[str, Callable[[Sequence[Sequence[int]], Path], Path]] = {
+def as_joined(lists: Sequence[Sequence[int]], folder: Path) -> list[Path]:
+    """Two orders of each user, and their lines."""
+    orders = "".join(f"{2 * u + k},u{u}\n" for u in range(len(lists)) for k in (0, 1))
+    lines = "".join(
+        f"{2 * u + n % 2},i{i}\n" for u, own in enumerate(lists) for n, i in enumerate(own)
+    )
+    return [
+        write(folder / "lines.csv", "order_id,product_id\n" + lines),
+        write(folder / "orders.csv", "order_id,customer_id\n" + orders),
+    ]
+
+
+WRITERS: dict[str, Callable[[Sequence[Sequence[int]], Path], Path | list[Path]]] = {
     "recbole": as_recbole,
     "sequences": as_sequences,
     "baskets": as_baskets,
@@ -176,10 +188,21 @@ WRITERS: dict[str, Callable[[Sequence[Sequence[int]], Path], Path]] = {
     "blocks": as_blocks,
     "padded": as_padded,
     "sheet": as_sheet,
+    "joined": as_joined,
 }
-USER_NAMED = ("lists", "wide", "continued", "nested", "blocks")
+USER_NAMED = ("lists", "wide", "continued", "nested", "blocks", "joined")
 ITEM_NAMED = (
-    *("baskets", "wide", "continued", "nested", "item_headers", "blocks", "padded", "sheet"),
+    *(
+        "baskets",
+        "wide",
+        "continued",
+        "nested",
+        "item_headers",
+        "blocks",
+        "padded",
+        "sheet",
+        "joined",
+    ),
 )
 VALUED = (
     *("recbole", "libsvm", "npz", "wide", "edges", "item_headers", "blocks", "padded", "sheet"),

@@ -11,10 +11,20 @@ from duckdb import DuckDBPyConnection
 from core.data.files.archives import unpack
 from core.data.files.encodings import Plain
 from core.data.ingest.opened import Opened, laid_out, look_at, open_one, steady
+from core.data.ingest.orders import VISIT, join_orders
+from core.data.ingest.properties import pivot, properties_of
 from core.data.ingest.side_tables import Side
 from core.data.layouts.layout import TextStart
 from core.data.layouts.lines_of_items import FILE, with_file
-from core.data.layouts.registry import LAYOUT, TABLE, TABLE_LAYOUTS, check_layout
+from core.data.layouts.registry import (
+    JOINED,
+    LAYOUT,
+    PROPERTIES,
+    TABLE,
+    TABLE_LAYOUTS,
+    check_layout,
+)
+from core.data.layouts.tables import wide as wide_matrix
 from core.data.roles import mapping as roles
 from core.data.roles.mapping import Guess
 from core.errors import BadInput
@@ -87,27 +97,63 @@ def open_inputs(
     if not opened[0]:
         raise BadInput("no file was given: name at least one with a log of who did what")
     files = opened[0]
+    if layout in (None, JOINED):
+        files = join_orders(con, files, scratch, role_columns, limit)
+        if layout == JOINED and not any(f.layout == JOINED for f in files):
+            raise BadInput(
+                "layout=joined is for lines of orders and a file that says whose each order is: "
+                f"none of {', '.join(f.name for f in files)} are such"
+            )
     if layout is None or layout in TABLE_LAYOUTS:
         files = _as_logs(con, files, scratch, role_columns, limit, layout)
     log, others = _find_log(files, role_columns)
     log = _tell_users_apart(con, log)
     guess = _guess(con, log, role_columns)
+    others = _pivoted(con, others, scratch, limit)
+    opened[1] = _pivoted(con, opened[1], scratch, limit)
+    opened[2] = _pivoted(con, opened[2], scratch, limit)
+    for file in (*others, *opened[1], *opened[2]):
+        if file.source.layout and file.layout == PROPERTIES:
+            guess.evidence[file.name] = file.source.layout.evidence
     item_sides = [_side(steady(con, f, scratch), log[0], guess, "item_id") for f in opened[1]]
     user_sides = [_side(steady(con, f, scratch), log[0], guess, "user_id") for f in opened[2]]
     for file in others:
         role, side = _part(steady(con, file, scratch), log[0], guess)
         (item_sides if role == "item_id" else user_sides).append(side)
+    beside = {f.name: f.beside for f in (*others, *opened[1], *opened[2])}
     return Inputs(
         log=log,
         guess=guess,
         items=item_sides,
         users=user_sides,
         parts={
-            **{f.name: "events" for f in log},
-            **{s.source.name: "items" for s in item_sides},
-            **{s.source.name: "users" for s in user_sides},
+            **{name: "events" for f in log for name in (f.name, *f.beside)},
+            **{name: "items" for s in item_sides for name in _names(s, beside)},
+            **{name: "users" for s in user_sides for name in _names(s, beside)},
         },
     )
+
+
+def _names(side: Side, beside: Mapping[str, Sequence[str]]) -> list[str]:
+    """The names of the files that went into a table beside the log."""
+    return [side.source.name, *beside.get(side.source.name, ())]
+
+
+def _pivoted(
+    con: DuckDBPyConnection, files: Sequence[Opened], scratch: Path, limit: int | None
+) -> list[Opened]:
+    """The files beside the log, of which lines of properties have become a row for each thing."""
+    made: list[Opened] = []
+    done: list[Opened] = []
+    for file in files:
+        role = next((r for r in ("item_id", "user_id") if properties_of(file, r)), None)
+        if role is None:
+            made.append(file)
+        elif file not in done:
+            alike = [f for f in files if set(f.columns) == set(file.columns)]
+            done += alike
+            made.append(pivot(con, alike, role, scratch, limit))
+    return made
 
 
 def _as_logs(
@@ -135,6 +181,7 @@ def _guess(
         roles.check(mapping, main.columns, main.name)
         guess = roles.guess(con.table(main.sample), main.profiles, mapping)
         _check_ids(main, guess)
+        _tell_visits(guess, mapping)
         return guess
     name = f"{main.name} (read as {note.layout}; {LAYOUT}={TABLE} reads it as a plain table)"
     roles.check(mapping, main.columns, name)
@@ -158,9 +205,19 @@ def _guess(
     return guess
 
 
+def _tell_visits(guess: Guess, mapping: Mapping[str, str | None]) -> None:
+    """Says so where the user is an order or a session, since no column names a person."""
+    user = str(guess.mapping["user_id"])
+    if "user_id" not in mapping and VISIT.search(user.lower()):
+        guess.evidence["user_id"] += (
+            "; it is a visit and no person, so each is taken as one user (where another file says "
+            "whose it is, give it beside this one)"
+        )
+
+
 def _layout_of(plain: Plain, layout: str | None, *, several: bool) -> str | None:
     """How a person says that a file is laid out; of several files not those that are tables."""
-    if layout in TABLE_LAYOUTS:
+    if layout in TABLE_LAYOUTS or layout == JOINED:
         return None
     if layout in (None, TABLE) or not several or plain.kind != "text":
         return layout
@@ -218,9 +275,13 @@ def _check_ids(file: Opened, found: Guess) -> None:
     listed = ", ".join(file.columns[:50])
     for role, noun in (("user_id", "user"), ("item_id", "item")):
         if found.mapping[role] is None:
+            rest = [p for p in file.profiles if p.name != found.mapping["user_id"]]
+            numbers = sum(p.is_number or not p.filled for p in rest)
+            wide = role == "item_id" and numbers >= wide_matrix.LEAST
             raise BadInput(
                 f"{file.name}: no column looks like the {noun}; its columns are {listed}: "
                 f"say which with --map {role}=<column>"
+                + (f", or {LAYOUT}={wide_matrix.NAME} if each column is an item" if wide else "")
             )
     if found.mapping["user_id"] == found.mapping["item_id"]:
         raise BadInput(

@@ -31,6 +31,7 @@ class Opened:
     source: Source
     sample: str
     profiles: list[Profile]
+    beside: tuple[str, ...] = ()  # other files that went into it
 
     @property
     def layout(self) -> str:

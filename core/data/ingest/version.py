@@ -82,6 +82,7 @@ def write(
     sides = {"item_id": inputs.items, "user_id": inputs.users}
     columns = write_attributes(con, sides, made, folder)
     facts["item_columns"], facts["user_columns"] = columns["item_id"], columns["user_id"]
+    _reject_beside(con, inputs)
     if con.table("rejected").limit(1).fetchall():
         rejected = con.table("rejected").order("file, line")
         rejected.write_parquet(str(folder / "rejected.parquet"), compression="zstd")
@@ -141,6 +142,15 @@ def _reject(
     if read == bad:
         raise BadInput(_nothing_left(con, log, read))
     return read, bad
+
+
+def _reject_beside(con: DuckDBPyConnection, inputs: Inputs) -> None:
+    """Adds to `rejected` what is no record of files that went into others: orders, properties."""
+    sides = [s.source.name for s in (*inputs.items, *inputs.users)]
+    names = ", ".join(literal(name) for name in [*(f.name for f in inputs.log), *sides])
+    con.table("malformed").filter(f"file NOT IN ({names})").project(
+        "file, line, 'malformed', detail, record"
+    ).insert_into("rejected")
 
 
 def _nothing_left(con: DuckDBPyConnection, log: Sequence[Opened], read: int) -> str:

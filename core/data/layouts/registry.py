@@ -41,7 +41,8 @@ TEXT_LAYOUTS: dict[str, Layout] = {
 }
 # Of a file that was opened as a table, by its columns and cells.
 TABLE_LAYOUTS: dict[str, TableLayout] = {module.NAME: module for module in (lists, wide, continued)}
-LAYOUTS = (*TEXT_LAYOUTS, *TABLE_LAYOUTS, nested.NAME, sheet.NAME)
+JOINED, PROPERTIES = "joined", "properties"  # of several files together, or beside the log
+LAYOUTS = (*TEXT_LAYOUTS, *TABLE_LAYOUTS, nested.NAME, sheet.NAME, JOINED)
 
 
 def check_layout(name: str | None) -> None:
@@ -82,7 +83,7 @@ def open_laid_out(
     start = TextStart.read(plain.path)
     if start.lines and is_json(start.lines[0].lstrip()) and layout not in TEXT_LAYOUTS:
         return nested.open_nested(con, plain, scratch, limit, mapped or {})
-    if layout in (nested.NAME, sheet.NAME):
+    if layout in (nested.NAME, sheet.NAME, JOINED):
         kind = "JSON, which begins with { or [{" if layout == nested.NAME else "workbook (.xlsx)"
         raise BadInput(f"{plain.name} is no {kind}: layout={layout} reads nothing else")
     if layout in TABLE_LAYOUTS:

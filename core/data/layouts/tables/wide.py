@@ -142,7 +142,7 @@ def _are_numbered(items: Sequence[str]) -> bool:
     if not all(parts) or len(words) != 1:
         return False
     word = words.pop()
-    years = all(_YEAR.fullmatch(name) for name in items)
+    years = all(m and _YEAR.fullmatch(m[2]) for m in parts) and word not in NAMES["item_id"]
     return not years and not _FEATURES.fullmatch(word) and not word.startswith("user")
 
 
