@@ -19,11 +19,13 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from core.data.dataset import load
+from core.data.files.archives import unpack
+from core.data.files.malformed import create_tables
 from core.data.ingest.ingest import ingest
 from core.data.ingest.preview import preview
 from core.data.layouts.layout import TextStart
-from core.data.layouts.registry import LAYOUTS, TABLE, TEXT_LAYOUTS
-from core.data.store import DatasetInfo, Workspace
+from core.data.layouts.registry import LAYOUTS, TABLE, TEXT_LAYOUTS, open_laid_out
+from core.data.store import DatasetInfo, Workspace, connect
 from core.errors import BadInput, TooLarge
 from tests.data.workbooks import workbook
 
@@ -542,3 +544,64 @@ def test_rows_may_come_in_any_order(tmp_path):
         shuffler.shuffle(rest)
         write(path, "\n".join([*head, *rest]) + "\n")
         assert events(ingest(Workspace.open(tmp_path / f"{layout}2"), path, mapping=order)) == first
+
+
+def test_padded_columns_with_blanks_in_their_cells(workspace, tmp_path):
+    rows = [
+        f"{n % 9:<8}{f'Blue Mug {n % 7}':<20}2024-01-{n % 28 + 1:02} 10:00\n" for n in range(40)
+    ]
+    path = write(tmp_path / "x.txt", "User    Item                When\n" + "".join(rows))
+    info = ingest(workspace, path, mapping={"timestamp": "When"})
+    assert info.counts["rows_kept"] == 40
+    assert {item for _, item, _, _ in events(info)} == {f"Blue Mug {n}" for n in range(7)}
+
+
+def test_lines_that_fit_no_layout_of_theirs_are_rejected_with_their_number(workspace, tmp_path):
+    texts = {
+        "edges": ("% bip weighted\n% made\n1 2 3\n\n1 3\n2 2 4\n2 3 1\n3 3 1\n", [(5, "3 words")]),
+        "item_headers": ("7:\n1,3\n2\n3,4\n8:\n1,1\n4,2\n5,2\n", [(3, "2 cells")]),
+        "blocks": (
+            "user: 1\nitem: 2\nword\n\nuser: 2\nitem: 3\n\nitem: 3\n\nuser: 3\nitem: 2\n",
+            [(3, "no line of key"), (8, "user is empty")],
+        ),
+    }
+    for layout, (text, bad) in texts.items():
+        path = write(tmp_path / f"{layout}.txt", text)
+        info = ingest(workspace, path, mapping={"layout": layout})
+        found = rejected(info)
+        assert [line for line, _, _ in found] == [line for line, _ in bad]
+        assert all(said in detail for (_, _, detail), (_, said) in zip(found, bad, strict=True))
+
+
+def test_a_matrix_of_the_same_things_is_refused(tmp_path):
+    text = "%%MatrixMarket matrix coordinate real symmetric\n3 3 2\n1 2 1\n1 3 1\n"
+    with pytest.raises(BadInput, match="symmetric matrix"):
+        preview(write(tmp_path / "x.mtx", text))
+    text = "%%MatrixMarket matrix array real general\n2 2\n1\n2\n3\n4\n"
+    with pytest.raises(BadInput, match="of the kind array real: save it as coordinate"):
+        preview(write(tmp_path / "x.mtx", text))
+
+
+@pytest.mark.parametrize("layout", ["edges", "item_headers", "nested"])
+def test_every_line_is_kept_rejected_or_of_a_kind_that_is_no_event(tmp_path, layout):
+    if layout == "nested":
+        rows = [f'{{"user": {{"id": {n % 4}}}, "item": {{"id": {n % 3}}}}}' for n in range(20)]
+        path = write(tmp_path / "x.jsonl", "\n".join(rows))
+    else:
+        path = WRITERS[layout](LISTS, tmp_path)
+        assert isinstance(path, Path)
+    lines = path.read_text().splitlines()
+    lines[9:9] = ["", "  ", "no", ""]
+    write(path, "\n".join(lines) + "\n\n")
+    con = connect()
+    create_tables(con)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    (plain,) = unpack(path, scratch)
+    source = open_laid_out(con, plain, scratch)
+    assert source.layout is not None
+    assert (source.layout.layout, source.unit) == (layout, "lines")
+    counted = dict(source.counted or {})
+    assert sum(counted.values()) == len(lines) + 1
+    assert (counted["blank"], counted["rejected"]) == (4, 1)
+    assert counted["kept"] == source.read(con).aggregate("count(*)").fetchall()[0][0]

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -177,3 +179,24 @@ def test_a_table_by_columns_is_named_as_such(tmp_path, value):
     path = write(tmp_path / "x.json", json.dumps(value))
     with pytest.raises(BadInput, match=r"holds a table by columns.*orient='records', lines=True"):
         preview(path)
+
+
+def test_an_object_whose_keys_are_people_is_a_list_for_each(tmp_path):
+    people = {f"u{n}": [f"i{k}" for k in range(n + 1)] for n in range(70)}
+    info = told(tmp_path, write(tmp_path / "x.json", json.dumps(people)))
+    assert pairs(info) == sorted((u, i) for u, own in people.items() for i in own)
+    assert "whose keys are people" in info.meta["evidence"]["layout"]
+
+
+@FEW
+@given(log=EVENTS)
+def test_parquet_with_objects_in_its_cells_is_read_by_path(tmp_path_factory, log):
+    folder = tmp_path_factory.mktemp("parquet")
+    rows = [
+        {"user": {"id": u}, "at": 1_700_000_000 + n, "items": [{"item_id": f"i{i}", "n": 1}] * 2}
+        for n, (u, i) in enumerate(log)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "x.parquet")
+    info = told(folder, folder / "x.parquet")
+    assert pairs(info) == sorted((str(u), f"i{i}") for u, i in log for _ in (0, 1))
+    assert info.mapping["item_id"] == "items[].item_id"

@@ -136,7 +136,7 @@ def test_two_columns_of_lists_without_names_are_asked_about(tmp_path):
         for n in range(40)
     )
     path = write(tmp_path / "behaviors.tsv", rows)
-    with pytest.raises(BadInput, match=r"has lists in 'column2' and 'column3'.*item_id=column3"):
+    with pytest.raises(BadInput, match=r"has lists in 'column2' and 'column3'.*item_id=column2"):
         preview(path)
     info = told(tmp_path, path, item_id="column2", user_id="column1")
     assert info.counts["rows_kept"] == sum(n % 5 + 1 for n in range(40))
@@ -253,3 +253,14 @@ def test_what_an_order_says_once_holds_for_all_its_lines(tmp_path_factory, order
     assert f"filled down into {lines:,} lines" in info.meta["evidence"]["layout"]
     totals = [x for (x,) in events(info, "Total") if x is not None]
     assert len(totals) == len(orders)  # an order's total is not that of its lines
+
+
+def test_a_matrix_with_commas_in_its_numbers_and_no_name_for_its_people(tmp_path):
+    rows = "".join(
+        f"P{n};" + ";".join("" if (n + k) % 3 else f"{(n + k) % 5},5" for k in range(8)) + "\n"
+        for n in range(12)
+    )
+    path = write(tmp_path / "x.csv", ";" + ";".join(f"movie {c}" for c in "ABCDEFGH") + "\n" + rows)
+    info = told(tmp_path, path)
+    assert info.counts["rows_kept"] == sum((n + k) % 3 == 0 for n in range(12) for k in range(8))
+    assert {x for (x,) in events(info, "value")} == {0.5, 1.5, 2.5, 3.5, 4.5}

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ast
 import json
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -28,6 +29,14 @@ _LOOK = 50  # lines that tell how a file is written
 TABLE = "json_lines"
 
 
+@dataclass(frozen=True)
+class JsonTexts:
+    """How the objects lie in a file: in lines, one each, or as the sentence says."""
+
+    in_lines: bool = False
+    evidence: str = ""
+
+
 def is_json(start: str) -> bool:
     """Whether a text that begins like this, without blanks before, holds JSON objects.
 
@@ -39,20 +48,25 @@ def is_json(start: str) -> bool:
     )
 
 
-def read_objects(con: DuckDBPyConnection, plain: Plain, scratch: Path, limit: int | None) -> str:
+def read_objects(
+    con: DuckDBPyConnection, plain: Plain, scratch: Path, limit: int | None
+) -> JsonTexts:
     """Fills TABLE (`text`, `line`) with what may be an object: a line, or an element of an array.
-
-    Returns:
-        One sentence where they do not simply lie in lines or in an array, else "".
 
     Raises:
         BadInput: it is JSON in another shape, which the sentence names.
         duckdb.Error: it is no JSON that can be read.
     """
     con.execute(f"DROP TABLE IF EXISTS {TABLE}")
+    if plain.kind == "parquet":
+        rows = con.from_parquet(str(plain.path)).set_alias("rows")
+        texts = rows.project("CAST(to_json(rows) AS VARCHAR) AS text, row_number() OVER () AS line")
+        (texts.limit(limit) if limit else texts).to_table(TABLE)
+        return JsonTexts()
     lines, start = _start(plain)
-    evidence = ""
+    evidence, in_lines = "", True
     if start.startswith("["):
+        in_lines = False
         found = _elements(con, plain)
     elif _are_literals(lines):
         plain = _as_json(plain, scratch, limit)
@@ -61,11 +75,12 @@ def read_objects(con: DuckDBPyConnection, plain: Plain, scratch: Path, limit: in
         found = _lines(con, plain)
     else:
         found = _documents(con, plain)
-        evidence = "JSON objects over several lines each"
+        evidence, in_lines = "JSON objects over several lines each", False
     (found.limit(limit) if limit else found).to_table(TABLE)
     if con.table(TABLE).limit(2).aggregate("count(*)").fetchall()[0][0] == 1:
-        evidence = _unwrap(con, plain, limit) or evidence
-    return evidence
+        wrapped = _unwrap(con, plain, limit)
+        evidence, in_lines = wrapped or evidence, in_lines and not wrapped
+    return JsonTexts(in_lines, evidence)
 
 
 def _start(plain: Plain) -> tuple[list[str], str]:
@@ -177,16 +192,34 @@ def _unwrap(con: DuckDBPyConnection, plain: Plain, limit: int | None) -> str:
         return ""  # it is an event itself
     if not arrays:
         _refuse_columns(plain, tops)
-        return ""
+        return _by_person(con, tops, limit)
     path = max(arrays, key=lambda p: arrays[p])
     elements = f"unnest(from_json(json_extract(text, {literal(path)}), '[\"JSON\"]'))"
-    rows = whole.project(f"CAST({elements} AS VARCHAR) AS text")
-    rows = rows.project("text, row_number() OVER () AS line")
+    _replace(con, whole.project(f"CAST({elements} AS VARCHAR) AS text"), limit)
+    said = path.removeprefix("/").replace("/", ".").replace("~1", "/").replace("~0", "~")
+    return f"the log is the longest array of objects inside one JSON object, {said}[]"
+
+
+def _by_person(con: DuckDBPyConnection, tops: Mapping[str, str], limit: int | None) -> str:
+    """Puts an object for each person in place of one whose keys are people, each with a list."""
+    if len(tops) < 3 or {*tops.values()} != {"ARRAY"}:
+        return ""
+    entries = "unnest(map_entries(from_json(text, '\"MAP(VARCHAR, JSON)\"'))) AS e"
+    people = (
+        con.table(TABLE)
+        .project(entries)
+        .project("CAST(json_object('user', e.key, 'items', e.value) AS VARCHAR) AS text")
+    )
+    _replace(con, people, limit)
+    return "one JSON object whose keys are people, each with a list of items"
+
+
+def _replace(con: DuckDBPyConnection, texts: DuckDBPyRelation, limit: int | None) -> None:
+    """Puts these texts, numbered from 1, in place of those of TABLE."""
+    rows = texts.project("text, row_number() OVER () AS line")
     (rows.limit(limit) if limit else rows).to_table("unwrapped")
     con.execute(f"DROP TABLE {TABLE}")
     con.execute(f"ALTER TABLE unwrapped RENAME TO {TABLE}")
-    said = path.removeprefix("/").replace("/", ".").replace("~1", "/").replace("~0", "~")
-    return f"the log is the longest array of objects inside one JSON object, {said}[]"
 
 
 def _inner(con: DuckDBPyConnection, path: str) -> list[str]:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.files.encodings import Plain
-from core.data.files.json_texts import TABLE, is_json, read_objects
+from core.data.files.json_texts import TABLE, JsonTexts, is_json, read_objects
 from core.data.files.sources import (
     Source,
     check_width,
@@ -61,8 +61,8 @@ def open_source(
 @contextmanager
 def json_objects(
     con: DuckDBPyConnection, plain: Plain, scratch: Path, limit: int | None
-) -> Iterator[tuple[DuckDBPyRelation, str]]:
-    """The objects of a JSON file (`text`, `line`), and a sentence where they lie not in lines.
+) -> Iterator[tuple[DuckDBPyRelation, JsonTexts]]:
+    """The objects of a JSON file (`text`, `line`), and how they lie in it.
 
     What is no object goes to the table `malformed`.
 
@@ -70,12 +70,12 @@ def json_objects(
         BadInput: it is damaged, or JSON in another shape.
     """
     try:
-        evidence = read_objects(con, plain, scratch, limit)
+        found = read_objects(con, plain, scratch, limit)
         texts = con.table(TABLE)
         texts.filter("NOT json_valid(text) OR json_type(text) IS DISTINCT FROM 'OBJECT'").project(
             f"{literal(plain.name)}, line, NULL, 'this is no JSON object {{…}}', text"
         ).insert_into("malformed")
-        yield texts.filter("json_valid(text)").filter("json_type(text) = 'OBJECT'"), evidence
+        yield texts.filter("json_valid(text)").filter("json_type(text) = 'OBJECT'"), found
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as error:
@@ -191,4 +191,12 @@ def sheet_source(
             "INSERT INTO malformed VALUES (?, ?, NULL, 'a row of totals, no event', ?)",
             [plain.name, line, record],
         )
-    return Source(plain.name, target, names, inner=inner, line="line"), evidence
+    kinds = {"rejected": len(sheet.totals), "preamble": sheet.above, "header": sheet.headed}
+    return Source(
+        plain.name,
+        target,
+        names,
+        inner=inner,
+        line="line",
+        counted={"kept": len(sheet.rows), **kinds},
+    ), evidence

@@ -60,6 +60,8 @@ class Source:
     has_lines: bool = True  # False: made from a workbook, whose records are counted instead
     cells: tuple[str, ...] = ()  # SQL over c0, c1 … for each column of a CSV that has other cells
     width: int = 0  # the cells of a record of such a CSV
+    counted: Mapping[str, int] | None = None  # its lines by what they are, where it was counted
+    unit: str = "rows"  # what is counted: "lines" of a text, or rows of anything else
     layout: LayoutNote | None = None  # None: a plain table
 
     def as_it_lies(self) -> Source:

@@ -35,6 +35,7 @@ class Sheet:
     rows: list[tuple[int, list[Any]]]
     totals: list[tuple[int, list[Any]]]
     above: int  # filled rows above the header
+    headed: int  # rows of the header, 0 or 1
     merged: int  # cells that got the text of a merged cell
 
 
@@ -105,9 +106,9 @@ def _table(sheet: Any, title: str, limit: int | None, plainly: bool) -> Sheet | 
         return None
     at = 0 if plainly else _header_row([row for _, row in numbered[:HEAD_ROWS]])
     head = [cell_text(cell) or "" for cell in numbered[at][1]]
-    below = numbered[at + 1 :]
+    below, headed = numbered[at + 1 :], 1
     if any(not isinstance(cell, str) or is_number(cell) for cell in numbered[at][1] if cell != ""):
-        head, below = [f"column{k}" for k in range(len(head))], numbered
+        head, below, headed = [f"column{k}" for k in range(len(head))], numbered, 0
     used = [k for k in range(len(head)) if head[k] or any(row[k] != "" for _, row in below)]
     below = [(n, [row[k] for k in used]) for n, row in below]
     below = [(n, row) for n, row in below if any(cell != "" for cell in row)]
@@ -115,7 +116,7 @@ def _table(sheet: Any, title: str, limit: int | None, plainly: bool) -> Sheet | 
     totals = [] if plainly else [pair for pair in below[-3:] if _is_total(pair[1])]
     numbers = {n for n, _ in totals}
     kept = [pair for pair in below if pair[0] not in numbers]
-    return Sheet(title, header, kept, totals, at, merged)
+    return Sheet(title, header, kept, totals, at if headed else 0, headed, merged)
 
 
 def _header_row(rows: Sequence[Sequence[Any]]) -> int:

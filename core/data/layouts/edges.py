@@ -21,6 +21,8 @@ from core.data.layouts.lines_of_items import (
     event_source,
     filled_texts,
     set_aside,
+    sum_of,
+    with_line_counts,
 )
 from core.errors import BadInput
 
@@ -37,7 +39,10 @@ class EdgeFormat:
 
 
 def recognise(start: TextStart) -> bool:
-    return bool(start.lines) and start.lines[0].startswith("%") and edge_format(start) is not None
+    first = start.lines[0] if start.lines else ""
+    return first.startswith("%%MatrixMarket") or (
+        first.startswith("%") and edge_format(start) is not None
+    )
 
 
 def edge_format(start: TextStart) -> EdgeFormat | None:
@@ -85,7 +90,9 @@ def open_layout(
     steps = 0
     if form.width > 2:
         steps = events.aggregate("count(DISTINCT weight)").fetchall()[0][0]
-    return event_source(con, plain, events, target, _note(form, steps))
+    source = event_source(con, plain, events, target, _note(form, steps))
+    comments = sum_of(con, plain, "starts_with(ltrim(text), '%')")
+    return with_line_counts(con, plain, source, limit, comment=comments, header=int(form.matrix))
 
 
 def _note(form: EdgeFormat, steps: int) -> LayoutNote:

@@ -12,7 +12,15 @@ from duckdb import DuckDBPyConnection
 from core.data.files.encodings import Plain
 from core.data.files.sources import LayoutNote, Source
 from core.data.layouts.layout import TextStart
-from core.data.layouts.lines_of_items import ITEM, USER, event_source, filled_texts, set_aside
+from core.data.layouts.lines_of_items import (
+    ITEM,
+    USER,
+    event_source,
+    filled_texts,
+    set_aside,
+    sum_of,
+    with_line_counts,
+)
 from core.data.store import literal
 
 NAME = "item_headers"
@@ -71,7 +79,8 @@ def open_layout(
     )
     source = event_source(con, plain, events, target, _note(names))
     con.execute("DROP TABLE headed_lines")
-    return source
+    headers = sum_of(con, plain, f"regexp_full_match(text, {head})")
+    return with_line_counts(con, plain, source, limit, header=headers)
 
 
 def _are_ratings(rows: Sequence[Sequence[str]]) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.files.encodings import Plain
@@ -22,6 +23,7 @@ from core.data.files.records import (
     top_columns,
 )
 from core.data.files.sources import LayoutNote, Source, check_width
+from core.data.layouts.lines_of_items import with_line_counts
 from core.data.roles.names import NAMES
 from core.data.roles.names import plain as plain_name
 from core.data.store import literal
@@ -64,7 +66,7 @@ def open_nested(
         BadInput: it is damaged, or holds no objects.
     """
     target = scratch / f"{plain.path.name}-records"
-    with json_objects(con, plain, scratch, limit) as (objects, evidence):
+    with json_objects(con, plain, scratch, limit) as (objects, texts):
         tops = top_columns(con, plain.name, objects)
         wanted = [path for column in mapped.values() if column for path in column.split("+")]
         tree = _tree(objects, tops, wanted)
@@ -81,10 +83,22 @@ def open_nested(
         check_width(plain.name, len(columns))
         fills = _filled(objects, columns)
         source = json_source(con, plain, objects, columns, target)
+    evidence = texts.evidence
+    if texts.in_lines and not exploded:
+        source = with_line_counts(con, plain, source, limit)
     roles = _roles(columns, fills, exploded)
     if not evidence and not exploded and not roles and len(columns) == len(tops):
         return source
     return replace(source, layout=_note(columns, tops, exploded, roles, evidence, fills))
+
+
+def has_structs(con: DuckDBPyConnection, plain: Plain) -> bool:
+    """Whether a Parquet file has objects inside of its cells; False also where it is damaged."""
+    try:
+        types = con.from_parquet(str(plain.path)).types
+    except duckdb.Error:
+        return False
+    return any(str(type).startswith("STRUCT") for type in types)
 
 
 def _tree(objects: DuckDBPyRelation, tops: Sequence[JsonColumn], wanted: Sequence[str]) -> Tree:

@@ -33,12 +33,14 @@ def _blanks(start: TextStart) -> re.Pattern[str] | None:
         counts = Counter(line.count(mark) for line in lines)
         if counts.most_common(1)[0][0] and max(counts.values()) >= 0.9 * len(lines):
             return None
-    for blanks in (ANY, SEVERAL):
+    found = None
+    best = 0.95 * len(lines)
+    for blanks in (SEVERAL, ANY):  # a cell may have single blanks in it, as titles and times do
         widths = Counter(len(blanks.split(line)) for line in lines)
         width, n = widths.most_common(1)[0]
-        if width > 1 and n >= 0.95 * len(lines):
-            return blanks
-    return None
+        if width > 1 and n >= best and (found is None or n > best):
+            found, best = blanks, float(n)
+    return found
 
 
 def open_layout(

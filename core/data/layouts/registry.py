@@ -78,6 +78,8 @@ def open_laid_out(
         return sparse_matrix.open_layout(con, plain, TextStart(()), target, limit)
     if plain.kind == "xlsx" and layout != TABLE:
         return sheet.open_sheet(con, plain, scratch, limit)
+    if plain.kind == "parquet" and layout != TABLE and nested.has_structs(con, plain):
+        return nested.open_nested(con, plain, scratch, limit, mapped or {})
     if plain.kind != "text" or layout == TABLE:
         return open_source(con, plain, scratch, limit=limit)
     start = TextStart.read(plain.path)

@@ -50,7 +50,7 @@ def open_table(con: DuckDBPyConnection, table: Table, target: Path, limit: int |
         listed = " and ".join(repr(lists.column) for lists in found)
         raise BadInput(
             f"{name} has lists in {listed}: say which holds the items, "
-            f"item_id={found[-1].column}, or layout=table to take a list as one item"
+            f"item_id={found[0].column}, or layout=table to take a list as one item"
         )
     if not found:
         raise BadInput(

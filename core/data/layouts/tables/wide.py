@@ -123,7 +123,7 @@ def _headed(table: Table) -> tuple[Source, list[list[str]]]:
 
 def _number(cell: str) -> float | None:
     try:
-        return float(cell)
+        return float(cell.replace(",", "."))
     except ValueError:
         return None
 
