@@ -83,7 +83,7 @@ AROUND = {
 
 @pytest.mark.parametrize("around", AROUND)
 @pytest.mark.parametrize("shape", SHAPES)
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(log=EVENTS)
 def test_a_log_is_found_by_its_paths_wherever_it_stands(tmp_path_factory, shape, around, log):
     make, (user, item) = SHAPES[shape]
@@ -133,6 +133,15 @@ def test_a_path_that_is_said_is_taken(tmp_path):
         told(tmp_path, path, item_id="page.ref")
     flat = told(tmp_path, path, layout=TABLE, item_id="page")
     assert pairs(flat)[0] == ("0", '{"sku":0}')
+
+
+def test_a_name_that_is_seldom_filled_gives_way_to_one_that_is(tmp_path):
+    rows = [
+        {"user_id": "known" if n == 3 else None, "user_pseudo_id": f"v{n % 4}", "p": {"sku": n % 5}}
+        for n in range(20)
+    ]
+    info = told(tmp_path, write(tmp_path / "x.jsonl", AROUND["lines"](rows)))
+    assert (info.mapping["user_id"], info.counts["rows_kept"]) == ("user_pseudo_id", 20)
 
 
 def test_objects_whose_keys_are_data_stay_one_column(tmp_path):

@@ -184,7 +184,7 @@ def test_a_matrix_is_an_event_a_filled_cell(tmp_path_factory, names, none, order
 
 
 def test_a_zero_beside_empty_cells_is_a_value(tmp_path):
-    rows = [[(u + n) % 4 if (u * n) % 3 else None for n in range(8)] for u in range(9)]
+    rows = [[(u + n) % 4 % 3 if (u + n) % 3 else None for n in range(8)] for u in range(9)]
     path = write(tmp_path / "x.csv", matrix(rows, [f"item_{n}" for n in range(8)], ""))
     info = told(tmp_path, path)
     zeros = sum(x == 0 for row in rows for x in row)

@@ -152,7 +152,7 @@ def _are_titles(items: Sequence[str], high: float, rows: Sequence[Sequence[str]]
     Flags (0 and 1) under names may as well say what is known of a person: they are left alone.
     """
     roles = {name for names in NAMES.values() for name in names}
-    if high > 10 or high <= 1 or any(plain(name) in roles for name in items):
+    if high > 10 or any(plain(name) in roles for name in items):
         return False
     by_column: list[set[Any]] = [{row[n] for row in rows} for n in range(1, len(items) + 1)]
     wide = sum(len(values - {"", "0"}) > 2 for values in by_column)
