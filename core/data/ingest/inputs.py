@@ -146,11 +146,13 @@ def _pivoted(
     made: list[Opened] = []
     done: list[Opened] = []
     for file in files:
-        role = next((r for r in ("item_id", "user_id") if properties_of(file, r)), None)
+        alike = [f for f in files if set(f.columns) == set(file.columns)]
+        several = len(alike) > 1
+        roles_of = (r for r in ("item_id", "user_id") if properties_of(file, r, several=several))
+        role = next(roles_of, None)
         if role is None:
             made.append(file)
         elif file not in done:
-            alike = [f for f in files if set(f.columns) == set(file.columns)]
             done += alike
             made.append(pivot(con, alike, role, scratch, limit))
     return made

@@ -24,8 +24,14 @@ MOST = 30  # properties that become columns
 LEAST = 0.05  # of the things that a property must say something of
 
 
-def properties_of(file: Opened, role: str) -> tuple[str, str, str] | None:
-    """The columns of thing, property and value, where a thing has many lines; None otherwise."""
+def properties_of(file: Opened, role: str, *, several: bool = False) -> tuple[str, str, str] | None:
+    """The columns of thing, property and value, where a thing has many lines; None otherwise.
+
+    Args:
+        file: A file beside the log.
+        role: "item_id" or "user_id": what the thing is.
+        several: There are other files with these columns, so a thing may have a line in each.
+    """
     key = file.named(role)
     by_key = {p.key: p for p in file.profiles}
     name = next((by_key[k].name for k in PROPERTY if k in by_key), None)
@@ -34,7 +40,7 @@ def properties_of(file: Opened, role: str) -> tuple[str, str, str] | None:
     if not key or not name or not value or not profile or len({key, name, value}) < 3:
         return None
     # Few columns, and a thing again and again: else "key" and "value" are attributes as any.
-    if len(file.columns) > 5 or profile.distinct >= profile.filled:
+    if len(file.columns) > 5 or (profile.distinct >= profile.filled and not several):
         return None
     return key, name, value
 
@@ -54,7 +60,7 @@ def pivot(
         limit: Read only so many lines, for a preview.
     """
     main = files[0]
-    columns = properties_of(main, role)
+    columns = properties_of(main, role, several=True)
     assert columns is not None
     key, name, value = map(quoted, columns)
     time = main.named("timestamp")
