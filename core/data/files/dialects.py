@@ -11,6 +11,8 @@ from core.errors import BadInput
 
 DELIMITERS = (",", "\t", ";", "|", "::", "^", "~", "\x01", " ")
 RUNS = "blanks"  # a delimiter: one blank or more, as in columns that were padded
+GAPS = "gaps"  # two blanks or more, where cells have single ones in them
+PADDED = {RUNS: re.compile(r"[ \t]+"), GAPS: re.compile(r" {2,}| *\t[ \t]*")}
 LONG = "\x1f"  # stands for a delimiter of several characters while a line is cut
 
 
@@ -19,7 +21,8 @@ class ReadAs:
     """How a person says that a delimited text is to be read; None leaves it to the text.
 
     Args:
-        delimiter: What stands between cells; "tab" and "blanks" (one or more) are words for it.
+        delimiter: What stands between cells; "tab", "blanks" (one or more) and "gaps" (two blanks
+            or more) are words for it.
         quote: What stands around cells; "none" if quotes are part of the text.
         header_line: The line, from 1, that names the columns; 0 if none does. What stands before
             it is passed over.
@@ -40,10 +43,10 @@ class ReadAs:
         if self.delimiter is not None:
             mark = {"tab": "\t", "\\t": "\t"}.get(self.delimiter, self.delimiter)
             object.__setattr__(self, "delimiter", mark)
-            if mark != RUNS and (not 0 < len(mark) < 5 or set(mark) & set("\"'\r\n")):
+            if mark not in PADDED and (not 0 < len(mark) < 5 or set(mark) & set("\"'\r\n")):
                 raise BadInput(
                     f"the delimiter is {mark!r}; it must be one to four characters and no quote or "
-                    "line end, or tab, or blanks"
+                    "line end, or tab, blanks or gaps"
                 )
         if self.quote is not None:
             quote = "none" if self.quote == "" else self.quote
@@ -92,16 +95,15 @@ class ReadAs:
 class Dialect:
     """How a delimited text is cut into cells."""
 
-    delimiter: str  # RUNS for one blank or more
+    delimiter: str  # or a word of PADDED
     quote: str = '"'  # "" if the text has no quoting
     escape: str = ""  # "\\" if it stands before a quote inside of quotes, which is else doubled
 
     @property
     def said(self) -> str:
         """As a sentence may say it."""
-        between = {"\t": "tabs", " ": "blanks", RUNS: "blanks, one or more"}.get(
-            self.delimiter, repr(self.delimiter)
-        )
+        words = {"\t": "tabs", " ": "blanks", RUNS: "blanks, one or more", GAPS: "several blanks"}
+        between = words.get(self.delimiter, repr(self.delimiter))
         return (
             f"between {between}, {f'quoted by {self.quote}' if self.quote else 'without quoting'}"
         )
@@ -117,6 +119,7 @@ class Cutter:
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
         self.quote = dialect.quote
+        self._padded = PADDED.get(dialect.delimiter)
         self.mark = dialect.delimiter if len(dialect.delimiter) == 1 else LONG
         d, q = re.escape(self.mark), re.escape(dialect.quote or "\0")
         blanks = "" if self.mark == " " else " *+"
@@ -134,15 +137,15 @@ class Cutter:
 
     def split(self, line: str) -> list[str]:
         """The cells of a line in which no quote has a meaning."""
-        if self.dialect.delimiter == RUNS:
-            return line.split()
+        if self._padded:
+            return self._padded.split(line.strip())
         return line.split(self.dialect.delimiter)
 
     def quotes(self, line: str) -> bool:
         """Whether a cell of this line may begin with a quote."""
         if not self.quote or self.quote not in line:
             return False
-        if self.dialect.delimiter == RUNS:
+        if self._padded:
             return f" {self.quote}" in f" {line}"
         quote, blank = self._after
         return line.startswith(self._first) or quote in line or blank in line
@@ -161,8 +164,8 @@ class Cutter:
         return bool(self._close.match(line))
 
     def _marked(self, text: str) -> str:
-        if self.dialect.delimiter == RUNS:
-            text = re.sub(" +", LONG, text.strip())
+        if self._padded:
+            text = self._padded.sub(LONG, text.strip())
         elif self.mark == LONG:
             text = text.replace(self.dialect.delimiter, LONG)
         return self.mark + text

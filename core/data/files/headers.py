@@ -83,8 +83,6 @@ def find_start(
     if _is_sep(lines[0]):
         kinds, n = ["preamble"], 1
     n = _pass_comments(lines, cut, width, n, kinds)
-    if n and str(lines[0]).lower().startswith("%%matrixmarket") and n < len(lines):
-        return _start([*kinds, "preamble"], n + 1, [])  # the matrix's own size
     named = _commented_header(lines, cut, width, n)
     after = n
     while n < min(len(lines), DEEPEST + after):
@@ -116,7 +114,8 @@ def find_start(
 def is_header(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first row names the columns: no cell of it is a number, and all differ.
 
-    Where some are numbers, others must be well-known names: `user,101,102` over ratings.
+    Where some are numbers, others must be well-known names: `user,101,102` over ratings; a first
+    one that is blank stands above people as well, `,101,102,103,104,105`.
     """
     first = [cell.strip() for cell in rows[0]]
     filled = [cell.lower() for cell in first if cell]
@@ -124,7 +123,8 @@ def is_header(rows: Sequence[Sequence[str]]) -> bool:
     if not filled:
         return False
     if any(is_number(cell) for cell in filled):
-        return known > 0 and len(set(filled)) == len(filled) and not is_number(first[0])
+        blank = not first[0] and len(first) > 5 and all(map(str.isdecimal, first[1:]))
+        return (known > 0 or blank) and len(set(filled)) == len(filled) and not is_number(first[0])
     if known > 1 and len(set(filled)) == len(filled):
         return True
     below = [row for row in rows[1:200] if list(row) != list(rows[0])]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -9,9 +12,10 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.files.dialects import ReadAs
 from core.data.files.encodings import Plain
-from core.data.files.sheets import open_workbook
-from core.data.files.sources import Source, check_width, parquet_source, raw_lines, unique_names
+from core.data.files.json_texts import TABLE, JsonTexts, is_json, read_objects
+from core.data.files.sources import Source, check_width, parquet_source, unique_names
 from core.data.files.texts import open_text
+from core.data.files.workbooks import open_workbook
 from core.data.store import literal
 from core.errors import BadInput
 
@@ -23,8 +27,9 @@ def open_source(
     asked: ReadAs | None = None,
     *,
     limit: int | None = None,
+    as_it_lies: bool = False,
 ) -> Source:
-    """The records of one plain file.
+    """The records of one plain file, those of JSON by the keys of its objects.
 
     What is no record goes to the table `malformed`.
 
@@ -34,6 +39,7 @@ def open_source(
         scratch: Where converted files go.
         asked: How a text, or the header of a sheet, is to be read.
         limit: Convert only so many records, for a preview.
+        as_it_lies: Of a workbook the first sheet, without a search for the log in it.
 
     Raises:
         BadInput: it cannot be read as what it looks like.
@@ -42,65 +48,39 @@ def open_source(
         return parquet_source(con, plain.name, plain.path)
     target = scratch / f"{plain.path.name}-records"
     if plain.kind == "xlsx":
-        return open_workbook(con, plain, target, asked, limit)
+        return open_workbook(con, plain, target, asked, limit, as_it_lies=as_it_lies)
     with plain.path.open("rb") as file:
-        start = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
-    if asked and asked.of_text:  # a person says that it is delimited
-        return open_text(con, plain, target, asked, limit=limit)
-    if start.startswith(b"{"):
-        return _json_source(con, plain, raw_lines(con, plain.path), target, limit, "lines")
-    if start.startswith(b"[") and start[1:].lstrip()[:1] in (b"{", b"]", b""):
-        return _json_source(con, plain, _array(con, plain), target, limit, "rows")
+        start = file.read(4096).decode("utf-8-sig", errors="replace").lstrip()
+    if is_json(start) and not (asked and asked.of_text):  # else a person says: delimited
+        with json_objects(con, plain, scratch, limit) as (objects, _):
+            return json_source(con, plain, objects, top_columns(con, plain.name, objects), target)
     return open_text(con, plain, target, asked, limit=limit)
 
 
-def _array(con: DuckDBPyConnection, plain: Plain) -> DuckDBPyRelation:
-    """The objects of a JSON array as texts, numbered from 1."""
-    return con.sql(
-        f"FROM read_json_objects({literal(str(plain.path))}, format = 'array',"
-        " maximum_object_size = 16777216)"
-    ).project("CAST(json AS VARCHAR) AS text, row_number() OVER () AS line")
+@contextmanager
+def json_objects(
+    con: DuckDBPyConnection, plain: Plain, scratch: Path, limit: int | None
+) -> Iterator[tuple[DuckDBPyRelation, JsonTexts]]:
+    """The objects of a JSON file (`text`, `line`), and how they lie in it.
 
+    What is no object goes to the table `malformed`.
 
-def _json_source(
-    con: DuckDBPyConnection,
-    plain: Plain,
-    lines: DuckDBPyRelation,
-    target: Path,
-    limit: int | None,
-    unit: str,
-) -> Source:
-    texts = lines.filter("trim(text) <> ''")
+    Raises:
+        BadInput: it is damaged, or JSON in another shape.
+    """
     try:
-        (texts.limit(limit) if limit else texts).to_table("json_lines")
-        objects = (
-            con.table("json_lines").filter("json_valid(text)").filter("json_type(text) = 'OBJECT'")
-        )
-        keys = _keys(con, plain.name, objects)
-        _convert(objects, keys, target)
-        con.table("json_lines").filter(
-            "NOT json_valid(text) OR json_type(text) IS DISTINCT FROM 'OBJECT'"
-        ).project(f"{literal(plain.name)}, line, 'this is no JSON object {{…}}', text").insert_into(
-            "malformed"
-        )
-        counts = objects.aggregate("count(*)"), con.table("json_lines").aggregate("count(*)")
-        kept, filled = (found.fetchall()[0][0] for found in counts)
-        physical = filled if limit else lines.aggregate("count(*)").fetchall()[0][0]
+        found = read_objects(con, plain, scratch, limit)
+        texts = con.table(TABLE)
+        texts.filter("NOT json_valid(text) OR json_type(text) IS DISTINCT FROM 'OBJECT'").project(
+            f"{literal(plain.name)}, line, 'this is no JSON object {{…}}', text"
+        ).insert_into("malformed")
+        yield texts.filter("json_valid(text)").filter("json_type(text) = 'OBJECT'"), found
+    except duckdb.OutOfMemoryException:
+        raise
     except duckdb.Error as error:
         raise BadInput(f"{plain.name} looks like JSON but {_json_trouble(error)}") from None
     finally:
-        con.execute("DROP TABLE IF EXISTS json_lines")
-    source = parquet_source(con, plain.name, target)
-    counted = {"kept": kept, "rejected": filled - kept, "blank": physical - filled}
-    return Source(
-        plain.name,
-        target,
-        unique_names(keys),
-        inner=source.inner[1:],
-        line="line",
-        counted=counted,
-        unit=unit,
-    )
+        con.execute(f"DROP TABLE IF EXISTS {TABLE}")
 
 
 def _json_trouble(error: duckdb.Error) -> str:
@@ -109,38 +89,70 @@ def _json_trouble(error: duckdb.Error) -> str:
     return "is damaged: it must be one object {…} a line, or an array [{…}, …] of objects"
 
 
-def _keys(con: DuckDBPyConnection, name: str, objects: DuckDBPyRelation) -> list[str]:
-    """The keys of all objects, in the order in which they first appear."""
-    found = objects.project("unnest(json_keys(text)) AS key, line").aggregate(
+@dataclass(frozen=True)
+class JsonColumn:
+    """A column that JSON objects give: its name, and where its value stands in an object."""
+
+    name: str
+    pointer: str
+    is_list: bool = False
+    base: str = "text"  # the column with the JSON, of which the pointer tells a part
+
+    @property
+    def sql(self) -> str:
+        if self.is_list:
+            found = f"json_extract({self.base}, {literal(self.pointer)})"
+            return f"from_json({found}, '[\"VARCHAR\"]')"
+        return f"json_extract_string({self.base}, {literal(self.pointer)})"
+
+
+def keys_at(objects: DuckDBPyRelation, pointer: str = "", base: str = "text") -> list[str]:
+    """The keys of what stands at this place in all objects, as they first appear."""
+    keys = f"json_keys({base}, {literal(pointer)})"
+    found = objects.project(f"unnest({keys}) AS key, line").aggregate(
         "key, min(line) AS line", "key"
     )
-    keys = [key for (key,) in found.order("line, key").project("key").fetchall()]
-    first = objects.order("line").limit(1).project("json_keys(text)").fetchall()
+    listed = [key for (key,) in found.order("line, key").project("key").fetchall()]
+    first = objects.filter(f"len({keys}) > 0").order("line").limit(1).project(keys).fetchall()
     order = {key: n for n, key in enumerate(first[0][0] if first else [])}
+    return sorted(listed, key=lambda key: order.get(key, len(order)))
+
+
+def escaped(key: str) -> str:
+    """A key as a JSON pointer writes it."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def top_columns(con: DuckDBPyConnection, name: str, objects: DuckDBPyRelation) -> list[JsonColumn]:
+    """A column for each key: text, or a list of texts where most of its values are arrays.
+
+    Raises:
+        BadInput: there is no key, or more than a log can have.
+    """
+    keys = keys_at(objects)
     check_width(name, len(keys))
     if not keys:
         raise BadInput(f"{name} holds no JSON object {{…}} with a key: each line needs one")
-    return sorted(keys, key=lambda key: order.get(key, len(order)))
-
-
-def _convert(objects: DuckDBPyRelation, keys: list[str], target: Path) -> None:
-    """Each key a column: text, or a list of texts where most of its values are arrays."""
-    pointers = ["/" + key.replace("~", "~0").replace("/", "~1") for key in keys]
-    arrays = (
-        objects.limit(1000)
-        .aggregate(
-            ", ".join(
-                f"count(CASE WHEN json_type(text, {literal(p)}) = 'ARRAY' THEN 1 END) * 2"
-                f" > count(nullif(json_type(text, {literal(p)}), 'NULL'))"
-                for p in pointers
-            )
-        )
-        .fetchall()[0]
+    pointers = [f"/{escaped(key)}" for key in keys]
+    cells = (
+        f"count(CASE WHEN json_type(text, {literal(p)}) = 'ARRAY' THEN 1 END) * 2"
+        f" > count(nullif(json_type(text, {literal(p)}), 'NULL'))"
+        for p in pointers
     )
-    columns = ["line"]
-    for n, (pointer, is_array) in enumerate(zip(pointers, arrays, strict=True)):
-        value = f"json_extract_string(text, {literal(pointer)})"
-        if is_array:
-            value = f"from_json(json_extract(text, {literal(pointer)}), '[\"VARCHAR\"]')"
-        columns.append(f"{value} AS c{n}")
-    objects.project(", ".join(columns)).write_parquet(str(target))
+    arrays = objects.limit(1000).aggregate(", ".join(cells)).fetchall()[0]
+    return [JsonColumn(*column) for column in zip(keys, pointers, arrays, strict=True)]
+
+
+def json_source(
+    con: DuckDBPyConnection,
+    plain: Plain,
+    objects: DuckDBPyRelation,
+    columns: Sequence[JsonColumn],
+    target: Path,
+) -> Source:
+    """The source of these columns of JSON objects; each record knows its line."""
+    cells = [f"{column.sql} AS c{n}" for n, column in enumerate(columns)]
+    objects.project(", ".join(["line", *cells])).write_parquet(str(target))
+    source = parquet_source(con, plain.name, target)
+    names = unique_names(column.name for column in columns)
+    return Source(plain.name, target, names, inner=source.inner[1:], line="line")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from core.data.files.dialects import BROKEN, OPEN, RUNS, Cutter, Dialect
+from core.data.files.dialects import BROKEN, OPEN, PADDED, Cutter, Dialect
 from core.data.files.encodings import MAX_LINE_BYTES, Lines
 
 LOOK = 1_000  # lines that one record may fill
@@ -107,7 +107,7 @@ class Scan:
         n, odd = min(skip, len(window)), self._lines.odd
         width, quote = self._form.width, self._form.dialect.quote
         delimiter, comment = self._form.dialect.delimiter, self._form.comment
-        quick = delimiter != RUNS
+        quick = delimiter not in PADDED
         names, rows, numbers = self._names, batch.rows, batch.numbers
         while n < last:
             line = window[n]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.data.files.dialects import DELIMITERS, RUNS, Dialect, ReadAs
+from core.data.files.dialects import DELIMITERS, GAPS, PADDED, RUNS, Dialect, ReadAs
 from core.data.files.encodings import BOM, SAMPLE_BYTES, Lines
 from core.data.files.headers import start_of
 from core.data.files.scan import Form, Scan, Tally, is_number
@@ -78,7 +78,7 @@ def read_off(name: str, lines: Sequence[str], asked: ReadAs) -> Reading:
     elif sep and any(sep[1] in line for line in seen[1:]):
         delimiters = (sep[1],)
     best: Reading | None = None
-    for delimiter in dict.fromkeys([*delimiters, *([RUNS] if " " in delimiters else [])]):
+    for delimiter in dict.fromkeys([*delimiters, *(PADDED if " " in delimiters else [])]):
         if _holds(text, delimiter):
             found = _by_quote(lines[:SAMPLE_LINES], delimiter, asked)
             if best is None or _better(found, best, lines):
@@ -145,7 +145,7 @@ def _quotes(asked: ReadAs) -> tuple[str, ...]:
 
 
 def _holds(text: str, delimiter: str) -> bool:
-    return (" " if delimiter == RUNS else delimiter) in text
+    return {RUNS: " ", GAPS: "  "}.get(delimiter, delimiter) in text
 
 
 def _by_quote(lines: Sequence[str], delimiter: str, asked: ReadAs) -> Reading:
@@ -190,8 +190,9 @@ def _reading(
     share = max(0.01, good / max(1, tally.physical) * bool(tally.kept)) if width > 1 else 0.0
     if dialect.delimiter == " ":
         share *= 0.9  # a blank is also just a blank
-    elif dialect.delimiter == RUNS:
-        share *= 0.89 if any("  " in line.strip() for line in lines) else 0.0
+    elif dialect.delimiter in PADDED:
+        share *= 0.91 if dialect.delimiter == GAPS else 0.89  # cells may have blanks in them
+        share *= any("  " in line.strip() for line in lines)
     return Reading(form, tally, start.note, share)
 
 

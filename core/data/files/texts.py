@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection
 
-from core.data.files.dialects import RUNS, Cutter, ReadAs
+from core.data.files.dialects import PADDED, Cutter, ReadAs
 from core.data.files.encodings import Lines, Plain
 from core.data.files.malformed import add_malformed, forget_malformed
 from core.data.files.scan import FOOTER, Form, Scan, Tally, is_total
@@ -76,7 +76,7 @@ def _is_plain(reading: Reading) -> bool:
         and one_line
         and not form.dialect.escape
         and not form.comment
-        and form.dialect.delimiter != RUNS
+        and form.dialect.delimiter not in PADDED
     )
 
 

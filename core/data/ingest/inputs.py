@@ -12,19 +12,31 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 from core.data.files.archives import unpack
 from core.data.files.dialects import ReadAs
 from core.data.files.encodings import Plain
+from core.data.files.sources import Source
 from core.data.ingest.keys import likeliest
 from core.data.ingest.opened import (
     Opened,
     careful_copy,
+    laid_out,
     look_at,
     open_one,
     steady,
     together,
 )
+from core.data.ingest.orders import VISIT, join_orders
+from core.data.ingest.properties import pivot, properties_of
 from core.data.ingest.side_tables import Side
 from core.data.layouts.layout import TextStart
 from core.data.layouts.lines_of_items import FILE, with_file
-from core.data.layouts.registry import LAYOUT, TABLE, check_layout
+from core.data.layouts.registry import (
+    JOINED,
+    LAYOUT,
+    PROPERTIES,
+    TABLE,
+    TABLE_LAYOUTS,
+    check_layout,
+)
+from core.data.layouts.tables import wide as wide_matrix
 from core.data.roles import mapping as roles
 from core.data.roles.mapping import Guess
 from core.data.roles.profiles import Profile
@@ -43,6 +55,7 @@ class Inputs:
     users: list[Side]
     parts: dict[str, str]  # file → "events", "items" or "users"
     profiles: list[Profile]  # of the columns of the log, over all its files
+    beside: list[Source]  # files that went into others, with their lines counted
 
     @property
     def main(self) -> Opened:
@@ -102,25 +115,48 @@ def open_inputs(
         opened.append(
             [
                 open_one(
-                    con, plain, scratch, limit, _layout_of(plain, chosen, several=several), how
+                    con,
+                    plain,
+                    scratch,
+                    limit,
+                    _layout_of(plain, chosen, several=several),
+                    how,
+                    role_columns,
                 )
                 for plain in group
             ]
         )
     if not opened[0]:
         raise BadInput("no file was given: name at least one with a log of who did what")
-    log, others = _find_log(opened[0], role_columns)
+    files = opened[0]
+    if layout in (None, JOINED):
+        files = join_orders(con, files, scratch, role_columns, limit)
+        if layout == JOINED and not any(f.layout == JOINED for f in files):
+            raise BadInput(
+                "layout=joined is for lines of orders and a file that says whose each order is: "
+                f"none of {', '.join(f.name for f in files)} are such"
+            )
+    if layout is None or layout in TABLE_LAYOUTS:
+        files = _as_logs(con, files, scratch, role_columns, limit, layout)
+    log, others = _find_log(files, role_columns)
     log = _tell_users_apart(con, log)
     sample, columns = together(con, log)
     guess = _guess(sample, columns, log, role_columns)
     guess.decimal = asked.decimal if asked else None
     if notes := [f"{f.name}: {f.source.note}" for f in log if f.source.note]:
         guess.evidence = {READING: "; ".join(notes), **guess.evidence}
-    item_sides = [_side(_ready(con, f, limit), log[0], guess, "item_id") for f in opened[1]]
-    user_sides = [_side(_ready(con, f, limit), log[0], guess, "user_id") for f in opened[2]]
+    others, items_known, users_known = (
+        _pivoted(con, group, scratch, limit) for group in (others, opened[1], opened[2])
+    )
+    for file in (*others, *items_known, *users_known):
+        if file.source.layout and file.layout == PROPERTIES:
+            guess.evidence[file.name] = file.source.layout.evidence
+    item_sides = [_side(_ready(con, f, limit), log[0], guess, "item_id") for f in items_known]
+    user_sides = [_side(_ready(con, f, limit), log[0], guess, "user_id") for f in users_known]
     for file in others:
         role, side = _part(con, _ready(con, file, limit), log[0], guess)
         (item_sides if role == "item_id" else user_sides).append(side)
+    beside = {f.name: f.beside for f in (*log, *others, *items_known, *users_known)}
     return Inputs(
         log=log,
         guess=guess,
@@ -128,11 +164,52 @@ def open_inputs(
         users=user_sides,
         profiles=columns,
         parts={
-            **{f.name: "events" for f in log},
-            **{s.source.name: "items" for s in item_sides},
-            **{s.source.name: "users" for s in user_sides},
+            **{name: "events" for f in log for name in _names(f.name, beside)},
+            **{name: "items" for s in item_sides for name in _names(s.source.name, beside)},
+            **{name: "users" for s in user_sides for name in _names(s.source.name, beside)},
         },
+        beside=[source for sources in beside.values() for source in sources],
     )
+
+
+def _names(name: str, beside: Mapping[str, Sequence[Source]]) -> list[str]:
+    """A file and those that went into it."""
+    return [name, *(source.name for source in beside[name])]
+
+
+def _pivoted(
+    con: DuckDBPyConnection, files: Sequence[Opened], scratch: Path, limit: int | None
+) -> list[Opened]:
+    """The files beside the log, of which lines of properties have become a row for each thing."""
+    made: list[Opened] = []
+    done: list[Opened] = []
+    for file in files:
+        alike = [f for f in files if set(f.columns) == set(file.columns)]
+        several = len(alike) > 1
+        roles_of = (r for r in ("item_id", "user_id") if properties_of(file, r, several=several))
+        role = next(roles_of, None)
+        if role is None:
+            made.append(file)
+        elif file not in done:
+            done += alike
+            made.append(pivot(con, alike, role, scratch, limit))
+    return made
+
+
+def _as_logs(
+    con: DuckDBPyConnection,
+    files: Sequence[Opened],
+    scratch: Path,
+    mapping: Mapping[str, str | None],
+    limit: int | None,
+    layout: str | None,
+) -> list[Opened]:
+    """The files, of which those that may be the log give their events, whatever their rows are.
+
+    Where one is a log by its columns, the others are not, and their lists stay lists.
+    """
+    logs = [f for f in files if _is_log(f)] or list(files)
+    return [laid_out(con, f, scratch, mapping, limit, layout) if f in logs else f for f in files]
 
 
 def _ready(con: DuckDBPyConnection, file: Opened, limit: int | None) -> Opened:
@@ -142,7 +219,7 @@ def _ready(con: DuckDBPyConnection, file: Opened, limit: int | None) -> Opened:
 def _check_asked(asked: ReadAs, plains: Sequence[Plain], layout: str | None) -> None:
     """Raises BadInput where what a person says of the tables fits none of these files."""
     said = asked.of_text + (["header_line"] if asked.header_line is not None else [])
-    if said and layout not in (None, TABLE):
+    if said and layout not in (None, TABLE, *TABLE_LAYOUTS, JOINED):
         raise BadInput(
             f"{said[0]} says how a table is read, but layout is {layout!r}: give one of the two"
         )
@@ -168,6 +245,7 @@ def _guess(
         roles.check(mapping, main.columns, main.name)
         guess = roles.guess(sample, columns, mapping)
         _check_ids(main, guess)
+        _tell_visits(guess, mapping)
         return guess
     name = f"{main.name} (read as {note.layout}; {LAYOUT}={TABLE} reads it as a plain table)"
     roles.check(mapping, main.columns, name)
@@ -191,9 +269,21 @@ def _guess(
     return guess
 
 
+def _tell_visits(guess: Guess, mapping: Mapping[str, str | None]) -> None:
+    """Says so where the user is an order or a session, since no column names a person."""
+    user = str(guess.mapping["user_id"])
+    if "user_id" not in mapping and VISIT.search(user.lower()):
+        guess.evidence["user_id"] += (
+            "; it is a visit and no person, so each is taken as one user (where another file says "
+            "whose it is, give it beside this one)"
+        )
+
+
 def _layout_of(plain: Plain, layout: str | None, *, several: bool) -> str | None:
     """How a person says that a file is laid out; of several files not those that are tables."""
-    if layout in (None, TABLE) or not several or plain.kind != "text":
+    if layout == JOINED:
+        return None
+    if layout in (None, TABLE, *TABLE_LAYOUTS) or not several or plain.kind != "text":
         return layout
     return None if TextStart.read(plain.path).is_table() else layout
 
@@ -234,8 +324,9 @@ def _has(file: Opened, columns: set[str]) -> bool:
 
 
 def _is_log(file: Opened) -> bool:
-    user = file.named("user_id") or roles.user_features(file.profiles)
-    return bool(user and file.named("item_id"))
+    said = file.source.layout.roles if file.source.layout else {}
+    user = file.named("user_id") or roles.user_features(file.profiles) or said.get("user_id")
+    return bool(user and (file.named("item_id") or said.get("item_id")))
 
 
 def _log_rank(file: Opened) -> tuple[bool, int]:
@@ -248,9 +339,13 @@ def _check_ids(file: Opened, found: Guess) -> None:
     listed = ", ".join(file.columns[:50])
     for role, noun in (("user_id", "user"), ("item_id", "item")):
         if found.mapping[role] is None:
+            rest = [p for p in file.profiles if p.name != found.mapping["user_id"]]
+            numbers = sum(p.is_number or not p.filled for p in rest)
+            wide = role == "item_id" and numbers >= wide_matrix.LEAST
             raise UnknownRole(
                 f"{file.name}: no column looks like the {noun}; its columns are {listed}: "
                 f"map {role} to one of them"
+                + (f", or {LAYOUT}={wide_matrix.NAME} if each column is an item" if wide else "")
             )
     if found.mapping["user_id"] == found.mapping["item_id"]:
         raise BadInput(

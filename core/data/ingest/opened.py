@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,9 @@ from core.data.files.dialects import ReadAs
 from core.data.files.encodings import Plain, find_fault, reencode
 from core.data.files.lines import NotPlain, count_lines
 from core.data.files.sources import Source
-from core.data.layouts.registry import TABLE, open_laid_out
+from core.data.layouts import nested
+from core.data.layouts.registry import TABLE, lay_out, open_laid_out
+from core.data.layouts.tables.table import Table
 from core.data.limits import in_words
 from core.data.roles import mapping as roles
 from core.data.roles.profiles import Profile, profiles
@@ -31,6 +33,7 @@ class Opened:
     source: Source
     sample: str
     profiles: list[Profile]
+    beside: tuple[Source, ...] = ()  # other files that went into it, with their lines counted
 
     @property
     def layout(self) -> str:
@@ -58,6 +61,7 @@ def open_one(
     limit: int | None = None,
     layout: str | None = None,
     asked: ReadAs | None = None,
+    mapped: Mapping[str, str | None] | None = None,
 ) -> Opened:
     """One plain file, opened and looked at.
 
@@ -68,18 +72,65 @@ def open_one(
         limit: Read only so many records, for a preview.
         layout: How it is laid out, a name of LAYOUTS or TABLE; by what it holds if not given.
         asked: How a person says that a table is to be read.
+        mapped: What a person says of the roles of its columns.
 
     Raises:
         BadInput: it cannot be read.
         NotPlain: it cannot be read as it lies; careful, it may be.
     """
     try:
-        source = open_laid_out(con, plain, scratch, limit=limit, layout=layout, asked=asked)
+        source = open_laid_out(
+            con, plain, scratch, limit=limit, layout=layout, asked=asked, mapped=mapped
+        )
         return look_at(con, plain, source)
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as error:
         raise not_read(error, [plain]) from None
+
+
+def laid_out(
+    con: DuckDBPyConnection,
+    file: Opened,
+    scratch: Path,
+    mapped: Mapping[str, str | None],
+    limit: int | None = None,
+    layout: str | None = None,
+) -> Opened:
+    """A table as a log: its records where its rows are no events, as lists in cells are none.
+
+    Args:
+        con: The connection that reads.
+        file: The table.
+        scratch: Where files are converted.
+        mapped: What a person says of its roles.
+        limit: Read only so many records, for a preview.
+        layout: A name of TABLE_LAYOUTS; by what it holds if not given.
+
+    Raises:
+        BadInput: it cannot be read.
+        NotPlain: it cannot be read as it lies; careful, it may be.
+    """
+    before = file.source.layout
+    if before and before.layout != nested.NAME:
+        return file
+    table = Table(file.plain, file.source, con.table(file.sample), file.profiles, mapped)
+    try:
+        source = lay_out(con, table, scratch, limit=limit, layout=layout)
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:
+        raise not_read(error, [file.plain]) from None
+    if source is file.source:
+        return file
+    note = source.layout
+    if before and note:  # a list in an object: both are told
+        said = {**before.roles, **note.roles}
+        evidence = f"{before.evidence}; {note.evidence}"
+        why = {**before.role_evidence, **note.role_evidence}
+        note = replace(note, evidence=evidence, roles=said, role_evidence=why)
+        source = replace(source, layout=note)
+    return look_at(con, file.plain, source)
 
 
 def not_read(error: duckdb.Error, plains: Sequence[Plain]) -> Exception:

@@ -94,6 +94,7 @@ def write(
     facts["item_columns"], facts["user_columns"] = items.columns, users.columns
     facts["matched"] = {"items": items.matched, "users": users.matched}
     facts["advice"] = [*items.advice, *users.advice]
+    _reject_beside(con, inputs)
     facts["lines"] = _settled(con, inputs, lines, lost)
     if con.table("rejected").limit(1).fetchall():
         rejected = con.table("rejected").order("file, line")
@@ -151,8 +152,19 @@ def _settled(
     records = [int(s.read(con).aggregate("count(*)").fetchall()[0][0]) for s in sides]
     lines = {**log_lines, **read_lines(zip(sides, records, strict=True))}
     lost = {s.name: _count(con, "rejected", s) - _count(con, "malformed", s) for s in sides}
-    units = {source.name: source.unit for source in [*sides, *(f.source for f in inputs.log)]}
+    lines |= {source.name: dict(source.counted or {}) for source in inputs.beside}
+    sources = [*(f.source for f in inputs.log), *sides, *inputs.beside]
+    units = {source.name: source.unit for source in sources}
     return settle(con, lines, {**log_lost, **lost}, units)
+
+
+def _reject_beside(con: DuckDBPyConnection, inputs: Inputs) -> None:
+    """Adds to `rejected` what is no record of files that went into others: orders, properties."""
+    sides = [s.source.name for s in (*inputs.items, *inputs.users)]
+    names = ", ".join(literal(name) for name in [*(f.name for f in inputs.log), *sides])
+    con.table("malformed").filter(f"file NOT IN ({names})").project(
+        "file, line, 'malformed', detail, record"
+    ).insert_into("rejected")
 
 
 def _count(con: DuckDBPyConnection, table: str, source: Source) -> int:

@@ -57,6 +57,33 @@ def event_source(
     return Source(plain.name, target, columns, inner=columns, line="line", layout=note)
 
 
+def sum_of(con: DuckDBPyConnection, plain: Plain, test: str) -> int:
+    """How many lines of a text pass this test, which is SQL over `text`."""
+    return int(raw_lines(con, plain.path).filter(test).aggregate("count(*)").fetchall()[0][0])
+
+
+def with_line_counts(
+    con: DuckDBPyConnection, plain: Plain, source: Source, limit: int | None, **kinds: int
+) -> Source:
+    """The source of a text of which a line is one event, with its lines by what they are.
+
+    Args:
+        con: The connection with the table `malformed`.
+        plain: The text.
+        source: Its events.
+        limit: Of a preview, which counts nothing.
+        kinds: Lines that hold no event: header, comment.
+    """
+    if limit:
+        return source
+    kept = int(con.from_parquet(str(source.path)).aggregate("count(*)").fetchall()[0][0])
+    bad = con.table("malformed").filter(f"file = {literal(plain.name)}").aggregate("count(*)")
+    blank = sum_of(con, plain, "trim(coalesce(text, '')) = ''")
+    rejected = int(bad.fetchall()[0][0])
+    counted = {"kept": kept, "rejected": rejected, "blank": blank, **kinds}
+    return replace(source, counted=counted, unit="lines")
+
+
 def with_file(source: Source) -> Source:
     """The same source with the file's name as a column more, which tells its users apart."""
     return replace(source, columns=(*source.columns, FILE), inner=(*source.inner, FILE))
