@@ -119,7 +119,7 @@ def choose_run(workspace: Workspace, dataset: str) -> None:
     named = {one.id: f"{plain(one.name or t('keep.kind.search'))} · {one.id[:6]}" for one in runs}
     with st.expander(t("keep.runs"), icon=":material/inventory_2:", key="keep_runs"):
         chosen = st.selectbox(
-            t("context.run"), list(named), format_func=named.__getitem__, key=f"keep_{mark(named)}"
+            t("keep.which"), list(named), format_func=named.__getitem__, key=f"keep_{mark(named)}"
         )
         keep(workspace, next(one for one in runs if one.id == chosen))
 

@@ -33,6 +33,7 @@ MISSING = (
 
 Visit = Callable[..., Any]
 
+ROOT = Path(__file__).resolve().parents[2]
 N_ITEMS = 900  # of the shop
 KINDS = ("tea", "cup", "pot", "tray")
 
@@ -65,7 +66,8 @@ def served(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "dashboard", "--port", str(port), "--data-dir", str(folder)]
     with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+        env = os.environ | {"PYTHONPATH": str(ROOT)}  # the code under test, wherever it is
+        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=env)
     address = f"http://127.0.0.1:{port}"
     try:
         _wait(f"{address}/_stcore/health", server)
@@ -154,7 +156,7 @@ def furnished(served: str, tmp_path_factory: pytest.TempPathFactory) -> Workspac
 
     folder = next(path for path in tmp_path_factory.getbasetemp().glob("served*"))
     workspace = Workspace.open(folder)
-    films = Path(__file__).resolve().parents[2] / "sample_data" / "movielens-latest-small"
+    films = ROOT / "sample_data" / "movielens-latest-small"
     info = ingest(workspace, [films / "ratings.csv"], items=films / "movies.csv", name="MovieLens")
     for model in ("popularity", "transitions"):
         run = pipeline.train(workspace, RunRequest(info.id, model, device="cpu"))

@@ -134,8 +134,9 @@ def test_names_are_shown_literally(
         assert USER in words(page)
         assert sum(name in words(page) for name in SHOWN) >= 6
     if view == "embeddings":
-        page.locator('.map[data-n]:not([data-n="0"])').wait_for()
-        page.get_by_text(visible(KINDS[0])).first.wait_for()
+        page.locator(f'.map[data-n="{len(NAMES)}"]').wait_for()
+        legend = page.locator(".map .legend button").all_inner_texts()
+        assert {entry.rsplit("\n", 1)[0] for entry in legend} == set(map(visible, KINDS))
     if view == "data":
         page.get_by_role("tab", name=text("en", "data.tab.columns")).click()
         page.get_by_text(COLUMN).first.wait_for(state="attached")
