@@ -153,3 +153,23 @@ def test_two_attributes_called_key_and_value_are_no_properties(tmp_path):
     items = write(tmp_path / "items.csv", "item_id,key,value\n7,C,3\n8,D,4\n")
     info = ingest(Workspace.open(tmp_path / "home"), [log, items])
     assert info.meta["item_columns"] == ["key", "value"]
+
+
+def test_every_line_of_every_file_is_accounted_for(tmp_path):
+    """Also of files that go into others: a bad line in each, one that names nothing besides."""
+    lines = ["order_id,product_id", *(f"{n % 5},p{n % 7}" for n in range(40)), "9,p1", "odd"]
+    orders = ["order_id,customer_id,dow", *(f"{n},u{n},{n}" for n in range(5)), "too,many,cells,x"]
+    props = [f"p{n},{name},v{n}" for n in range(7) for name in ("colour", "size")]
+    first = ["product_id,property,value", *props, ",colour,blue", "p1,size", ""]
+    second = ["product_id,property,value", *(f"p{n},brand,b{n % 2}" for n in range(7)), "p1"]
+    files = {"lines.csv": lines, "orders.csv": orders, "props_1.csv": first, "props_2.csv": second}
+    paths = [write(tmp_path / name, "\n".join(own) + "\n") for name, own in files.items()]
+    info = ingest(Workspace.open(tmp_path / "home"), paths)
+    counted = info.meta["lines"]
+    assert {name: c["physical"] for name, c in counted.items()} == {
+        name: len(own) for name, own in files.items()
+    }
+    assert {name: c["rejected"] for name, c in counted.items()} == {
+        "lines.csv": 2, "orders.csv": 1, "props_1.csv": 2, "props_2.csv": 1,
+    }  # fmt: skip
+    assert len(rejected(info)) == 6

@@ -6,6 +6,7 @@ nested ones are refused. A plain file is not copied: the scratch gets a link to 
 
 from __future__ import annotations
 
+import errno
 import gzip
 import lzma
 import shutil
@@ -139,7 +140,7 @@ def _unzip(name: str, path: Path, scratch: Path) -> list[Plain]:
                 left -= target.stat().st_size
             return plains
     except UNZIP_ERRORS as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise  # a full disk is no fault of the archive
         raise BadInput(
             f"{name} is no zip that can be unpacked ({error}); make it again, or give the files"

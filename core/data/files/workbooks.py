@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -141,7 +142,7 @@ def _sheets(
                 merged = 0 if as_it_lies else _fill_merged(rows, sheet.merged_cell_ranges or [])
                 found.append(_sheet(title, rows, merged, told, as_it_lies=as_it_lies))
     except _DAMAGED as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise  # a full disk is no fault of the workbook
         raise BadInput(
             f"{name} is no workbook that can be read ({error}); save it again as .xlsx"

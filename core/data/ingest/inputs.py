@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ from core.data.files.archives import unpack
 from core.data.files.dialects import ReadAs
 from core.data.files.encodings import Plain
 from core.data.files.sources import Source
-from core.data.ingest.keys import likeliest
 from core.data.ingest.opened import (
     Opened,
     careful_copy,
@@ -23,8 +21,9 @@ from core.data.ingest.opened import (
     steady,
     together,
 )
-from core.data.ingest.orders import VISIT, join_orders
-from core.data.ingest.properties import pivot, properties_of
+from core.data.ingest.several.orders import VISIT, join_orders
+from core.data.ingest.several.parts import find_log, is_log, part_of, side_of
+from core.data.ingest.several.properties import pivoted
 from core.data.ingest.side_tables import Side
 from core.data.layouts.layout import TextStart
 from core.data.layouts.lines_of_items import FILE, with_file
@@ -138,7 +137,7 @@ def open_inputs(
             )
     if layout is None or layout in TABLE_LAYOUTS:
         files = _as_logs(con, files, scratch, role_columns, limit, layout)
-    log, others = _find_log(files, role_columns)
+    log, others = find_log(files, role_columns)
     log = _tell_users_apart(con, log)
     sample, columns = together(con, log)
     guess = _guess(sample, columns, log, role_columns)
@@ -146,15 +145,15 @@ def open_inputs(
     if notes := [f"{f.name}: {f.source.note}" for f in log if f.source.note]:
         guess.evidence = {READING: "; ".join(notes), **guess.evidence}
     others, items_known, users_known = (
-        _pivoted(con, group, scratch, limit) for group in (others, opened[1], opened[2])
+        pivoted(con, group, scratch, limit) for group in (others, opened[1], opened[2])
     )
     for file in (*others, *items_known, *users_known):
         if file.source.layout and file.layout == PROPERTIES:
             guess.evidence[file.name] = file.source.layout.evidence
-    item_sides = [_side(_ready(con, f, limit), log[0], guess, "item_id") for f in items_known]
-    user_sides = [_side(_ready(con, f, limit), log[0], guess, "user_id") for f in users_known]
+    item_sides = [side_of(_ready(con, f, limit), log[0], guess, "item_id") for f in items_known]
+    user_sides = [side_of(_ready(con, f, limit), log[0], guess, "user_id") for f in users_known]
     for file in others:
-        role, side = _part(con, _ready(con, file, limit), log[0], guess)
+        role, side = part_of(con, _ready(con, file, limit), log[0], guess)
         (item_sides if role == "item_id" else user_sides).append(side)
     beside = {f.name: f.beside for f in (*log, *others, *items_known, *users_known)}
     return Inputs(
@@ -177,25 +176,6 @@ def _names(name: str, beside: Mapping[str, Sequence[Source]]) -> list[str]:
     return [name, *(source.name for source in beside[name])]
 
 
-def _pivoted(
-    con: DuckDBPyConnection, files: Sequence[Opened], scratch: Path, limit: int | None
-) -> list[Opened]:
-    """The files beside the log, of which lines of properties have become a row for each thing."""
-    made: list[Opened] = []
-    done: list[Opened] = []
-    for file in files:
-        alike = [f for f in files if set(f.columns) == set(file.columns)]
-        several = len(alike) > 1
-        roles_of = (r for r in ("item_id", "user_id") if properties_of(file, r, several=several))
-        role = next(roles_of, None)
-        if role is None:
-            made.append(file)
-        elif file not in done:
-            done += alike
-            made.append(pivot(con, alike, role, scratch, limit))
-    return made
-
-
 def _as_logs(
     con: DuckDBPyConnection,
     files: Sequence[Opened],
@@ -208,7 +188,7 @@ def _as_logs(
 
     Where one is a log by its columns, the others are not, and their lists stay lists.
     """
-    logs = [f for f in files if _is_log(f)] or list(files)
+    logs = [f for f in files if is_log(f)] or list(files)
     return [laid_out(con, f, scratch, mapping, limit, layout) if f in logs else f for f in files]
 
 
@@ -306,35 +286,6 @@ def _labels(paths: Sequence[Path]) -> list[str]:
     return labels
 
 
-def _find_log(
-    files: Sequence[Opened], mapping: Mapping[str, str | None]
-) -> tuple[list[Opened], list[Opened]]:
-    """The log (one file, or several with the same columns) and the other files."""
-    columns = {c for role, c in mapping.items() if c and role != roles.TIME_FORMAT}
-    logs = [f for f in files if columns and _has(f, columns)] or [f for f in files if _is_log(f)]
-    if not logs:
-        logs = [max(files, key=lambda f: f.source.path.stat().st_size)]
-    main = max(logs, key=lambda f: (*_log_rank(f), f.name))  # whatever their order
-    same = [f for f in files if f in logs and set(f.columns) == set(main.columns)]
-    return same, [f for f in files if f not in same]
-
-
-def _has(file: Opened, columns: set[str]) -> bool:
-    return all(part in file.columns for c in columns for part in roles.columns_of(c, file.columns))
-
-
-def _is_log(file: Opened) -> bool:
-    said = file.source.layout.roles if file.source.layout else {}
-    user = file.named("user_id") or roles.user_features(file.profiles) or said.get("user_id")
-    return bool(user and (file.named("item_id") or said.get("item_id")))
-
-
-def _log_rank(file: Opened) -> tuple[bool, int]:
-    """A log with values or event types comes before one without (ratings before tags)."""
-    telling = any(file.named(role) for role in ("event", *roles.VALUE_KINDS))
-    return telling, file.source.path.stat().st_size
-
-
 def _check_ids(file: Opened, found: Guess) -> None:
     listed = ", ".join(file.columns[:50])
     for role, noun in (("user_id", "user"), ("item_id", "item")):
@@ -352,53 +303,3 @@ def _check_ids(file: Opened, found: Guess) -> None:
             f"user_id and item_id are both {found.mapping['user_id']!r}: they must be two columns "
             f"of {listed}"
         )
-
-
-def _part(con: DuckDBPyConnection, file: Opened, main: Opened, found: Guess) -> tuple[str, Side]:
-    """What a file beside the log describes: items, users, or items in the words of users."""
-    if _is_log(file):
-        return "item_id", _texts(file, main)
-    if all(re.fullmatch(r"column\d+", column) for column in file.columns):
-        return _nameless(con, file, main, found)
-    for role in ("item_id", "user_id"):
-        if file.named(role) or found.mapping[role] in file.columns:
-            return role, _side(file, main, found, role)
-    raise BadInput(
-        f"{file.name} has neither the item ({found.mapping['item_id']}) nor the user "
-        f"({found.mapping['user_id']}) of {main.name} among its columns: "
-        f"{', '.join(file.columns[:50])}"
-    )
-
-
-def _nameless(
-    con: DuckDBPyConnection, file: Opened, main: Opened, found: Guess
-) -> tuple[str, Side]:
-    """A file without names describes what it has most values in common with."""
-    columns = {role: str(found.mapping[role]) for role in ("item_id", "user_id")}
-    ours = {role: (main.sample, c) for role, c in columns.items() if c in main.columns}
-    like = likeliest(con, ours, file.sample, file.columns)
-    if like is None:
-        raise BadInput(
-            f"{file.name} names no columns, and none of them holds the ids of {main.name}: "
-            "give it a first line with the names, such as item_id"
-        )
-    role, key = like
-    return role, Side(file.source, key, tuple(c for c in file.columns if c != key))
-
-
-def _texts(file: Opened, main: Opened) -> Side:
-    key = file.named("item_id")
-    taken = {key, file.named("user_id"), file.named("timestamp")}
-    texts = [p.name for p in file.profiles if p.name not in taken and p.is_text]
-    if not texts or key is None:
-        raise BadInput(
-            f"{file.name} is a log with other columns ({', '.join(file.columns[:20])}) than "
-            f"{main.name} ({', '.join(main.columns[:20])}): several logs need the same columns"
-        )
-    return Side(file.source, key, tuple(texts), many=True)
-
-
-def _side(file: Opened, main: Opened, found: Guess, role: str) -> Side:
-    same = found.mapping[role] if found.mapping[role] in file.columns else None
-    key = same or file.named(role) or file.columns[0]
-    return Side(file.source, key, tuple(c for c in file.columns if c != key))

@@ -103,6 +103,25 @@ def pivot(
     return replace(opened, beside=tuple(sources))
 
 
+def pivoted(
+    con: DuckDBPyConnection, files: Sequence[Opened], scratch: Path, limit: int | None
+) -> list[Opened]:
+    """The files beside the log, of which lines of properties have become a row for each thing."""
+    made: list[Opened] = []
+    done: list[Opened] = []
+    for file in files:
+        alike = [f for f in files if set(f.columns) == set(file.columns)]
+        several = len(alike) > 1
+        roles_of = (r for r in ("item_id", "user_id") if properties_of(file, r, several=several))
+        role = next(roles_of, None)
+        if role is None:
+            made.append(file)
+        elif file not in done:
+            done += alike
+            made.append(pivot(con, alike, role, scratch, limit))
+    return made
+
+
 def _moment(name: str) -> str:
     """SQL for a number that grows with a time, however it is written."""
     return f"coalesce(TRY_CAST({name} AS DOUBLE), epoch(TRY_CAST({name} AS TIMESTAMP)))"
