@@ -369,7 +369,7 @@ def test_what_cannot_be_obeyed_is_refused(workspace, tmp_path, name, text, said,
 
 def test_a_header_that_fits_no_row_is_told(workspace, tmp_path):
     text = "user_id,item_id,rating,note,more\n" + GOOD
-    with pytest.raises(BadInput, match=r"line 2 has too few cells: 5 are expected.*--header-line"):
+    with pytest.raises(BadInput, match=r"line 2 has too few cells: 5 are expected.*header_line"):
         read(workspace, tmp_path, text)
 
 
