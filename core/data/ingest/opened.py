@@ -162,7 +162,7 @@ def look_at(con: DuckDBPyConnection, plain: Plain, source: Source) -> Opened:
         for _, line, detail, _ in bad.fetchall():
             raise BadInput(
                 f"{header} that fits it: line {line} has {detail}; say which line names the "
-                "columns (header_line), or none"
+                "columns (header_line), or none (0)"
             )
         raise BadInput(f"{header} below it: it needs a line for each event")
     return Opened(plain, source, sample, columns)
