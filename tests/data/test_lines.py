@@ -297,7 +297,7 @@ def test_a_header_in_another_order_holds_for_what_is_below(workspace, tmp_path):
         ("1,100,Action|Comedy,5\n2,101,Drama|War,4\n", 4),
         ("1::a, b::x|y\n2::c, d::z|w\n", 3),
         ('1,"a;b;c;d;e",3\n2,"f;g;h;i;j",4\n', 3),
-        ("1 100   3\n22 7     4\n", 3),
+        ("1 100   3\n22   7 4\n3 9 5\n", 3),
     ],
 )
 def test_of_delimiters_that_tie_the_right_one_is_found(tmp_path, text, columns):

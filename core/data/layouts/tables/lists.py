@@ -95,8 +95,9 @@ def _candidates(table: Table) -> list[Lists]:
             nameless = [p for p in table.profiles if is_nameless(p)]
             return [x for p in nameless if (x := _lists(table, p.name, strict=True, ragged=True))]
     for profile in columns:
-        strict = not said and profile.key in NAMES["item_id"]
-        if found := _lists(table, profile.name, strict=strict):
+        # A title may have a comma in it: words are lists only under a name that says several.
+        strict = profile.key in NAMES["item_id"] or not _names_items(profile.key)
+        if found := _lists(table, profile.name, strict=strict, ragged=is_nameless(profile)):
             return [found]
     return []
 
