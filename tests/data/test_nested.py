@@ -209,3 +209,13 @@ def test_parquet_with_objects_in_its_cells_is_read_by_path(tmp_path_factory, log
     info = told(folder, folder / "x.parquet")
     assert pairs(info) == sorted((str(u), f"i{i}") for u, i in log for _ in (0, 1))
     assert info.mapping["item_id"] == "items[].item_id"
+
+
+def test_the_last_word_of_a_path_says_what_a_value_is(tmp_path):
+    orders = [
+        {"customer": {"id": n % 5}, "when": 1_709_290_000 + n, "lines": [{"sku": "a", "qty": 1}]}
+        for n in range(20)
+    ]
+    info = told(tmp_path, write(tmp_path / "o.jsonl", "\n".join(map(json.dumps, orders))))
+    assert (info.mapping["value"], info.value_kind) == ("lines[].qty", "quantity")
+    assert info.mapping["timestamp"] == "when"

@@ -21,7 +21,7 @@ from core.data.roles.guess import (
     columns_of,
     take,
 )
-from core.data.roles.names import CLICK_NAMES, NAMES, VISITS, WEIGHTS, plain
+from core.data.roles.names import CLICK_NAMES, NAMES, VISITS, WEIGHTS, endings, plain
 from core.data.roles.profiles import Profile
 from core.data.roles.times import FORMATS, PLAIN
 from core.errors import BadInput
@@ -201,7 +201,8 @@ def _describe_given(
     value = by_name.get(found.mapping["value"] or "")
     if value and found.value_kind is None:
         kinds = [k for k in VALUE_KINDS if value.key in NAMES[k]]
-        words = [k for k in VALUE_KINDS if k in value.key]
+        last = endings(value.name)  # "items[].qty" ends in "qty"
+        words = [k for k in VALUE_KINDS if k in value.key or set(last) & set(NAMES[k])]
         few = value.distinct <= 21 and (value.high or 0) <= 10
         kind = (kinds or words or ["rating" if few else "quantity"])[0]
         found.value_kind = _kind(value, kind)

@@ -42,6 +42,12 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("timestampms", "invoicedate", "orderdate", "purchasedate", "tdat", "playedat"),
         *("visittime", "checkintime", "ratedat", "updatedat", "zeitpunkt", "zeitstempel"),
         *(
+            "when",
+            "occurredat",
+            "loggedat",
+            "recordedat",
+            "receivedat",
+            "servertime",
             "datum",
             "fecha",
             "fechahora",
