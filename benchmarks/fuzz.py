@@ -39,6 +39,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 import pandas as pd
+import psutil
 
 from core.data.ingest.ingest import ingest
 from core.data.store import Workspace
@@ -256,11 +257,12 @@ def tried(made: Made, folder: Path) -> Outcome:
     folder.mkdir()
     path, answer = folder / made.name, folder / "answer"
     path.write_bytes(made.content)
+    base = psutil.Process().memory_info().rss  # which the child begins with
     child = os.fork()
     if not child:
         _child(path, folder, answer)
     _, status, used = os.wait4(child, 0)
-    cpu, peak = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    cpu, peak = used.ru_utime + used.ru_stime, max(0, used.ru_maxrss / 1024 - base / 1024**2)
     said = answer.read_text() if answer.exists() else f"ended by signal {os.WTERMSIG(status)}"
     if cpu > CPU_S:
         return Outcome("slow", said, cpu, peak)

@@ -184,7 +184,7 @@ def test_run_json_says_all_that_made_the_run(run, shop):
     assert meta["artifact_hash"] == meta["sha256"]["weights.safetensors"]
     for key in ("name", "dataset_name", "created", "seconds", "parameters", "code_version"):
         assert meta[key], key
-    assert meta["machine"].keys() == {"device", "device_name", "torch", "python"}
+    assert meta["machine"].keys() == {"device", "device_name", "threads", "torch", "python"}
     assert len(meta["split"]["fingerprint"]) == 64
 
 

@@ -19,6 +19,7 @@ import pytest
 
 from core import pipeline
 from core.cli.commands import explanation_text as sentences
+from core.data.durable import sha256_file
 from core.models import MODELS
 from core.models.neural.gradient_model import GradientModel
 from core.pipeline.explanation_json import ItemExplanation, NamedItem, Player, PlayerValue
@@ -124,6 +125,16 @@ def check_all(shop, run, user: str, recscope, folder: Path) -> list[dict]:
     return found["explanations"]
 
 
+def rewrite(info, events):
+    """Other events in the dataset, sealed as ingest does it."""
+    path = info.folder / "events.parquet"
+    events.to_parquet(path, index=False)
+    document = json.loads((info.folder / "dataset.json").read_text())
+    document.pop("checksum", None)
+    document["sha256"][path.name] = sha256_file(path)
+    (info.folder / "dataset.json").write_text(json.dumps(document))
+
+
 @pytest.mark.parametrize("name", ["unified", "mlp_rating", "item_knn"])
 def test_kinds_of_events_ratings_and_platforms_are_heard(name, shop, fitted, recscope, tmp_path):
     """What `recommend` reads in a table of strangers is what it knows of its own people."""
@@ -137,7 +148,7 @@ def test_kinds_of_events_ratings_and_platforms_are_heard(name, shop, fitted, rec
     mapping = {role: role for role in (*info.mapping, "event", "platform", "value")}
     meta = {**info.meta, "mapping": mapping, "weights": {"buy": 4.0, "view": 1.0}}
     (info.folder / "dataset.json").write_text(json.dumps(meta | {"value_kind": "rating"}))
-    events.to_parquet(info.folder / "events.parquet", index=False)
+    rewrite(info, events)
     user = someone(shop, 5, 5)
     told = check_all(shop, fitted(name), user, recscope, tmp_path)
     kinds = events_of(shop, user)["event"]
@@ -266,11 +277,11 @@ def busy(folder: Path, n: int) -> Path:
 @pytest.fixture
 def unseen(shop):
     """An item whose only event is the last of somebody, so that no split trains on it."""
-    path = shop.dataset("shop").folder / "events.parquet"
-    events = pd.read_parquet(path)
+    info = shop.dataset("shop")
+    events = pd.read_parquet(info.folder / "events.parquet")
     last = events.index[events["user_id"] == someone(shop, 6, 8)][-1]
     events.loc[last, "item_id"] = 777
-    events.to_parquet(path, index=False)
+    rewrite(info, events)
     return 777
 
 

@@ -30,6 +30,14 @@ WEIGHTS, VOCAB, EPOCHS, METRICS, PER_USER = (
     "metrics.json",
     "per_user.parquet",
 )
+PER_USER_ANY = "per_user*.parquet"  # named by what is in it, so that the old one holds until then
+
+
+def per_user_name(digest: str) -> str:
+    """What the table per user of this sha256 is called; that of 0.1.0 was PER_USER."""
+    return f"per_user-{digest[:12]}.parquet"
+
+
 AGAIN = "train it again, which mends it"
 EVALUATE = "evaluate the run again"
 
@@ -111,7 +119,7 @@ class Run:
         path = self.folder / METRICS
         try:
             content = read_object(path)
-            if content is None and (self.folder / PER_USER).exists():
+            if content is None and any(self.folder.glob(PER_USER_ANY)):
                 raise Corrupt(f"{path} is missing")
             return None if content is None else RunMetrics.from_json(content)
         except Corrupt as error:
@@ -127,9 +135,10 @@ class Run:
         """
         import pandas as pd
 
-        path = self.folder / PER_USER
         said = (read_object(self.folder / METRICS) or {}).get("sha256") or {}
-        if expected := said.get(PER_USER):
+        name, expected = next(iter(said.items()), (PER_USER, None))
+        path = self.folder / Path(name).name
+        if expected:
             verify_once(path, expected, f"run {self.name} ({self.id})", EVALUATE)
         return pd.read_parquet(path) if path.exists() else None
 

@@ -20,11 +20,13 @@ from core.runs.artifact import (
     EPOCHS,
     METRICS,
     PER_USER,
+    PER_USER_ANY,
     SCHEMA_VERSION,
     VOCAB,
     WEIGHTS,
     Run,
     find_run,
+    per_user_name,
     verify,
 )
 from core.runs.checkpoints import CHECKPOINTS, written_whole
@@ -60,8 +62,8 @@ def save_run(
     ids = pa.array(items.ids, pa.int64() if items.ids.dtype.kind == "i" else pa.string())
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for stale in (PER_USER, METRICS, EPOCHS):
-            (folder / stale).unlink(missing_ok=True)
+        for stale in (folder / METRICS, folder / EPOCHS, *folder.glob(PER_USER_ANY)):
+            stale.unlink(missing_ok=True)
     with written_whole(workspace, folder / WEIGHTS, size) as path:
         save_file(arrays, path)
     with written_whole(workspace, folder / VOCAB) as path:
@@ -94,12 +96,17 @@ def save_metrics(
     """Stores what an evaluation found, in place of the last one; metrics.json comes last."""
     with writing(run.folder), workspace.scratch() as scratch:
         per_user.to_parquet(scratch / PER_USER, index=False)
-        content = {**metrics.to_json(), "sha256": {PER_USER: sha256_file(scratch / PER_USER)}}
+        digest = sha256_file(scratch / PER_USER)
+        name = per_user_name(digest)
+        content = {**metrics.to_json(), "sha256": {name: digest}}
         write_json_atomically(scratch / METRICS, content)
         sync_file(scratch / PER_USER)
-        for name in (PER_USER, METRICS):
-            (scratch / name).replace(run.folder / name)
+        (scratch / PER_USER).replace(run.folder / name)
+        (scratch / METRICS).replace(run.folder / METRICS)  # from here on the new one holds
         sync_folder(run.folder)
+        for old in run.folder.glob(PER_USER_ANY):
+            if old.name != name:
+                old.unlink(missing_ok=True)
 
 
 def load_model(run: Run, *, device: str = "cpu") -> tuple[Recommender, Vocab]:

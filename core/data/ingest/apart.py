@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -153,7 +153,7 @@ def _child(
     clock.start()
     try:
         assert child.stdin is not None
-        with child.stdin as pipe:
+        with suppress(BrokenPipeError), child.stdin as pipe:  # it ended before: told below
             pipe.write(json.dumps(request))
         yield child, late
     finally:
