@@ -185,22 +185,23 @@ def plain(one: Event) -> Event:
 def uploaded(trials: list[Trial], folder: Path, workspace: Path) -> int:
     """How many of these trials the Data page reads otherwise than the command does."""
     wrong = 0
-    with sync_playwright() as playwright, served(workspace / "pages") as address:
+    with sync_playwright() as playwright:
         chromium = shutil.which("chromium") or shutil.which("chromium-browser")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for trial in trials:
+        for n, trial in enumerate(trials):
             paths = [folder / trial.folder / name for name in trial.files]
             said, _ = by_command(paths, workspace / "commands")
             page = browser.new_page(locale="en-US")
             page.set_default_timeout(30_000)
-            try:
-                shown, _ = by_upload(page, address, paths)
-            except Late:  # no button to click: the page refuses the files
-                shown = page.inner_text("body")
-            page.close()
-            same = (
-                said == shown if " of " in said else said.removeprefix("recscope: ")[:60] in shown
-            )
+            # a workspace of its own, so that the page has nothing to say but this
+            with served(workspace / f"page {n}") as address:
+                try:
+                    shown, _ = by_upload(page, address, paths)
+                except Late:  # no button to click: the page refuses the files
+                    shown = page.inner_text("body")
+                page.close()
+            refusal = said.removeprefix("recscope: ")[:60]
+            same = said == shown if " of " in said else refusal in shown
             wrong += not same
             print(f"{'right' if same else 'WRONG'} in the browser: {trial.name}: {shown[-200:]}")
         browser.close()
