@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from anyio import to_thread
-from starlette.datastructures import Headers, MutableHeaders, UploadFile
+from starlette.datastructures import MutableHeaders, UploadFile
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -129,8 +129,7 @@ def _at_most(n: int, receive: Receive) -> Receive:
 def _replaced(scope: Scope, upload: UploadFile, content: bytes) -> tuple[Scope, Receive]:
     """The same request with this content in place of the file's."""
     boundary = secrets.token_hex(16)
-    told = Headers(raw=upload.headers.raw)
-    head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+    head = "".join(f"{name}: {value}\r\n" for name, value in upload.headers.items())
     body = (
         f"--{boundary}\r\n{head}\r\n".encode("latin-1", errors="replace")
         + content

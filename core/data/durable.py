@@ -51,7 +51,10 @@ def write_json_atomically(path: Path, obj: Mapping[str, Any], *, sealed: bool = 
         sealed: Add a checksum, by which `read_object` knows a changed byte. Without, it is for
             others to read.
     """
-    content = {**obj, CHECKSUM: _checksum(obj)} if sealed else obj
+    content: Mapping[str, Any] = obj
+    if sealed:
+        kept = json.loads(json.dumps({k: v for k, v in obj.items() if k != CHECKSUM}))
+        content = {**kept, CHECKSUM: _checksum(kept)}  # of what JSON keeps, as it is read again
     write_text_atomically(path, json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False))
 
 
@@ -159,9 +162,8 @@ def known_entries(kind: Any, content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _checksum(content: Mapping[str, Any]) -> str:
-    """16 hex digits of what JSON keeps of all other entries, in whatever order."""
-    kept = json.loads(json.dumps({k: v for k, v in content.items() if k != CHECKSUM}))
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+    """16 hex digits of all other entries as JSON has them, in whatever order."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 _as_written: dict[tuple[str, str], tuple[int, ...]] = {}

@@ -108,26 +108,19 @@ def open_inputs(
         _check_asked(asked, groups[0], layout)
     if careful:
         groups = [[careful_copy(plain, scratch) for plain in group] for group in groups]
-    opened = []
-    for group, chosen, how in zip(groups, (layout, None, None), (asked, None, None), strict=True):
-        several = len(group) > 1
-        opened.append(
-            [
-                open_one(
-                    con,
-                    plain,
-                    scratch,
-                    limit,
-                    _layout_of(plain, chosen, several=several),
-                    how,
-                    role_columns,
-                )
-                for plain in group
-            ]
-        )
-    if not opened[0]:
+    if not groups[0]:
         raise BadInput("no file was given: name at least one with a log of who did what")
-    files = opened[0]
+    several = len(groups[0]) > 1
+    files, known_items, known_users = (
+        [
+            open_one(con, plain, scratch, limit, laid, how, role_columns)
+            for plain in group
+            for laid in [_layout_of(plain, chosen, several=several)]
+        ]
+        for group, chosen, how in zip(
+            groups, (layout, None, None), (asked, None, None), strict=True
+        )
+    )
     if layout in (None, JOINED):
         files = join_orders(con, files, scratch, role_columns, limit)
         if layout == JOINED and not any(f.layout == JOINED for f in files):
@@ -145,7 +138,7 @@ def open_inputs(
     if notes := [f"{f.name}: {f.source.note}" for f in log if f.source.note]:
         guess.evidence = {READING: "; ".join(notes), **guess.evidence}
     others, items_known, users_known = (
-        pivoted(con, group, scratch, limit) for group in (others, opened[1], opened[2])
+        pivoted(con, group, scratch, limit) for group in (others, known_items, known_users)
     )
     for file in (*others, *items_known, *users_known):
         if file.source.layout and file.layout == PROPERTIES:
