@@ -35,7 +35,7 @@ def text_or(key: str, otherwise: str, **values: Any) -> Text:
 
 def split_label(split: str, cut: str) -> str:
     """What was held out, and where the log was cut if not at the usual share."""
-    return t(f"split.{split}") + (f" ({t('train.cut')} {cut})" if cut else "")
+    return t(f"split.{split}") + (f" · {cut.removesuffix('T00:00:00+00:00')}" if cut else "")
 
 
 def run_label(run: Run) -> str:
