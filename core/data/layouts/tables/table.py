@@ -90,7 +90,7 @@ class TableLayout(Protocol):
 def is_nameless(profile: Profile) -> bool:
     """Whether a column has no name of its own.
 
-    >>> is_nameless(Profile("column3", "VARCHAR", 1, 1, 1, 1, 1, 0.0, 0.0, ()))
+    >>> is_nameless(Profile("column3", "VARCHAR", 1, 1, 1, 1, 1, 0.0, 0.0, 0, ()))
     True
     """
     return profile.name.removeprefix("column").isdecimal()
