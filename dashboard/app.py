@@ -8,9 +8,10 @@ import streamlit as st
 
 from core.data.limits import in_words
 from dashboard import state
+from dashboard.charts import theme
 from dashboard.components.context import context, sidebar
 from dashboard.components.errors import show_error
-from dashboard.state import t
+from dashboard.state import dark, t
 
 ICON = Path(__file__).with_name("icon.svg")
 PAGES = {  # group → page → icon; the order is the story, the first page is at /
@@ -22,11 +23,20 @@ PAGES = {  # group → page → icon; the order is the story, the first page is 
         "explain": "question_mark",
     },
 }
+# Streamlit has one colour for words on a button's ground and for a chosen tab on the page's: on a
+# dark ground none is read well in both places, so what is chosen has its own.
+CHOSEN = f"""<style>
+[data-testid="stTab"][aria-selected="true"], [data-testid="stTab"][aria-selected="true"] p,
+[data-testid="stTab"]:hover, button[data-selected]:not([disabled]),
+[role="radio"][data-selected]:not([data-disabled]) {{ color: {theme.chosen(True)} !important; }}
+</style>"""
 
 
 def main() -> None:
     state.sync()
     st.set_page_config(page_title=t("app.name"), page_icon=str(ICON), layout="wide")
+    if dark():
+        st.html(CHOSEN)
     page = st.navigation(
         {
             t(f"group.{group}"): [

@@ -6,11 +6,14 @@ holds a secret of this process, and whatever is uploaded is replaced by one.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import shutil
 import tempfile
+import time
 from collections import defaultdict
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -26,6 +29,8 @@ from core.data.store import Workspace
 
 MAX_BYTES = 2000 << 20  # of one file, as server.maxUploadSize
 MAX_SESSION_BYTES = 4 * MAX_BYTES  # of all files that one page has uploaded and not taken back
+GONE_S = 180.0  # a closed page may come back within server.disconnectedSessionTTL
+SWEEP_S = 60.0
 RECEIVED = ".received"
 BLOCK = 1 << 20
 _SECRET = secrets.token_hex(16)
@@ -52,15 +57,21 @@ def folder_of(workspace: Workspace, file_id: str) -> Path:
 class UploadsOnDisk:
     """ASGI middleware that does so for Streamlit's address of uploads."""
 
-    def __init__(self, app: ASGIApp, workspace: Workspace) -> None:
+    def __init__(
+        self, app: ASGIApp, workspace: Workspace, is_open: Callable[[str], bool] | None = None
+    ) -> None:
+        is_open = is_open or (lambda session: runtime.get_instance().is_active_session(session))
         self._app, self._workspace = app, workspace
+        self._is_open = is_open
         self._sizes: dict[str, dict[str, int]] = defaultdict(dict)  # session → upload → bytes
+        self._ended: dict[str, float] = {}  # session → when it was first seen to be closed
+        self._sweeping: asyncio.Task[None] | None = None
         tempfile.tempdir = str(workspace.tmp_folder)  # what comes in is no guest of /tmp's memory
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stores what is uploaded, forgets what is taken back, passes everything else on."""
         address = _ADDRESS.search(scope.get("path", "")) if scope["type"] == "http" else None
-        if address is None or not runtime.get_instance().is_active_session(address[1]):
+        if address is None or not self._is_open(address[1]):
             await self._app(scope, receive, send)  # which refuses uploads to nobody's page
         elif scope["method"] == "PUT":
             await self._put(scope, receive, send, *address.groups())
@@ -72,7 +83,6 @@ class UploadsOnDisk:
     async def _put(
         self, scope: Scope, receive: Receive, send: Send, session: str, file_id: str
     ) -> None:
-        self._forget_ended()
         left = min(MAX_BYTES, MAX_SESSION_BYTES - sum(self._sizes[session].values()))
         try:
             async with Request(scope, _at_most(left, receive)).form(max_files=1) as form:
@@ -92,7 +102,19 @@ class UploadsOnDisk:
             return
         self._sizes[session][file_id] = upload.size or 0
         content = f"recscope {_SECRET} {file_id}".encode()
-        await self._app(*_replaced(scope, upload, content), send)
+        status = 500  # until it has answered
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self._app(*_replaced(scope, upload, content), watched)
+        finally:
+            if status >= 400:  # Streamlit refused it, so no page will ever ask for it
+                self._forget(session, file_id)
+        self._sweep_from_now()
 
     def _store(self, file_id: str, source: IO[bytes]) -> None:
         path = folder_of(self._workspace, file_id) / RECEIVED
@@ -105,10 +127,29 @@ class UploadsOnDisk:
         if self._sizes[session].pop(file_id, None) is not None:
             shutil.rmtree(folder_of(self._workspace, file_id), ignore_errors=True)
 
-    def _forget_ended(self) -> None:
-        """What pages uploaded that are closed now counts no more; their files go within a day."""
-        for session in [s for s in self._sizes if not runtime.get_instance().is_active_session(s)]:
-            del self._sizes[session]
+    def forget_ended(self, now: float) -> None:
+        """Removes what pages uploaded that have been closed for longer than they may come back.
+
+        Args:
+            now: By a clock that only rises, in seconds.
+        """
+        for session in list(self._sizes):
+            if self._is_open(session):
+                self._ended.pop(session, None)
+            elif now - self._ended.setdefault(session, now) >= GONE_S:
+                for file_id in list(self._sizes[session]):
+                    self._forget(session, file_id)
+                del self._sizes[session], self._ended[session]
+
+    def _sweep_from_now(self) -> None:
+        if self._sweeping is None or self._sweeping.done():
+            self._sweeping = asyncio.create_task(self._sweep())
+
+    async def _sweep(self) -> None:
+        """As long as something lies there, looks whether the page is still open."""
+        while self._sizes:
+            await asyncio.sleep(SWEEP_S)
+            await to_thread.run_sync(self.forget_ended, time.monotonic())
 
 
 def _at_most(n: int, receive: Receive) -> Receive:

@@ -77,6 +77,11 @@ def words(dark: bool) -> str:
     return "#c3cbd6" if dark else "#4d5766"
 
 
+def chosen(dark: bool) -> str:
+    """The colour of what is chosen (a tab, a switch), on the ground or on a tenth of itself."""
+    return "#7db4ff" if dark else "#0b5cad"
+
+
 def quiet(dark: bool) -> str:
     """The colour of what is not the point: rules, baselines."""
     return "#8793a3" if dark else "#66707d"

@@ -28,7 +28,12 @@ class Context:
     datasets: list[DatasetInfo]
     dataset: DatasetInfo | None
     runs: list[Run]  # finished runs of this dataset, newest first
-    run: Run | None
+    run: Run | None  # that the URL names
+
+    @property
+    def shown_run(self) -> Run | None:
+        """The run that the sidebar shows: the URL's, else the newest."""
+        return self.run or next(iter(self.runs), None)
 
 
 def find(things: Sequence[Meant], ref: str | None) -> Meant | None:
@@ -67,13 +72,13 @@ def sidebar(now: Context) -> None:
                 title=t("context.dataset"),
                 forgets=(*state.OF_DATASET, *state.OF_USER),
             )
-        if now.runs:
+        if now.shown_run:
             labels = {run.id: run_label(run) for run in now.runs}
             state.pick(
                 "run",
                 list(labels),
                 labels.__getitem__,
-                current=now.run.id if now.run else now.runs[0].id,
+                current=now.shown_run.id,
                 title=t("context.run"),
                 forgets=("space", "epoch"),
             )

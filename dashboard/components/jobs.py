@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -12,7 +15,7 @@ from dashboard.components.labels import component_label, metric_label, model_lab
 from dashboard.components.page import figure, link
 from dashboard.components.train.search import trial_curve
 from dashboard.state import dark, t
-from dashboard.text import Text
+from dashboard.text import Text, plain
 
 
 def job_chip(workspace: Workspace) -> None:
@@ -100,7 +103,8 @@ def job_line(status: jobs.Status) -> None:
 
 def epoch_curves(workspace: Workspace, run_id: str) -> None:
     """Loss and validation of each epoch so far, and what the last one says; nothing before."""
-    told = [line for line in jobs.epochs(workspace, run_id) if "loss" in line]
+    fits = fits_of(jobs.epochs(workspace, run_id))
+    told = [line for fit in fits for line in fit]
     if len(told) < 2:
         return
     last = told[-1]
@@ -117,21 +121,64 @@ def epoch_curves(workspace: Workspace, run_id: str) -> None:
     if last.get("seconds_left"):
         facts.append(t("job.left", time=seconds_label(last["seconds_left"])))
     st.caption(Text(" · ").join(facts))
-    frame = pd.DataFrame(
-        {
-            "step": range(1, len(told) + 1),
-            "loss": [line["loss"] for line in told],
-            "validation": [line.get("validation") for line in told],
-        }
-    ).astype({"validation": float})
     drawn = epochs(
-        frame,
+        _curves(fits),
         x=t("chart.epoch"),
         loss=t("param.loss"),
         validation=metric_label("ndcg@10"),
         dark=dark(),
     )
     figure(drawn, alt=t("job.curves.alt", n=len(told)), key=f"epochs_{run_id}")
+
+
+def fits_of(lines: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """The epochs of each fit that a job has reported, in order; a job may make several.
+
+    A fit begins where a component says so (epoch 0), where another component speaks, where the
+    epochs begin anew, or where the same model learns again with the validation events.
+    """
+    fits: list[list[Mapping[str, Any]]] = [[]]
+    for line in lines:
+        if fits[-1] and _begins(line, fits[-1][-1]):
+            fits.append([])
+        if "loss" in line:
+            fits[-1].append(line)
+    return [fit for fit in fits if fit]
+
+
+def _begins(line: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    if line.get("component") != before.get("component"):
+        return True
+    if bool(line.get("refit")) != bool(before.get("refit")):
+        return True
+    return int(line.get("epoch", 0)) <= int(before.get("epoch", 0))
+
+
+def _curves(fits: Sequence[Sequence[Mapping[str, Any]]]) -> pd.DataFrame:
+    """fit, epoch, loss, validation (NaN where there is none): what the chart draws."""
+    rows = [
+        {"fit": name, **{key: line.get(key) for key in ("epoch", "loss", "validation")}}
+        for fit, name in zip(fits, _names(fits), strict=True)
+        for line in fit
+    ]
+    return pd.DataFrame(rows).astype({"loss": float, "validation": float})
+
+
+def _names(fits: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
+    """What each fit is called; the second of a model learns with the validation events too."""
+    names: list[str] = []
+    validated: set[str | None] = set()  # components that had a fit with figures on validation
+    for fit in fits:
+        component = fit[-1].get("component")
+        part = component_label(component) if component else t("job.fit")
+        if any(line.get("validation") is not None for line in fit):
+            validated.add(component)
+            name = plain(t("job.fit.first", part=part))
+        else:
+            again = fit[-1].get("refit") or component in validated
+            name = plain(t("job.fit.again", part=part) if again else part)
+        names.append(f"{name} ({names.count(name) + 1})" if name in names else name)
+    return names
 
 
 def state_label(state: str) -> Text:

@@ -8,6 +8,7 @@ import streamlit as st
 from core import jobs
 from core.data.features.embeddings import CHOICES
 from core.runs.artifact import Run
+from core.runs.machines import Machine, Machines
 from core.runs.request import RunRequest
 from dashboard import state
 from dashboard.charts import compare as charts
@@ -179,6 +180,19 @@ def _conditions(runs: list[Run], baseline: Run, metric: str) -> None:
             **{"cold": cold.n, "cold_mean": cold.mean, "warm": warm.n, "warm_mean": warm.mean},
         )
     st.caption(said)
+    machines = Machines.of(runs)
+    if machines.differ:
+        each = ", ".join(_machine(run, at) for run, at in zip(runs, machines.runs, strict=True))
+        st.caption(t("compare.conditions.machines", each=each))
+
+
+def _machine(run: Run, at: Machine) -> str:
+    """Such as "EASE · 3f9a1c: x86_64, 2 threads"."""
+    name = at.device_name or at.device
+    words = {"run": run_label(run), "name": name, "device": at.device}
+    if at.threads is None:
+        return t("compare.machine.device", **words)
+    return t("compare.machine", **words, n=at.threads)
 
 
 def _value(run: Run, metric: str) -> str:

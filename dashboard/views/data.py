@@ -8,8 +8,9 @@ from core import holdings
 from core.data.store import DatasetInfo
 from dashboard import cache
 from dashboard.components.context import Context, context
+from dashboard.components.data.columns import columns_tab
 from dashboard.components.data.importer import importer, tell_doubts
-from dashboard.components.data.overview import columns_tab, overview_tab, rejected_tab
+from dashboard.components.data.overview import overview_tab, rejected_tab
 from dashboard.components.data.quality import quality_tab
 from dashboard.components.keeping import keep, tell
 from dashboard.components.page import heading, link

@@ -10,7 +10,8 @@ from core.data.limits import size_in_words
 from core.data.store import DatasetInfo
 from core.holdings import folder_size
 from core.runs.artifact import Run
-from dashboard import cache
+from dashboard import cache, state
+from dashboard.components import comparison
 from dashboard.components.context import Context, context
 from dashboard.components.jobs import follow, live_jobs
 from dashboard.components.keeping import archived, tell
@@ -38,15 +39,14 @@ def main(now: Context) -> None:
         archived(now.workspace)
         return
     runs = cache.finished_runs(now.workspace)
-    newest = now.datasets[0]
-    counts = newest.counts
+    counts = now.dataset.counts
     heading(
         "home",
         t(
             "home.answer",
             datasets=t("home.count.datasets", n=len(now.datasets)),
             runs=t("home.count.runs", n=len(runs)),
-            name=newest.name,
+            name=now.dataset.name,
             events=counts["rows_kept"],
             users=counts["users"],
             items=counts["items"],
@@ -58,9 +58,9 @@ def main(now: Context) -> None:
     recommended = st.container()  # filled last: it may have to load a model
     live_jobs(now.workspace)
     _models(now, runs)
-    if now.runs:
+    if now.shown_run:
         with recommended:
-            _person(now, _best(now.runs))
+            _person(now, now.shown_run)
     archived(now.workspace)
 
 
@@ -92,11 +92,6 @@ def _card(info: DatasetInfo) -> None:
     st.caption(t("keep.size", size=size_in_words(folder_size(info.folder))))
     link("data", t("action.look"), icon=":material/database:", dataset=info.id)
     link("train", t("action.go_train"), icon=":material/model_training:", dataset=info.id)
-
-
-def _best(runs: list[Run]) -> Run:
-    """The run with the highest NDCG; an unevaluated one counts as 0."""
-    return max(runs, key=lambda run: _accuracy(run) or 0.0)
 
 
 def _accuracy(run: Run) -> float | None:
@@ -137,13 +132,32 @@ def _person(now: Context, run: Run) -> None:
     user = person(now.dataset)
     with st.spinner(t("recommendations.computing", run=run_label(run))):
         found = cache.recommendations(now.workspace, run, user, K, True)
-    st.markdown(t("home.person.lead", user=user, model=model_label(run.config.model)))
+    st.markdown(t("home.person.lead", user=user, run=run_label(run)))
+    _more_accurate(now.runs, run)
     left, right = st.columns(2)
     with left:
         history_table(now.dataset, user, most=K)
     with right:
         list_table(now.dataset, run, user, found.assign(shared=1), 1)
     link("recommendations", t("action.recommendations"), icon=":material/recommend:", user=user)
+
+
+def _more_accurate(runs: list[Run], run: Run) -> None:
+    """Says which run did better on the same questions, where one did, and chooses it on a click."""
+    mine = _accuracy(run)
+    better = comparison.best(comparison.asked_alike(runs, run), SHOWN)
+    theirs = _accuracy(better) if better else None
+    if better is None or mine is None or theirs is None or theirs <= mine:
+        return
+    metric, label = metric_label(SHOWN), run_label(better)
+    values = {"value": f"{theirs:.4f}", "mine": f"{mine:.4f}"}
+    st.caption(t("home.person.better", run=label, metric=metric, **values))
+    st.button(
+        t("home.person.choose", run=label),
+        key="choose_best",
+        icon=":material/swap_horiz:",
+        on_click=lambda: state.put("run", better.id),
+    )
 
 
 main(context())

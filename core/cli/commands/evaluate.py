@@ -10,6 +10,7 @@ from core.cli.commands.recommend import rerank
 from core.cli.terminal import Result, progress, table
 from core.data.store import Workspace
 from core.runs import artifact
+from core.runs.machines import Machines
 from core.runs.metrics import RunMetrics
 
 
@@ -37,7 +38,11 @@ def compare(options: Any) -> Result:
     rows: list[Any] = pipeline.compare(workspace, runs, metrics=options.metrics).to_dict("records")
     columns = ("run", "metric", "mean", "difference", "low", "high", "p_holm")
     head = f"against {runs[0].name} ({runs[0].id}), user by user\n"
-    return {"baseline": runs[0].id, "comparisons": rows}, head + table(rows, columns)
+    machines = Machines.of(runs)
+    if warning := machines.sentence():
+        head += f"{warning}\n"
+    result = {"baseline": runs[0].id, "comparisons": rows, "machines": machines.to_json()}
+    return result, head + table(rows, columns)
 
 
 def metrics_text(metrics: RunMetrics, own: RunMetrics | None = None) -> str:

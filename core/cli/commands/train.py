@@ -13,6 +13,7 @@ from core.data.features.embeddings import CHOICES
 from core.data.store import Workspace
 from core.findings import FusionFindings
 from core.runs import artifact
+from core.runs.overrun import overrun
 from core.runs.request import RunRequest
 from core.types import Progress, RunConfig
 
@@ -102,6 +103,9 @@ def _trained(run: artifact.Run, evaluate: bool) -> Result:
     if findings := run.meta.get("findings"):
         result["findings"] = findings
         text += _fusion_text(FusionFindings.from_json(findings))
+    if late := overrun(run):
+        result["overrun"] = late.to_json()
+        text += f"\n{late.sentence()}"
     if evaluate and (metrics := run.metrics):
         result["metrics"] = metrics.to_json()["metrics"]
         text += "\n" + metrics_text(metrics)

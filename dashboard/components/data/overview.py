@@ -128,14 +128,3 @@ def rejected_tab(dataset: DatasetInfo) -> None:
 def reason_label(reason: str) -> Text:
     """A reason code in words; a code that has none yet stays as it is."""
     return text_or(f"reason.{reason.replace(':', '.')}", reason)
-
-
-def columns_tab(dataset: DatasetInfo) -> None:
-    """Every column of the log, the items and the users."""
-    for part in ("events", "items", "users"):
-        if dataset.path(part) is None:
-            continue
-        section(f"data.columns.{part}")
-        frame = cache.columns(dataset, part)
-        percent = st.column_config.NumberColumn(t("column.missing"), format="percent")
-        table(frame, alt=t("data.columns.alt"), key=f"columns_{part}", columns={"missing": percent})

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.findings import ChoiceFindings, FusionFindings
 from core.runs.artifact import Run
+from core.runs.overrun import Overrun, overrun
 from dashboard.components.labels import component_label, metric_label, model_label, seconds_label
 from dashboard.components.page import section, table
 from dashboard.state import t
@@ -25,6 +26,8 @@ def show_findings(run: Run) -> None:
     findings = FusionFindings.from_json(run.meta.get("findings"))
     if findings is None:
         return
+    if late := overrun(run):
+        _tell_overrun(late)
     section("findings.components")
     if findings.validation is not None:
         key = "findings.staged" if findings.candidates else "findings.together"
@@ -43,6 +46,22 @@ def show_findings(run: Run) -> None:
             for choice in findings.choices
         ]
         table(pd.DataFrame(rows), alt=t("findings.choices.alt", n=len(rows)), key="choices")
+
+
+def _tell_overrun(late: Overrun) -> None:
+    """That it took longer than it promised, and what of it did."""
+    part = component_label(late.part) if late.part else t("findings.overrun.rest")
+    st.warning(
+        t(
+            "findings.overrun",
+            took=seconds_label(late.took),
+            promised=seconds_label(late.promised),
+            part=part,
+            part_took=seconds_label(late.part_took),
+            part_thought=seconds_label(late.part_thought),
+        ),
+        icon=":material/timer_off:",
+    )
 
 
 def _why(choice: ChoiceFindings) -> Text:
