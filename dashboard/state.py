@@ -16,6 +16,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.text import LANGUAGES, Text, literal, plain, text
+from dashboard.text.evidence import evidence as in_language
 
 SUM = ("like", "less", "weight")  # of items, on the map
 NAMES = (
@@ -83,6 +84,11 @@ def language() -> str:
 def t(key: str, **values: Any) -> Text:
     """The text of this key in the language of the page; values are shown literally."""
     return text(language(), key, **values)
+
+
+def evidence(sentence: str) -> Text:
+    """A sentence of the core on a file in the language of the page."""
+    return in_language(language(), sentence)
 
 
 def dark() -> bool:

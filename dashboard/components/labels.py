@@ -8,7 +8,7 @@ from typing import Any
 from core.runs.artifact import Run
 from core.types import Interval
 from dashboard.state import t
-from dashboard.text import Text, literal
+from dashboard.text import Text, literal, plain
 
 
 def model_label(model: str) -> Text:
@@ -31,6 +31,11 @@ def text_or(key: str, otherwise: str, **values: Any) -> Text:
         return t(key, **values)
     except KeyError:
         return literal(otherwise)
+
+
+def event_label(event: object) -> str:
+    """A kind of event in words; one that has none here keeps the log's."""
+    return "–" if event is None else plain(text_or(f"event.{event}", str(event)))
 
 
 def split_label(split: str, cut: str) -> str:

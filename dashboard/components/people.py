@@ -12,7 +12,7 @@ import streamlit as st
 from core.data.store import DatasetInfo
 from core.runs.artifact import Run
 from dashboard import cache, state
-from dashboard.components.labels import run_label
+from dashboard.components.labels import event_label, run_label
 from dashboard.components.page import ROW, listing, table
 from dashboard.state import t
 from dashboard.text import linked, literal, strong
@@ -93,6 +93,8 @@ def history_table(dataset: DatasetInfo, user: str, *, most: int) -> None:
     left_out = "" if len(events) <= most else ".some"
     st.caption(t(f"recommendations.history.count{left_out}", n=len(events), most=most))
     shown = events.head(most).drop(columns="item_id")
+    if "event" in shown:
+        shown = shown.assign(event=[event_label(event) for event in shown["event"]])
     columns = {"value": st.column_config.NumberColumn(t("column.value"), format="%g")}
     if dataset.time_kind == "clock":
         columns["timestamp"] = st.column_config.DatetimeColumn(

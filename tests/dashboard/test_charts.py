@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,8 @@ import pytest
 
 from dashboard.charts import compare, data, search, theme, training
 from dashboard.components import comparison
+
+DASHBOARD = Path(__file__).resolve().parents[2] / "dashboard"
 
 
 def luminance(colour: str) -> float:
@@ -155,8 +159,44 @@ def test_data_charts_draw_what_they_are_given() -> None:
     assert list(data.activity(when, x="x", y="y", dark=True).data[0].y) == [3, 5]
 
 
+@pytest.mark.parametrize("dark", [False, True])
+def test_what_is_chosen_is_read_well(dark: bool) -> None:
+    themes = tomllib.loads((DASHBOARD / "config.toml").read_text("utf-8"))["theme"]
+    ground = themes["dark" if dark else "light"]["backgroundColor"]
+    assert ground == theme.GROUND[dark]
+    chosen = theme.chosen(dark)
+    assert contrast(chosen, ground) >= 4.5
+    primary = themes["dark" if dark else "light"]["primaryColor"]
+    parts = ((int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in (primary, ground))
+    tenth = "".join(f"{round(0.1 * a + 0.9 * b):02x}" for a, b in zip(*parts, strict=True))
+    assert contrast(chosen, f"#{tenth}") >= 4.5  # Streamlit's ground of a chosen segment
+    assert contrast("#ffffff", primary) >= 4.5  # the words on a button
+    if not dark:
+        assert chosen == primary  # nothing else is needed there
+    assert (contrast(primary, ground) < 4.5) == dark
+
+
+def test_each_fit_is_a_curve_of_its_own() -> None:
+    frame = pd.DataFrame(
+        {
+            "fit": ["a", "a", "b", "b"],
+            "epoch": [1, 2, 1, 2],
+            "loss": [4.0, 3, 2, 1],
+            "validation": [0.1, 0.2, None, None],
+        }
+    )
+    drawn = training.epochs(frame, x="epoch", loss="Loss", validation="NDCG@10", dark=True)
+    assert [(t.name, list(t.x), list(t.y)) for t in drawn.data[::2]] == [
+        ("a", [1, 2], [4, 3]),
+        ("b", [1, 2], [2, 1]),
+    ]
+    assert len({trace.marker.color for trace in drawn.data}) == 2
+    assert drawn.layout.showlegend
+
+
 def test_epochs_show_the_loss_and_below_it_the_validation() -> None:
-    frame = pd.DataFrame({"step": [1, 2, 3], "loss": [3.0, 2, 1], "validation": [0.1, 0.2, None]})
+    figures = {"loss": [3.0, 2, 1], "validation": [0.1, 0.2, None]}
+    frame = pd.DataFrame({"fit": "Fit", "epoch": [1, 2, 3], **figures})
     drawn = training.epochs(frame, x="epoch", loss="Loss", validation="NDCG@10", dark=False)
     upper, lower = drawn.data
     assert list(upper.y) == [3, 2, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -98,6 +99,40 @@ def test_home_shows_data_models_and_one_person(open_page: Open, trained: Workspa
     assert "100,836" in words(page)
     assert len(page.table) == 1
     assert len(page.table[0].value) == 8
+
+
+def test_home_recommends_by_the_run_of_the_sidebar(open_page: Open, trained: Workspace) -> None:
+    runs = {run.config.model: run for run in artifact.list_runs(trained)}
+    page = open_page(trained, dataset="movielens", run=runs["popularity"].id)
+    assert box(page, "run").value == runs["popularity"].id
+    lead = next(m.value for m in page.markdown if "chosen in the sidebar" in m.value)
+    assert runs["popularity"].id[:6] in lead
+    better = next(c.value for c in page.caption if "has the better" in c.value)
+    assert runs["transitions"].id[:6] in better
+    page.button(key="choose_best").click().run()
+    assert page.query_params["run"] == runs["transitions"].id
+    lead = next(m.value for m in page.markdown if "chosen in the sidebar" in m.value)
+    assert runs["transitions"].id[:6] in lead
+    assert not [c for c in page.caption if "has the better" in c.value]
+
+
+def test_compare_says_that_runs_were_computed_otherwise(
+    open_page: Open, trained: Workspace
+) -> None:
+    page = open_page(trained, "compare", dataset="movielens")
+    assert not [c for c in page.caption if "Not computed alike" in c.value]
+    run = artifact.list_runs(trained)[0]
+    path = run.folder / "run.json"
+    before = path.read_text("utf-8")
+    meta = json.loads(before)
+    meta["machine"]["threads"] += 3
+    path.write_text(json.dumps(meta), "utf-8")
+    try:
+        page = open_page(trained, "compare", dataset="movielens")
+        (told,) = [c.value for c in page.caption if "Not computed alike" in c.value]
+        assert f"{meta['machine']['threads']} threads" in told
+    finally:
+        path.write_text(before, "utf-8")
 
 
 def test_an_empty_home_fills_itself(

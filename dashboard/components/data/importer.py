@@ -30,7 +30,7 @@ from dashboard.components.data.upload import forget, forget_old, spool
 from dashboard.components.errors import show_error
 from dashboard.components.page import empty, section, table
 from dashboard.components.progress import progress_bar
-from dashboard.state import mark, t
+from dashboard.state import evidence, mark, t
 from dashboard.text import Text
 
 MAX_UPLOAD_MB = 2000
@@ -189,7 +189,7 @@ def tell_doubts(dataset: DatasetInfo) -> None:
     """What to look at before anything else: rows rejected in bulk, tables that fit badly."""
     tell_rejected(dataset.meta.get("lines") or {})
     for sentence in dataset.meta.get("advice") or []:
-        st.warning(t("data.unmatched", advice=sentence), icon=":material/warning:")
+        st.warning(t("data.unmatched", advice=evidence(sentence)), icon=":material/warning:")
 
 
 def tell_rejected(lines: Mapping[str, LineCounts]) -> None:

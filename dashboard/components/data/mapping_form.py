@@ -10,8 +10,9 @@ from core.data.ingest.preview import Preview
 from core.data.layouts import sparse_matrix
 from core.data.layouts.registry import LAYOUTS, TABLE
 from dashboard.components.labels import text_or
+from dashboard.state import evidence as in_words
 from dashboard.state import mark, t
-from dashboard.text import literal, plain
+from dashboard.text import plain
 
 ROLES = ("user_id", "item_id", "timestamp", "event", "value", "platform")
 NEEDED = ("user_id", "item_id")
@@ -56,7 +57,7 @@ def layout_box(layout: str, evidence: str, key: str) -> None:
             persist_state="page",  # also while a file cannot be read as it was said
         )
     if evidence:
-        st.caption(literal(evidence))
+        st.caption(in_words(evidence))
 
 
 def mapping_form(preview: Preview) -> dict[str, str | None]:
@@ -90,7 +91,7 @@ def _box(preview: Preview, role: str, columns: list[str]) -> str | None:
     if (column or None) != guess:
         st.caption(t("data.corrected"))
     elif evidence := preview.evidence.get(role):
-        st.caption(literal(evidence))
+        st.caption(in_words(evidence))
     return column or None
 
 

@@ -9,7 +9,7 @@ from core.data import queries
 from core.data.store import DatasetInfo
 from dashboard import cache
 from dashboard.charts import data as charts
-from dashboard.components.labels import day, text_or
+from dashboard.components.labels import day, event_label, text_or
 from dashboard.components.page import figure, section, table
 from dashboard.state import dark, t
 from dashboard.text import Text, literal, plain
@@ -84,6 +84,7 @@ def _events(dataset: DatasetInfo) -> None:
     frame = cache.event_types(dataset)
     if not frame.empty:
         section("data.event_types")
+        frame["event"] = [event_label(event) for event in frame["event"]]
         table(frame, alt=t("data.event_types.alt", n=len(frame)), key="event_types")
 
 

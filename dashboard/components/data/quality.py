@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import pandas as pd
 import streamlit as st
 
 from core.data.quality.cleaning import CLEANINGS, clean
@@ -14,7 +15,7 @@ from dashboard.components.labels import text_or
 from dashboard.components.page import section, table
 from dashboard.components.progress import progress_bar
 from dashboard.state import t
-from dashboard.text import Text, strong
+from dashboard.text import Text, plain, strong
 
 Colour = Literal["green", "blue", "orange", "red"]
 COLOURS: dict[str, Colour] = {"ok": "green", "note": "blue", "warn": "orange", "bad": "red"}
@@ -62,8 +63,22 @@ def _verdict(verdict: Verdict) -> str | None:
         ) as part:
             if part.open:
                 alt = t("data.quality.evidence.alt", title=title)
-                table(verdict.evidence, alt=alt, key=f"evidence_table_{verdict.key}")
+                percent = st.column_config.NumberColumn(t("column.share"), format="percent")
+                shown = _in_words(verdict.evidence)
+                columns = {"share": percent} if "share" in shown else None
+                key = f"evidence_table_{verdict.key}"
+                table(shown, alt=alt, key=key, columns=columns)
     return _toggle(verdict.cleaning, "propose") if verdict.cleaning else None
+
+
+def _in_words(evidence: pd.DataFrame) -> pd.DataFrame:
+    """The evidence with our own codes in words; what is the log's stays as it is."""
+    shown = evidence.copy(deep=False)
+    for name, words in (("side", "side"), ("reason", "reason"), ("event", "event")):
+        if name in shown:
+            said = [text_or(f"{words}.{code}".replace(":", "."), str(code)) for code in shown[name]]
+            shown[name] = [plain(text) for text in said]
+    return shown
 
 
 def _toggle(step: str, where: str) -> str | None:

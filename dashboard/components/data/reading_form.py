@@ -9,8 +9,8 @@ import streamlit as st
 from core.data.files.dialects import ReadAs
 from core.errors import BadInput
 from dashboard.components.labels import text_or
-from dashboard.state import mark, t
-from dashboard.text import literal, plain
+from dashboard.state import evidence, mark, t
+from dashboard.text import plain
 
 BY_ITS_LOOKS = ""
 CHOICES = {
@@ -47,7 +47,7 @@ def reading_form(paths: list[Path], found: str = "", *, said: bool = False) -> N
         said: Whether something is said already, or needs to be: the boxes are open.
     """
     if found:
-        st.caption(literal(found))
+        st.caption(evidence(found))
     with st.expander(t("data.reading.differently"), icon=":material/tune:", expanded=said):
         st.caption(t("data.reading.lead"))
         boxes = st.columns(5)

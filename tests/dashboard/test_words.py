@@ -1,0 +1,142 @@
+"""What the pages make of figures and of what jobs report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.data.queries import column_profile
+from core.runs.artifact import Run
+from core.runs.machines import Machines
+from core.runs.overrun import overrun
+from dashboard.components import jobs as shown
+from dashboard.components.data.columns import for_people, kind_of
+from tests.conftest import MakeDataset
+
+
+def line(
+    component: str | None, epoch: int, loss: float | None = 1.0, **more: Any
+) -> dict[str, Any]:
+    figures = {} if loss is None else {"loss": loss}
+    return {"component": component, "epoch": epoch, "epochs": 9, **figures, **more}
+
+
+def test_two_fits_of_a_component_are_two_curves() -> None:
+    lines = [
+        line("als", 0, None), line("als", 0, None),
+        line("unified", 0, None), line("unified", 1, validation=0.1),
+        line("unified", 2, validation=0.2),
+        line("unified", 0, None), line("unified", 1), line("unified", 2),
+        line("unified 2", 0, None), line("unified 2", 1, validation=0.3),
+    ]  # fmt: skip
+    fits = shown.fits_of(lines)
+    assert [[at["epoch"] for at in fit] for fit in fits] == [[1, 2], [1, 2], [1]]
+    frame = shown._curves(fits)
+    assert frame["fit"].nunique() == 3
+    assert frame["fit"].iloc[0] != frame["fit"].iloc[2]
+    assert "with the validation events" in frame["fit"].iloc[2]
+    assert "with the validation events" not in frame["fit"].iloc[0]
+
+
+def test_a_refit_of_a_plain_model_is_a_curve_of_its_own() -> None:
+    lines = [
+        line(None, 1, validation=0.1), line(None, 2, validation=0.2), line(None, 3, refit=True)
+    ]  # fmt: skip
+    assert [len(fit) for fit in shown.fits_of(lines)] == [2, 1]
+
+
+def test_figures_of_columns_are_written_for_people(make_dataset: MakeDataset) -> None:
+    n = 2000
+    events = pd.DataFrame(
+        {
+            "user_id": np.arange(n) % 50 + 1_000_000,
+            "item_id": [f"i{k % 40}" for k in range(n)],
+            "timestamp": pd.date_range("2024-01-01", periods=n, freq="h"),
+            "value": np.arange(n) * 1000.0,
+            "year": np.arange(n) % 30 + 1990,
+            "note": [None if k % 4 else "x" for k in range(n)],
+        }
+    )
+    profile = column_profile(make_dataset(events))
+    figures = for_people(profile).set_index(profile["column"])
+    assert figures.loc["user_id", "min"] == "1000000"  # an id has no thousands
+    assert figures.loc["user_id", "median"] == figures.loc["user_id", "mean"] == "–"
+    assert (figures.loc["timestamp", "min"], figures.loc["timestamp", "max"]) == (
+        "2024-01-01",
+        "2024-03-24",
+    )
+    assert figures.loc["value", "max"] == "1,999,000"
+    assert figures.loc["value", "mean"] == "999,500"
+    assert (figures.loc["year", "min"], figures.loc["year", "max"]) == ("1990", "2019")
+    assert figures.loc["note", "missing"] == pytest.approx(0.75)
+    assert figures["type"].to_dict() == {
+        "user_id": "number", "item_id": "text", "timestamp": "time", "value": "number",
+        "year": "number", "note": "text",
+    }  # fmt: skip
+    assert figures.loc["user_id", "column"] == "User"
+    assert figures.loc["note", "column"] == "note"
+
+
+@pytest.mark.parametrize(
+    ("type_name", "kind"),
+    [
+        ("UBIGINT", "number"), ("DECIMAL(18,3)", "number"), ("TIMESTAMP WITH TIME ZONE", "time"),
+        ("VARCHAR[]", "list"), ("BOOLEAN", "boolean"), ("STRUCT(a INT)", "STRUCT(a INT)"),
+    ],
+)  # fmt: skip
+def test_types_have_names(type_name: str, kind: str) -> None:
+    assert kind_of(type_name) == kind
+
+
+def run_of(model: str = "ease", **meta: Any) -> Run:
+    config = {"dataset": "d", "model": model, "params": {}, "split": "none", "seed": 0,
+              "device": "cpu"}  # fmt: skip
+    config |= meta.pop("config", {})
+    ident = meta.pop("id", "a" * 12)
+    return Run(ident, Path("nowhere"), {"config": config, "seconds": 1.0, "machine": {}, **meta})
+
+
+def test_runs_of_other_threads_or_devices_are_told() -> None:
+    two = run_of(id="a" * 12, machine={"threads": 2, "device_name": "x86_64"})
+    four = run_of(id="b" * 12, machine={"threads": 4, "device_name": "x86_64"})
+    gpu = run_of(id="c" * 12, machine={"threads": 2, "device_name": "H200"},
+                 config={"device": "cuda"})  # fmt: skip
+    old = run_of(id="d" * 12)
+    assert Machines.of([two, two, old]).differ == ()
+    assert Machines.of([two, old]).sentence() == ""
+    machines = Machines.of([two, four])
+    assert machines.differ == ("threads",)
+    assert "aaaaaa on x86_64 (cpu, 2 threads), bbbbbb on x86_64 (cpu, 4 threads)" in (
+        machines.sentence()
+    )
+    assert machines.to_json()["differ"] == ["threads"]
+    assert [run["threads"] for run in machines.to_json()["runs"]] == [2, 4]
+    assert Machines.of([two, gpu]).differ == ("device", "device_name")
+
+
+def auto_run(seconds: float, minutes: float = 0.5, **took: float) -> Run:
+    thought = {"als": 5.0, "unified": 20.0}
+    choices = [
+        {"model": name, "params": {}, "taken": True, "why": "", "seconds": thought[name],
+         "took": t}
+        for name, t in took.items()
+    ]  # fmt: skip
+    findings = {"segments": [0], "components": [], "validation": None, "choices": choices}
+    params = {"params": {"minutes": minutes}}
+    return run_of("auto", config=params, seconds=seconds, findings=findings)
+
+
+def test_auto_says_that_and_where_it_took_longer_than_it_promised() -> None:
+    assert overrun(auto_run(30.0, als=5.0, unified=25.0)) is None
+    late = overrun(auto_run(47.0, als=6.0, unified=39.0))
+    assert late is not None
+    assert (late.part, late.part_thought, late.part_took) == ("unified", 20.0, 39.0)
+    assert "took 47 s, longer than the 30 s it was given: unified took 39.0 s" in late.sentence()
+    weighing = overrun(auto_run(60.0, als=6.0, unified=10.0))
+    assert weighing is not None
+    assert (weighing.part, weighing.part_took) == (None, 44.0)
+    assert overrun(run_of("ease", seconds=1e6, findings={})) is None
