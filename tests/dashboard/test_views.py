@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Selectbox
 
 from core import jobs, pipeline
+from core.data.durable import read_json, write_json_atomically
 from core.data.features.encoders import LIBRARIES, Library
 from core.data.ingest.ingest import ingest
 from core.data.store import Workspace
@@ -105,13 +105,13 @@ def test_home_recommends_by_the_run_of_the_sidebar(open_page: Open, trained: Wor
     runs = {run.config.model: run for run in artifact.list_runs(trained)}
     page = open_page(trained, dataset="movielens", run=runs["popularity"].id)
     assert box(page, "run").value == runs["popularity"].id
-    lead = next(m.value for m in page.markdown if "chosen in the sidebar" in m.value)
+    lead = next(m.value for m in page.markdown if "the run chosen in the sidebar" in m.value)
     assert runs["popularity"].id[:6] in lead
     better = next(c.value for c in page.caption if "has the better" in c.value)
     assert runs["transitions"].id[:6] in better
     page.button(key="choose_best").click().run()
     assert page.query_params["run"] == runs["transitions"].id
-    lead = next(m.value for m in page.markdown if "chosen in the sidebar" in m.value)
+    lead = next(m.value for m in page.markdown if "the run chosen in the sidebar" in m.value)
     assert runs["transitions"].id[:6] in lead
     assert not [c for c in page.caption if "has the better" in c.value]
 
@@ -123,16 +123,16 @@ def test_compare_says_that_runs_were_computed_otherwise(
     assert not [c for c in page.caption if "Not computed alike" in c.value]
     run = artifact.list_runs(trained)[0]
     path = run.folder / "run.json"
-    before = path.read_text("utf-8")
-    meta = json.loads(before)
-    meta["machine"]["threads"] += 3
-    path.write_text(json.dumps(meta), "utf-8")
+    before = read_json(path)
+    assert before is not None
+    threads = before["machine"]["threads"] + 3
+    write_json_atomically(path, {**before, "machine": {**before["machine"], "threads": threads}})
     try:
         page = open_page(trained, "compare", dataset="movielens")
         (told,) = [c.value for c in page.caption if "Not computed alike" in c.value]
-        assert f"{meta['machine']['threads']} threads" in told
+        assert f"{threads} threads" in told
     finally:
-        path.write_text(before, "utf-8")
+        write_json_atomically(path, before)
 
 
 def test_an_empty_home_fills_itself(
