@@ -177,8 +177,9 @@ def long_tail(info: DatasetInfo, points: int = 200) -> pd.DataFrame:
 
 
 def column_profile(info: DatasetInfo, table: str = "events") -> pd.DataFrame:
-    """column, type, missing (share), distinct (about), min, q25, median, q75, max, mean: a row per
-    column of the events, items or users; quartiles and mean of a sample where there are millions.
+    """column, type, missing (share), distinct (about; of ids exactly), min, q25, median, q75, max,
+    mean: a row per column of the events, items or users; quartiles and mean of a sample where there
+    are millions.
     """
     con = open_log(info)
     if table not in ("events", "items", "users") or info.path(table) is None:
@@ -192,13 +193,18 @@ def column_profile(info: DatasetInfo, table: str = "events") -> pd.DataFrame:
             for c in map(quoted, columns)
         )
     ).fetchall()[0]
+    exact = {f"{table.removesuffix('s')}_id": facts[0]}  # a row each
+    if table == "events":
+        exact = {"user_id": info.counts["users"], "item_id": info.counts["items"]}
     summary = query_table(con, _SUMMARIES[table]).set_index("column_name").loc[columns]
     return pd.DataFrame(
         {
             "column": columns,
             "type": summary["column_type"].tolist(),
             "missing": [1 - filled / max(1, facts[0]) for filled in facts[1::4]],
-            "distinct": facts[2::4],
+            "distinct": [
+                exact.get(column, about) for column, about in zip(columns, facts[2::4], strict=True)
+            ],
             "min": facts[3::4],
             "q25": summary["q25"].tolist(),
             "median": summary["q50"].tolist(),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -104,7 +106,7 @@ def job_line(status: jobs.Status) -> None:
 def epoch_curves(workspace: Workspace, run_id: str) -> None:
     """Loss and validation of each epoch so far, and what the last one says; nothing before."""
     fits = fits_of(jobs.epochs(workspace, run_id))
-    told = [line for fit in fits for line in fit]
+    told = [line for fit in fits for line in fit.epochs]
     if len(told) < 2:
         return
     last = told[-1]
@@ -122,7 +124,7 @@ def epoch_curves(workspace: Workspace, run_id: str) -> None:
         facts.append(t("job.left", time=seconds_label(last["seconds_left"])))
     st.caption(Text(" · ").join(facts))
     drawn = epochs(
-        _curves(fits),
+        curves(fits),
         x=t("chart.epoch"),
         loss=t("param.loss"),
         validation=metric_label("ndcg@10"),
@@ -131,54 +133,45 @@ def epoch_curves(workspace: Workspace, run_id: str) -> None:
     figure(drawn, alt=t("job.curves.alt", n=len(told)), key=f"epochs_{run_id}")
 
 
-def fits_of(lines: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
-    """The epochs of each fit that a job has reported, in order; a job may make several.
+@dataclass(frozen=True)
+class FitCurve:
+    """The epochs of one fit of one model, in order, as a job reported them."""
 
-    A fit begins where a component says so (epoch 0), where another component speaks, where the
-    epochs begin anew, or where the same model learns again with the validation events.
+    component: str | None  # of a fusion; None where the job fits one model
+    again: bool  # learnt anew, with the validation events
+    epochs: tuple[Mapping[str, Any], ...]
+
+
+def fits_of(lines: Iterable[Mapping[str, Any]]) -> list[FitCurve]:
+    """The fits that a job has reported, in order; those without epochs are left out.
+
+    Each fit of a component begins with a line of epoch 0; the second one is with the validation
+    events. A model that learns alone says itself when it learns anew.
     """
-    fits: list[list[Mapping[str, Any]]] = [[]]
+    begun: Counter[str | None] = Counter()  # component → its fits so far
+    curves: dict[tuple[str | None, bool, int], list[Mapping[str, Any]]] = {}
     for line in lines:
-        if fits[-1] and _begins(line, fits[-1][-1]):
-            fits.append([])
+        component, refit = line.get("component"), bool(line.get("refit"))
+        begun[component] += line.get("epoch") == 0
+        again = refit or begun[component] > 1
         if "loss" in line:
-            fits[-1].append(line)
-    return [fit for fit in fits if fit]
+            curves.setdefault((component, again, begun[component]), []).append(line)
+    return [FitCurve(c, again, tuple(epochs)) for (c, again, _), epochs in curves.items()]
 
 
-def _begins(line: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    if line.get("component") != before.get("component"):
-        return True
-    if bool(line.get("refit")) != bool(before.get("refit")):
-        return True
-    return int(line.get("epoch", 0)) <= int(before.get("epoch", 0))
-
-
-def _curves(fits: Sequence[Sequence[Mapping[str, Any]]]) -> pd.DataFrame:
+def curves(fits: Sequence[FitCurve]) -> pd.DataFrame:
     """fit, epoch, loss, validation (NaN where there is none): what the chart draws."""
     rows = [
-        {"fit": name, **{key: line.get(key) for key in ("epoch", "loss", "validation")}}
-        for fit, name in zip(fits, _names(fits), strict=True)
-        for line in fit
+        {"fit": _name(fit), **{key: line.get(key) for key in ("epoch", "loss", "validation")}}
+        for fit in fits
+        for line in fit.epochs
     ]
     return pd.DataFrame(rows).astype({"loss": float, "validation": float})
 
 
-def _names(fits: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
-    """What each fit is called; the second of a model learns with the validation events too."""
-    names: list[str] = []
-    validated: set[str | None] = set()  # components that had a fit with figures on validation
-    for fit in fits:
-        component = fit[-1].get("component")
-        part = component_label(component) if component else t("job.fit")
-        if any(line.get("validation") is not None for line in fit):
-            validated.add(component)
-            name = plain(t("job.fit.first", part=part))
-        else:
-            again = fit[-1].get("refit") or component in validated
-            name = plain(t("job.fit.again", part=part) if again else part)
-        names.append(f"{name} ({names.count(name) + 1})" if name in names else name)
-    return names
+def _name(fit: FitCurve) -> str:
+    part = component_label(fit.component) if fit.component else t("job.fit")
+    return plain(t("job.fit.again" if fit.again else "job.fit.first", part=part))
 
 
 def state_label(state: str) -> Text:

@@ -27,26 +27,27 @@ def line(
 
 def test_two_fits_of_a_component_are_two_curves() -> None:
     lines = [
-        line("als", 0, None), line("als", 0, None),
+        line("item_knn", 0, None), line("item_knn", 0, None),
+        line("als", 0, None), line("als", 1), line("als", 2),
+        line("als", 0, None), line("als", 1), line("als", 2), line("als", 3),
         line("unified", 0, None), line("unified", 1, validation=0.1),
-        line("unified", 2, validation=0.2),
-        line("unified", 0, None), line("unified", 1), line("unified", 2),
-        line("unified 2", 0, None), line("unified 2", 1, validation=0.3),
     ]  # fmt: skip
     fits = shown.fits_of(lines)
-    assert [[at["epoch"] for at in fit] for fit in fits] == [[1, 2], [1, 2], [1]]
-    frame = shown._curves(fits)
+    assert [(fit.component, fit.again, len(fit.epochs)) for fit in fits] == [
+        ("als", False, 2), ("als", True, 3), ("unified", False, 1),
+    ]  # fmt: skip
+    frame = shown.curves(fits)
+    assert frame["epoch"].tolist() == [1, 2, 1, 2, 3, 1]
     assert frame["fit"].nunique() == 3
-    assert frame["fit"].iloc[0] != frame["fit"].iloc[2]
-    assert "with the validation events" in frame["fit"].iloc[2]
-    assert "with the validation events" not in frame["fit"].iloc[0]
+    assert frame["fit"].iloc[0].endswith("without the validation events")
+    assert frame["fit"].iloc[2].endswith("with the validation events")
 
 
 def test_a_refit_of_a_plain_model_is_a_curve_of_its_own() -> None:
     lines = [
-        line(None, 1, validation=0.1), line(None, 2, validation=0.2), line(None, 3, refit=True)
+        line(None, 1, validation=0.1), line(None, 2, validation=0.2), line(None, 1, refit=True)
     ]  # fmt: skip
-    assert [len(fit) for fit in shown.fits_of(lines)] == [2, 1]
+    assert [(f.again, len(f.epochs)) for f in shown.fits_of(lines)] == [(False, 2), (True, 1)]
 
 
 def test_figures_of_columns_are_written_for_people(make_dataset: MakeDataset) -> None:
@@ -58,6 +59,7 @@ def test_figures_of_columns_are_written_for_people(make_dataset: MakeDataset) ->
             "timestamp": pd.date_range("2024-01-01", periods=n, freq="h"),
             "value": np.arange(n) * 1000.0,
             "year": np.arange(n) % 30 + 1990,
+            "shopID": np.arange(n),
             "note": [None if k % 4 else "x" for k in range(n)],
         }
     )
@@ -75,8 +77,10 @@ def test_figures_of_columns_are_written_for_people(make_dataset: MakeDataset) ->
     assert figures.loc["note", "missing"] == pytest.approx(0.75)
     assert figures["type"].to_dict() == {
         "user_id": "number", "item_id": "text", "timestamp": "time", "value": "number",
-        "year": "number", "note": "text",
+        "year": "number", "shopID": "number", "note": "text",
     }  # fmt: skip
+    assert figures.loc["user_id", "distinct"] == 50  # counted, and not about
+    assert figures.loc["shopID", "max"] == "1999"
     assert figures.loc["user_id", "column"] == "User"
     assert figures.loc["note", "column"] == "note"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ from dashboard.state import t
 from dashboard.text import plain
 
 OWN = ("user_id", "item_id", "timestamp", "event", "value", "platform")  # columns of ours
-IDS = ("user_id", "item_id")  # numbers, of which a middle says nothing
+ID = re.compile(r"(?:^|[_ .])[Ii][Dd]$|(?<=[a-z])I[Dd]$", re.ASCII)  # itemId, user_id
 FIGURES = ("min", "q25", "median", "q75", "max", "mean")
 MIDDLES = ("q25", "median", "q75", "mean")
 YEARS = (1500, 2200)  # whole numbers within are read as years, which have no thousands
@@ -64,9 +65,10 @@ def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
     kind, name = kind_of(str(row["type"])), str(row["column"])
     years = kind == "number" and _are_years(row)
     figures = {figure: _figure(row[figure], kind, years=years) for figure in FIGURES}
-    if name in IDS or kind not in ("number", "time"):
+    is_id = bool(ID.search(name))
+    if is_id or kind not in ("number", "time"):  # of ids a middle says nothing
         figures |= dict.fromkeys(MIDDLES, "–")
-    if name in IDS:  # an id is written as it is, without thousands
+    if is_id:  # an id is written as it is, without thousands
         figures |= {end: _as_it_is(row[end]) for end in ("min", "max")}
     return {
         **row,
