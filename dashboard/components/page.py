@@ -18,6 +18,7 @@ from dashboard.text import Text, literal, plain, strong
 ColumnConfig = Any  # what st.column_config gives: Streamlit has no public name for it
 
 ROW = 35  # pixels of a table's row, its header too
+COUNTS = ("events", "users", "items", "rows", "times", "fewest", "most")  # with thousands
 WIDTHS = {"item_id": "small", "label": "medium"}  # what may be long leaves room for what is not
 
 
@@ -57,6 +58,10 @@ def table(
     config = {
         name: st.column_config.Column(named(name), width=widths.get(name)) for name in frame.columns
     }
+    if not own_names:
+        counts = [name for name in COUNTS if name in frame and is_numeric_dtype(frame[name])]
+        count = st.column_config.NumberColumn
+        config |= {name: count(named(name), format="localized") for name in counts}
     st.dataframe(
         _shown(frame),
         hide_index=True,

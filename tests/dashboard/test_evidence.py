@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core.data import queries
 from core.data.ingest.ingest import ingest
 from core.data.ingest.preview import preview
 from core.data.store import Workspace
@@ -68,6 +69,19 @@ def test_a_table_that_fits_badly_is_said_in_chinese(tmp_path: Path) -> None:
     assert "item_id=sku" in chinese
     assert "5%" in chinese
     assert "meets" not in chinese
+
+
+def test_why_a_row_is_rejected_is_said_in_chinese(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    bad = ",i1,3,2024-01-01\nu1,i1,x,2024-01-01\nu1,i1,3,soon\nu1,i1,3,\nu1,i1,1e40,2024-01-01\n"
+    good = "".join(f"u{n % 7},i{n % 9},3,2024-01-{1 + n % 28:02d}\n" for n in range(80))
+    log.write_text(HEAD + "rating,date\n" + good + bad)
+    info = ingest(Workspace.open(tmp_path / "home"), [log])
+    details = queries.rejected_sample(info)["detail"].tolist()
+    assert len(details) == 5
+    for detail in details:
+        chinese = evidence("zh", detail).plain
+        assert any("\u4e00" <= char <= "\u9fff" for char in chinese), detail
 
 
 def test_what_is_unknown_stays_as_it_is_and_literal() -> None:

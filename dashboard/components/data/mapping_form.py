@@ -10,8 +10,7 @@ from core.data.ingest.preview import Preview
 from core.data.layouts import sparse_matrix
 from core.data.layouts.registry import LAYOUTS, TABLE
 from dashboard.components.labels import text_or
-from dashboard.state import evidence as in_words
-from dashboard.state import mark, t
+from dashboard.state import evidence, mark, t
 from dashboard.text import plain
 
 ROLES = ("user_id", "item_id", "timestamp", "event", "value", "platform")
@@ -37,7 +36,7 @@ def file_roles(preview: Preview, paths: list[Path]) -> dict[str, list[Path]]:
     return chosen
 
 
-def layout_box(layout: str, evidence: str, key: str) -> None:
+def layout_box(layout: str, seen: str, key: str) -> None:
     """How the file is laid out, and a box to say it otherwise; a plain table has neither.
 
     What is chosen is in the session's state under `key`, since the file is then read anew.
@@ -56,8 +55,8 @@ def layout_box(layout: str, evidence: str, key: str) -> None:
             help=t("data.layout.help"),
             persist_state="page",  # also while a file cannot be read as it was said
         )
-    if evidence:
-        st.caption(in_words(evidence))
+    if seen:
+        st.caption(evidence(seen))
 
 
 def mapping_form(preview: Preview) -> dict[str, str | None]:
@@ -90,8 +89,8 @@ def _box(preview: Preview, role: str, columns: list[str]) -> str | None:
     )
     if (column or None) != guess:
         st.caption(t("data.corrected"))
-    elif evidence := preview.evidence.get(role):
-        st.caption(in_words(evidence))
+    elif seen := preview.evidence.get(role):
+        st.caption(evidence(seen))
     return column or None
 
 

@@ -11,7 +11,7 @@ from dashboard import cache
 from dashboard.charts import data as charts
 from dashboard.components.labels import day, event_label, text_or
 from dashboard.components.page import figure, section, table
-from dashboard.state import dark, t
+from dashboard.state import dark, evidence, t
 from dashboard.text import Text, literal, plain
 
 
@@ -123,6 +123,7 @@ def rejected_tab(dataset: DatasetInfo) -> None:
     )
     sample = cache.rejected(dataset, reason)
     sample["reason"] = [plain(reason_label(code)) for code in sample["reason"]]
+    sample["detail"] = [plain(evidence(detail)) for detail in sample["detail"]]
     table(sample, alt=t("data.rejected.sample.alt"), key="rejected_sample")
 
 
