@@ -79,9 +79,10 @@ class ComponentValue:
 
 @dataclass(frozen=True)
 class ItemExplanation:
-    """Why one item gets its score: base + Σ values of the players = score.
+    """Why one item stands where it does: base + Σ values of the players = score.
 
-    Of a contrast score, base and values are those of the item less those of `against`.
+    Score and base are the model's own (`raw_score`, `raw_base`) less the mean over all items that
+    may be recommended; of a contrast, less those of `against`.
     """
 
     run: str
@@ -92,8 +93,11 @@ class ItemExplanation:
     rank: int | None  # in `recommend`'s list, from 1; None for one that is in the history
     rank_without: int  # among the same items, were nothing known of the history
     known_by: str | None  # by what the model knows it: "events", "content", "nothing"
+    quantity: str  # what score, base and values are of, in words
     score: float
     base: float
+    raw_score: float  # what the model gives the item, as `recommend` shows it
+    raw_base: float  # what it gives the item without any history
     players: tuple[PlayerValue, ...]  # oldest first
     components: tuple[ComponentValue, ...]  # of models that add components up
     gap: float  # |base + Σ values - score|
@@ -136,8 +140,11 @@ def describe_explanation(
             rank=ranks.get(code),
             rank_without=_rank_without(loaded, query, code),
             known_by=None if known_by is None else known_by[column],
+            quantity=explanation.quantity,
             score=float(explanation.scores[column]),
             base=float(explanation.base[column]),
+            raw_score=float(explanation.raw_scores[column]),
+            raw_base=float(explanation.raw_base[column]),
             players=tuple(_values(players, explanation.of(column))),
             components=tuple(_components(loaded.model, explanation, column)),
             gap=float(explanation.gap[column]),
