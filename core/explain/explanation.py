@@ -116,6 +116,13 @@ class Explanation:
         sure: Array = np.abs(self.values) > np.maximum(SURE * self.se, floor)
         return sure
 
+    @property
+    def moves(self) -> Array:
+        """Whether any event moves the item at all, (T,) bool."""
+        floor = 1e-9 * np.maximum(1, np.abs(self.scores))
+        moves: Array = np.any(np.abs(self.values) > floor, axis=0)
+        return moves
+
     def of(self, column: int) -> Explanation:
         """The explanation of the item in this column of the values alone."""
         own = slice(column, column + 1)

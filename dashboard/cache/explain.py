@@ -14,8 +14,10 @@ from core.explain.counterfactual import counterfactual as find_counterfactual
 from core.explain.groups import explain_groups, group_labels
 from core.explain.item_rank import ItemRanks
 from core.explain.parts import ItemPartValues, explain_parts, readable_parts
+from core.explain.reasons import Reasons
 from core.explain.survey.overview import Overview, overview
 from core.explain.what_if import Move
+from core.pipeline.explanation_json import item_reasons
 from core.pipeline.labels import Labels
 from core.runs.artifact import Run
 from core.types import Array, Ints, Progress, Queries
@@ -50,6 +52,13 @@ def refining(
     codes = np.array(items, np.int64)
     steps = refine(loaded_run.model, query, codes, n_items=len(loaded_run.items), against=against)
     return Background(lambda report: next(steps, None), final=lambda explanation: explanation.exact)
+
+
+def reasons(
+    workspace: Workspace, run: Run, query: Queries, explanation: Explanation, column: int, k: int
+) -> Reasons:
+    """What may be said of the item in this column of the explanation; asked anew for each."""
+    return item_reasons(loaded(workspace, run), query, explanation, column, k=k)
 
 
 @cached_copy(SMALL)

@@ -145,9 +145,8 @@ def test_popularity_says_that_the_history_plays_no_part(
     page = open_page(trained, "explain", run=run.id, user=USER, language=language)
     told = text(
         language,
-        "explain.no_part.listed",
+        "explain.said.listed.impersonal",
         item=asked.titles[asked.best(1)[0]],
-        user=USER,
         model=text(language, "model.popularity"),
     )
     assert sentence(page) == told.replace("**", "")
@@ -166,12 +165,12 @@ def test_every_item_of_the_list_is_explained_and_any_other_too(
     assert page.query_params["item"] == str(ids[ranked[3]])
     assert sentence(page).startswith(asked.titles[ranked[3]])
     page = open_page(trained, "explain", run=run.id, user=USER, item=str(ids[ranked[36]]))
-    assert f"{asked.titles[ranked[36]]} is only in place 37" in sentence(page)
+    assert f"{asked.titles[ranked[36]]} is in place 37" in sentence(page)
     assert len(page.radio[0].options) == 11
     np.testing.assert_allclose(effects(page), asked.explained(ranked[36:37]).values[:, 0])
     known = int(asked.query.items[-1])
     page = open_page(trained, "explain", run=run.id, user=USER, item=str(ids[known]))
-    assert f"User {USER} has {asked.titles[known]} already" in sentence(page)
+    assert f"{asked.titles[known]} is in the history already" in sentence(page)
     assert not page.exception
 
 
@@ -211,7 +210,9 @@ def test_what_is_told_apart_adds_up_to_the_difference(
     found = asked.explained(np.array([first, second]))
     difference = figures([found.scores[0] - found.scores[1]])[0].lstrip("+")
     one, other = asked.titles[first], asked.titles[second]
-    assert f"{one} is ahead of {other} by {difference}." in plain(page).replace("**", "")
+    told = plain(page).replace("**", "")
+    assert f"{one} comes before {other}" in told
+    assert f"They are {difference} apart." in told
 
 
 def test_edits_in_the_address_are_asked_of_the_model(

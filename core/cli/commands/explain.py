@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core import pipeline
-from core.cli.commands import explanation_text as sentences
+from core.cli.commands import explanation_text
 from core.cli.terminal import Result
 from core.data.store import Workspace
 from core.errors import BadInput
@@ -20,7 +20,7 @@ def explain(options: Any) -> Result:
     if options.replay:
         _only_replayed(options)
         replayed = pipeline.replay(workspace, options.replay, run=run)
-        return replayed.to_json(), f"{options.replay}: {sentences.replay_text(replayed)}"
+        return replayed.to_json(), f"{options.replay}: {explanation_text.replay_text(replayed)}"
     if run is None:
         raise BadInput("say which run is to be explained: recscope explain RUN …")
     if options.out:
@@ -33,10 +33,10 @@ def explain(options: Any) -> Result:
         loaded, query, item=options.item, k=options.k or 10, against=options.against
     )
     explanation = pipeline.explain_items(loaded, query, items, against=against, seed=options.seed)
-    described = pipeline.describe_explanation(loaded, query, explanation, user=user)
-    text = "\n\n".join(
-        f"{sentences.sentence(each)}\n{sentences.figures(each)}" for each in described
+    described = pipeline.describe_explanation(
+        loaded, query, explanation, user=user, k=options.k or 10
     )
+    text = "\n\n".join(f"{each.sentence}\n{explanation_text.figures(each)}" for each in described)
     if options.item is None:
         explanations = [each.to_json() for each in described]
         result = {"run": run.id, "user": user, "explanations": explanations}
@@ -45,7 +45,7 @@ def explain(options: Any) -> Result:
         if against is None:
             item_parts = pipeline.item_part_values(loaded, query, int(items[0]))
             result["attributes"] = item_parts and item_parts.to_json()
-            text += f"\n{sentences.parts_text(item_parts)}" if item_parts else ""
+            text += f"\n{explanation_text.parts_text(item_parts)}" if item_parts else ""
     if options.out:
         pipeline.ExplanationDocument(
             loaded, query, explanation, user=user, hash_user=options.hash_user
