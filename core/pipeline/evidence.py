@@ -41,6 +41,7 @@ Verdict = Literal["more", "fewer", "chance", "too_little"]
 ENOUGH = 5  # people, below which nothing is claimed
 MOST_PEOPLE = 50  # who are named
 LEVEL = 0.95  # of the interval
+DIGITS = 9  # of what is expected: threads add up in any order
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Evidence:
 
     @property
     def lift(self) -> float | None:
-        """then / expected; None where nothing is expected."""
+        """Then / expected; None where nothing is expected."""
         return self.then / self.expected if self.expected > 0 else None
 
     @property
@@ -159,7 +160,7 @@ class LearntLog:
                     people=people,
                     before=before,
                     then=then,
-                    expected=expected,
+                    expected=round(expected, DIGITS),
                     ordered=self.ordered,
                     who=tuple(users.decode(np.array(who or [], np.int64)).tolist()),
                     shared=shared.get(code),
