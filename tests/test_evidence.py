@@ -305,5 +305,10 @@ def test_what_two_items_share_is_told_for_models_that_read_it(learnt):
         "attributes": [{"name": "genres=Comedy", "items": 2}, {"name": "genres=Drama", "items": 3}],
         "words": [],
     }
+    many = pd.DataFrame({"item_id": range(60), "title": [f"the red {n}" for n in range(60)]})
+    many.loc[:1, "title"] = ["the rare one", "the rare two"]
+    loaded = learnt(pd.DataFrame({"user_id": 0, "item_id": range(60)}), "content", items=many)
+    (found,) = evidence(loaded, history(loaded, [1]), 0)
+    assert [word.name for word in found.shared.words] == ["title: rare"]  # "the" tells nothing
     blind = learnt(events, items=ITEMS)
     assert [each.shared for each in evidence(blind, history(blind, [1, 2]), 0)] == [None, None]

@@ -20,7 +20,7 @@ for chance the share who did among all people with as many other items (0, 1-2, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Self
 
@@ -109,6 +109,7 @@ class LearntLog:
     """The events that a run's model learnt from; made once, asked often."""
 
     loaded: LoadedRun
+    _labels: dict[int, str] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, loaded: LoadedRun) -> Self | None:
@@ -147,7 +148,7 @@ class LearntLog:
         history = query.items if events is None else query.items[np.asarray(events, np.int64)]
         codes = list(dict.fromkeys(int(code) for code in history if code != item))
         counted = {row[0]: row[1:] for row in self._counted(item, codes)} if codes else {}
-        labels = Labels(self.loaded).labels(np.array(codes, np.int64)) if codes else {}
+        labels = self._labels_of(codes)
         shared = shared_content(self.loaded, item, codes)
         users, items = self.loaded.load_dataset().users, self.loaded.items
         found = []
@@ -167,6 +168,12 @@ class LearntLog:
                 )
             )
         return tuple(found)
+
+    def _labels_of(self, codes: list[int]) -> dict[int, str]:
+        """What these are called; of a history that is asked about again it is known already."""
+        if new := [code for code in codes if code not in self._labels]:
+            self._labels.update(Labels(self.loaded).labels(np.array(new, np.int64)))
+        return self._labels
 
     def _counted(self, item: int, codes: list[int]) -> list[Any]:
         """item, people, before, then, expected, who (codes): a row for each that somebody took."""

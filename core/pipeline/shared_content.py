@@ -14,6 +14,8 @@ from core.pipeline.loaded_run import LoadedRun
 from core.types import FeatureBlock
 
 MOST = 10  # values, and words, that are named
+COMMON = 0.05  # of the items: words that more of them have say nothing, such as "the"
+FEW = 20  # items, up to which no word is common
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,21 @@ def shared_content(loaded: LoadedRun, item: int, others: Sequence[int]) -> dict[
         return {}
     attributes = [block for block in (features.categorical, features.multi_hot) if block]
     words = [features.text] if features.text else []
-    named = [[_rarest(block, item, others) for block in kind] for kind in (attributes, words)]
+    most = max(FEW, int(COMMON * len(loaded.items)))
+    named = [
+        [_shared(block, item, others, limit) for block in kind]
+        for kind, limit in ((attributes, len(loaded.items)), (words, most))
+    ]
     return {
-        other: SharedContent(*(_first([block[row] for block in kind]) for kind in named))
+        other: SharedContent(*(_rarest([block[row] for block in kind]) for kind in named))
         for row, other in enumerate(others)
     }
 
 
-def _rarest(block: FeatureBlock, item: int, others: Sequence[int]) -> list[list[SharedValue]]:
-    """Of each of the others the columns that it shares with the item."""
+def _shared(
+    block: FeatureBlock, item: int, others: Sequence[int], most: int
+) -> list[list[SharedValue]]:
+    """Of each of the others what it shares with the item and so many items at most have."""
     matrix = sparse.csr_matrix(block.matrix != 0)
     counts = np.asarray(matrix.sum(axis=0)).ravel().astype(int)
     own = set(matrix[[item]].indices.tolist())
@@ -68,13 +76,13 @@ def _rarest(block: FeatureBlock, item: int, others: Sequence[int]) -> list[list[
         [
             SharedValue(block.names[column], int(counts[column]))
             for column in rows.indices[start:stop].tolist()
-            if column in own
+            if column in own and counts[column] <= most
         ]
         for start, stop in zip(rows.indptr[:-1], rows.indptr[1:], strict=True)
     ]
 
 
-def _first(blocks: Sequence[Sequence[SharedValue]]) -> tuple[SharedValue, ...]:
+def _rarest(blocks: Sequence[Sequence[SharedValue]]) -> tuple[SharedValue, ...]:
     """The rarest of these, equally rare ones by name."""
     values = [value for block in blocks for value in block]
     return tuple(sorted(values, key=lambda value: (value.items, value.name))[:MOST])
