@@ -226,6 +226,14 @@ def item_labels(info: DatasetInfo, ids: Iterable[Any]) -> pd.Series[Any]:
     return _with_labels(con, frame).set_index("item_id")["label"]
 
 
+def is_described(info: DatasetInfo, item_id: Any) -> bool:
+    """Whether this item stands in the dataset's table of items; ids are compared as texts."""
+    if info.path("items") is None:
+        return False
+    question = "SELECT 1 FROM items WHERE item_id::VARCHAR = $item LIMIT 1"
+    return bool(open_log(info).execute(question, {"item": str(item_id)}).fetchall())
+
+
 def user_history(info: DatasetInfo, user_id: Any, n: int | None = None) -> pd.DataFrame:
     """timestamp, item_id, label, event, value, platform: a user's events, the latest first.
 

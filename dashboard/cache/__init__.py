@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # what mypy sees; the table below is what happens, a test hol
     )
     from dashboard.cache.explain import (
         counterfactual,
+        evidence,
         groups,
         known_by,
         moves,
@@ -89,6 +90,7 @@ __all__ = [
     "drift",
     "drift_step",
     "event_types",
+    "evidence",
     "find_item",
     "fingerprint",
     "finished_runs",
@@ -157,6 +159,7 @@ _NAMES = {  # module → what is asked of it
     ),
     "explain": (
         "counterfactual",
+        "evidence",
         "groups",
         "known_by",
         "moves",
