@@ -224,7 +224,7 @@ def test_an_item_that_came_late_is_not_lifted_by_another_that_came_late(learnt):
 
 
 def of(then: int, expected: float) -> Evidence:
-    return Evidence("a", "A", 50, 0, then, expected, True, (), None)
+    return Evidence(0, "a", "A", 50, 0, then, expected, True, (), None)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,8 @@ DIGITS = 9  # of what is expected: threads add up in any order
 class Evidence:
     """How often an item B was taken after an item A of the history, against chance."""
 
-    item_id: Any  # A
+    code: int  # of A
+    item_id: Any
     label: str
     people: int  # who took A
     before: int  # of them those who had taken B by then, or at the same time; 0 without times
@@ -156,6 +157,7 @@ class LearntLog:
             people, before, then, expected, who = counted.get(code, (0, 0, 0, 0.0, None))
             found.append(
                 Evidence(
+                    code=code,
                     item_id=items.ids[[code]].tolist()[0],
                     label=labels[code],
                     people=people,

@@ -103,7 +103,7 @@ def test_where_the_dataset_went_the_page_says_so(trained, tmp_path):
 
 
 def of(people=214, before=0, then=61, expected=19.7, ordered=True, shared=None) -> Evidence:
-    return Evidence("a", "A", people, before, then, expected, ordered, (), shared)
+    return Evidence(0, "a", "A", people, before, then, expected, ordered, (), shared)
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))

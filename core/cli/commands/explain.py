@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from core import pipeline
@@ -9,6 +10,7 @@ from core.cli.commands import explanation_text
 from core.cli.terminal import Result
 from core.data.store import Workspace
 from core.errors import BadInput
+from core.pipeline.evidence import Evidence, LearntLog
 from core.recommend import export
 from core.runs import artifact
 from core.types import Queries
@@ -36,12 +38,17 @@ def explain(options: Any) -> Result:
     described = pipeline.describe_explanation(
         loaded, query, explanation, user=user, k=options.k or 10
     )
-    text = "\n\n".join(f"{each.sentence}\n{explanation_text.figures(each)}" for each in described)
+    log = LearntLog.of(loaded) if against is None else None
+    evidence = [log.evidence(query, int(item)) if log else None for item in items]
+    text = "\n\n".join(map(explanation_text.answer, described, evidence))
     if options.item is None:
-        explanations = [each.to_json() for each in described]
+        explanations = [
+            each.to_json() | {"evidence": _plain(about)}
+            for each, about in zip(described, evidence, strict=True)
+        ]
         result = {"run": run.id, "user": user, "explanations": explanations}
     else:
-        result = described[0].to_json()
+        result = described[0].to_json() | {"evidence": _plain(evidence[0])}
         if against is None:
             item_parts = pipeline.item_part_values(loaded, query, int(items[0]))
             result["attributes"] = item_parts and item_parts.to_json()
@@ -52,6 +59,11 @@ def explain(options: Any) -> Result:
         ).write(options.out)
         return {**result, "out": str(options.out)}, f"{text}\n\nto be replayed: {options.out}"
     return result, text
+
+
+def _plain(evidence: Sequence[Evidence] | None) -> list[dict[str, Any]] | None:
+    """As JSON has it; null where there is no log to ask."""
+    return None if evidence is None else [each.to_json() for each in evidence]
 
 
 def _only_replayed(options: Any) -> None:

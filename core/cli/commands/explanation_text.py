@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from core.cli.terminal import table
 from core.explain.parts import ItemPartValues
+from core.pipeline.evidence import Evidence
 from core.pipeline.explanation_json import ItemExplanation
 from core.pipeline.replay import Difference, Replay, ValueDifference
 
 SHOWN = 8  # events in a table
+
+
+def answer(explanation: ItemExplanation, evidence: Sequence[Evidence] | None) -> str:
+    """The sentence, what the log says of the causes that it names, and the figures."""
+    named = {cause.item for cause in explanation.reasons.speaking} if explanation.reasons else set()
+    lines = [
+        f"  {evidence_text(each, explanation.label)}"
+        for each in evidence or ()
+        if each.code in named
+    ]
+    return "\n".join([explanation.sentence, *lines, figures(explanation)])
+
+
+def evidence_text(evidence: Evidence, label: str) -> str:
+    """What people who took one item did about another of this label, and what chance would do."""
+    after = "after it" if evidence.ordered else "too"
+    people = f"in the log {evidence.then:,} of {evidence.people:,} people who took {evidence.label}"
+    text = f"{people} took {label} {after}"
+    if evidence.verdict == "too_little" or evidence.lift is None:
+        return f"{text}: too few to tell it from chance"
+    times = f"{evidence.lift:.2f} times as many as by chance"
+    interval = f"({evidence.low:.2f} to {evidence.high:.2f})"
+    return f"{text}: {times} {interval}{', which may be chance' * (evidence.verdict == 'chance')}"
 
 
 def figures(explanation: ItemExplanation) -> str:
