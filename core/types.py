@@ -587,8 +587,13 @@ class Composed(Protocol):
 class ScoresSubsets(Protocol):
     """Optional power: scores a few items for parts of one history, with no more work than that."""
 
-    def score_subsets(self, query: Queries, keep: Array, items: Array) -> Tensor:
-        """What `score` gives items (T,) for query.subsets(keep (M, E)), to rounding, (M, T)."""
+    def score_subsets(
+        self, query: Queries, keep: Array, items: Array, mean_of: Array | None = None
+    ) -> Tensor:
+        """What `score` gives items (T,) for query.subsets(keep (M, E)), to rounding, (M, T).
+
+        With a mask `mean_of` (I,) one more column: the mean score of the items that it marks.
+        """
         ...
 
 

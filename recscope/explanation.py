@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from plotly.graph_objects import Figure
 
-from core.cli.commands import explanation_text
 from core.errors import BadInput
 from core.explain import Explanation as Values
 from core.pipeline.explanation_json import ItemExplanation
@@ -108,7 +107,7 @@ class Explanation:
         one = self.items[0] if item is None else self._of(item)
         rows = _strongest(one)
         labels, values = [label for label, _ in rows], [value for _, value in rows]
-        return figures.bars(labels, values, explanation_text.sentence(one))
+        return figures.bars(labels, values, one.sentence)
 
     def _of(self, item: object) -> ItemExplanation:
         for one in self.items:
@@ -118,7 +117,7 @@ class Explanation:
         raise BadInput(f"item {item!r} is not explained here: choose one of {ids}")
 
     def __str__(self) -> str:
-        return "\n".join(explanation_text.sentence(one) for one in self.items)
+        return "\n".join(one.sentence for one in self.items)
 
     def __repr__(self) -> str:
         items = ", ".join(str(one.item) for one in self.items[:5])
@@ -146,7 +145,7 @@ def _panel(one: ItemExplanation) -> str:
     )
     return html.panel(
         str(one.label),
-        html.paragraph(explanation_text.sentence(one)),
+        html.paragraph(one.sentence),
         html.table(("because of", "value"), [(n, html.Bar(v, longest)) for n, v in rows]),
         html.paragraph(about),
     )

@@ -44,7 +44,7 @@ def histories(
 
     Raises:
         NotFound: no such file.
-        BadInput: a column is missing, or a cell cannot be read.
+        BadInput: a column is missing, a cell cannot be read, or there are no rows.
     """
     if not path.is_file():
         raise NotFound(f"there is no file {str(path)!r}")
@@ -57,6 +57,11 @@ def histories(
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise BadInput(f"{path.name} cannot be read as a table: {reason}") from None
+    if not query_row(con, "SELECT count(*) AS n FROM given")["n"]:
+        raise BadInput(
+            f"{path.name} has no rows: it needs one for each thing that somebody did, with a "
+            "user_id and an item_id"
+        )
     _number_people(con)
     known = pd.DataFrame({"item": [str(key) for key in items.ids], "code": np.arange(len(items))})
     con.register("known", known)

@@ -223,10 +223,21 @@ _SUMMARIES = {
 
 
 def item_labels(info: DatasetInfo, ids: Iterable[Any]) -> pd.Series[Any]:
-    """A title-like text for each of these items, by id; the id itself where none is known."""
+    """A title-like text for each of these items, by id; the id itself where none is known.
+
+    Of items that are called the same the id stands beside it, so that nobody takes one for another.
+    """
     con = open_log(info)
     frame = pd.DataFrame({"item_id": list(ids)})
     return _with_labels(con, frame).set_index("item_id")["label"]
+
+
+def is_described(info: DatasetInfo, item_id: Any) -> bool:
+    """Whether this item stands in the dataset's table of items; ids are compared as texts."""
+    if info.path("items") is None:
+        return False
+    question = "SELECT 1 FROM items WHERE item_id::VARCHAR = $item LIMIT 1"
+    return bool(open_log(info).execute(question, {"item": str(item_id)}).fetchall())
 
 
 def user_history(info: DatasetInfo, user_id: Any, n: int | None = None) -> pd.DataFrame:
@@ -271,7 +282,7 @@ def search_items(info: DatasetInfo, text: str = "", n: int = 20) -> pd.DataFrame
     """item_id, label, events: the items with this text in their label or as their id."""
     con = open_log(info)
     make_labels(con)
-    return query_table(
+    items = query_table(
         con,
         """
         SELECT item_id, coalesce(label, item_id::VARCHAR) AS label, events
@@ -283,6 +294,7 @@ def search_items(info: DatasetInfo, text: str = "", n: int = 20) -> pd.DataFrame
         text=text.strip(),
         n=n,
     )
+    return _told_apart(con, items)
 
 
 def rejected_summary(info: DatasetInfo) -> pd.DataFrame:
@@ -321,10 +333,24 @@ def _with_labels(con: Connection, frame: pd.DataFrame) -> pd.DataFrame:
     asked = frame[["item_id"]].drop_duplicates()
     con.register("asked", asked)
     found = query_table(con, "SELECT item_id, label FROM labels SEMI JOIN asked USING (item_id)")
-    labels = frame["item_id"].map(found.set_index("item_id")["label"])
+    labels = frame["item_id"].map(_told_apart(con, found).set_index("item_id")["label"])
     labels = labels.where(labels.notna(), frame["item_id"].astype(str))
     place = list(frame.columns).index("item_id") + 1
     return pd.concat([frame.iloc[:, :place], labels.rename("label"), frame.iloc[:, place:]], axis=1)
+
+
+def _told_apart(con: Connection, items: pd.DataFrame) -> pd.DataFrame:
+    """Items (item_id, label, …), with the id in the label where another item has the same label."""
+    con.register("labelled", items[["label"]].drop_duplicates())
+    twice = query_table(
+        con,
+        """
+        SELECT label FROM labels SEMI JOIN labelled USING (label)
+        GROUP BY label HAVING count(DISTINCT item_id) > 1
+        """,
+    )
+    with_id = items["label"].astype(str) + " (" + items["item_id"].astype(str) + ")"
+    return items.assign(label=items["label"].where(~items["label"].isin(twice["label"]), with_id))
 
 
 def _typed(con: Connection, column: str, value: Any) -> Any:

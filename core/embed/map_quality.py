@@ -16,10 +16,15 @@ K = 15
 
 @dataclass(frozen=True)
 class Quality:
-    """A map against the vectors it shows, on a sample of its points; all figures lie in 0 … 1."""
+    """A map against the vectors it shows, on a sample of its points; all figures lie in 0 … 1.
 
-    trustworthiness: float  # 1: no point has a neighbour on the map that is far away in truth
-    recall: float  # of the k nearest in truth, the share that is among the k nearest on the map
+    None of a map with fewer than three points: nobody on it could be nearer than another.
+    """
+
+    trustworthiness: float | None  # 1: no point has a neighbour there that is far away in truth
+    recall: (
+        float | None
+    )  # of the k nearest in truth, the share that is among the k nearest on the map
     k: int
     points: int  # looked at
 
@@ -31,9 +36,9 @@ def quality(vectors: Array, points: Array, *, k: int = K, seed: int = 0) -> Qual
     neighbours beyond the k nearest of (rank - k), over a sample of n points; it needs k < N / 2.
     """
     n = len(vectors)
-    k = max(1, min(k, (n - 1) // 2))
     if n < 3:
-        return Quality(1.0, 1.0, k, n)
+        return Quality(None, None, 0, n)
+    k = min(k, (n - 1) // 2)
     sample = np.sort(np.random.default_rng(seed).permutation(n)[:SAMPLE])
     table, points = unit(vectors), np.asarray(points, np.float32)
     penalty = hits = 0.0

@@ -13,6 +13,8 @@ from core.errors import BadInput
 from core.findings import FusionFindings
 from core.models.common.linear_history import HistoryLinear
 from core.models.content import Content
+from core.models.ease import EASE
+from core.models.neighbours import ItemKNN
 from core.types import (
     Additive,
     Encoder,
@@ -82,7 +84,8 @@ def item_vectors(
     Of a linear model item a's row of weights, what having taken it says for each item, in `rank`
     numbers: a row of UΣ of its truncated SVD, by scikit-learn's randomized_svd (Halko, Martinsson,
     Tropp, SIAM Review 2011) with 7 power iterations, so that products of vectors are close to those
-    of rows. Of gfcf the rows are those of its neighbours; its broad tastes are `vectors`.
+    of rows. What item_knn and EASE leave out, an item's weight for itself, is that for its nearest.
+    Of gfcf the rows are those of its neighbours; its broad tastes are `vectors`.
 
     Raises:
         BadInput: the model has no vectors, or no such space.
@@ -171,11 +174,29 @@ def weights_of(model: HistoryLinear) -> Any:
     return sparse.hstack([matrix.T, sparse.csr_matrix(embeddings)], format="csr")
 
 
+def _with_itself(model: HistoryLinear) -> Any:
+    """The weights, each item to itself as near as to its nearest where the model leaves that out.
+
+    Those of item_knn and EASE are 0 from an item to itself, so that a history does not recommend
+    itself. Of two items that the same people take, each would lack what the other has most of: the
+    nearest would come last.
+    """
+    weights = weights_of(model)
+    if not isinstance(model, ItemKNN | EASE):
+        return weights
+    if not sparse.issparse(weights):
+        whole = np.array(weights)
+        np.fill_diagonal(whole, whole.max(axis=1, initial=0))
+        return whole
+    largest = np.asarray(weights.max(axis=1).todense()).ravel()
+    return sparse.csr_matrix(weights + sparse.diags(largest))
+
+
 def _factors(model: HistoryLinear, rank: int, seed: int) -> tuple[Floats, float]:
     """UΣ (I, rank) of the model's weights, and the share of their squares that it keeps."""
     from sklearn.utils.extmath import randomized_svd  # a second to load, for linear models alone
 
-    weights = weights_of(model)
+    weights = _with_itself(model)
     data = weights.data if sparse.issparse(weights) else weights
     whole = float(np.square(data, dtype=np.float64).sum())
     n = min(rank, *weights.shape)

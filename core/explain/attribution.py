@@ -27,8 +27,9 @@ def explain(
     seed: int = 0,
     per_player: int = PER_PLAYER,
 ) -> Explanation:
-    """Why the model scores these items as it does for this history, to full precision.
+    """Why the model lifts these items above others for this history, to full precision.
 
+    What is explained is the score less the mean over all items that may be recommended (Game).
     In closed form where the score is linear in the history; by all coalitions of at most 12
     events; else by random orders with a control variate, until the values are known to 5 % or 100
     histories per event were asked for. Of more than 200 events the oldest are then one player.
@@ -67,17 +68,16 @@ def refine(
     linear = isinstance(model, LinearInHistory)
     groups = None if linear else player_of_events(len(query.items))
     game = Game(model, query, items, n_items, groups, against=against)
-    n, query = game.n, game.query
+    n = game.n
     empty_and_whole = np.stack([np.zeros(n, bool), np.ones(n, bool)])
-    scores = game.scores(empty_and_whole)  # (2, A, C)
+    ends = game(empty_and_whole)  # (2, T, C)
     if isinstance(model, LinearInHistory):
-        shares = model.shares(query, game.scored_items)
-        values = shapley.from_fading_shares(shares, model.fading(max(n, 1)))[:, :, None]
-        yield game.explanation(game.contrast(values), method="closed form", seed=seed)
+        values = shapley.from_fading_shares(game.shares(model), model.fading(max(n, 1)))
+        yield game.explanation(values[:, :, None], method="closed form", seed=seed)
     elif n <= shapley.MOST_ENUMERATED:
-        values = shapley.from_coalitions(flat(game.scores(shapley.coalitions(n))))
-        values = values.reshape(n, *scores.shape[1:])  # (n, A, C)
-        yield game.explanation(game.contrast(values), method="enumeration", seed=seed)
+        values = shapley.from_coalitions(flat(game(shapley.coalitions(n))))
+        values = values.reshape(n, *ends.shape[1:])  # (n, T, C)
+        yield game.explanation(values, method="enumeration", seed=seed)
     else:
         rng, orders = np.random.default_rng(seed), np.zeros((0, n), np.int64)
         for pairs in pair_budgets(n, per_player):

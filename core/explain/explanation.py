@@ -19,6 +19,8 @@ TOP = 5  # players whose place among the first is looked at for stability
 # Of the first five, the share that two halves of the evaluations must have in common, and the
 # standard errors of all values together, relative to their length, that there may be.
 CONFIDENCE = {"stable": (0.8, 0.2), "indicative": (0.6, 0.5)}
+MEAN_CONTRAST = "score - mean score of the items that may be recommended"
+ITEM_CONTRAST = "score - score of the item it is held against"
 SURE = 2.0  # standard errors that a value must lie from 0
 SAMPLED = ("permutations", "shap-permutation")  # methods whose values have standard errors
 
@@ -28,9 +30,11 @@ class Explanation:
     """base + Σ values = score for each of T items, or it does not exist.
 
     The players are the n events of a history, oldest first (or groups of them). `values` are
-    Shapley values of the game v(S) = the model's raw score of the item for a history of the events
-    S alone: what happens without an event is what the model says to somebody who did all the same
-    but that. `base` is v(∅), what somebody gets of whom nothing is known.
+    Shapley values of the game v(S) = how far the model lifts the item above the mean of all items
+    that may be recommended, for a history of the events S alone (Game): what happens without an
+    event is what the model says to somebody who did all the same but that. `base` is v(∅), what
+    somebody gets of whom nothing is known. `raw_scores` and `raw_base` are the model's own numbers
+    before the mean is subtracted.
 
     Raises:
         CoreError: the values do not add up to within 1e-5 · max(1, |score|).
@@ -40,6 +44,8 @@ class Explanation:
     players: Ints  # (E,) the player that each event is; the oldest of many events are one together
     scores: Array  # (T,) float64, v of all events
     base: Array  # (T,) float64, v of none
+    raw_scores: Array  # (T,) float64, what the model gives the item for the whole history
+    raw_base: Array  # (T,) float64, what it gives the item for an empty one
     values: Array  # (n, T) float64
     se: Array  # (n, T) standard errors; 0 where exact
     # "closed form", "enumeration" or "permutations"; see core.explain.shap_explainers for shap's
@@ -68,6 +74,11 @@ class Explanation:
         """|base + Σ values - score|, (T,)."""
         gap: Array = np.abs(self.base + self.values.sum(axis=0) - self.scores)
         return gap
+
+    @property
+    def quantity(self) -> str:
+        """What is explained, in words: MEAN_CONTRAST or ITEM_CONTRAST."""
+        return MEAN_CONTRAST if self.against is None else ITEM_CONTRAST
 
     @property
     def exact(self) -> bool:
@@ -105,6 +116,13 @@ class Explanation:
         sure: Array = np.abs(self.values) > np.maximum(SURE * self.se, floor)
         return sure
 
+    @property
+    def moves(self) -> Array:
+        """Whether any event moves the item at all, (T,) bool."""
+        floor = 1e-9 * np.maximum(1, np.abs(self.scores))
+        moves: Array = np.any(np.abs(self.values) > floor, axis=0)
+        return moves
+
     def of(self, column: int) -> Explanation:
         """The explanation of the item in this column of the values alone."""
         own = slice(column, column + 1)
@@ -117,6 +135,8 @@ class Explanation:
             items=self.items[own],
             scores=self.scores[own],
             base=self.base[own],
+            raw_scores=self.raw_scores[own],
+            raw_base=self.raw_base[own],
             values=self.values[:, own],
             se=self.se[:, own],
             stability=self.stability[own],

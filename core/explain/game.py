@@ -6,25 +6,39 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from core.errors import BadInput
+from core.explain.candidates import candidates, mean_of_candidates
 from core.explain.coalitions import CoalitionMemo
 from core.explain.explanation import Explanation
 from core.explain.history import one_history
 from core.recommend.top_k import block_bytes, check_scores, score_blocks
-from core.types import Additive, Array, Ints, Queries, Recommender, ScoresSubsets
+from core.types import (
+    Additive,
+    Array,
+    Ints,
+    LinearInHistory,
+    Queries,
+    Recommender,
+    ScoresSubsets,
+)
 
 EVENTS = 2**22  # of the coalitions that are put together at a time
 AT_ONCE = 4096  # histories, of which only some items are scored
 
 
 class Game:
-    """v(S) of T items, remembered: what the model gives them for the events S of one history.
+    """v(S) of T items, remembered: how far the model lifts them above others for the events S.
+
+    v(S) = score of the item - mean score of the candidates, all of them for a history of the events
+    S alone; the candidates are all items but those of the whole history, the same for every S. What
+    S moves for all items alike is no reason for one of them, and a network's scores have no offset
+    that means anything. With `against` v is the score less that of this item instead.
 
     Each S is asked as a history of its own, a stranger's, with those events, their times and
     nothing in the place of the others, so that it can be asked again by anyone. For an Additive
-    model v has C parts per item, which add up to its score. The players are the events, or groups
-    of them. With `against` v is the score less that of this item.
+    model v has C parts per item, which add up to it. The players are the events, or groups of them.
 
     Raises:
         BadInput: no such item, or not one history.
@@ -46,12 +60,13 @@ class Game:
         scored = self.items if against is None else np.append(self.items, against)
         if not len(self.items) or scored.min() < 0 or scored.max() >= n_items:
             raise BadInput(f"items must be one or more codes in 0 … {n_items - 1}, not {scored}")
-        self.scored_items: Ints = scored  # (A,): the items, and `against` last
+        self.scored_items: Ints = scored  # the items, and `against` last
+        self.candidates = candidates(self.query, n_items)  # (I,) bool
         self.components = model.adding if isinstance(model, Additive) else ()
         own = np.arange(len(query.items))
         self.groups: Ints = own if groups is None else np.asarray(groups, np.int64)  # (E,)
         self.n = int(self.groups.max(initial=-1)) + 1
-        self._memo = CoalitionMemo(self.n, (len(scored), max(1, len(self.components))))
+        self._memo = CoalitionMemo(self.n, (len(self.items) + 1, max(1, len(self.components))))
 
     @property
     def evaluations(self) -> int:
@@ -60,15 +75,25 @@ class Game:
 
     def __call__(self, keep: Array) -> Array:
         """V of each coalition, a row of keep (M, n): (M, T, C) float64; C is 1 if not Additive."""
-        return self.contrast(self.scores(keep))
+        scores = self.scores(keep)
+        lift: Array = scores[:, :-1] - scores[:, -1:]
+        return lift
 
     def scores(self, keep: Array) -> Array:
-        """What the model gives the items, and `against` last, (M, A, C)."""
+        """What the model gives the items, and last what they are held against, (M, T + 1, C)."""
         return self._memo.of(keep, self._score)
 
-    def contrast(self, values: Array) -> Array:
-        """Values (…, A, C) less those of `against`, (…, T, C)."""
-        return values if self.against is None else values[..., :-1, :] - values[..., -1:, :]
+    def shares(self, model: LinearInHistory) -> Array:
+        """What each event adds to v of each item while it is the latest, (E, T)."""
+        shares = model.shares(self.query, self.scored_items)
+        if self.against is not None:
+            lift: Array = shares[:, :-1] - shares[:, -1:]
+            return lift
+        codes = np.flatnonzero(self.candidates)
+        total = np.zeros((len(shares), 1))
+        for part in np.array_split(codes, 1 + len(codes) * len(shares) // EVENTS):
+            total += model.shares(self.query, part).sum(axis=1, keepdims=True)
+        return shares - total / len(codes)
 
     def explanation(
         self,
@@ -90,12 +115,16 @@ class Game:
             stability: Of each item (T,); 1 where they are exact.
             players: The player that each event is (E,), where they are not those of the game.
         """
-        base, scores = self(np.stack([np.zeros(self.n, bool), np.ones(self.n, bool)]))
+        ends = np.stack([np.zeros(self.n, bool), np.ones(self.n, bool)])
+        base, scores = self(ends)
+        raw_base, raw_scores = self.scores(ends)[:, :-1].sum(axis=2)
         return Explanation(
             items=self.items,
             players=self.groups if players is None else players,
             scores=scores.sum(axis=1),
             base=base.sum(axis=1),
+            raw_scores=raw_scores,
+            raw_base=raw_base,
             values=values.sum(axis=2),
             se=np.zeros(values.shape[:2]) if se is None else se,
             method=method,
@@ -109,7 +138,7 @@ class Game:
         )
 
     def _score(self, keep: Array) -> Array:
-        """The scores (M, A, C) of coalitions that were not asked for yet, some at a time."""
+        """The scores (M, T + 1, C) of coalitions that were not asked for yet, some at a time."""
         order = np.argsort(keep.sum(axis=1), kind="stable")  # alike lengths waste no padding
         scores = np.empty((len(keep), *self._memo.values.shape[1:]))
         for rows in np.array_split(order, 1 + len(order) * len(self.groups) // EVENTS):
@@ -118,19 +147,20 @@ class Game:
         return scores
 
     def _blocks(self, keep: Array) -> Iterator[tuple[slice, Array]]:
-        """The scores (b, A, C) of the histories of these events (M, E), block by block."""
+        """The scores (b, T + 1, C) of the histories of these events (M, E), block by block."""
         if not self.components and isinstance(self.model, ScoresSubsets):
             for start in range(0, len(keep), AT_ONCE):
                 block = slice(start, min(start + AT_ONCE, len(keep)))
-                scores = self.model.score_subsets(self.query, keep[block], self.scored_items)
-                check_scores(scores, block.stop - block.start, len(self.scored_items))
+                scores = self.model.score_subsets(
+                    self.query, keep[block], self.scored_items, self._mean_of
+                )
+                check_scores(scores, block.stop - block.start, len(self.items) + 1)
                 yield block, scores.double().cpu().numpy()[:, :, None]
             return
         queries = self.query.subsets(keep)
         if not self.components:
             for block, scores in score_blocks(self.model, queries, self.n_items):
-                chosen = torch.from_numpy(self.scored_items).to(scores.device)
-                yield block, scores[:, chosen].double().cpu().numpy()[:, :, None]
+                yield block, self._chosen(scores).cpu().numpy()[:, :, None]
             return
         model = self.model
         assert isinstance(model, Additive), "it has components"
@@ -141,6 +171,17 @@ class Game:
                 contributions = model.contributions(queries[block])  # (C, b, I)
             for component in contributions:
                 check_scores(component, block.stop - block.start, self.n_items)
-            chosen = torch.from_numpy(self.scored_items).to(contributions.device)
-            own = contributions[:, :, chosen].permute(1, 2, 0)  # (b, A, C)
-            yield block, own.double().cpu().numpy()
+            chosen = torch.stack([self._chosen(component) for component in contributions], dim=2)
+            yield block, chosen.cpu().numpy()
+
+    @property
+    def _mean_of(self) -> Array | None:
+        """The items whose mean score is asked for, (I,) bool; None where one item stands there."""
+        return self.candidates if self.against is None else None
+
+    def _chosen(self, scores: Tensor) -> Tensor:
+        """Of the scores (b, I) those of the items and what they are held against, (b, T + 1)."""
+        chosen = scores[:, torch.from_numpy(self.scored_items).to(scores.device)].double()
+        if self.against is not None:
+            return chosen
+        return torch.cat([chosen, mean_of_candidates(scores, self.candidates)[:, None]], dim=1)

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from core.errors import BadInput
+from core.explain.candidates import candidates, mean_of_candidates
 from core.explain.coalitions import CoalitionMemo
 from core.explain.history import one_history
 from core.recommend.top_k import HIDDEN, score_blocks, top_k
 from core.types import Array, Ints, Queries, Recommender
 
 EVENTS_AT_ONCE = 1_000_000  # of all the shortened histories that are put together at a time
-FIGURES = ("score", "rank", "margin", "share")  # that are remembered of each history
+FIGURES = ("score", "rank", "margin", "share", "lift")  # that are remembered of each history
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,7 @@ class ItemRank:
     ranks: Ints  # (M,) from 1, among the candidates
     margins: Array  # (M,) float64, how far its score lies above its rival's
     shares: Array  # (M,) float64, of the softmax of all scores, that is its own
+    lifts: Array  # (M,) float64, how far its score lies above the candidates' mean
     gone: Array  # (M,) bool: it is not in the top k, or does not score above `below`
 
 
@@ -59,6 +61,7 @@ class ItemRanks:
             raise BadInput(f"k must be at least 1, not {k}")
         self.model, self.query, self.item, self.n_items = model, one_history(query), item, n_items
         self.k, self.below, self.n = k, below, len(query.items)
+        self._candidates = candidates(self.query, n_items)
         self._memo = CoalitionMemo(self.n, (len(FIGURES),))
         self._alone = 0
 
@@ -98,7 +101,7 @@ class ItemRanks:
         return self._item_rank(figures), best
 
     def _ask(self, keep: Array) -> Array:
-        """FIGURES of the histories of these events (M, n), (M, 4)."""
+        """FIGURES of the histories of these events (M, n), (M, 5)."""
         order = np.argsort(keep.sum(axis=1), kind="stable")  # alike lengths waste no padding
         figures = np.empty((len(keep), len(FIGURES)))
         step = max(1, EVENTS_AT_ONCE // max(1, self.n))
@@ -110,7 +113,7 @@ class ItemRanks:
         return figures
 
     def _figures(self, scores: Tensor) -> Tensor:
-        """FIGURES from scores (b, n_items), (b, 4) float64."""
+        """FIGURES from scores (b, n_items), (b, 5) float64."""
         own, others = scores[:, self.item, None], self._others(scores)
         ahead = (others > own).sum(dim=1) + (others[:, : self.item] == own).sum(dim=1)
         if self.below is not None:
@@ -121,7 +124,9 @@ class ItemRanks:
             rival = torch.full_like(own[:, 0], HIDDEN)
         score = own[:, 0].double()
         share = (score - torch.logsumexp(scores.double(), dim=1)).exp()
-        return torch.stack([score, (1 + ahead).double(), score - rival.double(), share], dim=1)
+        rank, margin = (1 + ahead).double(), score - rival.double()
+        lift = score - mean_of_candidates(scores, self._candidates)
+        return torch.stack([score, rank, margin, share, lift], dim=1)
 
     def _others(self, scores: Tensor) -> Tensor:
         """A copy of the scores (b, n_items) with -inf for all but the other candidates."""
@@ -131,6 +136,6 @@ class ItemRanks:
         return scores.masked_fill(out.to(scores.device), HIDDEN)
 
     def _item_rank(self, figures: Array) -> ItemRank:
-        scores, ranks, margins, shares = figures.T
+        scores, ranks, margins, shares, lifts = figures.T
         gone = ranks > self.k if self.below is None else margins <= 0
-        return ItemRank(scores, ranks.astype(np.int64), margins, shares, gone)
+        return ItemRank(scores, ranks.astype(np.int64), margins, shares, lifts, gone)

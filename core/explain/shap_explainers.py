@@ -83,18 +83,22 @@ def explain_with_shap(
         scores: Array = game(np.asarray(keep) > 0.5).sum(axis=2)
         return scores
 
-    base, scores = v(np.stack([np.zeros(game.n), np.ones(game.n)]))
+    ends = np.stack([np.zeros(game.n), np.ones(game.n)])
+    base, scores = v(ends)
     if not game.n:
         values, se, stability = np.zeros((0, len(items))), np.zeros((0, len(items))), None
     elif method == EXACT:
         values, se, stability = _exact(v, game.n, len(items)), np.zeros((game.n, len(items))), None
     else:
         values, se, stability = _permuted(v, game.n, len(items), seed, per_player)
+    raw_base, raw_scores = game.scores(ends)[:, :-1].sum(axis=2)
     return Explanation(
         items=items,
         players=game.groups,
         scores=scores,
         base=base,
+        raw_scores=raw_scores,
+        raw_base=raw_base,
         values=values,
         se=se,
         method=method,

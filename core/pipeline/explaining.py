@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from core.data.queries import is_described
 from core.errors import BadInput, NotFound
 from core.explain import Explanation, explain, explain_with_shap
 from core.explain.history import anonymous
+from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun, queries_for
 from core.types import PAD, Array, Ints, Queries
 
@@ -33,10 +35,18 @@ def item_codes(loaded: LoadedRun, ids: Sequence[object]) -> Ints:
         unknown = ids[int(np.argmax(codes == PAD))]
         examples = ", ".join(map(str, loaded.items.ids[:3]))
         raise NotFound(
-            f"item {str(unknown)!r} is not in dataset {loaded.run.dataset_name}, so run "
-            f"{loaded.run.id} does not know it; there are items such as {examples}"
+            f"item {str(unknown)!r} {_where_it_is(loaded, unknown)}, so run {loaded.run.id} does "
+            f"not know it; there are items such as {examples}"
         )
     return codes
+
+
+def _where_it_is(loaded: LoadedRun, item: object) -> str:
+    """Of an item that the run does not know: whether its dataset describes it all the same."""
+    name, info = loaded.run.dataset_name, Labels(loaded).info
+    if info is not None and is_described(info, item):
+        return f"is described in dataset {name}, but no event of its log is of it"
+    return f"is not in dataset {name}"
 
 
 def ranked_items(loaded: LoadedRun, query: Queries, k: int | None = None) -> Ints:

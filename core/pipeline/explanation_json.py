@@ -11,11 +11,15 @@ import numpy as np
 from core.explain import Explanation
 from core.explain.item_rank import ItemRanks
 from core.explain.parts import ItemPartValues, explain_parts, readable_parts
+from core.explain.reasons import Reasons, contrast_of, reasons_of
 from core.models import MODELS
 from core.pipeline.explaining import ranked_items
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun
+from core.pipeline.sentences import contrast_sentence, sentence
 from core.types import PAD, Queries, Recommender
+
+IMPERSONAL = {"popularity", "recent_popularity"}  # models that do not look at the history
 
 
 @dataclass(frozen=True)
@@ -79,9 +83,10 @@ class ComponentValue:
 
 @dataclass(frozen=True)
 class ItemExplanation:
-    """Why one item gets its score: base + Σ values of the players = score.
+    """Why one item stands where it does: base + Σ values of the players = score.
 
-    Of a contrast score, base and values are those of the item less those of `against`.
+    Score and base are the model's own (`raw_score`, `raw_base`) less the mean over all items that
+    may be recommended; of a contrast, less those of `against`.
     """
 
     run: str
@@ -91,9 +96,13 @@ class ItemExplanation:
     label: str  # what people call it
     rank: int | None  # in `recommend`'s list, from 1; None for one that is in the history
     rank_without: int  # among the same items, were nothing known of the history
+    sentence: str  # why it stands there, or what puts it before `against`
     known_by: str | None  # by what the model knows it: "events", "content", "nothing"
+    quantity: str  # what score, base and values are of, in words
     score: float
     base: float
+    raw_score: float  # what the model gives the item, as `recommend` shows it
+    raw_base: float  # what it gives the item without any history
     players: tuple[PlayerValue, ...]  # oldest first
     components: tuple[ComponentValue, ...]  # of models that add components up
     gap: float  # |base + Σ values - score|
@@ -103,11 +112,17 @@ class ItemExplanation:
     stability: float  # 0 … 1
     confidence: str  # "exact", "stable", "indicative" or "unreliable"
     against: NamedItem | None = None
+    reasons: Reasons | None = None  # what the sentence says; None of a contrast
 
     def to_json(self) -> dict[str, Any]:
         """As `recscope explain --json` has it."""
+        plain = {name: value for name, value in vars(self).items() if name != "reasons"}
+        verdict = None if self.reasons is None else str(self.reasons.verdict)
+        rank_without_causes = None if self.reasons is None else self.reasons.rank_without_causes
         return {
-            **vars(self),
+            **plain,
+            "verdict": verdict,
+            "rank_without_causes": rank_without_causes,
             "players": [each.to_json() for each in self.players],
             "components": [each.to_json() for each in self.components],
             "against": None if self.against is None else self.against.to_json(),
@@ -115,9 +130,12 @@ class ItemExplanation:
 
 
 def describe_explanation(
-    loaded: LoadedRun, query: Queries, explanation: Explanation, *, user: object = None
+    loaded: LoadedRun, query: Queries, explanation: Explanation, *, user: object = None, k: int = 10
 ) -> tuple[ItemExplanation, ...]:
-    """The explanation of each item in its own right, with ids and labels instead of codes."""
+    """The explanation of each item in its own right, with ids and labels instead of codes.
+
+    Of the sentences `k` is the length of the list that is spoken of.
+    """
     names, against = Labels(loaded), explanation.against
     extra = [] if against is None else [against]
     codes = np.concatenate([query.items, explanation.items, extra]).astype(np.int64)
@@ -126,18 +144,32 @@ def describe_explanation(
     ranks = {code: rank for rank, code in enumerate(ranked_items(loaded, query).tolist(), 1)}
     known_by = names.known_by(explanation.items)
     players = list(_players(names, query, explanation, labels))
-    return tuple(
-        ItemExplanation(
+    model = loaded.run.config.model
+
+    def described(column: int, code: int) -> ItemExplanation:
+        reasons = None
+        if against is None:
+            reasons = item_reasons(loaded, query, explanation, column, k=k)
+            known = None if known_by is None else known_by[column]
+            said = sentence(reasons, labels.__getitem__, model, known)
+        else:
+            contrast = contrast_of(query.items, explanation, column)
+            said = contrast_sentence(contrast, labels.__getitem__)
+        return ItemExplanation(
             run=loaded.run.id,
             user=user,
-            model=loaded.run.config.model,
+            model=model,
             item=ids[code],
             label=labels[code],
             rank=ranks.get(code),
             rank_without=_rank_without(loaded, query, code),
+            sentence=said,
             known_by=None if known_by is None else known_by[column],
+            quantity=explanation.quantity,
             score=float(explanation.scores[column]),
             base=float(explanation.base[column]),
+            raw_score=float(explanation.raw_scores[column]),
+            raw_base=float(explanation.raw_base[column]),
             players=tuple(_values(players, explanation.of(column))),
             components=tuple(_components(loaded.model, explanation, column)),
             gap=float(explanation.gap[column]),
@@ -147,8 +179,25 @@ def describe_explanation(
             stability=float(explanation.stability[column]),
             confidence=explanation.confidence[column],
             against=None if against is None else NamedItem(ids[against], labels[against]),
+            reasons=reasons,
         )
-        for column, code in enumerate(explanation.items.tolist())
+
+    pairs = enumerate(explanation.items.tolist())
+    return tuple(described(column, code) for column, code in pairs)
+
+
+def item_reasons(
+    loaded: LoadedRun, query: Queries, explanation: Explanation, column: int, *, k: int
+) -> Reasons:
+    """What may be said of the item in this column of an explanation; the model is asked for it."""
+    return reasons_of(
+        loaded.model,
+        query,
+        explanation,
+        column,
+        n_items=len(loaded.items),
+        k=k,
+        impersonal=loaded.run.config.model in IMPERSONAL,
     )
 
 

@@ -16,7 +16,7 @@ from core.data.queries import item_labels
 from core.data.store import DatasetInfo
 from core.errors import NotFound
 from core.pipeline.loaded_run import LoadedRun
-from core.pipeline.training import split_as
+from core.pipeline.training import learnt_from
 from core.types import Array, Ints, Recommender
 
 
@@ -63,7 +63,7 @@ class Labels:
         if counts is None:
             return None
         data, model = self.loaded.load_dataset(), self.loaded.model
-        described = data.item_features is not None and _reads_content(model)
+        described = data.item_features is not None and reads_content(model)
         unseen = "content" if described else "nothing"
         return ["events" if counts[item] else unseen for item in items]
 
@@ -72,15 +72,14 @@ class Labels:
         """How many events of each item the model learnt from, (I,); None without the dataset."""
         if self.info is None:
             return None
-        log = split_as(self.loaded.load_dataset(), self.loaded.run.config)
-        refit = getattr(self.loaded.model.config, "refit", True)
-        learnt = (log.train_and_validation if refit else log.train).items
-        return np.bincount(learnt, minlength=len(self.loaded.items))
+        data, config = self.loaded.load_dataset(), self.loaded.run.config
+        learnt = learnt_from(data, config, self.loaded.model)
+        return np.bincount(learnt.items, minlength=len(self.loaded.items))
 
 
-def _reads_content(model: Recommender) -> bool:
+def reads_content(model: Recommender) -> bool:
     """Whether it, or a component of it, learns from what is known of the items."""
     components = getattr(model, "components", {})
     if components:
-        return any(map(_reads_content, components.values()))
+        return any(map(reads_content, components.values()))
     return model.needs_features and bool(getattr(model.config, "content", True))

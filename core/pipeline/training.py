@@ -25,9 +25,11 @@ from core.runs.request import RunRequest
 from core.types import (
     Array,
     Features,
+    Interactions,
     KeepsSnapshots,
     OnEpoch,
     Progress,
+    Recommender,
     ReportsFindings,
     Resumable,
     RunConfig,
@@ -149,6 +151,12 @@ def split_as(data: Dataset, config: RunConfig, *, validation: bool | None = None
         validation = model_class(config.model).needs_validation
     cut = TimeCut.parse(config.cut, data.info.time_kind) if config.cut else None
     return split_log(data.interactions, config.split, validation=validation, cut=cut)
+
+
+def learnt_from(data: Dataset, config: RunConfig, model: Recommender) -> Interactions:
+    """The events that this run's model learnt from, validation's where it was refitted to them."""
+    log = split_as(data, config)
+    return log.train_and_validation if getattr(model.config, "refit", True) else log.train
 
 
 def _created(workspace: Workspace, config: RunConfig) -> str:

@@ -14,13 +14,23 @@ from core.explain.counterfactual import counterfactual as find_counterfactual
 from core.explain.groups import explain_groups, group_labels
 from core.explain.item_rank import ItemRanks
 from core.explain.parts import ItemPartValues, explain_parts, readable_parts
+from core.explain.reasons import Reasons
 from core.explain.survey.overview import Overview, overview
 from core.explain.what_if import Move
+from core.pipeline.evidence import Evidence, LearntLog
+from core.pipeline.explanation_json import item_reasons
 from core.pipeline.labels import Labels
 from core.runs.artifact import Run
 from core.types import Array, Ints, Progress, Queries
 from dashboard.background import Background
-from dashboard.cache.keeping import MEDIUM, SMALL, cached_background, cached_copy
+from dashboard.cache.keeping import (
+    MEDIUM,
+    RUNS,
+    SMALL,
+    cached_background,
+    cached_copy,
+    cached_shared,
+)
 from dashboard.cache.runs import loaded
 
 
@@ -50,6 +60,13 @@ def refining(
     codes = np.array(items, np.int64)
     steps = refine(loaded_run.model, query, codes, n_items=len(loaded_run.items), against=against)
     return Background(lambda report: next(steps, None), final=lambda explanation: explanation.exact)
+
+
+def reasons(
+    workspace: Workspace, run: Run, query: Queries, explanation: Explanation, column: int, k: int
+) -> Reasons:
+    """What may be said of the item in this column of the explanation; asked anew for each."""
+    return item_reasons(loaded(workspace, run), query, explanation, column, k=k)
 
 
 @cached_copy(SMALL)
@@ -87,6 +104,25 @@ def parts(workspace: Workspace, run: Run, query: Queries, item: int) -> ItemPart
     if not readable_parts(loaded_run.model, features):
         return None
     return explain_parts(loaded_run.model, query, item, features, n_items=len(loaded_run.items))
+
+
+def evidence(
+    workspace: Workspace, run: Run, query: Queries, item: int
+) -> tuple[Evidence, ...] | None:
+    """What the log says of each item of the history for this one; None without the dataset."""
+    if Labels(loaded(workspace, run)).info is None:
+        return None
+    return _counted(workspace, run, query, item)
+
+
+@cached_copy(SMALL)
+def _counted(workspace: Workspace, run: Run, query: Queries, item: int) -> tuple[Evidence, ...]:
+    return _learnt_log(workspace, run).evidence(query, item)
+
+
+@cached_shared(RUNS)
+def _learnt_log(workspace: Workspace, run: Run) -> LearntLog:
+    return LearntLog(loaded(workspace, run))
 
 
 @cached_copy(SMALL)

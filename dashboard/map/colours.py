@@ -12,7 +12,7 @@ from core.explain.attribution import PER_PLAYER
 from dashboard import cache
 from dashboard.background import Background
 from dashboard.components.explain.case import LENGTHS, Case, case_of
-from dashboard.components.explain.words import Reasons, sentence
+from dashboard.components.explain.words import sentence
 from dashboard.components.page import link
 from dashboard.components.people import length, person, user_box
 from dashboard.map.colouring import Colouring, by_share
@@ -99,8 +99,8 @@ def _shap(item_map: ItemMap, user: str) -> str:
 
 def _shap_words(case: Case, explanation: Explanation) -> None:
     """Why, in the words of the Explain page, and what the colours mean."""
-    reasons = Reasons.of(case.query.items, explanation, case.column)
-    st.markdown(sentence(case, explanation, reasons))
+    reasons = cache.reasons(case.workspace, case.run, case.query, explanation, case.column, case.k)
+    st.markdown(sentence(case, reasons))
     together = len(explanation.players) - len(explanation.values) + 1
     older = t("embeddings.shap.oldest", n=together) if together > 1 else ""
     st.caption(t("embeddings.shap.told", older=older))

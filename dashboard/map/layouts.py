@@ -127,7 +127,9 @@ class StoredMap:
             points=self.points,
             groups=self.groups,
             names=np.array(self.names, np.str_),
-            quality=np.array([quality.trustworthiness, quality.recall, quality.k, quality.points]),
+            quality=np.array(
+                [quality.trustworthiness, quality.recall, quality.k, quality.points], float
+            ),  # NaN for None
         )
         temporary.replace(path)
 
@@ -146,7 +148,12 @@ class StoredMap:
         if not named or not np.isfinite(points).all():
             return None
         trust, recall, k, looked_at = figures.tolist()
-        sound = Quality(trust, recall, int(k), int(looked_at))
+        n_looked_at = int(looked_at)
+        sound = (
+            Quality(None, None, 0, n_looked_at)
+            if np.isnan(trust)
+            else Quality(trust, recall, int(k), n_looked_at)
+        )
         return cls(points, groups, tuple(names.tolist()), sound)
 
 
@@ -162,7 +169,7 @@ def _stored(item_map: ItemMap, on_stage: Progress) -> StoredMap:
 
 def _path(item_map: ItemMap) -> Path:
     run = item_map.loaded.run
-    what = f"1 {run.artifact_hash} {item_map.near.vectors.component} {SEED}"
+    what = f"2 {run.artifact_hash} {item_map.near.vectors.component} {SEED}"
     if item_map.near.epoch:
         what += f" {item_map.near.epoch}"
     return run.folder / "maps" / f"{hashlib.sha256(what.encode()).hexdigest()[:24]}.npz"

@@ -151,6 +151,8 @@ def _method(item_map: ItemMap, solid: ThreeAxes | None) -> Text:
         return t("embeddings.method.solid", share=solid.share, dims=dims)
     if item_map.quality is None:
         return t("embeddings.method.axes", share=item_map.share, dims=dims)
+    if item_map.quality.trustworthiness is None:
+        return t("embeddings.method.few", n=item_map.quality.points)
     return t(
         "embeddings.method.neighbours",
         trust=item_map.quality.trustworthiness,

@@ -14,6 +14,7 @@ from dashboard.components.explain.change import change_details
 from dashboard.components.explain.components import Components
 from dashboard.components.explain.contrast import Contrast
 from dashboard.components.explain.everyone import everyone
+from dashboard.components.explain.evidence import item_evidence
 from dashboard.components.explain.groups import history_groups
 from dashboard.components.explain.parts import item_parts
 from dashboard.components.explain.proof import proof
@@ -72,6 +73,7 @@ def _explain(case: Case) -> None:
     with events, st.expander(t("explain.events.table"), key="events_table"):
         event_table(case, found)
     with shared:
+        item_evidence(case, _named(case, found))
         same_reason(case, found)
         history_groups(case, found)
     with parts:
@@ -86,6 +88,12 @@ def _explain(case: Case) -> None:
         _stranger(case)
     with all_users:
         everyone(case)
+
+
+def _named(case: Case, explanation: Explanation) -> list[int]:
+    """The items of the history that the answer names."""
+    reasons = cache.reasons(case.workspace, case.run, case.query, explanation, case.column, case.k)
+    return [cause.item for cause in reasons.speaking]
 
 
 def _stranger(case: Case) -> None:

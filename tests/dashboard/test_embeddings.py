@@ -25,7 +25,7 @@ from starlette.applications import Starlette
 from core import pipeline
 from core.data import queries
 from core.data.store import Workspace
-from core.embed import components
+from core.embed import Quality, components
 from core.embed.diagnosis import SENTENCES
 from core.errors import BadInput
 from core.runs import artifact
@@ -246,6 +246,14 @@ def test_the_buffer_is_what_the_browser_reads(mapped: maps.ItemMap) -> None:
     x, y = np.frombuffer(mapped.buffer, "<f4", offset=4).reshape(2, n)
     assert np.array_equal(x, mapped.x)
     assert np.array_equal(y, mapped.y)
+
+
+def test_a_map_too_small_to_be_believed_is_kept_as_that(tmp_path: Path) -> None:
+    path, few = tmp_path / "maps" / "one.npz", Quality(None, None, 0, 1)
+    layouts.StoredMap(np.zeros((1, 2), "f4"), np.zeros(1, int), ("all",), few).save(path)
+    read = layouts.StoredMap.read(path, 1)
+    assert read is not None
+    assert read.quality == few
 
 
 def test_the_map_of_neighbours_is_kept_on_disk_and_made_again_if_damaged(

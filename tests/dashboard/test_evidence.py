@@ -1,99 +1,147 @@
-"""What the core says of a file in English is said in Chinese on a Chinese page."""
+"""The evidence on the Explain page: sentences that the log bears out, and who is behind them."""
 
 from __future__ import annotations
 
-import string
-from pathlib import Path
+import re
+import shutil
+from urllib.parse import parse_qs, urlparse
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
-from core.data import queries
-from core.data.ingest.ingest import ingest
-from core.data.ingest.preview import preview
+from core import pipeline
 from core.data.store import Workspace
-from dashboard.text import texts
-from dashboard.text.evidence import PREFIX, evidence
+from core.pipeline.evidence import Evidence, LearntLog, evidence
+from core.pipeline.shared_content import SharedContent, SharedValue
+from core.runs import artifact
+from dashboard.text import LANGUAGES, text
 
-HEAD = "user_id,item_id,"
-FILES = {
-    "seconds": ("t.csv", HEAD + "timestamp,rating\n", "u{n},i{m},{second},{star}\n"),
-    "milliseconds": ("t.csv", HEAD + "timestamp\n", "u{n},i{m},{second}000\n"),
-    "iso": ("t.csv", HEAD + "date,event\n", "u{n},i{m},2024-01-{day:02d}T10:00:00,view\n"),
-    "day first": ("t.csv", HEAD + "date\n", "u{n},i{m},{day:02d}/01/2024\n"),
-    "either": ("t.csv", HEAD + "date\n", "u{n},i{m},0{star}/0{star}/2024\n"),
-    "clicks": ("t.csv", HEAD + "click\n", "u{n},i{m},{bit}\n"),
-    "decimals": ("t.csv", "user_id;item_id;rating\n", "u{n};i{m};{star},5\n"),
-    "amounts": ("t.csv", HEAD + "quantity\n", "u{n},i{m},{signed}\n"),
-    "sessions": ("t.csv", "session_id,item_id,timestamp\n", "s{n},i{m},{second}\n"),
-    "unread times": ("t.csv", HEAD + "timestamp\n", "u{n},i{m},some time {n}\n"),
-    "no names": ("t.csv", "", "{n},{m},{star}\n"),
-    "json": ("t.jsonl", "", '{{"user_id": "u{n}", "ad": {{"item_id": "i{m}"}}, "t": {second}}}\n'),
-}
+USER = "130"  # 28 events
 
 
-def written(folder: Path, name: str) -> Path:
-    file, head, line = FILES[name]
-    path = folder / file
-    rows = (
-        line.format(
-            n=n % 7, m=n % 11, second=1_700_000_000 + 60 * n, star=1 + n % 5, day=1 + n % 28,
-            bit=n % 2, signed=n % 5 - 1,
+def draw(path: str, user: str, reasons: list[int] | None, deleted: bool) -> None:
+    """The script of a page that has nothing but the evidence."""
+    from core.data.store import Workspace
+    from core.runs import artifact
+    from dashboard import state
+    from dashboard.components.explain.case import case_of
+    from dashboard.components.explain.evidence import item_evidence
+
+    state.sync()
+    workspace = Workspace.open(path)
+    run = next(run for run in artifact.list_runs(workspace) if run.config.model == "transitions")
+    case = case_of(workspace, workspace.dataset(run.config.dataset), run, user)
+    if deleted:
+        workspace.delete_dataset(run.config.dataset)
+    item_evidence(case, reasons)
+
+
+def page(workspace: Workspace, reasons=None, *, language="en", deleted=False, **query) -> AppTest:
+    args = (str(workspace.path), USER, reasons, deleted)
+    drawn = AppTest.from_function(draw, default_timeout=120, args=args)
+    for name, value in {"language": language, **query}.items():
+        drawn.query_params[name] = value
+    drawn.run()
+    assert not drawn.exception, drawn.exception
+    return drawn
+
+
+@pytest.fixture
+def asked(trained: Workspace):
+    """The run, the history, and the evidence for the first item of its list."""
+    run = next(run for run in artifact.list_runs(trained) if run.config.model == "transitions")
+    loaded = pipeline.load_run(trained, run)
+    query = pipeline.history_of(loaded, USER)
+    first = int(pipeline.ranked_items(loaded, query, 10)[0])
+    return loaded, query, evidence(loaded, query, first)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_each_reason_with_its_figures_and_its_people(trained, asked, language):
+    _, query, found = asked
+    drawn = page(trained, query.items.tolist(), language=language)
+    shown = [block.value for block in drawn.markdown]
+    sentences = [words for words in shown if "explain?" not in words]
+    assert len([words for words in sentences if "“" in words]) == len(found)
+    lists = iter(words for words in shown if "explain?" in words)
+    for each in found:
+        (said,) = (
+            words
+            for words in sentences
+            if text(language, "explain.quoted", item=each.label) in words
         )
-        for n in range(80)
-    )  # fmt: skip
-    path.write_text(head + "".join(rows))
-    return path
+        assert f"{each.people:,}" in said or each.people == 1
+        if each.verdict == "more":
+            assert f"{each.lift:,.1f}" in said or f"{each.lift:,.2f}" in said
+        if each.who:
+            links = re.findall(r"\]\((explain\?[^)]*)\)", next(lists))
+            assert [parse_qs(urlparse(link).query)["user"] for link in links] == [
+                [str(user)] for user in each.who
+            ]
+    assert len([words for words in shown if "explain?" in words]) == sum(
+        bool(each.who) for each in found
+    )
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_what_is_seen_in_a_file_is_said_in_both_languages(name: str, tmp_path: Path) -> None:
-    said = preview(written(tmp_path, name)).evidence
-    assert said
-    for role, sentence in said.items():
-        assert evidence("en", sentence).plain == sentence, role
-        chinese = evidence("zh", sentence).plain
-        assert any("\u4e00" <= char <= "\u9fff" for char in chinese), sentence
-        assert "`" not in chinese
+@pytest.mark.slow
+def test_unasked_only_what_the_log_bears_out(trained, asked):
+    _, _, found = asked
+    best = sorted((e for e in found if e.verdict == "more"), key=lambda e: -e.low)[:3]
+    shown = [block.value for block in page(trained).markdown]
+    assert sum(" times as many" in words for words in shown) == len(best)
+    assert "that may be chance" not in "".join(shown)
 
 
-def test_a_table_that_fits_badly_is_said_in_chinese(tmp_path: Path) -> None:
-    log = tmp_path / "log.csv"
-    log.write_text(HEAD + "sku\n" + "".join(f"u{n % 7},i{n % 20},k{n % 20}\n" for n in range(80)))
-    items = tmp_path / "items.csv"
-    items.write_text("item_id,title\n" + "".join(f"k{n},Tea {n}\n" for n in range(20)) + "i1,Pot\n")
-    info = ingest(Workspace.open(tmp_path / "home"), [log], items=items)
-    (advice,) = info.meta["advice"]
-    assert "item_id=sku" in advice  # in the terminal as before
-    chinese = evidence("zh", advice).plain
-    assert "匹配到" in chinese
-    assert "item_id=sku" in chinese
-    assert "5%" in chinese
-    assert "meets" not in chinese
+@pytest.mark.slow
+def test_where_the_dataset_went_the_page_says_so(trained, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(trained.path, copy)
+    drawn = page(Workspace.open(copy), deleted=True)
+    assert drawn.caption[0].value == text("en", "explain.evidence.gone")
+    assert not [block for block in drawn.markdown if "“" in block.value]
 
 
-def test_why_a_row_is_rejected_is_said_in_chinese(tmp_path: Path) -> None:
-    log = tmp_path / "log.csv"
-    bad = ",i1,3,2024-01-01\nu1,i1,x,2024-01-01\nu1,i1,3,soon\nu1,i1,3,\nu1,i1,1e40,2024-01-01\n"
-    good = "".join(f"u{n % 7},i{n % 9},3,2024-01-{1 + n % 28:02d}\n" for n in range(80))
-    log.write_text(HEAD + "rating,date\n" + good + bad)
-    info = ingest(Workspace.open(tmp_path / "home"), [log])
-    details = queries.rejected_sample(info)["detail"].tolist()
-    assert len(details) == 5
-    for detail in details:
-        chinese = evidence("zh", detail).plain
-        assert any("\u4e00" <= char <= "\u9fff" for char in chinese), detail
+def of(people=214, before=0, then=61, expected=19.7, ordered=True, shared=None) -> Evidence:
+    return Evidence(0, "a", "A", people, before, then, expected, ordered, (), shared)
 
 
-def test_what_is_unknown_stays_as_it_is_and_literal() -> None:
-    assert evidence("zh", "<b>new</b> words").plain == "<b>new</b> words"
-    assert "\\<b" in str(evidence("zh", "'<b>x': by its name"))
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_sentences_say_what_the_figures_say(monkeypatch, language):
+    from dashboard.components.explain import evidence as component
+
+    monkeypatch.setattr(component, "t", lambda key, **values: text(language, key, **values))
+    monkeypatch.setattr(component, "listed", ", ".join)
+    said = {
+        "more": component.sentence(of(), "B").plain,
+        "also": component.sentence(of(ordered=False), "B").plain,
+        "close": component.sentence(of(then=4000, expected=3860), "B").plain,
+        "chance": component.sentence(of(then=20), "B").plain,
+        "fewer": component.sentence(of(then=8), "B").plain,
+        "little": component.sentence(of(then=4, expected=0.1), "B").plain,
+        "before": component.sentence(of(before=30), "B").plain,
+        "one": component.sentence(of(people=1, then=1, expected=0.1), "B").plain,
+        "nobody": component.sentence(of(people=0, then=0, expected=0), "B").plain,
+    }
+    assert len(set(said.values())) == len(said)
+    assert all(number in said["more"] for number in ("3.1", "2.4", "4.0"))
+    assert "1.04" in said["close"]  # not 1.0 times as many
+    assert not any(number in said["little"] for number in ("40", "0.1"))
+    assert "30" in said["before"]
+    shared = SharedContent((SharedValue("genres=War", 7),), (SharedValue("title: sea", 2),))
+    with_words = component.sentence(of(shared=shared), "B").plain
+    assert all(value in with_words for value in ("genres=War", "title: sea"))
+    if language == "en":
+        assert said["more"] == (
+            "Of 214 people who took “A”, 61 took “B” after it: 3.1 times as many as expected by "
+            "chance (2.4 to 4.0)."
+        )
 
 
-def test_the_texts_have_the_same_places() -> None:
-    def places(words: str) -> set[str]:
-        return {name for _, name, *_ in string.Formatter().parse(words) if name}
-
-    english, chinese = texts("en"), texts("zh")
-    keys = [key for key in english if key.startswith(PREFIX)]
-    assert len(keys) > 50
-    assert all(places(english[key]) == places(chinese[key]) for key in keys)
+def test_a_log_that_is_asked_again_reads_nothing_again(trained, asked, monkeypatch):
+    loaded, query, found = asked
+    log = LearntLog.of(loaded)
+    item = int(pipeline.ranked_items(loaded, query, 10)[0])
+    assert log.evidence(query, item) == found
+    monkeypatch.setattr("core.pipeline.evidence.learnt_from", None)
+    assert log.evidence(query, item) == found

@@ -22,6 +22,7 @@ from core.data.store import Workspace
 from core.errors import BadInput
 from core.explain import Explanation, explain
 from core.explain.counterfactual import counterfactual
+from core.explain.reasons import causes, notable
 from core.explain.what_if import edit_history
 from core.recommend.top_k import recommend
 from core.runs import artifact
@@ -32,7 +33,7 @@ from dashboard.background import Background
 from dashboard.cache.keeping import cached_background
 from dashboard.charts import explain as charts
 from dashboard.components.explain.edits import Edits
-from dashboard.components.explain.words import Reasons, causes, figures
+from dashboard.components.explain.words import figures
 from dashboard.text import LANGUAGES, text
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_views import LOG, box, words
@@ -145,9 +146,8 @@ def test_popularity_says_that_the_history_plays_no_part(
     page = open_page(trained, "explain", run=run.id, user=USER, language=language)
     told = text(
         language,
-        "explain.no_part.listed",
+        "explain.said.listed.impersonal",
         item=asked.titles[asked.best(1)[0]],
-        user=USER,
         model=text(language, "model.popularity"),
     )
     assert sentence(page) == told.replace("**", "")
@@ -166,12 +166,12 @@ def test_every_item_of_the_list_is_explained_and_any_other_too(
     assert page.query_params["item"] == str(ids[ranked[3]])
     assert sentence(page).startswith(asked.titles[ranked[3]])
     page = open_page(trained, "explain", run=run.id, user=USER, item=str(ids[ranked[36]]))
-    assert f"{asked.titles[ranked[36]]} is only in place 37" in sentence(page)
+    assert f"{asked.titles[ranked[36]]} is in place 37" in sentence(page)
     assert len(page.radio[0].options) == 11
     np.testing.assert_allclose(effects(page), asked.explained(ranked[36:37]).values[:, 0])
     known = int(asked.query.items[-1])
     page = open_page(trained, "explain", run=run.id, user=USER, item=str(ids[known]))
-    assert f"User {USER} has {asked.titles[known]} already" in sentence(page)
+    assert f"{asked.titles[known]} is in the history already" in sentence(page)
     assert not page.exception
 
 
@@ -211,7 +211,9 @@ def test_what_is_told_apart_adds_up_to_the_difference(
     found = asked.explained(np.array([first, second]))
     difference = figures([found.scores[0] - found.scores[1]])[0].lstrip("+")
     one, other = asked.titles[first], asked.titles[second]
-    assert f"{one} is ahead of {other} by {difference}." in plain(page).replace("**", "")
+    told = plain(page).replace("**", "")
+    assert f"{one} comes before {other}" in told
+    assert f"They are {difference} apart." in told
 
 
 def test_edits_in_the_address_are_asked_of_the_model(
@@ -342,6 +344,8 @@ def explanation(
         players=np.arange(len(column)) if players is None else players,
         scores=1.0 + column.sum(axis=0),
         base=np.array([1.0]),
+        raw_scores=1.0 + column.sum(axis=0),
+        raw_base=np.array([1.0]),
         values=column,
         se=np.zeros_like(column) if se is None else np.asarray(se, float)[:, None],
         method="permutations",
@@ -354,32 +358,32 @@ def explanation(
 def test_events_of_one_item_are_one_cause() -> None:
     history = np.array([5, 3, 5, 4, 5])
     found = explanation([0.4, 0.6, 0.3, -0.9, 0.2])
-    told = {cause.item: (cause.times, cause.value) for cause in causes(history, found, 0)}
+    told = {cause.item: (cause.events, cause.value) for cause in causes(history, found, 0)}
     assert told == {5: (3, pytest.approx(0.9)), 4: (1, -0.9), 3: (1, 0.6)}
-    reasons = Reasons.of(history, found, 0)
-    assert [cause.item for cause in reasons.speaking] == [5, 3]
-    assert reasons.against is not None
-    assert reasons.against.item == 4
-    assert reasons.share == pytest.approx(1)
+    speaking, against, share = notable(causes(history, found, 0))
+    assert [cause.item for cause in speaking] == [5, 3]
+    assert against is not None
+    assert against.item == 4
+    assert share == pytest.approx(1)
 
 
 def test_what_is_not_sure_is_no_reason() -> None:
     history = np.array([5, 3, 4, 2])
     found = explanation([1.0, 0.8, -0.5, 0.7], se=[0.1, 0.5, 0.3, 0.1])
-    reasons = Reasons.of(history, found, 0)
-    assert [cause.item for cause in reasons.speaking] == [5, 2]
-    assert reasons.against is None
-    assert reasons.share == pytest.approx(1.7 / 2.5)
-    assert not reasons.none
-    assert Reasons.of(history, explanation([0, 0, 0, 0]), 0).none
+    speaking, against, share = notable(causes(history, found, 0))
+    assert [cause.item for cause in speaking] == [5, 2]
+    assert against is None
+    assert share == pytest.approx(1.7 / 2.5)
+    assert found.moves.all()
+    assert not explanation([0, 0, 0, 0]).moves.any()
 
 
 def test_the_oldest_events_together_are_one_cause() -> None:
     history = np.array([5, 3, 5, 3])
     found = explanation([0.9, 0.2], players=np.array([0, 0, 0, 1]))
     first, second = causes(history, found, 0)
-    assert (first.item, first.times) == (-1, 3)
-    assert (second.item, second.times) == (3, 1)
+    assert (first.item, first.events) == (-1, 3)
+    assert (second.item, second.events) == (3, 1)
 
 
 def test_edits_are_positions_for_the_core() -> None:

@@ -89,6 +89,11 @@ def test_parquet_and_ids_that_only_look_like_numbers(tmp_path):
         ("user_id,item_id,timestamp\n1,10,soon\n", "timestamps of people.csv .* 'soon'"),
         ("user_id,item_id,timestamp\n" + "1,10,5\n" * 30 + "1,10,x\n", "record 31 has 'x'"),
         ("", "empty"),
+        (
+            "user_id,item_id\n",
+            r"^people.csv has no rows: it needs one for each thing that somebody",
+        ),
+        ("item_id,user_id,timestamp,value\n", "^people.csv has no rows: it needs one"),
         ("user_id,item_id\n1,10\n2,3,4,5\n", "cannot be read as a table"),
     ],
 )

@@ -116,6 +116,18 @@ def test_the_profile_of_each_column(shop, bare):
         queries.column_profile(bare, "events; DROP")
 
 
+def test_items_of_one_name_are_told_apart(make_dataset):
+    """Titles of a catalogue repeat: an edition, a remake, a colour."""
+    events = pd.DataFrame(
+        {"user_id": [1, 1, 2], "item_id": ["a", "b", "c"], "timestamp": [1, 2, 3]}
+    )
+    titles = pd.DataFrame({"item_id": ["a", "b", "c"], "title": ["Solaris", "Solaris", "Stalker"]})
+    info = make_dataset(events, items=titles)
+    assert queries.item_labels(info, ["a", "c"]).to_dict() == {"a": "Solaris (a)", "c": "Stalker"}
+    found = queries.search_items(info, "solaris").set_index("item_id")["label"]
+    assert found.to_dict() == {"a": "Solaris (a)", "b": "Solaris (b)"}
+
+
 def test_labels(shop, bare, make_dataset):
     assert queries.item_labels(shop, ["b", "nobody", "a"]).to_dict() == {
         "b": "Big ball",

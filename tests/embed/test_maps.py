@@ -178,6 +178,13 @@ def test_quality_is_scikit_learns_and_recall_is_a_count(clumps):
     assert quality(points, table).trustworthiness == 1
 
 
+@pytest.mark.parametrize("n", [1, 2])
+def test_of_one_point_or_two_nothing_is_claimed(n):
+    found = quality(np.eye(3)[:n], np.eye(3)[:n])
+    assert (found.trustworthiness, found.recall, found.points) == (None, None, n)
+    assert quality(np.eye(3), np.eye(3)).trustworthiness is not None
+
+
 def test_attributes_are_told_by_vote():
     near = np.array([[1, 2, 3], [2, 0, -1], [3, 1, 0], [-1, -1, -1]])
     values = np.array([0, 1, 1, 0])

@@ -48,14 +48,22 @@ def timed(*items: int) -> Queries:
     )
 
 
+def lifts(scores: torch.Tensor, query: Queries) -> np.ndarray:
+    """Scores (B, I) less each row's mean over the items that the history does not hold, float64."""
+    exact = scores.double().cpu().numpy()
+    held = set(query.items.tolist())
+    others = [item for item in range(exact.shape[1]) if item not in held]
+    others = others if len(others) > 1 else list(range(exact.shape[1]))
+    return exact - exact[:, others].mean(axis=1, keepdims=True)
+
+
 def by_definition(model, query: Queries, items) -> np.ndarray:
     """Shapley values (n, T) by the weighted sum over subsets, each asked for on its own."""
     n = len(query.items)
     v = {}
     for subset in subsets(n):
         keep = np.isin(np.arange(n), subset)[None]
-        scores = model.score(query.subsets(keep))[0].double().cpu().numpy()
-        v[subset] = scores[items]
+        v[subset] = lifts(model.score(query.subsets(keep)), query)[0, items]
     values = np.zeros((n, len(items)))
     for i in range(n):
         for subset in v:
@@ -79,9 +87,11 @@ def test_values_are_those_of_the_definition_and_add_up(name, world, n_items):
     expected = by_definition(model, query, items)
     scale = max(1.0, float(np.abs(expected).max()))
     np.testing.assert_allclose(found.values, expected, atol=2e-6 * scale)
-    whole = model.score(query)[0].double().numpy()
-    np.testing.assert_allclose(found.scores, whole, rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(found.base, model.score(history())[0].double().numpy(), rtol=1e-6)
+    whole, empty = model.score(query), model.score(history())
+    np.testing.assert_allclose(found.scores, lifts(whole, query)[0], rtol=1e-6, atol=1e-5)
+    np.testing.assert_allclose(found.base, lifts(empty, query)[0], rtol=1e-6, atol=1e-5)
+    np.testing.assert_allclose(found.raw_scores, whole[0].double().numpy(), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(found.raw_base, empty[0].double().numpy(), rtol=1e-6)
     assert (found.gap <= 1e-5 * np.maximum(1, np.abs(found.scores))).all()
     assert found.exact
     assert set(found.confidence) == {"exact"}
@@ -102,7 +112,28 @@ def test_a_contrast_is_the_difference(name, world, n_items):
         contrast.values[:, 0], both.values[:, 0] - both.values[:, 1], atol=1e-9
     )
     assert contrast.scores[0] == pytest.approx(both.scores[0] - both.scores[1])
+    assert contrast.raw_scores[0] == both.raw_scores[0]
     assert contrast.against == 3
+
+
+@every_model
+def test_what_moves_all_items_alike_is_worth_nothing(name, world, n_items):
+    model, query = fitted(name, world), timed(0, 2, 1, 0, 3)
+
+    class Louder:
+        """The same model, but every event raises all items by 7."""
+
+        config = model.config
+
+        def score(self, queries):
+            return model.score(queries) + 7.0 * torch.from_numpy(queries.lengths)[:, None]
+
+    plain = explain(model, query, np.arange(n_items), n_items=n_items)
+    found = explain(Louder(), query, np.arange(n_items), n_items=n_items)
+    np.testing.assert_allclose(found.values, plain.values, atol=1e-4)
+    np.testing.assert_allclose(found.raw_scores, plain.raw_scores + 35, rtol=1e-5)
+    outside = [item for item in range(n_items) if item not in (0, 1, 2, 3)]
+    np.testing.assert_allclose(found.values[:, outside].mean(axis=1), 0, atol=1e-5)
 
 
 @every_model

@@ -12,7 +12,7 @@ from core.errors import BadInput
 from core.explain import explain
 from core.explain.groups import OTHER, explain_groups, explain_members, group_labels, grouping_names
 from core.types import Additive, Array, Queries, Recommender
-from tests.explain.test_attribution import fitted, timed
+from tests.explain.test_attribution import fitted, lifts, timed
 
 ITEMS = np.array([4, 7])
 MODELS = ("ease", "transitions", "two_tower", "unified", "fusion")
@@ -36,7 +36,7 @@ def dumb(model: Recommender, query: Queries, labels: Array) -> tuple[Array, Arra
     def v(there: frozenset[int]) -> Array:
         if there not in worth:
             keep = np.isin(np.arange(n), list(there))[None]
-            worth[there] = model.score(query.subsets(keep))[0, ITEMS].double().cpu().numpy()
+            worth[there] = lifts(model.score(query.subsets(keep)), query)[0, ITEMS]
         return worth[there]
 
     orders, total = contiguous(labels), np.zeros((n, len(ITEMS)))

@@ -173,6 +173,8 @@ def explanation(values, se=None):
         players=np.arange(n),
         scores=values.sum(axis=0),
         base=np.zeros(t),
+        raw_scores=values.sum(axis=0),
+        raw_base=np.zeros(t),
         values=values,
         se=np.zeros((n, t)) if se is None else np.array(se, float),
         method="permutations",

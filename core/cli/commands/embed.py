@@ -7,6 +7,7 @@ from typing import Any
 from core import pipeline
 from core.cli.terminal import Result, progress, table
 from core.data.store import Workspace
+from core.embed import Quality
 from core.errors import BadInput
 from core.pipeline import EmbeddingReport, LoadedRun
 from core.recommend import export
@@ -58,15 +59,21 @@ def _in_words(about: EmbeddingReport) -> str:
         for attribute in about.attributes
     ]
     if about.map:
-        quality = about.map.quality
-        lines.append(
-            f"map in {about.map.axes} axes: trustworthiness {quality.trustworthiness:.3f}; of the "
-            f"{quality.k} nearest in truth {quality.recall:.0%} are among the {quality.k} "
-            "nearest on it"
-        )
+        lines.append(f"map in {about.map.axes} axes: {_trust(about.map.quality)}")
         rows = [cluster.to_json() for cluster in about.clusters]
         lines.append(table(rows, ("cluster", "size", "label")))
     return "\n".join(lines)
+
+
+def _trust(quality: Quality) -> str:
+    """How far a map can be believed."""
+    if quality.trustworthiness is None or quality.recall is None:
+        points = "one point is" if quality.points == 1 else f"{quality.points} points are"
+        return f"{points} too few to say how far it can be believed"
+    return (
+        f"trustworthiness {quality.trustworthiness:.3f}; of the {quality.k} nearest in truth "
+        f"{quality.recall:.0%} are among the {quality.k} nearest on it"
+    )
 
 
 def neighbours(options: Any) -> Result:

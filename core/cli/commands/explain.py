@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from core import pipeline
-from core.cli.commands import explanation_text as sentences
+from core.cli.commands import explanation_text
 from core.cli.terminal import Result
 from core.data.store import Workspace
 from core.errors import BadInput
+from core.pipeline.evidence import Evidence, LearntLog
 from core.recommend import export
 from core.runs import artifact
 from core.types import Queries
@@ -20,7 +22,7 @@ def explain(options: Any) -> Result:
     if options.replay:
         _only_replayed(options)
         replayed = pipeline.replay(workspace, options.replay, run=run)
-        return replayed.to_json(), f"{options.replay}: {sentences.replay_text(replayed)}"
+        return replayed.to_json(), f"{options.replay}: {explanation_text.replay_text(replayed)}"
     if run is None:
         raise BadInput("say which run is to be explained: recscope explain RUN …")
     if options.out:
@@ -33,25 +35,35 @@ def explain(options: Any) -> Result:
         loaded, query, item=options.item, k=options.k or 10, against=options.against
     )
     explanation = pipeline.explain_items(loaded, query, items, against=against, seed=options.seed)
-    described = pipeline.describe_explanation(loaded, query, explanation, user=user)
-    text = "\n\n".join(
-        f"{sentences.sentence(each)}\n{sentences.figures(each)}" for each in described
+    described = pipeline.describe_explanation(
+        loaded, query, explanation, user=user, k=options.k or 10
     )
+    log = LearntLog.of(loaded) if against is None else None
+    evidence = [log.evidence(query, int(item)) if log else None for item in items]
+    text = "\n\n".join(map(explanation_text.answer, described, evidence))
     if options.item is None:
-        explanations = [each.to_json() for each in described]
+        explanations = [
+            each.to_json() | {"evidence": _plain(about)}
+            for each, about in zip(described, evidence, strict=True)
+        ]
         result = {"run": run.id, "user": user, "explanations": explanations}
     else:
-        result = described[0].to_json()
+        result = described[0].to_json() | {"evidence": _plain(evidence[0])}
         if against is None:
             item_parts = pipeline.item_part_values(loaded, query, int(items[0]))
             result["attributes"] = item_parts and item_parts.to_json()
-            text += f"\n{sentences.parts_text(item_parts)}" if item_parts else ""
+            text += f"\n{explanation_text.parts_text(item_parts)}" if item_parts else ""
     if options.out:
         pipeline.ExplanationDocument(
             loaded, query, explanation, user=user, hash_user=options.hash_user
         ).write(options.out)
         return {**result, "out": str(options.out)}, f"{text}\n\nto be replayed: {options.out}"
     return result, text
+
+
+def _plain(evidence: Sequence[Evidence] | None) -> list[dict[str, Any]] | None:
+    """As JSON has it; null where there is no log to ask."""
+    return None if evidence is None else [each.to_json() for each in evidence]
 
 
 def _only_replayed(options: Any) -> None:

@@ -1,105 +1,40 @@
-"""An explanation as people read it in a terminal: a sentence, and a table of what weighs most."""
+"""An explanation as people read it in a terminal: a table of what weighs most."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 from core.cli.terminal import table
 from core.explain.parts import ItemPartValues
-from core.pipeline.explanation_json import ItemExplanation, NamedItem, PlayerValue
+from core.pipeline.evidence import Evidence
+from core.pipeline.explanation_json import ItemExplanation
 from core.pipeline.replay import Difference, Replay, ValueDifference
 
-IMPERSONAL = {"popularity", "recent_popularity"}  # models that do not look at the history
-LISTED = 10  # places of a usual list
-NAMED = 3  # causes in a sentence
 SHOWN = 8  # events in a table
-WORTH_NAMING = 0.1  # of the strongest event for it, that the strongest against it must weigh
 
 
-def sentence(explanation: ItemExplanation) -> str:
-    """Why this item, in one sentence (a second says if the model never saw an event of it)."""
-    other = explanation.against
-    if other is None or explanation.score >= 0:
-        return f"{_head(explanation)}{_reasons(explanation)}.{_unseen(explanation)}"
-    flipped = replace(  # what puts the other one before it
-        explanation,
-        item=other.item,
-        label=other.label,
-        against=NamedItem(explanation.item, explanation.label),
-        players=tuple(replace(each, value=-each.value) for each in explanation.players),
-        score=-explanation.score,
-    )
-    return f"{_head(flipped)}{_reasons(flipped)}.{_unseen(explanation)}"
+def answer(explanation: ItemExplanation, evidence: Sequence[Evidence] | None) -> str:
+    """The sentence, what the log says of the causes that it names, and the figures."""
+    named = {cause.item for cause in explanation.reasons.speaking} if explanation.reasons else set()
+    lines = [
+        f"  {evidence_text(each, explanation.label)}"
+        for each in evidence or ()
+        if each.code in named
+    ]
+    return "\n".join([explanation.sentence, *lines, figures(explanation)])
 
 
-def _head(explanation: ItemExplanation) -> str:
-    label, rank = explanation.label, explanation.rank
-    if explanation.against is not None:
-        return f"{label} comes before {explanation.against.label}"
-    if rank is None:
-        return f"{label} is in the history already"
-    return f"{label} is recommended" if rank <= LISTED else f"{label} is in place {rank}"
-
-
-def _reasons(explanation: ItemExplanation) -> str:
-    contrast, players = explanation.against is not None, explanation.players
-    popular = f"it is {'more ' if contrast else ''}popular in general"
-    if not players:
-        return ": the history is empty, so this is what anybody gets"
-    if explanation.model in IMPERSONAL:
-        return f" because {popular}: {explanation.model} does not look at what a person did"
-    speaks = sum(each.value for each in players if each.value > 0)
-    causes = _by_label(each for each in players if each.sure and each.value > 0)
-    opponents = _by_label(each for each in players if each.sure and each.value < 0)
-    named = causes[:NAMED]
-    share = sum(value for _, value in named) / speaks if speaks else 0.0
-    names = _listed([label for label, _ in named])
-    because = contrast or (explanation.rank is not None and explanation.rank <= LISTED)
-    if because and not contrast and explanation.rank_without <= LISTED:
-        reasons = ", and would be without any history"
-        reasons += f"; in this one {names} {_s('speak', named)} for it" if named else ""
-    elif not named:
-        reasons = ": nothing in this history clearly speaks for it"
-    elif because:
-        reasons = f" because of {names} ({100 * share:.0f} % of what speaks for it)"
-    else:
-        reasons = f"; {names} {_s('speak', named)} for it ({100 * share:.0f} % of what does)"
-    return reasons + _opponent(opponents, named)
-
-
-def _s(verb: str, subjects: Sequence[object]) -> str:
-    return verb + "s" * (len(subjects) == 1)
-
-
-def _opponent(opponents: Sequence[tuple[str, float]], named: Sequence[tuple[str, float]]) -> str:
-    """What speaks against it most, if it weighs something beside what speaks for it."""
-    causes = {label for label, _ in named}
-    least = WORTH_NAMING * named[0][1] if named else 0.0
-    for label, value in opponents:
-        if label not in causes and -value >= least:
-            return f"; {label} spoke against it"
-    return ""
-
-
-def _by_label(players: Iterable[PlayerValue]) -> list[tuple[str, float]]:
-    """What the events of each label are worth together, the most first."""
-    totals: dict[str, float] = {}
-    for each in players:
-        totals[each.player.label] = totals.get(each.player.label, 0.0) + each.value
-    return sorted(totals.items(), key=lambda pair: -abs(pair[1]))
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
-
-
-def _unseen(explanation: ItemExplanation) -> str:
-    how = {"content": "by its content only", "nothing": "not at all"}.get(
-        explanation.known_by or ""
-    )
-    return f" It has no event in training: {explanation.model} knows it {how}." if how else ""
+def evidence_text(evidence: Evidence, label: str) -> str:
+    """What people who took one item did about another of this label, and what chance would do."""
+    after = "after it" if evidence.ordered else "too"
+    people = f"in the log {evidence.then:,} of {evidence.people:,} people who took {evidence.label}"
+    text = f"{people} took {label} {after}"
+    if evidence.verdict == "too_little" or evidence.lift is None:
+        return f"{text}: too few to tell it from chance"
+    times = f"{evidence.lift:.2f} times as many as by chance"
+    interval = f"({evidence.low:.2f} to {evidence.high:.2f})"
+    return f"{text}: {times} {interval}{', which may be chance' * (evidence.verdict == 'chance')}"
 
 
 def figures(explanation: ItemExplanation) -> str:
@@ -119,9 +54,10 @@ def figures(explanation: ItemExplanation) -> str:
     if rest:
         which = f"the other {len(rest)}" if shown else f"all {len(rest)}"
         rows.append({"event": f"{which} events", "value": float(sum(rest))})
-    less = f" less that of {explanation.against.label}" if explanation.against else ""
-    rows += [{"event": f"base: what anybody gets{less}", "value": explanation.base}]
-    rows += [{"event": f"score{less}", "value": explanation.score}]
+    other = explanation.against
+    less = f"less that of {other.label}" if other else "above the mean of all items"
+    rows += [{"event": f"base: what anybody gets, {less}", "value": explanation.base}]
+    rows += [{"event": f"score, {less}", "value": explanation.score}]
     columns = ["event", "value"] + ["±"] * any(each.se for each in shown)
     columns = ["time"] * any(each.player.timestamp is not None for each in shown) + columns
     how = f"{explanation.method}, {explanation.evaluations:,} histories asked"

@@ -30,7 +30,7 @@ def baselines(
     - random
     - cosine: of the event's item with the item, by the model's item vectors if it is an Encoder,
       else by `rows`.
-    - leave-one-out: how much the score falls without the event.
+    - leave-one-out: how much less the item is lifted above the mean of the candidates without it.
     - 10-cluster SHAP: the events in at most 10 clusters of like items (k-means of unit vectors),
       the exact Shapley value of each cluster as a player, which all of its events get.
 
@@ -67,10 +67,10 @@ def falling_order(values: Array, rng: np.random.Generator) -> Ints:
 
 
 def leave_one_out(ranks: ItemRanks) -> Array:
-    """How much the item's score falls without each event, (n,)."""
+    """How much less the item is lifted above the candidates' mean without each event, (n,)."""
     keep = np.concatenate([np.ones((1, ranks.n), bool), ~np.eye(ranks.n, dtype=bool)])
-    scores = ranks(keep).scores
-    fall: Array = scores[0] - scores[1:]
+    lifts = ranks(keep).lifts
+    fall: Array = lifts[0] - lifts[1:]
     return fall
 
 
@@ -78,7 +78,7 @@ def group_values(ranks: ItemRanks, groups: Ints) -> Array:
     """The exact Shapley value of each event's group, (n,); groups (n,) are numbered 0 … G - 1."""
     n = int(groups.max(initial=-1)) + 1
     keep = shapley.coalitions(n)[:, groups]
-    values: Array = shapley.from_coalitions(ranks(keep).scores[:, None])[groups, 0]
+    values: Array = shapley.from_coalitions(ranks(keep).lifts[:, None])[groups, 0]
     return values
 
 

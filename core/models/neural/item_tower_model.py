@@ -73,15 +73,24 @@ class ItemTowerModel(GradientModel[Net]):
         """What the item tower sums up: id, content and what is embedded, (I, dim) each."""
         return self._fitted().tower.terms()
 
-    def score_subsets(self, query: Queries, keep: Array, items: Array) -> Tensor:
-        """What `score` gives these items (T,) for some of the events of one history, (M, T)."""
+    def score_subsets(
+        self, query: Queries, keep: Array, items: Array, mean_of: Array | None = None
+    ) -> Tensor:
+        """What `score` gives these items for some of the events of one history; see ScoresSubsets.
+
+        A score is linear in the item's vector, so the mean score is that of the mean vector.
+        """
         net, keep = self._fitted(), np.asarray(keep, bool)
         chosen = tensor(np.asarray(items, np.int64), self._popularity.device)
+        vectors, popularity = self._vectors[chosen], self._popularity[chosen]
+        if mean_of is not None:
+            of = tensor(np.asarray(mean_of, bool), self._popularity.device)
+            vectors = torch.cat([vectors, self._vectors[of].mean(dim=0, keepdim=True)])
+            popularity = torch.cat([popularity, self._popularity[of].mean(dim=0, keepdim=True)])
         with torch.no_grad():
-            units = self._encode_subsets(query, keep)
-            scores = self._match(net, units, self._vectors[chosen])
+            scores = self._match(net, self._encode_subsets(query, keep), vectors)
         empty = tensor(keep.sum(axis=1) == 0, scores.device)
-        return torch.where(empty[:, None], self._popularity[chosen], scores)
+        return torch.where(empty[:, None], popularity, scores)
 
     def parts(self, features: Features | None) -> tuple[ItemPart, ...]:
         """What the items are made of: the id, and the attributes that the model learnt from."""

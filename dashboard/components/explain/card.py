@@ -11,10 +11,12 @@ import streamlit as st
 from core.explain import Explanation
 from core.explain.attribution import PER_PLAYER
 from core.explain.counterfactual import Counterfactual
+from core.explain.reasons import Cause, Reasons
 from dashboard import cache
 from dashboard.charts.theme import colours
 from dashboard.components.explain.case import Case
-from dashboard.components.explain.words import Cause, Reasons, called, change, sentence
+from dashboard.components.explain.words import called, change, sentence
+from dashboard.components.labels import model_label
 from dashboard.state import dark, t
 from dashboard.text import Text, plain
 
@@ -42,11 +44,13 @@ class Card:
     def draw(self, explanation: Explanation, *, done: bool) -> None:
         """The sentence, the bars and the chip."""
         case = self.case
-        reasons = Reasons.of(case.query.items, explanation, case.column)
+        reasons = cache.reasons(
+            case.workspace, case.run, case.query, explanation, case.column, case.k
+        )
         if done:
             self._wait.empty()
         with self._said.container():
-            said = sentence(case, explanation, reasons).html
+            said = sentence(case, reasons).html
             st.html(f'<p style="{SAID}">{said}</p>')
             _bars(case, reasons)
             _caution(case)
@@ -92,7 +96,8 @@ def _caution(case: Case) -> None:
     """An item that the model never saw anyone take: by what it knows it then."""
     known_by = cache.known_by(case.workspace, case.run, case.item)
     if known_by != "events":
-        st.caption(INFO + " " + t(f"explain.unseen.{known_by}"))
+        model = model_label(case.run.config.model)
+        st.caption(INFO + " " + t(f"explain.said.unseen.{known_by}", model=model))
 
 
 def _bars(case: Case, reasons: Reasons) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from core.explain import Explanation
+from core.explain.reasons import contrast_of
 from core.types import PAD
 from dashboard import cache, state
 from dashboard.charts import explain as charts
 from dashboard.components.explain.case import Case
 from dashboard.components.explain.values import Values, strongest
-from dashboard.components.explain.words import Reasons, figures, listed, quoted
+from dashboard.components.explain.words import figures, listed, quoted
 from dashboard.components.page import figure, section
 from dashboard.state import dark, t
 from dashboard.text import Text
@@ -44,7 +45,7 @@ class Contrast:
 
     def _draw(self, explanation: Explanation, other: int) -> None:
         with self._said.container():
-            st.markdown(_sentence(self.case, explanation, other))
+            st.markdown(_sentence(self.case, explanation))
         with self._bars.container():
             _bars(self.case, explanation, other)
 
@@ -86,21 +87,19 @@ def _code(case: Case, item_id: str) -> int | None:
     return None if code in (PAD, case.item) else code
 
 
-def _sentence(case: Case, explanation: Explanation, other: int) -> Text:
+def _sentence(case: Case, explanation: Explanation) -> Text:
     """Who is ahead and what makes the difference, in both directions."""
-    reasons = Reasons.of(case.query.items, explanation, 0)
-    score = float(explanation.scores[0])
-    said = {
-        "item": case.name(case.item),
-        "other": case.name(other),
-        "difference": figures([abs(score)])[0].lstrip("+"),
-        "causes": listed(quoted(case, reasons.speaking)),
-        "against": listed(quoted(case, [reasons.against] if reasons.against else [])),
+    contrast = contrast_of(case.query.items, explanation, 0)
+    values = {
+        "item": case.name(contrast.item),
+        "other": case.name(contrast.other),
+        "causes": listed(quoted(case, contrast.speaking)),
+        "against": listed(quoted(case, [contrast.against] if contrast.against else [])),
+        "share": contrast.share,
+        "difference": figures([contrast.difference])[0].lstrip("+"),
     }
-    kind = {(1, 1): "both", (1, 0): "for", (0, 1): "against", (0, 0): "nothing"}
-    how = "no_part" if reasons.none else kind[bool(reasons.speaking), reasons.against is not None]
-    lead = t("explain.contrast.ahead" if score >= 0 else "explain.contrast.behind", **said)
-    return lead + t("explain.space") + t(f"explain.contrast.{how}", **said)
+    keys = (*(f"explain.said.{clause}" for clause in contrast.clauses), "explain.contrast.by")
+    return t("explain.space").join(t(key, **values) for key in keys)
 
 
 def _bars(case: Case, explanation: Explanation, other: int) -> None:

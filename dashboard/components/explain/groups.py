@@ -10,7 +10,7 @@ from core.explain import Explanation
 from dashboard import cache
 from dashboard.charts import explain as charts
 from dashboard.components.explain.case import Case
-from dashboard.components.explain.words import Reasons, figures, listed
+from dashboard.components.explain.words import figures, listed
 from dashboard.components.labels import text_or
 from dashboard.components.page import figure, section
 from dashboard.state import dark, mark, t
@@ -21,8 +21,7 @@ FEWEST = 3  # events that are worth grouping
 
 def history_groups(case: Case, explanation: Explanation) -> None:
     """A choice of how to group, and a bar per group; nothing where the history plays no part."""
-    reasons = Reasons.of(case.query.items, explanation, case.column)
-    if len(case.query.items) < FEWEST or reasons.none:
+    if len(case.query.items) < FEWEST or not explanation.moves[case.column]:
         return
     groupings = cache.ways(case.workspace, case.run, case.query)
     section("explain.groups")

@@ -45,6 +45,8 @@ def _facts(case: Case, explanation: Explanation) -> dict[str, str]:
         "method": t(f"explain.method.{explanation.method.replace(' ', '_')}"),
         "score": f"{score:.6g}",
         "base": f"{base:.6g}",
+        "raw_score": f"{float(explanation.raw_scores[column]):.6g}",
+        "raw_base": f"{float(explanation.raw_base[column]):.6g}",
         "gap": f"{float(explanation.gap[column]):.2g}",
         "evaluations": f"{explanation.evaluations:,}",
     }

@@ -1,0 +1,220 @@
+"""What may be said of an explanation in words, and no more than the model bears out.
+
+A sentence says that an item is there because of something only if it stands lower without that: the
+model is asked once more. Which way the history moved it is told as the model has it: an item that
+the history pushed down is on the list in spite of it, one that it does not move is there without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+
+from core.explain.explanation import SURE, Explanation
+from core.explain.item_rank import ItemRanks
+from core.types import PAD, Array, Ints, Queries, Recommender
+
+MOST = 3  # causes in a sentence
+ROUNDING = 1e-6  # of max(1, |score|): what may move by itself
+NOTABLE = 0.1  # of the strongest cause: what is weaker than that goes without saying
+
+
+@dataclass(frozen=True)
+class Cause:
+    """An item of the history with all its events, or the oldest events together."""
+
+    item: int  # code; PAD for the oldest events together
+    events: int  # how many it stands for
+    value: float
+    sure: bool  # further from 0 than two standard errors of its events together
+
+
+class Verdict(StrEnum):
+    """What the history has to do with where the item stands."""
+
+    EMPTY = "empty"  # there is no history
+    UNMOVED = "unmoved"  # no event moves it
+    IN_SPITE = "in_spite"  # the history as a whole pushed it down
+    BECAUSE = "because"  # it stands lower without the causes named, which the model was asked
+    SPEAKS = "speaks"  # these speak for it, but it would stand no lower without them
+    NOTHING = "nothing"  # nothing stands out
+
+
+class Standing(StrEnum):
+    """Where the item is."""
+
+    LISTED = "listed"  # among the first k
+    UNLISTED = "unlisted"
+    IN_HISTORY = "known"  # not recommended again
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Why an item stands where it does, as far as it can be said.
+
+    Ranks are among the candidates: all items but those of the history, and this one.
+    """
+
+    item: int
+    standing: Standing
+    verdict: Verdict
+    k: int
+    rank: int  # with the whole history
+    rank_without_history: int
+    rank_without_causes: int | None  # without all events of `speaking`; None where there are none
+    speaking: tuple[Cause, ...]  # for it, the strongest first, at most three
+    against: Cause | None  # the strongest of those that speak against it
+    share: float  # of all that speaks for it, what `speaking` does; 0 … 1
+    impersonal: bool  # nothing anyone does moves this item: the model does not look at it
+
+    @property
+    def clauses(self) -> tuple[str, ...]:
+        """Names of the sentences that say it, in their order; see core.pipeline.sentences."""
+        main = f"{self.standing}.{self.verdict}"
+        if self.verdict is Verdict.UNMOVED and self.impersonal:
+            main = f"{self.standing}.impersonal"
+        speaks = self.verdict not in (Verdict.EMPTY, Verdict.UNMOVED)
+        clauses = [main]
+        if self.against is not None and speaks:
+            clauses.append("against")
+        listed_anyway = self.standing is Standing.LISTED and self.rank_without_history <= self.k
+        if listed_anyway and self.verdict in (Verdict.BECAUSE, Verdict.SPEAKS, Verdict.NOTHING):
+            clauses.append("listed_anyway")
+        return tuple(clauses)
+
+
+def reasons_of(
+    model: Recommender,
+    query: Queries,
+    explanation: Explanation,
+    column: int,
+    *,
+    n_items: int,
+    k: int = 10,
+    impersonal: bool = False,
+) -> Reasons:
+    """What may be said of the item in this column of the explanation's values.
+
+    The model is asked for three histories: the whole, none, and that without the causes named.
+
+    Args:
+        model: That was explained.
+        query: The history that was explained.
+        explanation: Of the item itself, not against another.
+        column: Of the item.
+        n_items: Items in the catalogue.
+        k: Length of the list.
+        impersonal: Whether the model looks at no history at all.
+    """
+    item = int(explanation.items[column])
+    every = causes(query.items, explanation, column)
+    speaking, against, share = notable(every)
+    whole = np.ones(len(query.items), bool)
+    without = whole & ~_events_of(speaking, query, explanation)
+    asked = ItemRanks(model, query, item, n_items, k=k)(np.stack([whole, ~whole, without]))
+    rank, rank_without_history, rank_without_causes = asked.ranks.tolist()
+    floor = 1e-9 * max(1.0, abs(float(explanation.scores[column])))
+    moved = float(explanation.scores[column] - explanation.base[column])
+    if not len(query.items):
+        verdict = Verdict.EMPTY
+    elif all(abs(cause.value) <= floor for cause in every):
+        verdict = Verdict.UNMOVED
+    elif moved < -ROUNDING * max(1.0, abs(float(explanation.scores[column]))):
+        verdict = Verdict.IN_SPITE
+    elif not speaking:
+        verdict = Verdict.NOTHING
+    else:
+        verdict = Verdict.BECAUSE if rank_without_causes > rank else Verdict.SPEAKS
+    standing = Standing.LISTED if rank <= k else Standing.UNLISTED
+    return Reasons(
+        item=item,
+        standing=Standing.IN_HISTORY if item in query.items else standing,
+        verdict=verdict,
+        k=k,
+        rank=rank,
+        rank_without_history=rank_without_history,
+        rank_without_causes=rank_without_causes if speaking else None,
+        speaking=speaking,
+        against=against,
+        share=share,
+        impersonal=impersonal,
+    )
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """What puts one item before another."""
+
+    item: int  # the one that is before
+    other: int
+    difference: float  # of their scores, 0 or more
+    speaking: tuple[Cause, ...]  # for the item, against the other
+    against: Cause | None
+    share: float  # of all that speaks for the item, what `speaking` does
+    clauses: tuple[str, ...]  # names of the sentences that say it
+
+
+def contrast_of(history: Ints, explanation: Explanation, column: int) -> Contrast:
+    """Of an explanation against another item, whichever of the two is before.
+
+    Args:
+        history: Items of the history that was explained.
+        explanation: Against another item.
+        column: Of the item in it.
+    """
+    item, other = int(explanation.items[column]), int(explanation.against or 0)
+    difference, every = float(explanation.scores[column]), causes(history, explanation, column)
+    if difference < 0:  # the other one is before it, and what is against is for
+        item, other, difference = other, item, -difference
+        every = [replace(cause, value=-cause.value) for cause in every]
+    speaking, against, share = notable(every)
+    main = "speaks" if speaking else "nothing" if any(cause.value for cause in every) else "unmoved"
+    clauses = [f"contrast.{main if every else 'empty'}", *(["against"] if against else [])]
+    return Contrast(item, other, difference, speaking, against, share, tuple(clauses))
+
+
+def notable(every: Sequence[Cause]) -> tuple[tuple[Cause, ...], Cause | None, float]:
+    """Of causes, the strongest first, those worth a word: for it, against it, and their share.
+
+    Only such as stand out from their errors, and from the strongest. The share is that of those
+    named in all that speaks for it.
+    """
+    sure = [cause for cause in every if cause.sure]
+    least = NOTABLE * max((abs(cause.value) for cause in sure), default=0.0)
+    speaking = tuple(c for c in sure if c.value > 0 and c.value >= least)[:MOST]
+    against = next((c for c in sure if c.value < 0 and -c.value >= least), None)
+    total = sum(cause.value for cause in every if cause.value > 0)
+    return speaking, against, sum(cause.value for cause in speaking) / total if total else 0.0
+
+
+def causes(history: Ints, explanation: Explanation, column: int) -> list[Cause]:
+    """What the history consists of, by item and not by name, the strongest first."""
+    floor = 1e-9 * max(1.0, abs(float(explanation.scores[column])))
+    of_player = _item_of_player(history, explanation)
+    sizes = np.bincount(explanation.players, minlength=len(explanation.values))
+    items, group = np.unique(of_player, return_inverse=True)
+    events = np.bincount(group, sizes, len(items)).astype(int)
+    values = np.bincount(group, explanation.values[:, column], len(items))
+    errors = np.bincount(group, explanation.se[:, column], len(items))
+    sure = np.abs(values) > np.maximum(SURE * errors, floor)
+    rows = zip(items.tolist(), events.tolist(), values.tolist(), sure.tolist(), strict=True)
+    return sorted((Cause(*row) for row in rows), key=lambda cause: -abs(cause.value))
+
+
+def _item_of_player(history: Ints, explanation: Explanation) -> Ints:
+    """The item of each player's event, (n,); PAD where a player is several events."""
+    sizes = np.bincount(explanation.players, minlength=len(explanation.values))
+    items = np.full(len(explanation.values), PAD)
+    items[explanation.players] = history
+    items[sizes > 1] = PAD
+    return items
+
+
+def _events_of(named: Sequence[Cause], query: Queries, explanation: Explanation) -> Array:
+    """The events of the causes named, (n,) bool."""
+    items = _item_of_player(query.items, explanation)[explanation.players]
+    chosen: Array = np.isin(items, [cause.item for cause in named])
+    return chosen

@@ -1,0 +1,117 @@
+"""What is said of an explanation, in English: one set of sentences for all who say it.
+
+The pages have the same sentences under the same names, in their languages (`explain.said.NAME`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from core.explain.reasons import Cause, Contrast, Reasons
+from core.types import PAD
+
+SAID = {
+    "listed.empty": "{item} is what {model} gives anyone of whom it knows nothing: the history is "
+    "empty.",
+    "listed.impersonal": "{item} is recommended because many people take it: {model} does not look "
+    "at what a person did.",
+    "listed.unmoved": "{item} is recommended, but nothing in the history moves it: without any "
+    "history it would be in place {rank_without_history:,}.",
+    "listed.in_spite": "{item} is recommended in spite of the history, which on the whole speaks "
+    "against it: without any it would be in place {rank_without_history:,}.",
+    "listed.because": "{item} is recommended because of {causes} ({share:.0%} of what speaks for "
+    "it): without that it would be in place {rank_without_causes:,} instead of {rank:,}.",
+    "listed.speaks": "{item} is recommended. What speaks for it most is {causes} ({share:.0%} of "
+    "all that does), but without that it would stand no lower, in place {rank_without_causes:,}.",
+    "listed.nothing": "{item} is recommended, but nothing in the history stands out as the reason.",
+    "unlisted.empty": "{item} is in place {rank:,} for anyone of whom nothing is known: the "
+    "history is empty.",
+    "unlisted.impersonal": "{item} is in place {rank:,} for everyone: {model} does not look at "
+    "what a person did.",
+    "unlisted.unmoved": "{item} is in place {rank:,}, and nothing in the history moves it: without "
+    "any history it would be in place {rank_without_history:,}.",
+    "unlisted.in_spite": "{item} is in place {rank:,}: the history on the whole speaks against it, "
+    "without any it would be in place {rank_without_history:,}.",
+    "unlisted.because": "{item} is in place {rank:,}. What speaks for it most is {causes} "
+    "({share:.0%} of all that does): without that it would be in place {rank_without_causes:,}.",
+    "unlisted.speaks": "{item} is in place {rank:,}. What speaks for it most is {causes} "
+    "({share:.0%} of all that does), but without that it would stand no lower, in place "
+    "{rank_without_causes:,}.",
+    "unlisted.nothing": "{item} is in place {rank:,}; nothing in the history stands out as the "
+    "reason.",
+    "known.impersonal": "{item} is in the history already, so it is not recommended again; "
+    "{model} does not look at what a person did.",
+    "known.unmoved": "{item} is in the history already, so it is not recommended again; nothing in "
+    "the history moves its score.",
+    "known.in_spite": "{item} is in the history already, so it is not recommended again; the "
+    "history on the whole speaks against it.",
+    "known.because": "{item} is in the history already, so it is not recommended again. What "
+    "speaks for it most is {causes} ({share:.0%} of all that does).",
+    "known.speaks": "{item} is in the history already, so it is not recommended again. What speaks "
+    "for it most is {causes} ({share:.0%} of all that does).",
+    "known.nothing": "{item} is in the history already, so it is not recommended again; nothing in "
+    "it stands out as speaking for it.",
+    "contrast.empty": "{item} comes before {other}, for anyone: the history is empty.",
+    "contrast.unmoved": "{item} comes before {other}, and nothing in the history makes the "
+    "difference.",
+    "contrast.nothing": "{item} comes before {other}, but nothing in the history stands out as the "
+    "reason.",
+    "contrast.speaks": "{item} comes before {other}. What speaks for that most is {causes} "
+    "({share:.0%} of all that does).",
+    "unseen.content": "It has no event in training: {model} knows it by its content only.",
+    "unseen.nothing": "It has no event in training, and {model} knows nothing else of it.",
+    "against": "{against} speaks against it.",
+    "listed_anyway": "Without any history it would still be among the first {k}, in place "
+    "{rank_without_history:,}.",
+}
+OLDEST = "the oldest {n:,} events"
+TIMES = "{item} ({n} times)"
+
+
+def sentence(
+    reasons: Reasons, name: Callable[[int], str], model: str, known_by: str | None = None
+) -> str:
+    """Why the item stands where it does, in English.
+
+    Args:
+        reasons: What may be said.
+        name: Of an item code.
+        model: What the model is called.
+        known_by: By what the model knows the item: "events", "content" or "nothing".
+    """
+    values = {
+        **vars(reasons),
+        "item": name(reasons.item),
+        "model": model,
+        "causes": listed([called(cause, name) for cause in reasons.speaking]),
+        "against": called(reasons.against, name) if reasons.against else "",
+    }
+    clauses = list(reasons.clauses)
+    if known_by in ("content", "nothing"):
+        clauses.append(f"unseen.{known_by}")
+    return " ".join(SAID[clause].format(**values) for clause in clauses)
+
+
+def contrast_sentence(contrast: Contrast, name: Callable[[int], str]) -> str:
+    """What puts one item before another, in English."""
+    values = {
+        "item": name(contrast.item),
+        "other": name(contrast.other),
+        "causes": listed([called(cause, name) for cause in contrast.speaking]),
+        "against": called(contrast.against, name) if contrast.against else "",
+        "share": contrast.share,
+    }
+    return " ".join(SAID[clause].format(**values) for clause in contrast.clauses)
+
+
+def called(cause: Cause, name: Callable[[int], str]) -> str:
+    """The cause by its name, with how often it is in the history."""
+    if cause.item == PAD:
+        return OLDEST.format(n=cause.events)
+    item = name(cause.item)
+    return item if cause.events == 1 else TIMES.format(item=item, n=cause.events)
+
+
+def listed(names: Sequence[str]) -> str:
+    """A, B and C."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
