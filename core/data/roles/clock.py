@@ -18,7 +18,7 @@ from core.data.store import literal, quoted
 from core.errors import BadInput
 
 OTHER_DAYS = re.compile(r"birth|born|dob|release|expir|publish")  # of no event: never when it was
-_CLOCK = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?( ?[AaPp][Mm])?"
+_CLOCK = r"[0-9]{1,2} ?[hH] ?[0-9]{2}|[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?( ?[AaPp][Mm])?"
 
 
 def guess_clock(

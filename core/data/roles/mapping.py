@@ -29,6 +29,10 @@ from core.errors import BadInput
 __all__ = ["ROLES", "TIME_FORMAT", "VALUE_KINDS", "Guess", "column_for", "columns_of", "guess"]
 
 
+SEVERAL = 3  # columns that are called after one role
+FEW_ROWS = 20  # under so many, an id that comes once is no wonder
+
+
 def guess(
     sample: DuckDBPyRelation, columns: Sequence[Profile], given: Mapping[str, str | None]
 ) -> Guess:
@@ -111,12 +115,31 @@ def _guess_optional(
         column = column_for("platform", free)
         return take(found, role, column if column and column.distinct <= 60 else None, free)
     for kind in VALUE_KINDS:
-        column = column_for(kind, [c for c in free if c.is_number], words=True)
+        column = column_for(kind, [c for c in free if _counts(c, kind)], words=True)
         if column:
             found.value_kind = _kind(column, kind)
             found.evidence["value"] = f"{column.name!r}: by its name, a {found.value_kind}"
             return take(found, role, column, free)
+    _tell_unread(found, free)
     return _value_by_content(found, columns, free)
+
+
+def _tell_unread(found: Guess, free: Sequence[Profile]) -> None:
+    """Says so where a column is named as a value, but holds something else than numbers."""
+    for kind in VALUE_KINDS:
+        column = column_for(kind, [c for c in free if c.is_text], words=True)
+        if column:
+            seen = ", ".join(map(repr, column.words[:3])) or "texts"
+            found.evidence["value"] = (
+                f"none: {column.name!r} holds {seen}, which are no numbers; write numbers to have "
+                "them count"
+            )
+            return
+
+
+def _counts(column: Profile, kind: str) -> bool:
+    """Whether what this column holds is such a value: numbers, or ratings in words or signs."""
+    return column.is_number or (kind == "rating" and column.is_worded)
 
 
 def _event_by_content(found: Guess, free: Sequence[Profile]) -> Profile | None:
@@ -179,9 +202,13 @@ def _guess_ids_by_content(
         likely = [
             c for c in free if c.filled and c.distinct > 1 and (c.is_whole or not c.is_number)
         ]
+        likely = _that_repeat(likely, nameless=bool(free) and all(map(is_nameless, free)))
         if role == "item_id":  # an order is of a user, and no item
             likely = [c for c in likely if not VISITS.search(c.key)]
-        column = next((c for c in likely if c.key.startswith(role[:4])), None)
+        named = [c for c in likely if c.key.startswith(role[:4])]
+        if len(named) > SEVERAL:
+            continue  # a column for each item, or what is known of them
+        column = next(iter(named), None)
         if column is None and likely and _nameless_or_id(likely[0]):
             column = likely[0]
         if column:
@@ -189,8 +216,24 @@ def _guess_ids_by_content(
             free = take(found, role, column, free)
 
 
+def _that_repeat(columns: Sequence[Profile], *, nameless: bool) -> list[Profile]:
+    """The columns in which something comes again: what is another in each row counts the rows.
+
+    Args:
+        columns: Those that may be ids.
+        nameless: Whether no column has a name, so that one of them must be taken.
+    """
+    again = [c for c in columns if c.filled < FEW_ROWS or c.distinct < 0.99 * c.filled]
+    return again or (list(columns) if nameless else [])
+
+
+def is_nameless(column: Profile) -> bool:
+    """Whether a column has no name of its own."""
+    return bool(re.fullmatch(r"column\d+", column.name))
+
+
 def _nameless_or_id(column: Profile) -> bool:
-    return bool(re.fullmatch(r"column\d+", column.name) or column.key.endswith(("id", "no", "key")))
+    return bool(is_nameless(column) or column.key.endswith(("id", "no", "key")))
 
 
 def _describe_given(
