@@ -104,17 +104,18 @@ def open_workbook(
     counted["header"] += sheet.headed
     above = counted["preamble"]
     kept: list[tuple[int, list[str]]] = []
+    order: list[int] = []  # of the cells, below a header in another order
     stop = len(sheet.rows) if limit is None else sheet.at + limit
     for n in range(sheet.at, min(stop, len(sheet.rows))):
         row = [_text(sheet.rows[n][k]) for k in used]
         kind = "kept" if any(row) else "blank"
         if kind == "kept" and n >= len(sheet.rows) - FOOTER and is_total(row, len(used)):
             kind = "total"
-        elif kind == "kept" and header and [cell.strip() for cell in row] == header:
-            kind = "header"
+        elif kind == "kept" and (again := _order_of(row, header)):
+            kind, order = "header", again
         counted[kind] += 1
         if kind == "kept":
-            kept.append((n + 1, row))
+            kept.append((n + 1, [row[k] for k in order] if order else row))
     _write(target, kept, len(used))
     return Source(
         name,
@@ -174,6 +175,15 @@ def _header_row(rows: Sequence[Row], filled: Sequence[int], first: int) -> int:
         if texts and different and len(cells) > 1 and len(cells) >= below[len(below) // 2]:
             return n
     return first
+
+
+def _order_of(row: Sequence[str], header: Sequence[str]) -> list[int]:
+    """Where the cells of each column stand below this row, if it is the header again; else []."""
+    names = [cell.strip().lower() for cell in row]
+    wanted = [name.lower() for name in header]
+    if not header or sorted(names) != sorted(wanted) or len(set(names)) != len(names):
+        return []
+    return [names.index(name) for name in wanted]
 
 
 def _is_dated(row: Row) -> bool:

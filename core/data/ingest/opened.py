@@ -159,7 +159,7 @@ def look_at(con: DuckDBPyConnection, plain: Plain, source: Source) -> Opened:
     if not any(column.rows for column in columns):
         header = f"{plain.name} has a header ({', '.join(source.columns[:8])}) but no row"
         bad = con.table("malformed").filter(f"file = {literal(plain.name)}").order("line").limit(1)
-        for _, line, detail, _ in bad.fetchall():
+        for _, line, detail, *_ in bad.fetchall():
             raise BadInput(
                 f"{header} that fits it: line {line} has {detail}; say which line names the "
                 "columns (header_line), or none (0)"

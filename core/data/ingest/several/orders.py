@@ -42,11 +42,11 @@ def join_orders(
     Raises:
         BadInput: an order stands in the file of orders more than once.
     """
-    orders = [f for f in files if _has(f, "user_id", mapping) and not _has(f, "item_id", mapping)]
+    orders = [f for f in files if _person(f, mapping) and not _has(f, "item_id", mapping)]
     joined: list[Opened] = []
     used: set[str] = set()
     for file in files:
-        lines = _has(file, "item_id", mapping) and not _has(file, "user_id", mapping)
+        lines = _has(file, "item_id", mapping) and not _person(file, mapping)
         pair = next((p for o in orders if (p := _keys(file, o))), None) if lines else None
         if pair is None:
             joined.append(file)
@@ -63,6 +63,14 @@ def _has(file: Opened, role: str, mapping: Mapping[str, str | None]) -> bool:
     if mapping.get(role):
         return all(c in file.columns for c in roles.columns_of(str(mapping[role]), file.columns))
     return bool(file.named(role))
+
+
+def _person(file: Opened, mapping: Mapping[str, str | None]) -> bool:
+    """Whether a column says who it was, and not only in which session."""
+    if mapping.get("user_id"):
+        return _has(file, "user_id", mapping)
+    profiles = [p for p in file.profiles if not VISIT.search(p.key)]
+    return roles.column_for("user_id", profiles) is not None
 
 
 def _keys(lines: Opened, orders: Opened) -> tuple[str, str] | None:
@@ -126,7 +134,7 @@ def _join(
     )
     said = literal(f"{keys[0]} ")
     why = literal(f" is no order of {orders.name}")
-    set_aside(con, lines.plain, missing, f"{said} || coalesce(k, 'nothing') || {why}")
+    set_aside(con, lines.plain, missing, f"{said} || coalesce(k, 'nothing') || {why}", "no_user")
     names = [*lines.columns, *rest]
     width = len(lines.columns)
     events = rows.filter("met").project(
@@ -163,7 +171,8 @@ def _note(
     lost: tuple[int, int],
     met: tuple[int, int],
 ) -> LayoutNote:
-    user = orders.named("user_id")
+    person = roles.column_for("user_id", [p for p in orders.profiles if not VISIT.search(p.key)])
+    user = person.name if person else None
     found: dict[str, str | None] = {"user_id": user} if user else {}
     why = {"user_id": f"who gave the order, from {orders.name}"} if user else {}
     timed = lines.named("timestamp") or orders.named("timestamp")
