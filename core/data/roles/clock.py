@@ -192,6 +192,13 @@ def _by_content(found: Guess, sample: DuckDBPyRelation, free: Sequence[Profile])
             if time:
                 _set_with_clock(found, sample, free, column, time)
                 return
+    other = [c for c in free if c.is_text and OTHER_DAYS.search(c.key)]
+    read = next((c for c in other if _study(sample, free, c.name)), None)
+    if read and "timestamp" not in found.evidence:
+        found.evidence["timestamp"] = (
+            f"none: {read.name!r} holds times, but by its name not those of the events; "
+            f"say timestamp={read.name} if it does"
+        )
 
 
 def _set_time(found: Guess, column: str, time: TimeFormat) -> None:

@@ -130,7 +130,11 @@ CLICK_NAMES = ("click", "clicked", "isclick")
 
 
 # A basket or a session names one visit: it follows from the user, but says nothing about one.
-VISITS = re.compile(r"session|invoice|order|transaction|basket|receipt|cart|visit|trip|bill")
+VISITS = re.compile(
+    r"session|invoice|order|transaction|basket|receipt|cart|visit(?!or)|trip|bill"
+    r"|bestell|auftrag|rechnung|beleg|bonnr|bonid|kassenbon|warenkorb|pedido|factura|ticket"
+    r"|commande|facture|panier|ordine|scontrino|订单|注文"
+)
 RECBOLE_TYPES = re.compile(r":(token|token_seq|float|float_seq)$")
 # A mean over many, or a number of them, is no value of one event.
 SUMMARIES = ("average", "avg", "mean", "num", "number", "total", "count", "min", "max", "prev")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +14,10 @@ from core.data.layouts.lines_of_items import set_aside
 from core.data.layouts.registry import JOINED
 from core.data.layouts.tables.table import LINE, Table, lines_but, numbered_rows, table_source
 from core.data.roles import mapping as roles
-from core.data.roles.names import plain
+from core.data.roles.names import VISITS, plain
 from core.data.store import literal, quoted
 from core.errors import BadInput
 
-VISIT = re.compile(r"session|invoice|order|transaction|basket|receipt|cart|visit(?!or)|trip")
 NUMBERS = ("ordernumber", "orderno", "ordernum", "visitnumber", "purchasenumber")
 
 
@@ -69,14 +67,14 @@ def _person(file: Opened, mapping: Mapping[str, str | None]) -> bool:
     """Whether a column says who it was, and not only in which session."""
     if mapping.get("user_id"):
         return _has(file, "user_id", mapping)
-    profiles = [p for p in file.profiles if not VISIT.search(p.key)]
+    profiles = [p for p in file.profiles if not VISITS.search(p.key)]
     return roles.column_for("user_id", profiles) is not None
 
 
 def _keys(lines: Opened, orders: Opened) -> tuple[str, str] | None:
     """The column of the lines and that of the orders that say which order it is."""
     theirs = {plain(c): c for c in reversed(orders.columns)}
-    visits = [c for c in lines.columns if VISIT.search(c.lower())]
+    visits = [c for c in lines.columns if VISITS.search(c.lower())]
     for column in visits:
         if plain(column) in theirs:
             return column, theirs[plain(column)]
@@ -171,7 +169,7 @@ def _note(
     lost: tuple[int, int],
     met: tuple[int, int],
 ) -> LayoutNote:
-    person = roles.column_for("user_id", [p for p in orders.profiles if not VISIT.search(p.key)])
+    person = roles.column_for("user_id", [p for p in orders.profiles if not VISITS.search(p.key)])
     user = person.name if person else None
     found: dict[str, str | None] = {"user_id": user} if user else {}
     why = {"user_id": f"who gave the order, from {orders.name}"} if user else {}
