@@ -90,12 +90,20 @@ def read_off(name: str, lines: Sequence[str], asked: ReadAs) -> Reading:
 
 def _refuse_blocks(name: str, filled: Sequence[str]) -> None:
     """Raises BadInput where what is common to several lines stands above them, or a cell a line."""
-    heads = [line for line in filled if re.fullmatch(r"[^\s,;|]{1,60}:\s*", line)]
+    heads = [line for line in filled if re.fullmatch(r"[^,;|\t]{1,60}:\s*", line)]
     if filled[0] in heads and 2 <= len(heads) < len(filled) / 2:
         raise BadInput(
             f"{name} holds blocks: a line like {filled[0].strip()!r} stands above the lines that "
             "belong to it, as in Netflix' files; write what it says into each of its lines"
         )
+    counted = re.fullmatch(r"[^\s,;|]+\|(\d{1,6})", filled[0])
+    if counted and 0 < int(counted[1]) < len(filled) - 1:
+        below = filled[1 : 1 + int(counted[1])]
+        if not any("|" in line for line in below) and "|" in filled[1 + int(counted[1])]:
+            raise BadInput(
+                f"{name} holds blocks: {filled[0]!r} stands above the {counted[1]} lines that "
+                "belong to it, as in Yahoo's files; write what it says into each of its lines"
+            )
     keys = Counter(m[1] for line in filled if (m := re.match(r"([\w/.-]{1,60}): ", line)))
     again = sum(n for n in keys.values() if n > 1)
     if len(keys) > 2 and again >= 0.9 * len(filled) and filled[0].split(": ")[0] in keys:
