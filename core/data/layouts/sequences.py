@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from duckdb import DuckDBPyConnection
+from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.files.encodings import Plain
 from core.data.files.sources import LayoutNote, Source
@@ -49,6 +49,7 @@ def open_layout(
     head = line_head(start)
     items = f"words[{head.width + 1}:]"
     lines = filled_texts(con, plain, limit).project(f"text, line, {WORDS} AS words")
+    lines = _below_header(con, plain, start, lines)
     empty = f"len(words) < {head.width + 1}"
     set_aside(con, plain, lines.filter(empty), "'there is no item after the user'")
     user = f"rtrim(words[1], '{head.mark}')" if head.mark else "words[1]"
@@ -62,6 +63,18 @@ def open_layout(
         f" unnest(range(1, len({items}) + 1)) AS {POSITION}"
     )
     return event_source(con, plain, events, target, _note(start, head))
+
+
+def _below_header(
+    con: DuckDBPyConnection, plain: Plain, start: TextStart, lines: DuckDBPyRelation
+) -> DuckDBPyRelation:
+    """The lines but the first, where it alone holds no id: it names the columns."""
+    ids = [any(map(_ITEM.fullmatch, line.split())) for line in start.lines]
+    if len(ids) < 3 or ids[0] or not all(ids[1:]):
+        return lines
+    first = int(lines.aggregate("min(line)").fetchall()[0][0])
+    set_aside(con, plain, lines.filter(f"line = {first}"), "'this line names the columns'")
+    return lines.filter(f"line > {first}")
 
 
 @dataclass(frozen=True)

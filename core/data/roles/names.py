@@ -36,7 +36,17 @@ NAMES: dict[str, tuple[str, ...]] = {
             "idarticulo",
             "produto",
         ),
-        *("idproduto", "produit", "producto", "productoid", "produitid", "produtoid", "ean", "gtin", "upc"),
+        *(
+            "idproduto",
+            "produit",
+            "producto",
+            "productoid",
+            "produitid",
+            "produtoid",
+            "ean",
+            "gtin",
+            "upc",
+        ),
     ),
     "timestamp": (
         *("timestamp", "time", "datetime", "ts", "date", "eventtime", "eventtimestamp"),

@@ -20,7 +20,10 @@ _CURRENCY = (
 _AROUND = rf"(?i)^([+-]?)\s*{_CURRENCY}\s*|\s*{_CURRENCY}$"
 _LIKELY = r"^[^A-Za-z]|^[A-Z]{2,3}[0-9]|^[A-Za-z]{1,3}[ .$]"  # words and times are told at once
 # What other scripts and typesetters write for a digit, a sign or a mark.
-_SCRIPTS = ("−–０１２３４５６７８９．，٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹٫٬", "--0123456789.,01234567890123456789.,")
+_SCRIPTS = (
+    "−–０１２３４５６７８９．，٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹٫٬",
+    "--0123456789.,01234567890123456789.,",
+)
 # Accountants put a loss in brackets or its sign behind; a share has its sign behind.
 _BEHIND = r"^\s*\(([^-+()]+)\)\s*$|^([^-+()]*[0-9])\s*-\s*$|^([^%()]*[0-9])\s*%\s*$"
 _LOSS = r"^\s*\([^-+()]+\)\s*$|^[^-+()]*[0-9]\s*-\s*$"

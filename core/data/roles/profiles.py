@@ -31,7 +31,9 @@ class Profile:
     high: float | None
     either: int  # cells that are another number with a comma than with a point before decimals
     words: tuple[str, ...]  # its most frequent values, at most 50
-    worded: int = 0  # cells that are no numbers, but ratings in words or signs: 4/5, ★★★, four stars
+    worded: int = (
+        0  # cells that are no numbers, but ratings in words or signs: 4/5, ★★★, four stars
+    )
 
     @cached_property
     def key(self) -> str:

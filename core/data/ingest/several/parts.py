@@ -18,6 +18,10 @@ from core.data.roles.times import LOW
 from core.errors import BadInput
 
 
+# What people write about items, a row each; a log with any other columns more is a log.
+TEXT = re.compile(r"tag|review|text|comment|summary|title|headline|descri|opinion|caption|keyword")
+
+
 def find_log(
     files: Sequence[Opened], mapping: Mapping[str, str | None]
 ) -> tuple[list[Opened], list[Opened]]:
@@ -117,7 +121,9 @@ def _like(
 def _texts(file: Opened, main: Opened) -> Side:
     key = file.named("item_id")
     taken = {key, file.named("user_id"), file.named("timestamp")}
-    texts = [p.name for p in file.profiles if p.name not in taken and p.is_text]
+    texts = [
+        p.name for p in file.profiles if p.name not in taken and p.is_text and TEXT.search(p.key)
+    ]
     if not texts or key is None:
         raise BadInput(
             f"{file.name} is a log with other columns ({', '.join(file.columns[:20])}) than "

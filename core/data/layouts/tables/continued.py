@@ -44,7 +44,7 @@ def open_table(con: DuckDBPyConnection, table: Table, target: Path, limit: int |
             "first says who and when"
         )
     numbered = numbered_rows(con, table, limit).project('*, row_number() OVER () AS " n"')
-    above = f"last_value({_blank_as_null(quoted(found.key))} IGNORE NULLS) OVER (ORDER BY \" n\")"
+    above = f'last_value({_blank_as_null(quoted(found.key))} IGNORE NULLS) OVER (ORDER BY " n")'
     numbered = numbered.project(f'*, {above} AS " key"')
     key = '" key"'
     # An order's lines follow one another: another run of the same name is filled by itself.
@@ -126,7 +126,12 @@ def _blank_together(table: Table, rows: Sequence[Sequence[object]], keys: Sequen
 def _says_who_or_when(table: Table, profile: Profile) -> bool:
     given = (table.mapped.get("user_id"), table.mapped.get("timestamp"))
     names = (*NAMES["user_id"], *PEOPLE, *NAMES["timestamp"])
-    return profile.name in given or profile.key in names or "date" in profile.key or "datum" in profile.key
+    return (
+        profile.name in given
+        or profile.key in names
+        or "date" in profile.key
+        or "datum" in profile.key
+    )
 
 
 def _runs(keys: Sequence[str]) -> list[tuple[int, int]]:
