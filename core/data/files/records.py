@@ -72,9 +72,9 @@ def json_objects(
     try:
         found = read_objects(con, plain, scratch, limit)
         texts = con.table(TABLE)
-        texts.filter("NOT json_valid(text) OR json_type(text) IS DISTINCT FROM 'OBJECT'").project(
-            f"{literal(plain.name)}, line, 'this is no JSON object {{…}}', text, {literal(NO_RECORD)}"
-        ).insert_into("malformed")
+        bad = texts.filter("NOT json_valid(text) OR json_type(text) IS DISTINCT FROM 'OBJECT'")
+        cells = [literal(plain.name), "line", "'this is no JSON object {…}'", "text"]
+        bad.project(", ".join([*cells, literal(NO_RECORD)])).insert_into("malformed")
         yield texts.filter("json_valid(text)").filter("json_type(text) = 'OBJECT'"), found
     except duckdb.OutOfMemoryException:
         raise

@@ -30,7 +30,8 @@ _IDS = """
 
 def placeholder_ids(con: Connection, info: DatasetInfo) -> Verdict:
     """Ids that stand for nobody: unknown, guest, -1; 0 where nobody is 1; 7.65612E+16, of which
-    a spreadsheet cut the last digits. Note for any, warn from 1 % of the events: a model takes all of them for one very busy user.
+    a spreadsheet cut the last digits. Note for any, warn from 1 % of the events: a model takes all
+    of them for one very busy user.
     """
     words = ", ".join(map(literal, PLACEHOLDERS))
     find_cases(

@@ -104,6 +104,7 @@ _FACTS = (
     " sum(CASE WHEN number IS NOT NULL THEN n ELSE 0 END),"
     " sum(CASE WHEN exact = trunc(exact) THEN n ELSE 0 END),"
     " count(x), min(number), max(number),"
-    " sum(CASE WHEN number <> comma OR (number IS NOT NULL AND contains(x, ',')) THEN n ELSE 0 END),"
+    " sum(CASE WHEN number <> comma OR (number IS NOT NULL AND contains(x, ','))"
+    " THEN n ELSE 0 END),"
     " sum(CASE WHEN number IS NULL AND worded IS NOT NULL THEN n ELSE 0 END)"
 )

@@ -17,7 +17,6 @@ from core.data.roles.profiles import Profile
 from core.data.roles.times import LOW
 from core.errors import BadInput
 
-
 # What people write about items, a row each; a log with any other columns more is a log.
 TEXT = re.compile(r"tag|review|text|comment|summary|title|headline|descri|opinion|caption|keyword")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from pathlib import Path
 
 from duckdb import DuckDBPyConnection
@@ -97,7 +96,8 @@ def orders(table: Table) -> Orders | None:
     if key.filled < key.rows:  # the order's name is blank as well where it goes on
         if not keys[0] or not _blank_together(table, rows, keys):
             return None
-        keys = list(accumulate(keys, lambda above, key: key or above))
+        for n in range(1, len(keys)):
+            keys[n] = keys[n] or keys[n - 1]
     runs = _runs(keys)
     more = [(a, b) for a, b in runs if b - a > 1]
     if not more:
