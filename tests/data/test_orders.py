@@ -59,7 +59,7 @@ def test_each_line_of_an_order_is_whose_order_it_is_or_is_rejected(
     assert pairs(info) == sorted((f"u{orders[o]}", f"p{p}") for o, p in lines if o in orders)
     lost = [(n, o) for n, (o, _) in enumerate(lines, 2) if o not in orders]
     assert rejected(info) == [
-        ("lines.csv", n, "malformed", f"order_id {o} is no order of orders.csv") for n, o in lost
+        ("lines.csv", n, "no_user", f"order_id {o} is no order of orders.csv") for n, o in lost
     ]
     assert f"{len(lost):,} of {len(lines):,} lines meet no order" in info.meta["evidence"]["layout"]
     assert info.meta["parts"] == {"lines.csv": "events", "orders.csv": "events"}
@@ -82,7 +82,7 @@ def test_the_number_of_an_order_says_what_came_first(tmp_path):
     assert (seen.mapping, seen.evidence) == (info.mapping, info.meta["evidence"])
     events = duckdb.sql(f"SELECT user_id, item_id, timestamp FROM '{info.path('events')}'")
     assert events.fetchall() == [(5, 8, 1), (5, 7, 2), (6, 9, 1), (6, 7, 1)]
-    assert [row[:3] for row in rejected(info)] == [("o.csv", 5, "malformed")]
+    assert [row[:3] for row in rejected(info)] == [("o.csv", 5, "no_user")]
     assert info.meta["parts"]["p.csv"] == "items"
 
 

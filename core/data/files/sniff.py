@@ -99,8 +99,9 @@ def _refuse_two_tables(name: str, lines: Sequence[str], form: Form) -> None:
     width, n = widths.most_common(1)[0] if widths else (0, 0)
     if n >= LEAST_TABLE and n >= 0.8 * len(above) and width > 2:
         raise BadInput(
-            f"{name} holds two tables: its first {len(above) - 1:,} lines have {width} cells, those "
-            f"below have {form.width}; give them as two files, or say which line names the columns"
+            f"{name} holds two tables: its first {len(above) - 1:,} lines have {width} cells, "
+            f"those below have {form.width}; give them as two files, or say which line names "
+            "the columns"
         )
 
 
