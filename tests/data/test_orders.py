@@ -82,7 +82,7 @@ def test_the_number_of_an_order_says_what_came_first(tmp_path):
     assert (seen.mapping, seen.evidence) == (info.mapping, info.meta["evidence"])
     events = duckdb.sql(f"SELECT user_id, item_id, timestamp FROM '{info.path('events')}'")
     assert events.fetchall() == [(5, 8, 1), (5, 7, 2), (6, 9, 1), (6, 7, 1)]
-    assert [row[:3] for row in rejected(info)] == [("o.csv", 5, "no_user")]
+    assert [row[:3] for row in rejected(info)] == [("o.csv", 5, "malformed")]
     assert info.meta["parts"]["p.csv"] == "items"
 
 
