@@ -133,7 +133,7 @@ def _text(con: Connection, name: str, path: Path) -> duckdb.DuckDBPyRelation:
     plain = Plain(name, path, "text", careful=True)
     source = open_text(con, plain, path.with_name("records"))
     malformed = con.table("malformed").order("line").limit(1).fetchall()
-    for _, line, detail, record in malformed:
+    for _, line, detail, record, _ in malformed:
         raise BadInput(
             f"{name} cannot be read as a table: line {line} is no row of it ({detail}): "
             f"{record[:60]!r}"

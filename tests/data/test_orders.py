@@ -59,7 +59,7 @@ def test_each_line_of_an_order_is_whose_order_it_is_or_is_rejected(
     assert pairs(info) == sorted((f"u{orders[o]}", f"p{p}") for o, p in lines if o in orders)
     lost = [(n, o) for n, (o, _) in enumerate(lines, 2) if o not in orders]
     assert rejected(info) == [
-        ("lines.csv", n, "malformed", f"order_id {o} is no order of orders.csv") for n, o in lost
+        ("lines.csv", n, "no_user", f"order_id {o} is no order of orders.csv") for n, o in lost
     ]
     assert f"{len(lost):,} of {len(lines):,} lines meet no order" in info.meta["evidence"]["layout"]
     assert info.meta["parts"] == {"lines.csv": "events", "orders.csv": "events"}

@@ -225,7 +225,7 @@ def test_a_person_of_whom_a_matrix_says_nothing_is_rejected(tmp_path):
     rows = [[1, None, 2, None, None, 5], [None] * 6, [3, 4, None, None, 5, 1]]
     text = matrix(rows, [f"m{n}" for n in range(6)], "").replace("u2,3", "u2,x")
     info = told(tmp_path, write(tmp_path / "x.csv", text), layout="wide")
-    assert rejected(info) == [(3, "malformed"), (4, "bad_value")]
+    assert rejected(info) == [(3, "no_item"), (4, "bad_value")]
     assert info.counts["rows_kept"] == 6
 
 

@@ -150,7 +150,7 @@ def _unzip(name: str, path: Path, scratch: Path) -> list[Plain]:
 def _is_data(name: str) -> bool:
     path = PurePosixPath(name)
     return not (
-        path.name.startswith(".")
+        path.name.startswith((".", "_"))  # _SUCCESS, as Spark leaves it
         or "__MACOSX" in path.parts
         or path.name.lower().startswith(NOT_DATA)
         or path.suffix.lower() in (".md", ".html", ".pdf")

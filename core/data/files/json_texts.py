@@ -40,12 +40,12 @@ class JsonTexts:
 def is_json(start: str) -> bool:
     """Whether a text that begins like this, without blanks before, holds JSON objects.
 
-    >>> is_json('{"a": 1}'), is_json("[1, 2]"), is_json("a,b")
-    (True, False, False)
+    >>> is_json('{"a": 1}'), is_json('["u7", 2]'), is_json("[a],b"), is_json("a,b")
+    (True, True, False, False)
     """
-    return start.startswith("{") or (
-        start.startswith("[") and start[1:].lstrip()[:1] in ("{", "]", "")
-    )
+    if start.startswith("["):
+        return start[1:].lstrip()[:1] in ("{", "]", "") or _is_array(start)
+    return start.startswith("{")
 
 
 def read_objects(
@@ -64,6 +64,11 @@ def read_objects(
         (texts.limit(limit) if limit else texts).to_table(TABLE)
         return JsonTexts()
     lines, start = _start(plain)
+    if _is_array(start) and not start[1:].lstrip().startswith(("{", "]")):
+        raise BadInput(
+            f"{plain.name} holds JSON arrays such as {start[:60]!r}, in which nothing has a name: "
+            'save each event as an object, such as {"user_id": "u7", "item_id": 2}'
+        )
     evidence, in_lines = "", True
     if start.startswith("["):
         in_lines = False
@@ -103,6 +108,13 @@ def _is_object(line: str) -> bool:
         return line.startswith("{")
     try:
         return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_array(line: str) -> bool:
+    try:
+        return line.startswith("[") and isinstance(json.loads(line), list)
     except (ValueError, RecursionError):
         return False
 
@@ -192,12 +204,42 @@ def _unwrap(con: DuckDBPyConnection, plain: Plain, limit: int | None) -> str:
         return ""  # it is an event itself
     if not arrays:
         _refuse_columns(plain, tops)
-        return _by_person(con, tops, limit)
-    path = max(arrays, key=lambda p: arrays[p])
+        return _by_key(con, tops, limit) or _by_person(con, tops, limit)
+    path = max(arrays, key=lambda p: (_names_both(con, f"{p}/0"), arrays[p]))
     elements = f"unnest(from_json(json_extract(text, {literal(path)}), '[\"JSON\"]'))"
     _replace(con, whole.project(f"CAST({elements} AS VARCHAR) AS text"), limit)
-    said = path.removeprefix("/").replace("/", ".").replace("~1", "/").replace("~0", "~")
-    return f"the log is the longest array of objects inside one JSON object, {said}[]"
+    others = ", ".join(f"{_said(p)}[] ({n:,})" for p, n in arrays.items() if p != path)
+    told = f"the log is an array of objects inside one JSON object, {_said(path)}[]"
+    return f"{told}; beside it {others} is left out" if others else told
+
+
+def _said(path: str) -> str:
+    """A JSON pointer as a key path."""
+    return path.removeprefix("/").replace("/", ".").replace("~1", "/").replace("~0", "~")
+
+
+def _names_both(con: DuckDBPyConnection, path: str) -> bool:
+    """Whether the keys of the object at this path name both who and what."""
+    keys = {plain_name(p.rpartition("/")[2]) for p in _inner(con, path)}
+    return all(keys & {*NAMES[role]} for role in ("user_id", "item_id"))
+
+
+def _by_key(con: DuckDBPyConnection, tops: Mapping[str, str], limit: int | None) -> str:
+    """Puts the values of an object in its place, where each names who and what: pandas' index."""
+    path = ""
+    if len(tops) == 1 and {*tops.values()} == {"OBJECT"}:
+        (path,) = tops
+        tops = dict.fromkeys(_inner(con, path), "OBJECT")
+        tops = {p: kind for p, (kind, *_) in zip(tops, _facts(con, list(tops)), strict=True)}
+    if len(tops) < 2 or {*tops.values()} != {"OBJECT"}:
+        return ""
+    if not all(_names_both(con, top) for top in tops):
+        return ""
+    value = f"json_extract(text, {literal(path)})"
+    entries = f"unnest(map_entries(from_json({value}, '\"MAP(VARCHAR, JSON)\"'))) AS e"
+    texts = con.table(TABLE).project(entries).project("CAST(e.value AS VARCHAR) AS text")
+    _replace(con, texts, limit)
+    return "one JSON object that has an event under each key"
 
 
 def _by_person(con: DuckDBPyConnection, tops: Mapping[str, str], limit: int | None) -> str:

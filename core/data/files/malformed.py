@@ -1,4 +1,4 @@
-"""Records that are none: lines that cannot be cut into their cells, set aside with their place."""
+"""Records that are none, set aside with their place: lines that cannot be cut into their cells."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
-MALFORMED = "file VARCHAR, line BIGINT, detail VARCHAR, record VARCHAR"
+MALFORMED = "file VARCHAR, line BIGINT, detail VARCHAR, record VARCHAR, reason VARCHAR"
+NO_RECORD = "malformed"  # the reason, where a layout knows no better
 REJECTED = "file VARCHAR, line BIGINT, reason VARCHAR, detail VARCHAR, record VARCHAR"
 
 
@@ -26,7 +27,10 @@ def add_malformed(
     lines, details, texts = zip(*records, strict=True)
     table = pa.table({"line": lines, "detail": details, "record": texts})
     con.register("malformed_lines", table)
-    con.execute("INSERT INTO malformed SELECT ?, line, detail, record FROM malformed_lines", [name])
+    con.execute(
+        "INSERT INTO malformed SELECT ?, line, detail, record, ? FROM malformed_lines",
+        [name, NO_RECORD],
+    )
     con.unregister("malformed_lines")
 
 

@@ -13,6 +13,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 from core.data.files.dialects import ReadAs
 from core.data.files.encodings import Plain
 from core.data.files.json_texts import TABLE, JsonTexts, is_json, read_objects
+from core.data.files.malformed import NO_RECORD
 from core.data.files.sources import Source, check_width, parquet_source, unique_names
 from core.data.files.texts import open_text
 from core.data.files.workbooks import open_workbook
@@ -71,9 +72,9 @@ def json_objects(
     try:
         found = read_objects(con, plain, scratch, limit)
         texts = con.table(TABLE)
-        texts.filter("NOT json_valid(text) OR json_type(text) IS DISTINCT FROM 'OBJECT'").project(
-            f"{literal(plain.name)}, line, 'this is no JSON object {{…}}', text"
-        ).insert_into("malformed")
+        bad = texts.filter("NOT json_valid(text) OR json_type(text) IS DISTINCT FROM 'OBJECT'")
+        cells = [literal(plain.name), "line", "'this is no JSON object {…}'", "text"]
+        bad.project(", ".join([*cells, literal(NO_RECORD)])).insert_into("malformed")
         yield texts.filter("json_valid(text)").filter("json_type(text) = 'OBJECT'"), found
     except duckdb.OutOfMemoryException:
         raise

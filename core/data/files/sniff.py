@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.data.files.dialects import DELIMITERS, GAPS, PADDED, RUNS, Dialect, ReadAs
+from core.data.files.dialects import DELIMITERS, GAPS, PADDED, RUNS, Cutter, Dialect, ReadAs
 from core.data.files.encodings import BOM, SAMPLE_BYTES, Lines
 from core.data.files.headers import start_of
 from core.data.files.scan import Form, Scan, Tally, is_number
 from core.errors import BadInput
 
 SAMPLE_LINES = 5_000
+LEAST_TABLE = 20  # lines of one width above another table that are no preamble
 TIE = 0.005  # shares of good lines that differ by less are as good as each other
 _LEFT_OVER = {"\t": 2, "\x01": 2, "::": 2, ",": 1, ";": 1, "|": 1, "^": 1, "~": 1}
 _DECIMAL = re.compile(r"\s*[-+]?[\d.]*,\d+\s*|\s*[-+]?\d{1,3}(,\d{3})+(\.\d*)?\s*")
@@ -85,17 +86,41 @@ def read_off(name: str, lines: Sequence[str], asked: ReadAs) -> Reading:
                 best = found
     if best is None or best.share == 0:
         best = _reading(lines, Dialect(delimiters[0], _quotes(asked)[0]), asked, width=1)
+    if asked.header_line is None:
+        _refuse_two_tables(name, lines, best.form)
     return best
+
+
+def _refuse_two_tables(name: str, lines: Sequence[str], form: Form) -> None:
+    """Raises BadInput where what stands above the table is a table itself, of another width."""
+    above = [line for line in lines[: form.first] if line.strip()]
+    cutter = Cutter(form.dialect)
+    widths = Counter(len(cutter.split(line)) for line in above[:-1])
+    width, n = widths.most_common(1)[0] if widths else (0, 0)
+    if n >= LEAST_TABLE and n >= 0.8 * len(above) and width > 2:
+        raise BadInput(
+            f"{name} holds two tables: its first {len(above) - 1:,} lines have {width} cells, "
+            f"those below have {form.width}; give them as two files, or say which line names "
+            "the columns"
+        )
 
 
 def _refuse_blocks(name: str, filled: Sequence[str]) -> None:
     """Raises BadInput where what is common to several lines stands above them, or a cell a line."""
-    heads = [line for line in filled if re.fullmatch(r"[^\s,;|]{1,60}:\s*", line)]
+    heads = [line for line in filled if re.fullmatch(r"[^,;|\t]{1,60}:\s*", line)]
     if filled[0] in heads and 2 <= len(heads) < len(filled) / 2:
         raise BadInput(
             f"{name} holds blocks: a line like {filled[0].strip()!r} stands above the lines that "
             "belong to it, as in Netflix' files; write what it says into each of its lines"
         )
+    counted = re.fullmatch(r"[^\s,;|]+\|(\d{1,6})", filled[0])
+    if counted and 0 < int(counted[1]) < len(filled) - 1:
+        below = filled[1 : 1 + int(counted[1])]
+        if not any("|" in line for line in below) and "|" in filled[1 + int(counted[1])]:
+            raise BadInput(
+                f"{name} holds blocks: {filled[0]!r} stands above the {counted[1]} lines that "
+                "belong to it, as in Yahoo's files; write what it says into each of its lines"
+            )
     keys = Counter(m[1] for line in filled if (m := re.match(r"([\w/.-]{1,60}): ", line)))
     again = sum(n for n in keys.values() if n > 1)
     if len(keys) > 2 and again >= 0.9 * len(filled) and filled[0].split(": ")[0] in keys:

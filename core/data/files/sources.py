@@ -78,11 +78,11 @@ class Source:
 
 
 def _text_of(column: str, types: Mapping[str, str]) -> str:
-    """SQL for a column of a Parquet file; a text that was written as plain bytes is a text."""
+    """SQL for a column of a Parquet file; plain bytes are a text, or else its hex digits."""
     name = quoted(column)
     if types[column] != "BLOB":
         return name
-    return f"coalesce(TRY(decode({name})), CAST({name} AS VARCHAR))"
+    return f"coalesce(TRY(decode({name})), lower(hex({name})))"
 
 
 def parquet_source(con: DuckDBPyConnection, name: str, path: Path) -> Source:

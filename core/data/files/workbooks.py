@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import errno
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,24 +97,15 @@ def open_workbook(
     check_width(name, len(used))
     header = [sheet.header[n] for n in used] if sheet.headed else []
     columns = unique_names(header or [f"column{n}" for n in range(len(used))])
-    counted = Counter(
-        "preamble" if any(map(_filled, row)) else "blank"
-        for row in sheet.rows[: sheet.at - sheet.headed]
-    )
-    counted["header"] += sheet.headed
-    above = counted["preamble"]
+    parts = [sheet] if as_it_lies or told is not None else _parts(sheet, sheets)
+    counted: Counter[str] = Counter()
     kept: list[tuple[int, list[str]]] = []
-    stop = len(sheet.rows) if limit is None else sheet.at + limit
-    for n in range(sheet.at, min(stop, len(sheet.rows))):
-        row = [_text(sheet.rows[n][k]) for k in used]
-        kind = "kept" if any(row) else "blank"
-        if kind == "kept" and n >= len(sheet.rows) - FOOTER and is_total(row, len(used)):
-            kind = "total"
-        elif kind == "kept" and header and [cell.strip() for cell in row] == header:
-            kind = "header"
-        counted[kind] += 1
-        if kind == "kept":
-            kept.append((n + 1, row))
+    above = 0  # rows of the sheets before
+    for part in parts:
+        places = used if part is sheet else _places(part.header, header)
+        stop = None if limit is None else max(0, limit - len(kept))
+        kept += [(above + n, row) for n, row in _records(part, places, header, counted, stop)]
+        above += len(part.rows)
     _write(target, kept, len(used))
     return Source(
         name,
@@ -123,8 +114,51 @@ def open_workbook(
         inner=tuple(f"c{n}" for n in range(len(used))),
         line=LINE,
         counted=dict(counted),
-        note=_note(sheet, [one.name for one in sheets], above, counted["total"]),
+        note=_note(parts, [one.name for one in sheets], counted),
     )
+
+
+def _parts(sheet: Sheet, sheets: Sequence[Sheet]) -> list[Sheet]:
+    """The sheets with the same columns as this one, as where each month has its own."""
+    names = sorted(name.lower() for name in sheet.header)
+    if not names or len(set(names)) < len(names) or "" in names:
+        return [sheet]
+    return [s for s in sheets if sorted(name.lower() for name in s.header) == names]
+
+
+def _places(header: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Where in a row with this header the cells of the wanted columns stand."""
+    names = [name.lower() for name in header]
+    return [names.index(name.lower()) for name in wanted]
+
+
+def _records(
+    sheet: Sheet,
+    places: Sequence[int],
+    header: Sequence[str],
+    counted: Counter[str],
+    limit: int | None,
+) -> list[tuple[int, list[str]]]:
+    """The rows of a sheet that are records, each with its number; what others are is counted."""
+    counted.update(
+        "preamble" if any(map(_filled, row)) else "blank"
+        for row in sheet.rows[: sheet.at - sheet.headed]
+    )
+    counted["header"] += sheet.headed
+    found: list[tuple[int, list[str]]] = []
+    order: list[int] = []  # of the cells, below a header in another order
+    stop = len(sheet.rows) if limit is None else sheet.at + limit
+    for n in range(sheet.at, min(stop, len(sheet.rows))):
+        row = [_text(sheet.rows[n][k]) for k in places]
+        kind = "kept" if any(row) else "blank"
+        if kind == "kept" and n >= len(sheet.rows) - FOOTER and is_total(row, len(places)):
+            kind = "total"
+        elif kind == "kept" and (again := _order_of(row, header)):
+            kind, order = "header", again
+        counted[kind] += 1
+        if kind == "kept":
+            found.append((n + 1, [row[k] for k in order] if order else row))
+    return found
 
 
 def _sheets(
@@ -176,6 +210,15 @@ def _header_row(rows: Sequence[Row], filled: Sequence[int], first: int) -> int:
     return first
 
 
+def _order_of(row: Sequence[str], header: Sequence[str]) -> list[int]:
+    """Where the cells of each column stand below this row, if it is the header again; else []."""
+    names = [cell.strip().lower() for cell in row]
+    wanted = [name.lower() for name in header]
+    if not header or sorted(names) != sorted(wanted) or len(set(names)) != len(names):
+        return []
+    return [names.index(name) for name in wanted]
+
+
 def _is_dated(row: Row) -> bool:
     """Whether a row holds a time, as no header does."""
     return any(isinstance(cell, datetime.date | datetime.time) for cell in row)
@@ -192,18 +235,23 @@ def _fill_merged(rows: list[Row], ranges: Sequence[Any]) -> int:
     return filled
 
 
-def _note(sheet: Sheet, names: Sequence[str], above: int, totals: int) -> str:
+def _note(parts: Sequence[Sheet], names: Sequence[str], counted: Mapping[str, int]) -> str:
     """What was made of the workbook; "" where nothing was."""
     said = []
-    if len(names) > 1:
-        others = ", ".join(repr(name) for name in names if name != sheet.name)
-        said.append(f"the sheet {sheet.name!r} is read, not {others}")
-    if above:
+    read = [sheet.name for sheet in parts]
+    others = ", ".join(repr(name) for name in names if name not in read)
+    if len(read) > 1:
+        listed = ", ".join(map(repr, read))
+        said.append(f"the sheets {listed} are read one below the other, their rows counted on")
+        said += [f"not {others}"] if others else []
+    elif others:
+        said.append(f"the sheet {read[0]!r} is read, not {others}")
+    if above := counted["preamble"]:
         said.append(f"{above} rows of titles above the header are passed over")
-    if totals:
+    if totals := counted["total"]:
         said.append(f"{totals} rows of totals at the end are set aside")
-    if sheet.merged:
-        said.append(f"{sheet.merged:,} cells got what their merged cell says")
+    if merged := sum(sheet.merged for sheet in parts):
+        said.append(f"{merged:,} cells got what their merged cell says")
     return "; ".join(said) + (" (the first sheet as it lies: layout=table)" if said else "")
 
 

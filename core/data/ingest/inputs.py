@@ -21,7 +21,7 @@ from core.data.ingest.opened import (
     steady,
     together,
 )
-from core.data.ingest.several.orders import VISIT, join_orders
+from core.data.ingest.several.orders import join_orders
 from core.data.ingest.several.parts import find_log, is_log, part_of, side_of
 from core.data.ingest.several.properties import pivoted
 from core.data.ingest.side_tables import Side
@@ -38,7 +38,9 @@ from core.data.layouts.registry import (
 from core.data.layouts.tables import wide as wide_matrix
 from core.data.roles import mapping as roles
 from core.data.roles.mapping import Guess
+from core.data.roles.names import VISITS
 from core.data.roles.profiles import Profile
+from core.data.store import quoted
 from core.errors import BadInput, UnknownRole
 
 READING = "reading"  # what the evidence says of how the files are read, beside the roles
@@ -218,6 +220,7 @@ def _guess(
         roles.check(mapping, main.columns, main.name)
         guess = roles.guess(sample, columns, mapping)
         _check_ids(main, guess)
+        _check_cells(sample, main, guess, mapping)
         _tell_visits(guess, mapping)
         return guess
     name = f"{main.name} (read as {note.layout}; {LAYOUT}={TABLE} reads it as a plain table)"
@@ -239,13 +242,33 @@ def _guess(
             guess.evidence[role] = f"{column!r}: {sentence}" if column else sentence
     guess.evidence = {LAYOUT: note.evidence, **guess.evidence}
     _check_ids(main, guess)
+    _check_cells(sample, main, guess, mapping)
     return guess
+
+
+def _check_cells(
+    sample: DuckDBPyRelation, main: Opened, guess: Guess, mapping: Mapping[str, str | None]
+) -> None:
+    """Raises BadInput where what was guessed to be ids is mostly objects, or lists of them."""
+    for role in ("user_id", "item_id"):
+        column = guess.mapping[role]
+        if role in mapping or column not in main.columns:
+            continue
+        cells = sample.project(f"CAST({quoted(str(column))} AS VARCHAR) AS x")
+        inside = cells.filter(r"regexp_matches(x, '^\s*[\[{].*\{?.*:')")
+        n, objects = (int(r.aggregate("count(x)").fetchall()[0][0]) for r in (cells, inside))
+        if 2 * objects > n:
+            example = inside.limit(1).fetchall()[0][0][:60]
+            raise BadInput(
+                f"{role}: {column!r} of {main.name} holds objects such as {example!r}, which are "
+                f"no ids: map {role} to a column that holds them, or to a key inside of it"
+            )
 
 
 def _tell_visits(guess: Guess, mapping: Mapping[str, str | None]) -> None:
     """Says so where the user is an order or a session, since no column names a person."""
     user = str(guess.mapping["user_id"])
-    if "user_id" not in mapping and VISIT.search(user.lower()):
+    if "user_id" not in mapping and VISITS.search(user.lower()):
         guess.evidence["user_id"] += (
             "; it is a visit and no person, so each is taken as one user (where another file says "
             "whose it is, give it beside this one)"

@@ -23,6 +23,7 @@ from core.data.store import literal, quoted
 from core.errors import BadInput
 
 SAMPLE_ROWS = 20_000
+LATER_ROWS = 1_000  # in which a column is filled that is empty in all of the first
 
 
 @dataclass(frozen=True)
@@ -156,10 +157,15 @@ def look_at(con: DuckDBPyConnection, plain: Plain, source: Source) -> Opened:
     con.execute(f"DROP TABLE IF EXISTS {sample}")
     source.read(con).limit(min(rows, SAMPLE_ROWS)).to_table(sample)
     columns = profiles(con.table(sample))
+    unseen = [c.name for c in columns if not c.filled]
+    if unseen and columns[0].rows >= min(rows, SAMPLE_ROWS):  # filled further down, maybe
+        later = source.read(con).filter(" OR ".join(f"{quoted(c)} IS NOT NULL" for c in unseen))
+        later.limit(LATER_ROWS).insert_into(f" sample {plain.path.name}")
+        columns = profiles(con.table(sample))
     if not any(column.rows for column in columns):
         header = f"{plain.name} has a header ({', '.join(source.columns[:8])}) but no row"
         bad = con.table("malformed").filter(f"file = {literal(plain.name)}").order("line").limit(1)
-        for _, line, detail, _ in bad.fetchall():
+        for _, line, detail, *_ in bad.fetchall():
             raise BadInput(
                 f"{header} that fits it: line {line} has {detail}; say which line names the "
                 "columns (header_line), or none (0)"

@@ -33,6 +33,7 @@ class Plan:
     mark: str  # of decimals
     mark_said: bool  # by a person
     kinds: dict[str, str]  # "user_id" and "item_id" → one of ID_KINDS
+    scale: float | None  # the highest rating, where cells name several: 4/5 and 8/10
     open: frozenset[str]  # of "timestamp" and "value": whether all cells are still to be looked at
 
     @property
@@ -69,7 +70,8 @@ class Plan:
     def value(self, types: Mapping[str, str]) -> str:
         """SQL for the value of a record."""
         column = str(self.mapping["value"])
-        return value_sql(quoted(column), types[column], self.mark, said=self.mark_said)
+        mark, said = self.mark, self.mark_said
+        return value_sql(quoted(column), types[column], mark, said=said, scale=self.scale)
 
 
 def plan(guess: Guess, columns: Sequence[Profile]) -> Plan:
@@ -88,6 +90,7 @@ def plan(guess: Guess, columns: Sequence[Profile]) -> Plan:
         mark=guess.decimal or (COMMA if doubtful else POINT),
         mark_said=guess.decimal is not None,
         kinds=kinds,
+        scale=None,
         open=frozenset({"timestamp", "value"}),
     )
 

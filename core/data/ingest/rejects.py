@@ -50,7 +50,7 @@ def insert(con: DuckDBPyConnection, source: Source, bad: DuckDBPyRelation) -> No
         f"{literal(source.name)}, line, reason, detail, record"
     ).insert_into("rejected")
     con.table("malformed").filter(f"file = {literal(source.name)}").project(
-        "file, line, 'malformed', detail, record"
+        "file, line, reason, detail, record"
     ).insert_into("rejected")
 
 

@@ -20,6 +20,7 @@ from core.data.roles.moments import cell_of
 from core.data.roles.numbers import POINT, Marks
 from core.data.roles.time_study import Cells, needs_all, settle
 from core.data.roles.times import double_time_sql
+from core.data.roles.worded import scale_sql
 from core.data.store import quoted
 
 
@@ -172,10 +173,11 @@ def settle_value(con: DuckDBPyConnection, sources: Sequence[Source], plan: Plan)
     if column is None or "value" not in plan.open:
         return plan
     plan = replace(plan, open=plan.open - {"value"})
-    if plan.mark_said:
-        return plan
     rows = [source.read(con) for source in sources]
     texts = [r for r in rows if types_of(r)[column] == "VARCHAR"]
+    plan = _on_one_scale(texts, column, plan)
+    if plan.mark_said:
+        return plan
     found = Marks.of([(r, quoted(column)) for r in texts])
     semicolons = all(s.form is not None and s.form.dialect.delimiter == ";" for s in sources)
     told = found.evidence(semicolons=semicolons)
@@ -183,6 +185,22 @@ def settle_value(con: DuckDBPyConnection, sources: Sequence[Source], plan: Plan)
     if told:
         evidence["value"] = f"{evidence.get('value', repr(column))}; {told}"
     return replace(plan, mark=found.mark(semicolons=semicolons), evidence=evidence)
+
+
+def _on_one_scale(texts: Sequence[DuckDBPyRelation], column: str, plan: Plan) -> Plan:
+    """The plan with the highest of the scales that ratings such as 4/5 and 8/10 name."""
+    scales: set[float] = set()
+    for rows in texts:
+        said = rows.project(f"{scale_sql(quoted(column))} AS scale").filter("scale IS NOT NULL")
+        scales |= {float(scale) for (scale,) in said.distinct().fetchall()}
+    if not scales:
+        return plan
+    listed = " and ".join(f"{scale:g}" for scale in sorted(scales))
+    told = f"ratings out of {listed}"
+    if len(scales) > 1:
+        told += f", all brought to the scale that ends at {max(scales):g}"
+    evidence = {**plan.evidence, "value": f"{plan.evidence.get('value', repr(column))}; {told}"}
+    return replace(plan, scale=max(scales) if len(scales) > 1 else None, evidence=evidence)
 
 
 def _event_sql(column: str, binary_click: bool) -> str:

@@ -163,7 +163,7 @@ def _reject_beside(con: DuckDBPyConnection, inputs: Inputs) -> None:
     sides = [s.source.name for s in (*inputs.items, *inputs.users)]
     names = ", ".join(literal(name) for name in [*(f.name for f in inputs.log), *sides])
     con.table("malformed").filter(f"file NOT IN ({names})").project(
-        "file, line, 'malformed', detail, record"
+        "file, line, reason, detail, record"
     ).insert_into("rejected")
 
 

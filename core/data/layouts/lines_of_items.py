@@ -8,6 +8,7 @@ from pathlib import Path
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.files.encodings import Plain
+from core.data.files.malformed import NO_RECORD
 from core.data.files.sources import LayoutNote, Source, parquet_source, raw_lines
 from core.data.store import literal
 from core.errors import BadInput
@@ -26,9 +27,16 @@ def filled_texts(con: DuckDBPyConnection, plain: Plain, limit: int | None) -> Du
     return lines.limit(limit) if limit else lines
 
 
-def set_aside(con: DuckDBPyConnection, plain: Plain, rows: DuckDBPyRelation, detail: str) -> None:
+def set_aside(
+    con: DuckDBPyConnection,
+    plain: Plain,
+    rows: DuckDBPyRelation,
+    detail: str,
+    reason: str = NO_RECORD,
+) -> None:
     """Adds these rows (`text`, `line`) to `malformed`; `detail` is SQL that says why."""
-    rows.project(f"{literal(plain.name)}, line, {detail}, text").insert_into("malformed")
+    cells = f"{literal(plain.name)}, line, {detail}, text, {literal(reason)}"
+    rows.project(cells).insert_into("malformed")
 
 
 def event_source(

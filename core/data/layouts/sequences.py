@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
-from duckdb import DuckDBPyConnection
+from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.files.encodings import Plain
 from core.data.files.sources import LayoutNote, Source
@@ -45,16 +46,58 @@ def recognise(start: TextStart) -> bool:
 def open_layout(
     con: DuckDBPyConnection, plain: Plain, start: TextStart, target: Path, limit: int | None
 ) -> Source:
+    head = line_head(start)
+    items = f"words[{head.width + 1}:]"
     lines = filled_texts(con, plain, limit).project(f"text, line, {WORDS} AS words")
-    set_aside(con, plain, lines.filter("len(words) < 2"), "'there is no item after the user'")
-    events = lines.filter("len(words) > 1").project(
-        f"line, words[1] AS {USER}, unnest(words[2:]) AS {ITEM},"
-        f" unnest(range(1, len(words))) AS {POSITION}"
+    lines = _below_header(con, plain, start, lines)
+    empty = f"len(words) < {head.width + 1}"
+    set_aside(con, plain, lines.filter(empty), "'there is no item after the user'")
+    user = f"rtrim(words[1], '{head.mark}')" if head.mark else "words[1]"
+    if head.width > 1:  # a count that is wrong is an item, or the file is cut off
+        wrong = f"TRY_CAST(words[2] AS BIGINT) IS DISTINCT FROM len({items})"
+        why = "'the second word is not how many items follow, as it is in other lines'"
+        set_aside(con, plain, lines.filter(f"NOT ({empty}) AND {wrong}"), why)
+        empty = f"{empty} OR {wrong}"
+    events = lines.filter(f"NOT ({empty})").project(
+        f"line, {user} AS {USER}, unnest({items}) AS {ITEM},"
+        f" unnest(range(1, len({items}) + 1)) AS {POSITION}"
     )
-    return event_source(con, plain, events, target, _note(start))
+    return event_source(con, plain, events, target, _note(start, head))
 
 
-def _note(start: TextStart) -> LayoutNote:
+def _below_header(
+    con: DuckDBPyConnection, plain: Plain, start: TextStart, lines: DuckDBPyRelation
+) -> DuckDBPyRelation:
+    """The lines but the first, where it alone holds no id: it names the columns."""
+    ids = [any(map(_ITEM.fullmatch, line.split())) for line in start.lines]
+    if len(ids) < 3 or ids[0] or not all(ids[1:]):
+        return lines
+    first = int(lines.aggregate("min(line)").fetchall()[0][0])
+    set_aside(con, plain, lines.filter(f"line = {first}"), "'this line names the columns'")
+    return lines.filter(f"line > {first}")
+
+
+@dataclass(frozen=True)
+class LineHead:
+    """What stands before the items of a line: the user, a mark behind it, their count."""
+
+    width: int  # words: 1, or 2 where the second says how many items follow
+    mark: str  # ":" behind the user, or ""
+
+
+def line_head(start: TextStart) -> LineHead:
+    """How the lines of a sequence file begin.
+
+    >>> line_head(TextStart(("7: 2 30 41", "9: 1 5", "4: 3 1 2 3")))
+    LineHead(width=2, mark=':')
+    """
+    lines = [words for line in start.lines if len(words := line.split()) > 1]
+    marked = bool(lines) and all(words[0].endswith(":") for words in lines)
+    counted = len(lines) > 2 and all(words[1] == str(len(words) - 2) for words in lines)
+    return LineHead(2 if counted else 1, ":" if marked else "")
+
+
+def _note(start: TextStart, head: LineHead) -> LayoutNote:
     order = "the item's place in its line, as sequence files (SASRec, S3-Rec) mean it"
     if _ascends(start):
         order += (
@@ -63,7 +106,9 @@ def _note(start: TextStart) -> LayoutNote:
     return LayoutNote(
         NAME,
         "lines of unequal length, a user of their own at the start of each: every other word is an "
-        "item of that user, one event each (a plain table instead: layout=table)",
+        "item of that user, one event each"
+        + ("; the second says how many follow" if head.width > 1 else "")
+        + " (a plain table instead: layout=table)",
         roles={
             "user_id": USER,
             "item_id": ITEM,

@@ -12,7 +12,10 @@ PLACEHOLDERS = (
     *("-", "--", "?", "unknown", "unk", "anonymous", "anon", "guest", "nobody", "test", "user"),
     *("default", "other", "others", "various", "misc", "missing", "empty", "deleted", "tbd"),
     *("no user", "no_user", "nouser", "not available", "not logged in", "-1", "-99", "-999"),
-    *("9999", "99999", "999999", "unbekannt", "anonym", "gast", "未知", "匿名", "游客"),
+    *("9999", "99999", "999999", "unbekannt", "anonym", "gast", "n.v.", "s/d", "sin dato"),
+    *("sin datos", "desconocido", "anónimo", "desconhecido", "inconnu", "anonyme", "sconosciuto"),
+    *("anonimo", "ninguno", "nessuno", "неизвестно", "нет", "未知", "未知用户", "不明", "无", "無"),
+    *("空", "匿名", "游客"),
 )
 FEW = 20  # under so many users or items, one that has much of a log is no wonder
 USER_SHARE, ITEM_SHARE, TIMES_FAIR = 0.05, 0.25, 20
@@ -26,8 +29,9 @@ _IDS = """
 
 
 def placeholder_ids(con: Connection, info: DatasetInfo) -> Verdict:
-    """Ids that stand for nobody: unknown, guest, -1; 0 where nobody is 1. Note for any, warn from
-    1 % of the events: a model takes all of them for one very busy user.
+    """Ids that stand for nobody: unknown, guest, -1; 0 where nobody is 1; 7.65612E+16, of which
+    a spreadsheet cut the last digits. Note for any, warn from 1 % of the events: a model takes all
+    of them for one very busy user.
     """
     words = ", ".join(map(literal, PLACEHOLDERS))
     find_cases(
@@ -36,6 +40,7 @@ def placeholder_ids(con: Connection, info: DatasetInfo) -> Verdict:
         WITH ids AS ({_IDS})
         SELECT side, id, events FROM ids
         WHERE lower(trim(id)) IN ({words}) OR NOT regexp_matches(id, '[^[:punct:][:space:]]')
+           OR regexp_full_match(id, '[0-9][.,][0-9]+[eE][+][0-9]+')
            OR (id = '0' AND NOT EXISTS (
                SELECT 1 FROM ids AS other WHERE other.side = ids.side AND other.id = '1'))
         ORDER BY events DESC, side, id

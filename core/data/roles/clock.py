@@ -18,7 +18,7 @@ from core.data.store import literal, quoted
 from core.errors import BadInput
 
 OTHER_DAYS = re.compile(r"birth|born|dob|release|expir|publish")  # of no event: never when it was
-_CLOCK = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?( ?[AaPp][Mm])?"
+_CLOCK = r"[0-9]{1,2} ?[hH] ?[0-9]{2}|[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?( ?[AaPp][Mm])?"
 
 
 def guess_clock(
@@ -55,9 +55,10 @@ def guess_clock(
             _set_time(found, column.name, time)
             return
     if likely:
+        examples = _examples(sample, quoted(likely[0].name))
         found.evidence["timestamp"] = (
-            f"{likely[0].name!r} holds {_examples(likely[0])}, which is no known way of writing "
-            f"times: {_remedy(likely[0].words)}"
+            f"{likely[0].name!r} holds {', '.join(map(repr, examples)) or 'nothing'}, which is no "
+            f"known way of writing times: {_remedy(examples)}"
         )
     ordered = column_for("order", free)
     if ordered and ordered.is_whole and _counts_up(sample, ordered, found.mapping["user_id"]):
@@ -87,11 +88,10 @@ def _as_said(
     time = _study(sample, columns, column, ordered=whole)
     if time is None:
         cell, _ = cell_of(column, {c.name: c.type for c in columns})
-        seen = sample.project(f"CAST({cell} AS VARCHAR) AS x").filter("x IS NOT NULL").distinct()
-        examples = ", ".join(repr(x) for (x,) in seen.order("x").limit(3).fetchall())
+        examples = _examples(sample, cell)
         raise BadInput(
-            f"timestamp: {column!r} holds {examples or 'nothing'}, which no known way of writing "
-            f"times reads: {_remedy([examples])}"
+            f"timestamp: {column!r} holds {', '.join(map(repr, examples)) or 'nothing'}, which no "
+            f"known way of writing times reads: {_remedy(examples)}"
         )
     _set_time(found, column, time)
 
@@ -192,6 +192,13 @@ def _by_content(found: Guess, sample: DuckDBPyRelation, free: Sequence[Profile])
             if time:
                 _set_with_clock(found, sample, free, column, time)
                 return
+    other = [c for c in free if c.is_text and OTHER_DAYS.search(c.key)]
+    read = next((c for c in other if _study(sample, free, c.name)), None)
+    if read and "timestamp" not in found.evidence:
+        found.evidence["timestamp"] = (
+            f"none: {read.name!r} holds times, but by its name not those of the events; "
+            f"say timestamp={read.name} if it does"
+        )
 
 
 def _set_time(found: Guess, column: str, time: TimeFormat) -> None:
@@ -216,8 +223,10 @@ def _counts_up(sample: DuckDBPyRelation, column: Profile, user: str | None) -> b
     return bool(total and runs >= 0.95 * total)
 
 
-def _examples(column: Profile) -> str:
-    return ", ".join(repr(w) for w in column.words[:3]) or f"a {column.type}"
+def _examples(sample: DuckDBPyRelation, cell: str) -> list[str]:
+    """Three of the cells, the first in the order of the alphabet."""
+    seen = sample.project(f"CAST({cell} AS VARCHAR) AS x").filter("x IS NOT NULL").distinct()
+    return [x[:60] for (x,) in seen.order("x").limit(3).fetchall()]
 
 
 def _remedy(cells: Sequence[str]) -> str:

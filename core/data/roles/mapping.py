@@ -24,9 +24,15 @@ from core.data.roles.guess import (
 from core.data.roles.names import CLICK_NAMES, NAMES, VISITS, WEIGHTS, endings, plain
 from core.data.roles.profiles import Profile
 from core.data.roles.times import FORMATS, PLAIN
+from core.data.store import quoted
 from core.errors import BadInput
 
 __all__ = ["ROLES", "TIME_FORMAT", "VALUE_KINDS", "Guess", "column_for", "columns_of", "guess"]
+
+
+SEVERAL = 3  # columns that are called after one role
+LOOK = 1_000  # rows that tell whether a column counts them
+FEW_ROWS = 20  # under so many, an id that comes once is no wonder
 
 
 def guess(
@@ -53,7 +59,7 @@ def guess(
     for role in ("event", "value", "platform"):
         if role not in by_role:
             free = _guess_optional(found, role, columns, free)
-    _guess_ids_by_content(found, free, by_role)
+    _guess_ids_by_content(found, sample, free, by_role)
     _describe_given(found, columns, given)
     return found
 
@@ -111,12 +117,31 @@ def _guess_optional(
         column = column_for("platform", free)
         return take(found, role, column if column and column.distinct <= 60 else None, free)
     for kind in VALUE_KINDS:
-        column = column_for(kind, [c for c in free if c.is_number], words=True)
+        column = column_for(kind, [c for c in free if _counts(c, kind)], words=True)
         if column:
             found.value_kind = _kind(column, kind)
             found.evidence["value"] = f"{column.name!r}: by its name, a {found.value_kind}"
             return take(found, role, column, free)
+    _tell_unread(found, free)
     return _value_by_content(found, columns, free)
+
+
+def _tell_unread(found: Guess, free: Sequence[Profile]) -> None:
+    """Says so where a column is named as a value, but holds something else than numbers."""
+    for kind in VALUE_KINDS:
+        column = column_for(kind, [c for c in free if c.is_text], words=True)
+        if column:
+            seen = ", ".join(map(repr, column.words[:3])) or "texts"
+            found.evidence["value"] = (
+                f"none: {column.name!r} holds {seen}, which are no numbers; write numbers to have "
+                "them count"
+            )
+            return
+
+
+def _counts(column: Profile, kind: str) -> bool:
+    """Whether what this column holds is such a value: numbers, or ratings in words or signs."""
+    return column.is_number or (kind == "rating" and column.is_worded)
 
 
 def _event_by_content(found: Guess, free: Sequence[Profile]) -> Profile | None:
@@ -145,8 +170,10 @@ def _value_by_content(
     if any(c.name == "source_row" for c in free):
         own = next((c for c in free if c.name == "value" and c.is_number), None)
         if own:
-            found.value_kind = "rating"
-            found.evidence["value"] = "'value': beside source_row, as Recscope writes a log"
+            found.value_kind = _own_kind(own, found, columns)
+            found.evidence["value"] = (
+                f"'value': beside source_row, as Recscope writes a log; a {found.value_kind}"
+            )
             return take(found, "value", own, free)
     if not all(re.fullmatch(r"column\d+", column.name) for column in columns):
         return free
@@ -169,8 +196,20 @@ def _value_by_content(
     return free
 
 
+def _own_kind(value: Profile, found: Guess, columns: Sequence[Profile]) -> str:
+    """What Recscope's own column of values holds: amounts where things are bought or given back."""
+    words = next((c.words for c in columns if c.name == found.mapping["event"]), ())
+    bought = any(WEIGHTS.get(plain(word)) == WEIGHTS["purchase"] for word in words)
+    if bought or (value.low or 0.0) < 0 or (value.high or 0.0) > 10:
+        return "quantity"
+    return "rating"
+
+
 def _guess_ids_by_content(
-    found: Guess, free: list[Profile], given: Mapping[str, str | None]
+    found: Guess,
+    sample: DuckDBPyRelation,
+    free: list[Profile],
+    given: Mapping[str, str | None],
 ) -> None:
     """Where no name says it: the first two columns that repeat are user and item, in this order."""
     for role in ("user_id", "item_id"):
@@ -179,9 +218,13 @@ def _guess_ids_by_content(
         likely = [
             c for c in free if c.filled and c.distinct > 1 and (c.is_whole or not c.is_number)
         ]
+        likely = _that_repeat(sample, likely)
         if role == "item_id":  # an order is of a user, and no item
             likely = [c for c in likely if not VISITS.search(c.key)]
-        column = next((c for c in likely if c.key.startswith(role[:4])), None)
+        named = [c for c in likely if c.key.startswith(role[:4])]
+        if len(named) > SEVERAL:
+            continue  # a column for each item, or what is known of them
+        column = next(iter(named), None)
         if column is None and likely and _nameless_or_id(likely[0]):
             column = likely[0]
         if column:
@@ -189,8 +232,35 @@ def _guess_ids_by_content(
             free = take(found, role, column, free)
 
 
+def _that_repeat(sample: DuckDBPyRelation, columns: Sequence[Profile]) -> list[Profile]:
+    """The columns that may be ids: not those that are another in each row, as an event's id is.
+
+    Without a name, a column is left out only where it counts the rows.
+    """
+    found = []
+    for column in columns:
+        unique = column.filled >= FEW_ROWS and column.distinct >= 0.99 * column.filled
+        if unique and is_nameless(column) and not _counts_rows(sample, column):
+            unique = False
+        found += [] if unique else [column]
+    return found
+
+
+def _counts_rows(sample: DuckDBPyRelation, column: Profile) -> bool:
+    if not column.is_whole:
+        return False
+    number = f"TRY_CAST({quoted(column.name)} AS BIGINT)"
+    first = sample.limit(LOOK).project(f"{number} - row_number() OVER () AS first")
+    return int(first.aggregate("count(DISTINCT first)").fetchall()[0][0]) == 1
+
+
+def is_nameless(column: Profile) -> bool:
+    """Whether a column has no name of its own."""
+    return bool(re.fullmatch(r"column\d+", column.name))
+
+
 def _nameless_or_id(column: Profile) -> bool:
-    return bool(re.fullmatch(r"column\d+", column.name) or column.key.endswith(("id", "no", "key")))
+    return bool(is_nameless(column) or column.key.endswith(("id", "no", "key")))
 
 
 def _describe_given(

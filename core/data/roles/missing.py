@@ -8,6 +8,9 @@ WHITE = literal(" \t\r\n\v\f\xa0\u3000\ufeff")  # what is cut off around an id
 MISSING = (  # in any case; "-", "unknown" and 0 may be somebody's, so the quality report names them
     *("", "na", "n/a", "n.a.", "#n/a", "#na", "<na>", "null", "(null)", "<null>", "[null]"),
     *("none", "(none)", "nan", "-nan", "nat", "undefined", "(not set)", "(empty)", "(blank)"),
+    # what spreadsheets in other languages write for #N/A, #VALUE! and #REF!
+    *("#nv", "#n/d", "#wert!", "#bezug!", "#valeur!", "#valore!", "#¡valor!", "#valor!", "#zahl!"),
+    *("#¡ref!", "#rif!", "k.a.", "k. a.", "(leer)", "(vide)", "(vacío)", "(vazio)", "(missing)"),
     *("\\n", "nil", "#null!", "#value!", "#ref!", "#name?", "#div/0!", "#num!"),
 )
 _LISTED = f"({', '.join(map(literal, MISSING))})"

@@ -42,12 +42,15 @@ def cell_of(column: str, types: Mapping[str, str]) -> tuple[str, str]:
     if column in types:
         return quoted(column), types[column]
     parts = column.split("+")
+    has_year = any(unit_of(part) == "year" for part in parts)
     units: dict[str, str] = {}
     others: list[str] = []
     for part in parts:
         unit = unit_of(part)
+        if unit in ("month", "day") and not has_year:
+            unit = None  # a whole date that is called so
         if unit and unit not in units and not types[part].startswith(("TIME", "DATE")):
-            units[unit] = _whole(part, types[part])
+            units[unit] = _hour(part, types[part]) if unit == "hour" else _whole(part, types[part])
         else:
             others.append(_clock(part, types[part]) if others else _day(part, types[part]))
     text = " || ' ' || ".join([*_date(units, others), *_time(units)])
@@ -68,9 +71,11 @@ def _date(units: Mapping[str, str], others: Sequence[str]) -> list[str]:
 def _time(units: Mapping[str, str]) -> list[str]:
     if "hour" not in units:
         return []
-    clock = [_two(units["hour"]), _two(units.get("minute", "'0'"))]
+    hour = units["hour"]
+    clock = [_two(hour), _two(units.get("minute", "'0'"))]
     clock += [_two(units["second"])] if "second" in units else []
-    return ["(" + " || ':' || ".join(clock) + ")"]
+    told = " || ':' || ".join(clock)
+    return [f"(CASE WHEN contains({hour}, ':') THEN {hour} ELSE {told} END)"]
 
 
 def _two(number: str) -> str:
@@ -91,9 +96,17 @@ def _day(column: str, type: str) -> str:
     return rf"(regexp_replace({_text(column, type)}, '[ T]0?0:00(:00(\.0+)?)?$', ''))"
 
 
+def _hour(column: str, type: str) -> str:
+    """An hour, or a whole time of day where the column that is called so holds one."""
+    whole = _whole(column, type)
+    single = f"regexp_full_match({whole}, '[0-9]{{1,2}}')"
+    return f"(CASE WHEN {single} THEN {whole} ELSE {_clock(column, type)} END)"
+
+
 def _clock(column: str, type: str) -> str:
     """A time of day: 1644 is 16:44, 0.75 (a part of a day) 18:00, the day of Excel's left out."""
     text = rf"regexp_replace({_whole(column, type)}, '^(1899-12-3[01]|1900-01-0[01])[ T]', '')"
+    text = rf"regexp_replace({text}, '^([0-9]{{1,2}}) ?[hH] ?([0-9]{{2}})$', '\1:\2')"
     four, six = f"lpad({text}, 4, '0')", f"lpad({text}, 6, '0')"
     seconds = f"CAST(round(TRY_CAST({text} AS DOUBLE) * 86400) AS BIGINT)"
     part = f"CAST(TIME '00:00' + to_seconds({seconds}) AS VARCHAR)"

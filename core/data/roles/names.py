@@ -10,6 +10,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("visitorid", "visitor", "memberid", "member", "accountid", "account", "buyerid"),
         *("reviewerid", "reviewer", "personid", "person", "subscriberid", "msno", "username"),
         *("userhash", "userkey", "playerid", "listenerid", "readerid", "patientid", "studentid"),
+        *("householdkey", "householdid", "household", "idcli", "clienteid", "usuarioid", "payerid"),
         "usernum",  # as LensKit numbers its users
         *("kundenr", "kundennummer", "kundenid", "kunde", "nutzerid", "nutzer", "usuario"),
         *("cliente", "idcliente", "idusuario", "idclient", "idutilisateur", "custid", "cust"),
@@ -22,6 +23,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("stockcode", "sku", "parentasin", "asin", "articleid", "article", "goodsid", "goods"),
         *("trackid", "track", "songid", "song", "artistid", "bookid", "book", "isbn", "videoid"),
         *("video", "contentid", "content", "newsid", "postid", "gameid", "appid", "listingid"),
+        *("business", "venue", "hotel", "recipe", "course", "game", "restaurant", "restaurantid"),
         *("hotelid", "venueid", "locationid", "poiid", "poi", "businessid", "recipeid"),
         *("courseid", "offerid", "adid", "animeid", "showid", "filmid", "商品", "商品id", "物品"),
         *("itemnum", "artikelnr", "artikelnummer", "artikelid", "artikel", "produktid", "produkt"),
@@ -34,7 +36,17 @@ NAMES: dict[str, tuple[str, ...]] = {
             "idarticulo",
             "produto",
         ),
-        *("idproduto", "produit", "producto", "ean", "gtin", "upc"),
+        *(
+            "idproduto",
+            "produit",
+            "producto",
+            "productoid",
+            "produitid",
+            "produtoid",
+            "ean",
+            "gtin",
+            "upc",
+        ),
     ),
     "timestamp": (
         *("timestamp", "time", "datetime", "ts", "date", "eventtime", "eventtimestamp"),
@@ -128,7 +140,11 @@ CLICK_NAMES = ("click", "clicked", "isclick")
 
 
 # A basket or a session names one visit: it follows from the user, but says nothing about one.
-VISITS = re.compile(r"session|invoice|order|transaction|basket|receipt|cart|visit|trip|bill")
+VISITS = re.compile(
+    r"session|invoice|order|transaction|basket|receipt|cart|visit(?!or)|trip|bill"
+    r"|bestell|auftrag|rechnung|beleg|bonnr|bonid|kassenbon|warenkorb|pedido|factura|ticket"
+    r"|commande|facture|panier|ordine|scontrino|订单|注文"
+)
 RECBOLE_TYPES = re.compile(r":(token|token_seq|float|float_seq)$")
 # A mean over many, or a number of them, is no value of one event.
 SUMMARIES = ("average", "avg", "mean", "num", "number", "total", "count", "min", "max", "prev")

@@ -1,4 +1,4 @@
-"""Numbers as people write them: 3.5, 3,50, 1.299,99, 1,250, 1 250,00, €3.50."""
+"""Numbers as people write them: 3.5, 3,50, 1.299,99, 1,250, 1 250,00, ₹1,10,030, €3.50, (3.50)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from duckdb import DuckDBPyRelation
 
 from core.data.roles.missing import missing_sql, trimmed
+from core.data.roles.worded import worded_sql
 from core.data.store import literal
 
 MOST = 3.4e38  # what 32 bits hold, in which models calculate
@@ -18,6 +19,14 @@ _CURRENCY = (
 )
 _AROUND = rf"(?i)^([+-]?)\s*{_CURRENCY}\s*|\s*{_CURRENCY}$"
 _LIKELY = r"^[^A-Za-z]|^[A-Z]{2,3}[0-9]|^[A-Za-z]{1,3}[ .$]"  # words and times are told at once
+# What other scripts and typesetters write for a digit, a sign or a mark.
+_SCRIPTS = (
+    "−–０１２３４５６７８９．，٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹٫٬",
+    "--0123456789.,01234567890123456789.,",
+)
+# Accountants put a loss in brackets or its sign behind; a share has its sign behind.
+_BEHIND = r"^\s*\(([^-+()]+)\)\s*$|^([^-+()]*[0-9])\s*-\s*$|^([^%()]*[0-9])\s*%\s*$"
+_LOSS = r"^\s*\([^-+()]+\)\s*$|^[^-+()]*[0-9]\s*-\s*$"
 _BLANKS = "[ \u00a0\u202f\u2009'’]"  # what may stand between thousands besides the other mark
 
 
@@ -73,10 +82,13 @@ class Marks:
 
 def number_sql(text: str, mark: str) -> str:
     """SQL for a DOUBLE: this text as a number with this decimal mark, NULL if it is none."""
-    amount = rf"regexp_replace({trimmed(text)}, {literal(_AROUND)}, '\1', 'g')"
+    written = f"translate({trimmed(text)}, {literal(_SCRIPTS[0])}, {literal(_SCRIPTS[1])})"
+    amount = rf"regexp_replace({written}, {literal(_AROUND)}, '\1', 'g')"
     bare = rf"regexp_replace({amount}, '\s+$', '')"
     sign, other = ("\\.", ",") if mark == POINT else (",", "\\.")
     groups = rf"[1-9][0-9]{{0,2}}((?:{other}[0-9]{{3}})+|(?:{_BLANKS}[0-9]{{3}})+)({sign}[0-9]*)?"
+    if mark == POINT:  # lakhs and crores: two digits a group above the thousands
+        groups = rf"[1-9][0-9]?(?:,[0-9]{{2}})+,[0-9]{{3}}(\.[0-9]*)?|{groups}"
     plain = rf"(?:[0-9]+({sign}[0-9]*)?|{sign}[0-9]+)(?:[eE][+-]?[0-9]{{1,3}})?"
     pattern = literal(f"[+-]?(?:{groups}|{plain})")
     thousands = literal(f"{_BLANKS}|{other}")
@@ -84,16 +96,25 @@ def number_sql(text: str, mark: str) -> str:
     return f"CASE WHEN regexp_full_match({bare}, {pattern}) THEN TRY_CAST({number} AS DOUBLE) END"
 
 
+def signed_sql(text: str, mark: str) -> str:
+    """The same, also of (3.50) and 3.50-, which are losses, and of 80 %, which is 80."""
+    inner = rf"regexp_replace({text}, {literal(_BEHIND)}, '\1\2\3')"
+    sign = f"CASE WHEN regexp_matches({text}, {literal(_LOSS)}) THEN -1 ELSE 1 END"
+    return f"({sign}) * {number_sql(inner, mark)}"
+
+
 def either_sql(text: str, mark: str) -> str:
     """The same, but a cell that can be read only with the other mark is read so."""
     other = COMMA if mark == POINT else POINT
     quick = f"TRY_CAST({text} AS DOUBLE), " if mark == POINT else ""
     likely = f"regexp_matches({text}, {literal(_LIKELY)}) AND NOT contains({text}, ':')"
-    slow = f"coalesce({number_sql(text, mark)}, {number_sql(text, other)})"
+    slow = f"coalesce({signed_sql(text, mark)}, {signed_sql(text, other)})"
     return f"coalesce({quick}CASE WHEN {likely} THEN {slow} END)"
 
 
-def value_sql(cell: str, type: str, mark: str, *, said: bool = False) -> str:
+def value_sql(
+    cell: str, type: str, mark: str, *, said: bool = False, scale: float | None = None
+) -> str:
     """SQL that gives a DOUBLE: NULL where the cell is missing, NaN where it is no number to use.
 
     Args:
@@ -101,12 +122,14 @@ def value_sql(cell: str, type: str, mark: str, *, said: bool = False) -> str:
         type: Its DuckDB type.
         mark: The decimal mark.
         said: Whether a person says so; else a cell that fits only the other mark is read with it.
+        scale: The highest rating, where cells such as 4/5 and 8/10 are to be on one scale.
     """
     text = cell if type == "VARCHAR" else f"CAST({cell} AS VARCHAR)"
     if type != "VARCHAR":
         number = f"TRY_CAST({cell} AS DOUBLE)"
     else:
-        number = number_sql(text, mark) if said else either_sql(text, mark)
+        number = signed_sql(text, mark) if said else either_sql(text, mark)
+        number = f"coalesce({number}, {worded_sql(text, scale)})"
     return (
         f"CASE WHEN abs({number}) <= {MOST} THEN {number} WHEN {missing_sql(text)} THEN NULL"
         " ELSE 'nan'::DOUBLE END"

@@ -12,6 +12,7 @@ from duckdb import DuckDBPyRelation
 from core.data.roles.missing import missing_sql, trimmed
 from core.data.roles.names import plain
 from core.data.roles.numbers import COMMA, POINT, either_sql
+from core.data.roles.worded import worded_sql
 from core.data.store import quoted
 
 
@@ -30,6 +31,9 @@ class Profile:
     high: float | None
     either: int  # cells that are another number with a comma than with a point before decimals
     words: tuple[str, ...]  # its most frequent values, at most 50
+    worded: int = (
+        0  # cells that are no numbers, but ratings in words or signs: 4/5, ★★★, four stars
+    )
 
     @cached_property
     def key(self) -> str:
@@ -38,6 +42,11 @@ class Profile:
     @property
     def is_number(self) -> bool:
         return self.filled > 0 and self.numbers >= 0.95 * self.filled
+
+    @property
+    def is_worded(self) -> bool:
+        """Whether it holds ratings, some or all of them in words or signs."""
+        return self.worded > 0 and self.numbers + self.worded >= 0.95 * self.filled
 
     @property
     def is_text(self) -> bool:
@@ -69,7 +78,7 @@ def profiles(sample: DuckDBPyRelation) -> list[Profile]:
     values = texts.aggregate("c, x, count(*) AS n", "c, x").project(
         f"c, x, n, {either_sql('x', POINT)} AS number, TRY_CAST(x AS DOUBLE) AS exact,"
         f" CASE WHEN regexp_matches(x, '[.,]') THEN {either_sql('x', COMMA)} END AS comma,"
-        " count(x) OVER (PARTITION BY c) AS different"
+        f" {worded_sql('x')} AS worded, count(x) OVER (PARTITION BY c) AS different"
     )
     facts = {c: row for c, *row in values.aggregate(f"c, {_FACTS}", "c").fetchall()}
     words: dict[int, list[str]] = {}
@@ -87,13 +96,15 @@ def profiles(sample: DuckDBPyRelation) -> list[Profile]:
     ]
 
 
-_NAMES = ("rows", "filled", "numbers", "whole", "distinct", "low", "high", "either")
-_EMPTY: tuple[Any, ...] = (0, 0, 0, 0, 0, None, None, 0)
+_NAMES = ("rows", "filled", "numbers", "whole", "distinct", "low", "high", "either", "worded")
+_EMPTY: tuple[Any, ...] = (0, 0, 0, 0, 0, None, None, 0, 0)
 FEW = 60  # different values, of which the words are noted
 _FACTS = (
     "sum(n), sum(CASE WHEN x IS NOT NULL THEN n ELSE 0 END),"
     " sum(CASE WHEN number IS NOT NULL THEN n ELSE 0 END),"
     " sum(CASE WHEN exact = trunc(exact) THEN n ELSE 0 END),"
     " count(x), min(number), max(number),"
-    " sum(CASE WHEN number <> comma OR (number IS NOT NULL AND contains(x, ',')) THEN n ELSE 0 END)"
+    " sum(CASE WHEN number <> comma OR (number IS NOT NULL AND contains(x, ','))"
+    " THEN n ELSE 0 END),"
+    " sum(CASE WHEN number IS NULL AND worded IS NOT NULL THEN n ELSE 0 END)"
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
+from core.data.roles.spoken import SPOKEN, spoken
 from core.data.roles.times import TAIL, ZONES, unix_unit
 
 _NUMBER = re.compile(r"-?\d+(\.\d*)?(e\+?\d+)?", re.IGNORECASE)
@@ -51,6 +52,13 @@ def ways_of(text: str, *, dated: bool) -> tuple[str, ...]:
         text: The cell, without white space around it.
         dated: Whether its column is called a date: then Excel's serial numbers are dates as well.
     """
+    if found := _ways(text, dated):
+        return found
+    plainly = spoken(text)
+    return tuple(SPOKEN + way for way in _ways(plainly, dated)) if plainly != text else ()
+
+
+def _ways(text: str, dated: bool) -> tuple[str, ...]:
     if _NUMBER.fullmatch(text):
         return _number(text, dated)
     for pattern, way in _WHOLE:
@@ -126,6 +134,10 @@ def _days(text: str) -> tuple[str, ...]:
         return _numeric(found[1], found[2], found[3], found[4])
     if found := re.fullmatch(r"(\d{4})([-/.])(\d{1,2})", text):
         return (f"%Y{found[2]}%m",) if _is_day(found[1], found[3], "1") else ()
+    if found := re.fullmatch(r"(\d{4})-(\d{3})", text):
+        return ("%Y-%j",) if 0 < int(found[2]) <= 366 else ()
+    if found := re.fullmatch(r"([A-Za-z]{3,9})([ \-/])(\d{4})", text):
+        return _month_of(found[1], f"{found[2]}%Y")
     if found := re.fullmatch(r"(\d{1,2})([-/.])(\d{4})", text):
         return (f"%m{found[2]}%Y",) if _is_day(found[3], found[1], "1") else ()
     if found := re.fullmatch(r"(\d{4})(\d\d)(\d\d)", text):
@@ -133,6 +145,12 @@ def _days(text: str) -> tuple[str, ...]:
     if re.fullmatch(r"\d{4}年\d{1,2}月\d{1,2}日", text):
         return ("%Y年%m月%d日",)
     return _named(text)
+
+
+def _month_of(word: str, rest: str) -> tuple[str, ...]:
+    if word.lower() in _SHORT:
+        return (f"%b{rest}",)
+    return (f"%B{rest}",) if word.lower() in _LONG else ()
 
 
 def _numeric(a: str, mark: str, b: str, c: str) -> tuple[str, ...]:
@@ -147,7 +165,7 @@ def _numeric(a: str, mark: str, b: str, c: str) -> tuple[str, ...]:
         found.append(f"%d{mark}%m{mark}{year}")
     if _is_day(century + c, a, b):
         found.append(f"%m{mark}%d{mark}{year}")
-    if len(a) == len(c) == 2 and mark == "-" and _is_day("20" + a, b, c):
+    if len(a) == len(c) == 2 and _is_day("20" + a, b, c):
         found.append(f"%y{mark}%m{mark}%d")
     return tuple(found)
 

@@ -19,6 +19,7 @@ from core.data.roles.times import UNITS, TimeFormat, moment_sql, text_sql
 from core.data.store import quoted
 
 SHAPES, EXAMPLES = 500, 32
+MANY, FAR = 20, 8  # different cells, and times that a span is wider, that tell a year stands first
 DATED = re.compile(r"date|datum|fecha|日期", re.IGNORECASE)
 UNIT_WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 AMBIGUOUS = (
@@ -44,6 +45,10 @@ class Cells:
         """How many of them this way reads."""
         moment = moment_sql(self.cell, self.type, way)
         return int(self.rows.aggregate(f"count({moment})").fetchall()[0][0])
+
+    def different(self) -> int:
+        """How many different cells there are."""
+        return int(self.rows.aggregate(f"count(DISTINCT {self.cell})").fetchall()[0][0])
 
     def ends(self, way: str) -> list[float]:
         """The first and the last moment in this reading, in days; none if there is no moment."""
@@ -177,12 +182,14 @@ def _closest(columns: Sequence[Cells], ways: dict[str, str], counts: dict[str, i
     """Of rivals that read as many cells: the one whose days lie close together, else the first."""
     most = max(counts.values())
     left = [day for day in ways if counts[day] == most]
+    if first := _year_first(columns, ways, left):
+        return first
     left = [day for day in left if not day.startswith("%y")] or left  # a year stands last, or whole
     if len(left) == 1:
         return Choice(left[0], None, "the year stands last, as nothing else is said")
     spans = {}
     for day in left:
-        ends = [moment for cells in columns for moment in cells.ends(ways[day])]
+        ends = _ends(columns, ways[day])
         spans[day] = max(ends) - min(ends) if ends else 0.0
     order = sorted(left, key=lambda day: spans[day])
     near, far = order[0], order[1]
@@ -194,6 +201,30 @@ def _closest(columns: Sequence[Cells], ways: dict[str, str], counts: dict[str, i
             f"last and not {spans[far]:.0f}; say time_format=… if it is the other",
         )
     return Choice(left[0], left[1], AMBIGUOUS)
+
+
+def _year_first(
+    columns: Sequence[Cells], ways: dict[str, str], left: Sequence[str]
+) -> Choice | None:
+    """A year of two digits that stands first, where the days lie far closer together so."""
+    first = next((day for day in left if day.startswith("%y")), None)
+    others = [day for day in left if day != first]
+    if first is None or not others or sum(cells.different() for cells in columns) < MANY:
+        return None
+    spans = {day: max(x) - min(x) for day in left if (x := _ends(columns, ways[day]))}
+    near = min(others, key=lambda day: spans.get(day, 0.0))
+    if spans[first] * FAR >= spans[near]:
+        return None
+    return Choice(
+        first,
+        near,
+        f"so its days lie close together, {spans[first]:.0f} from first to last and not "
+        f"{spans[near]:.0f}; say time_format=… if it is the other",
+    )
+
+
+def _ends(columns: Sequence[Cells], way: str) -> list[float]:
+    return [moment for cells in columns for moment in cells.ends(way)]
 
 
 def _joined(

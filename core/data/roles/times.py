@@ -3,6 +3,7 @@
 A way of writing is one of: "s", "ms", "us", "ns" (Unix time), "order" (a plain number that only
 says what came first), "excel" (days since 1899-12-30), "iso" (ISO 8601, a zone is respected, UTC
 without one), or a strptime format, at whose end %Z stands for an offset or the name of a zone.
+"words:" before a way stands where words of a language are to be replaced first.
 Several ways in one column are joined by "|": each cell is read by the first that fits.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from core.data.roles.spoken import SPOKEN, spoken_sql
 from core.data.store import literal, quoted
 
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}  # microseconds in one
@@ -89,6 +91,8 @@ def moment_sql(cell: str, type: str, way: str, *, said: bool = False) -> str:
 
 
 def _one(cell: str, type: str, way: str, said: bool) -> str:
+    if way.startswith(SPOKEN):
+        return _one(spoken_sql(text_sql(cell, type)), "VARCHAR", way.removeprefix(SPOKEN), said)
     if way == "order":
         return f"TRY_CAST({cell} AS BIGINT)"
     if way in UNITS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +14,10 @@ from core.data.layouts.lines_of_items import set_aside
 from core.data.layouts.registry import JOINED
 from core.data.layouts.tables.table import LINE, Table, lines_but, numbered_rows, table_source
 from core.data.roles import mapping as roles
-from core.data.roles.names import plain
+from core.data.roles.names import VISITS, plain
 from core.data.store import literal, quoted
 from core.errors import BadInput
 
-VISIT = re.compile(r"session|invoice|order|transaction|basket|receipt|cart|visit(?!or)|trip")
 NUMBERS = ("ordernumber", "orderno", "ordernum", "visitnumber", "purchasenumber")
 
 
@@ -42,11 +40,11 @@ def join_orders(
     Raises:
         BadInput: an order stands in the file of orders more than once.
     """
-    orders = [f for f in files if _has(f, "user_id", mapping) and not _has(f, "item_id", mapping)]
+    orders = [f for f in files if _person(f, mapping) and not _has(f, "item_id", mapping)]
     joined: list[Opened] = []
     used: set[str] = set()
     for file in files:
-        lines = _has(file, "item_id", mapping) and not _has(file, "user_id", mapping)
+        lines = _has(file, "item_id", mapping) and not _person(file, mapping)
         pair = next((p for o in orders if (p := _keys(file, o))), None) if lines else None
         if pair is None:
             joined.append(file)
@@ -65,10 +63,18 @@ def _has(file: Opened, role: str, mapping: Mapping[str, str | None]) -> bool:
     return bool(file.named(role))
 
 
+def _person(file: Opened, mapping: Mapping[str, str | None]) -> bool:
+    """Whether a column says who it was, and not only in which session."""
+    if mapping.get("user_id"):
+        return _has(file, "user_id", mapping)
+    profiles = [p for p in file.profiles if not VISITS.search(p.key)]
+    return roles.column_for("user_id", profiles) is not None
+
+
 def _keys(lines: Opened, orders: Opened) -> tuple[str, str] | None:
     """The column of the lines and that of the orders that say which order it is."""
     theirs = {plain(c): c for c in reversed(orders.columns)}
-    visits = [c for c in lines.columns if VISIT.search(c.lower())]
+    visits = [c for c in lines.columns if VISITS.search(c.lower())]
     for column in visits:
         if plain(column) in theirs:
             return column, theirs[plain(column)]
@@ -126,7 +132,7 @@ def _join(
     )
     said = literal(f"{keys[0]} ")
     why = literal(f" is no order of {orders.name}")
-    set_aside(con, lines.plain, missing, f"{said} || coalesce(k, 'nothing') || {why}")
+    set_aside(con, lines.plain, missing, f"{said} || coalesce(k, 'nothing') || {why}", "no_user")
     names = [*lines.columns, *rest]
     width = len(lines.columns)
     events = rows.filter("met").project(
@@ -163,7 +169,8 @@ def _note(
     lost: tuple[int, int],
     met: tuple[int, int],
 ) -> LayoutNote:
-    user = orders.named("user_id")
+    person = roles.column_for("user_id", [p for p in orders.profiles if not VISITS.search(p.key)])
+    user = person.name if person else None
     found: dict[str, str | None] = {"user_id": user} if user else {}
     why = {"user_id": f"who gave the order, from {orders.name}"} if user else {}
     timed = lines.named("timestamp") or orders.named("timestamp")

@@ -10,7 +10,7 @@ from duckdb import DuckDBPyConnection
 
 from core.data.files.sources import LayoutNote, Source
 from core.data.layouts.tables.table import LINE, LOOK, Table, lines_but, numbered_rows, table_source
-from core.data.roles.names import NAMES, plain
+from core.data.roles.names import NAMES, VISITS, plain
 from core.data.roles.profiles import Profile
 from core.data.store import quoted
 from core.errors import BadInput
@@ -43,7 +43,9 @@ def open_table(con: DuckDBPyConnection, table: Table, target: Path, limit: int |
             "first says who and when"
         )
     numbered = numbered_rows(con, table, limit).project('*, row_number() OVER () AS " n"')
-    key = quoted(found.key)
+    above = f'last_value({_blank_as_null(quoted(found.key))} IGNORE NULLS) OVER (ORDER BY " n")'
+    numbered = numbered.project(f'*, {above} AS " key"')
+    key = '" key"'
     # An order's lines follow one another: another run of the same name is filled by itself.
     new = f'CASE WHEN {key} IS DISTINCT FROM lag({key}) OVER (ORDER BY " n") THEN 1 ELSE 0 END'
     runs = numbered.project(f'*, {new} AS " new"').project(
@@ -83,12 +85,20 @@ def orders(table: Table) -> Orders | None:
     all others is said once for the order. Numbers are not filled down, unless they are who or when:
     a total belongs to the order and not to each of its lines.
     """
-    key = next((p for name in ORDERS for p in table.profiles if p.key == name), None)
-    if key is None or key.filled < key.rows:
+    named = [p for name in ORDERS for p in table.profiles if p.key == name]
+    named += [p for p in table.profiles if p not in named and VISITS.search(p.key)]
+    key = next((p for p in named if not _says_who_or_when(table, p)), None)
+    if key is None or not key.filled:
         return None
     rows = table.sample.limit(LOOK).fetchall()
     place = [p.name for p in table.profiles].index(key.name)
-    runs = _runs([str(row[place]) for row in rows])
+    keys = [str(row[place] or "").strip() for row in rows]
+    if key.filled < key.rows:  # the order's name is blank as well where it goes on
+        if not keys[0] or not _blank_together(table, rows, keys):
+            return None
+        for n in range(1, len(keys)):
+            keys[n] = keys[n] or keys[n - 1]
+    runs = _runs(keys)
     more = [(a, b) for a, b in runs if b - a > 1]
     if not more:
         return None
@@ -105,10 +115,23 @@ def orders(table: Table) -> Orders | None:
     return Orders(key.name, tuple(p.name for p in filled if not p.is_number or p in needed))
 
 
+def _blank_together(table: Table, rows: Sequence[Sequence[object]], keys: Sequence[str]) -> bool:
+    """Whether who and when are blank just where the order is, and nowhere else."""
+    places = [n for n, p in enumerate(table.profiles) if _says_who_or_when(table, p)]
+    columns = [[str(row[n] or "").strip() for row in rows] for n in places]
+    same = [c for c in columns if all(bool(a) == bool(b) for a, b in zip(c, keys, strict=True))]
+    return bool(same) and len(same) == len(columns)
+
+
 def _says_who_or_when(table: Table, profile: Profile) -> bool:
     given = (table.mapped.get("user_id"), table.mapped.get("timestamp"))
     names = (*NAMES["user_id"], *PEOPLE, *NAMES["timestamp"])
-    return profile.name in given or profile.key in names
+    return (
+        profile.name in given
+        or profile.key in names
+        or "date" in profile.key
+        or "datum" in profile.key
+    )
 
 
 def _runs(keys: Sequence[str]) -> list[tuple[int, int]]:

@@ -13,11 +13,13 @@ from core.data.files.sources import LayoutNote, Source
 from core.data.layouts.lines_of_items import POSITION
 from core.data.layouts.tables.table import (
     LINE,
+    LOOK,
     Table,
     is_nameless,
     numbered_rows,
     table_source,
 )
+from core.data.roles.guess import VALUE_KINDS
 from core.data.roles.names import NAMES, plain
 from core.data.store import literal, quoted
 from core.errors import BadInput
@@ -57,6 +59,7 @@ def open_table(con: DuckDBPyConnection, table: Table, target: Path, limit: int |
             f'{name} has no column whose cells hold several items, as in "107 139" or [107, 139]'
         )
     items = found[0]
+    _refuse_nested(con, table, items)
     along = [items, *_parallel(table, items)]
     columns = [lists.column for lists in along]
     times = [c for c in columns[1:] if _is_time(c)]
@@ -78,6 +81,18 @@ def open_table(con: DuckDBPyConnection, table: Table, target: Path, limit: int |
         events = events.project(f"* EXCLUDE ({ORDER})")
     names = [*(c for c in table.source.columns if c not in columns), *columns, POSITION]
     return table_source(con, table, events, names, target, _note(along, time))
+
+
+def _refuse_nested(con: DuckDBPyConnection, table: Table, items: Lists) -> None:
+    """Raises BadInput where the items of the lists are lists or objects themselves."""
+    cells = table.sample.limit(LOOK).project(f"unnest({cell_sql(items)}) AS x")
+    nested = cells.filter(r"regexp_matches(x, '^\s*(\[|\{.*:)')").limit(1).fetchall()
+    if nested:
+        raise BadInput(
+            f"{table.plain.name}: the items in {items.column!r} are no ids, but lists or objects "
+            f"such as {nested[0][0][:60]!r}, and nothing says which part of them is the item: "
+            'write objects with names, such as {"item_id": 112, "timestamp": 1700000000}'
+        )
 
 
 def _candidates(table: Table) -> list[Lists]:
@@ -168,6 +183,12 @@ def _is_time(column: str) -> bool:
     return any(_SEVERAL.sub("", key) == name or key == name for name in NAMES["timestamp"])
 
 
+def _is_value(column: str) -> bool:
+    key = plain(column)
+    names = [name for kind in VALUE_KINDS for name in NAMES[kind]]
+    return key in names or _SEVERAL.sub("", key) in names
+
+
 def cell_sql(lists: Lists) -> str:
     """SQL for the items of a cell, a list of texts: [NULL] of one that is empty."""
     name = quoted(lists.column)
@@ -196,6 +217,9 @@ def _note(along: Sequence[Lists], time: str | None) -> LayoutNote:
     elif time in others:
         roles["timestamp"] = time
         evidence["timestamp"] = "the list of times beside the items"
+    if values := [c for c in others if c != time and _is_value(c)]:
+        roles["value"] = values[0]
+        evidence["value"] = "the list of values beside the items"
     return LayoutNote(
         NAME,
         f"each cell of {items.column!r} is a list of items{between}: one event an item{beside} "

@@ -112,10 +112,11 @@ def numbered_rows(con: DuckDBPyConnection, table: Table, limit: int | None) -> D
     rows = con.table("table_rows")
     if limit is None:
         count_lines(source, int(rows.aggregate("count(*)").fetchall()[0][0]))
-    lines = locate(con, source, rows.project(K)).set_alias("lines")
+    # "line" may be a column of the person's as well.
+    lines = locate(con, source, rows.project(K)).project(f"{K}, line AS {LINE}").set_alias("lines")
     joined = rows.set_alias("rows").join(lines, K)
     cells = ", ".join(quoted(c) for c in source.columns)
-    joined.project(f"{cells}, {K}, line AS {LINE}").order(K).to_table("numbered_rows")
+    joined.project(f"{cells}, {K}, {LINE}").order(K).to_table("numbered_rows")
     con.execute("DROP TABLE table_rows")
     return con.table("numbered_rows").project(f"{cells}, {LINE}")
 

@@ -32,6 +32,7 @@ class Matrix:
 
     items: tuple[str, ...]
     user: str
+    about: tuple[str, ...]  # columns of what is known of the people, which stand beside the items
     zero_is_none: bool
     steps: int  # different values
 
@@ -48,22 +49,34 @@ def open_table(con: DuckDBPyConnection, table: Table, target: Path, limit: int |
             f"people, and {LEAST} columns or more the items, with a number or nothing in each cell"
         )
     rows = numbered_rows(con, table, limit)
+    cut = len(_path(table, found.items))
     cells = ", ".join(
-        f"{{'i': {literal(name)}, 'v': trim(CAST({quoted(name)} AS VARCHAR))}}"
+        f"{{'i': {literal(name[cut:])}, 'v': trim(CAST({quoted(name)} AS VARCHAR))}}"
         for name in found.items
     )
     none = "('', '0', '0.0')" if found.zero_is_none else "('')"
     taken = f"list_filter([{cells}], lambda x: coalesce(x.v, '') NOT IN {none})"
-    whole = rows.project(f"{LINE}, {quoted(found.user)} AS {USER}, {taken} AS taken")
+    known = [quoted(f" {n}") for n in range(len(found.about))]  # no column begins with a blank
+    about = [f"{quoted(name)} AS {cell}" for name, cell in zip(found.about, known, strict=True)]
+    head = f"{LINE}, {quoted(found.user)} AS {USER}, {taken} AS taken"
+    whole = rows.project(", ".join([head, *about]))
     empty = whole.filter("len(taken) = 0")
     empty.project(
         f"{literal(table.plain.name)}, {LINE}, 'no item of this line has a value',"
-        f" CAST({USER} AS VARCHAR)"
+        f" CAST({USER} AS VARCHAR), 'no_item'"
     ).insert_into("malformed")
-    events = whole.project(f"{LINE}, {USER}, unnest(taken) AS cell").project(
-        f"{LINE}, {USER}, cell.i, cell.v"
+    events = whole.project(", ".join([f"{LINE}, {USER}, unnest(taken) AS cell", *known])).project(
+        ", ".join([f"{LINE}, {USER}, cell.i, cell.v", *known])
     )
-    return table_source(con, table, events, (USER, ITEM, "value"), target, _note(found))
+    names = (USER, ITEM, "value", *found.about)
+    return table_source(con, table, events, names, target, _note(found))
+
+
+def _path(table: Table, items: Sequence[str]) -> str:
+    """The key path of the object whose keys are the items, with its point; "" where none is."""
+    path = items[0].rpartition(".")[0] + "."
+    same = path != "." and all(name.startswith(path) for name in items)
+    return path if same and table.source.layout is not None else ""
 
 
 def matrix(table: Table, *, sure: bool = True) -> Matrix | None:
@@ -78,11 +91,12 @@ def matrix(table: Table, *, sure: bool = True) -> Matrix | None:
     rows = [["" if cell is None else str(cell).strip() for cell in row] for row in found]
     if len(names) < LEAST + 1 or not rows:
         return None
-    user = names[0]
-    items = names[1:]
+    user, items = names[0], _numbered(names[1:]) or names[1:]
+    about = tuple(name for name in names[1:] if name not in items)
     people = [row[0] for row in rows]
+    rows = [[row[0], *(row[n] for n, name in enumerate(names) if name in items)] for row in rows]
     if not sure:
-        return Matrix(items, user, _zero_is_none(rows), 2)
+        return Matrix(items, user, about, _zero_is_none(rows), 2)
     known = plain(user) in NAMES["user_id"] or user.startswith("unnamed_")
     if not known or len(set(people)) < len(people) or "" in people:
         return None
@@ -99,7 +113,16 @@ def matrix(table: Table, *, sure: bool = True) -> Matrix | None:
         return None
     if not (_are_numbered(items) or _are_titles(items, max(numbers), rows)):
         return None
-    return Matrix(items, user, none, len({x for x in numbers if not (none and x == 0)}))
+    return Matrix(items, user, about, none, len({x for x in numbers if not (none and x == 0)}))
+
+
+def _numbered(names: Sequence[str]) -> tuple[str, ...]:
+    """The columns with a number after the same word, where they are most; () where none are."""
+    parts = {name: m[1].lower() for name in names if (m := _NUMBERED.fullmatch(name))}
+    words = Counter(parts.values()).most_common(1)
+    if not words or words[0][1] < max(LEAST, 0.5 * len(names)):
+        return ()
+    return tuple(name for name in names if parts.get(name) == words[0][0])
 
 
 def _number(cell: str) -> float | None:
