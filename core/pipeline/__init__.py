@@ -14,6 +14,7 @@ from core.pipeline.explaining import (
 from core.pipeline.explanation_json import (
     ItemExplanation,
     describe_explanation,
+    item_interactions,
     item_part_values,
 )
 from core.pipeline.explanation_record import ExplanationDocument
@@ -55,6 +56,7 @@ __all__ = [
     "fit",
     "history_of",
     "item_codes",
+    "item_interactions",
     "item_part_values",
     "items_to_explain",
     "load_run",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.explain import Explanation
+from core.explain.interactions import Interaction, interactions
 from core.explain.item_rank import ItemRanks
 from core.explain.parts import ItemPartValues, explain_parts, readable_parts
 from core.explain.reasons import Reasons, contrast_of, reasons_of
@@ -199,6 +200,13 @@ def item_reasons(
         k=k,
         impersonal=loaded.run.config.model in IMPERSONAL,
     )
+
+
+def item_interactions(
+    loaded: LoadedRun, query: Queries, explanation: Explanation, column: int = 0
+) -> tuple[Interaction, ...]:
+    """Which two events matter together for the item in this column of an explanation."""
+    return interactions(loaded.model, query, explanation, column, n_items=len(loaded.items))
 
 
 def item_part_values(loaded: LoadedRun, query: Queries, item: int) -> ItemPartValues | None:

@@ -12,13 +12,14 @@ from core.explain import groups as grouping
 from core.explain.counterfactual import Counterfactual
 from core.explain.counterfactual import counterfactual as find_counterfactual
 from core.explain.groups import explain_groups, group_labels
+from core.explain.interactions import Interaction
 from core.explain.item_rank import ItemRanks
 from core.explain.parts import ItemPartValues, explain_parts, readable_parts
 from core.explain.reasons import Reasons
 from core.explain.survey.overview import Overview, overview
 from core.explain.what_if import Move
 from core.pipeline.evidence import Evidence, LearntLog
-from core.pipeline.explanation_json import item_reasons
+from core.pipeline.explanation_json import item_interactions, item_reasons
 from core.pipeline.labels import Labels
 from core.runs.artifact import Run
 from core.types import Array, Ints, Progress, Queries
@@ -67,6 +68,15 @@ def reasons(
 ) -> Reasons:
     """What may be said of the item in this column of the explanation; asked anew for each."""
     return item_reasons(loaded(workspace, run), query, explanation, column, k=k)
+
+
+@cached_copy(SMALL)
+def interactions(
+    workspace: Workspace, run: Run, query: Queries, item: int, _explanation: Explanation
+) -> tuple[Interaction, ...]:
+    """Which two events matter together for this item; the explanation follows from the rest."""
+    column = int(np.flatnonzero(_explanation.items == item)[0])
+    return item_interactions(loaded(workspace, run), query, _explanation, column)
 
 
 @cached_copy(SMALL)

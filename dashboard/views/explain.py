@@ -19,6 +19,7 @@ from dashboard.components.explain.groups import history_groups
 from dashboard.components.explain.parts import item_parts
 from dashboard.components.explain.proof import proof
 from dashboard.components.explain.shared import same_reason
+from dashboard.components.explain.together import together
 from dashboard.components.explain.values import Waterfall, event_table
 from dashboard.components.explain.what_if import what_if
 from dashboard.components.labels import run_label
@@ -75,6 +76,7 @@ def _explain(case: Case) -> None:
     with shared:
         item_evidence(case, _named(case, found))
         same_reason(case, found)
+        together(case, found)
         history_groups(case, found)
     with parts:
         item_parts(case)

@@ -10,10 +10,14 @@ from core.cli.commands import explanation_text
 from core.cli.terminal import Result
 from core.data.store import Workspace
 from core.errors import BadInput
+from core.explain.interactions import Interaction
 from core.pipeline.evidence import Evidence, LearntLog
+from core.pipeline.explanation_json import ItemExplanation
 from core.recommend import export
 from core.runs import artifact
 from core.types import Queries
+
+PAIRS = 10  # of events that interact, in the JSON
 
 
 def explain(options: Any) -> Result:
@@ -53,6 +57,9 @@ def explain(options: Any) -> Result:
             item_parts = pipeline.item_part_values(loaded, query, int(items[0]))
             result["attributes"] = item_parts and item_parts.to_json()
             text += f"\n{explanation_text.parts_text(item_parts)}" if item_parts else ""
+            pairs = pipeline.item_interactions(loaded, query, explanation)
+            result["interactions"] = [_pair(pair, described[0]) for pair in pairs[:PAIRS]]
+            text += explanation_text.interactions_text(pairs, described[0])
     if options.out:
         pipeline.ExplanationDocument(
             loaded, query, explanation, user=user, hash_user=options.hash_user
@@ -64,6 +71,18 @@ def explain(options: Any) -> Result:
 def _plain(evidence: Sequence[Evidence] | None) -> list[dict[str, Any]] | None:
     """As JSON has it; null where there is no log to ask."""
     return None if evidence is None else [each.to_json() for each in evidence]
+
+
+def _pair(pair: Interaction, explanation: ItemExplanation) -> dict[str, Any]:
+    """Of two players, by their places in `players`, from 0."""
+    first, second = (explanation.players[place].player for place in (pair.first, pair.second))
+    return {
+        "first": {"place": pair.first, "item_id": first.item_id, "label": first.label},
+        "second": {"place": pair.second, "item_id": second.item_id, "label": second.label},
+        "value": pair.value,
+        "se": pair.se,
+        "claimed": pair.claimed,
+    }
 
 
 def _only_replayed(options: Any) -> None:

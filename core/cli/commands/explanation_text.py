@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.cli.terminal import table
+from core.explain.interactions import Interaction
 from core.explain.parts import ItemPartValues
 from core.pipeline.evidence import Evidence
 from core.pipeline.explanation_json import ItemExplanation
@@ -35,6 +36,19 @@ def evidence_text(evidence: Evidence, label: str) -> str:
     times = f"{evidence.lift:.2f} times as many as by chance"
     interval = f"({evidence.low:.2f} to {evidence.high:.2f})"
     return f"{text}: {times} {interval}{', which may be chance' * (evidence.verdict == 'chance')}"
+
+
+def interactions_text(pairs: Sequence[Interaction], explanation: ItemExplanation) -> str:
+    """A line for each pair of events that surely does something together."""
+    lines = []
+    for pair in pairs:
+        if pair.claimed:
+            first, second = (
+                explanation.players[place].player.label for place in (pair.first, pair.second)
+            )
+            how = "add more together" if pair.together else "overlap: one does what the other did"
+            lines.append(f"\n{first} and {second} {how} ({pair.value:+.3g})")
+    return "".join(lines)
 
 
 def figures(explanation: ItemExplanation) -> str:
