@@ -120,8 +120,7 @@ class Unified(ItemTowerModel[Network]):
     taken, by kind of event and by rating, and a label of the person; they learn with the rest, each
     with its weight. Differs: cosine with a learned τ; no absolute positions; histories longer than
     max_len + 1 are cut into windows; what a person had is left out of the softmax where that helps
-    (is_taken_once). An empty history has a start state
-    (start_state.py).
+    (is_taken_once). An empty history has a start state (start_state.py).
     """
 
     Config: ClassVar[type] = UnifiedConfig
