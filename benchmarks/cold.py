@@ -73,9 +73,7 @@ def cut(folder: Path, files: list[str]) -> tuple[Split, Features | None]:
     return split_log(data.interactions, "by-time", validation=True, cut=AFTER), features
 
 
-def answered(
-    name: str, epochs: int, split: Split, features: Features | None, seeds: int
-) -> Array:
+def answered(name: str, epochs: int, split: Split, features: Features | None, seeds: int) -> Array:
     """NDCG@10 of each person who comes only after the cut, mean over the seeds."""
     assert split.test is not None
     asked = split.test[np.flatnonzero(split.test.queries.lengths == 0)]
@@ -88,7 +86,8 @@ def answered(
             train = TrainData(known, features)
         model.fit(train, rng=np.random.default_rng(seed))
         figures.append(evaluate(model, asked, train=known, ks=(10,)).per_user["ndcg@10"])
-    return np.mean(figures, axis=0)
+    mean: Array = np.mean(figures, axis=0)
+    return mean
 
 
 if __name__ == "__main__":
