@@ -158,6 +158,20 @@ def test_an_event_that_says_nothing_moves_little_from_no_history(name):
 
 
 @every_network
+def test_solving_for_the_start_changes_nothing_else(name, monkeypatch):
+    log = clear_log()
+    model = fitted(name, log, epochs=2)
+    monkeypatch.setattr(GradientModel, "_solve_start", lambda *_: None)
+    without = fitted(name, log, epochs=2)
+    state = model.state()
+    assert state.keys() - without.state().keys() == {"start.vector", "start.offsets"}
+    for key, array in without.state().items():
+        if key != "popularity":
+            np.testing.assert_array_equal(array, state[key])
+    assert torch.equal(without.score(log.queries()), model.score(log.queries()))
+
+
+@every_network
 def test_nothing_to_learn_leaves_popularity(name):
     """Nobody did two things."""
     items = np.array([2, 2, 0])

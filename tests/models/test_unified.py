@@ -173,7 +173,7 @@ def test_rank_expects_what_the_kind_of_event_is_worth(log, features):
         assert float(found) == pytest.approx(expected, abs=1e-4)
 
 
-def test_rank_is_the_score_without_heads_and_popularity_without_a_history(log):
+def test_rank_is_the_score_without_heads_and_without_a_history(log):
     model = fitted(TrainData(replace(log, values=None)))
     queries = log.queries(np.array([0, 7, 3]))
     items = np.array([[4, 1, 0], [2, 7, 5], [6, 6, 1]])
