@@ -165,7 +165,11 @@ def test_one_item_is_one_object(shop, fitted, recscope):
     _, listed, _ = recscope("explain", run.name, "--user", user, "-k", 25, "--json")
     one = listed["explanations"][3]
     _, found, _ = recscope("explain", run.name, "--user", user, "--item", one["item"], "--json")
-    assert found == {**one, "gap": found["gap"], "attributes": None}  # from one call or from two
+    different = ("gap", "attributes", "interactions", "sentence")  # one call or two, another k
+    assert {k: v for k, v in found.items() if k not in different} == {
+        k: v for k, v in one.items() if k not in different
+    }
+    assert found["attributes"] is None
     history = events_of(shop, user)
     assert [p["item_id"] for p in found["players"]] == history["item_id"].tolist()
     times = pd.to_datetime([p["timestamp"] for p in found["players"]]).tz_localize(None)
@@ -317,12 +321,16 @@ def unseen(shop):
 
 
 def test_an_item_without_events_in_training_is_explained_and_told(unseen, fitted, recscope, shop):
-    said = {"ease": "not at all", "content": "by its content only", "two_tower": "by its content"}
+    said = {
+        "ease": "It has no event in training, and ease knows nothing else of it.",
+        "content": "It has no event in training: content knows it by its content only.",
+        "two_tower": "It has no event in training: two_tower knows it by its content only.",
+    }
     for name, how in said.items():
         run = fitted(name)
         code, text, _ = recscope("explain", run.id, "--user", "u0", "--item", unseen)
         assert code == 0
-        assert f"It has no event in training: {name} knows it {how}" in text
+        assert how in text
         _, text, _ = recscope("explain", run.id, "--user", "u0", "--item", 30)
         assert "no event in training" not in text
     run = fitted("ease", split="none")

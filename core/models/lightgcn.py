@@ -17,6 +17,7 @@ from core.models.common.strengths import strengths
 from core.models.common.tensors import tensor
 from core.models.neural.gradient_model import GradientModel, Task
 from core.models.neural.losses import NEVER, sampled_softmax
+from core.models.neural.start_state import Scores
 from core.models.neural.train_loop import TrainingSettings
 from core.models.neural.training_state import Batches
 from core.models.two_tower import Bags, Pairs
@@ -63,7 +64,8 @@ class LightGCN(GradientModel["Network"]):
     arXiv:2107.05247; of their layers the items so have the even ones, people the odd ones, and one
     round counts as two. An event is foretold from those before it, or, without times, from all
     others of its user (two_tower.py), never from itself. The loss is softmax with uniform negatives
-    on cosines, as in Wu et al., arXiv:2201.02327, instead of BPR on products.
+    on cosines, as in Wu et al., arXiv:2201.02327, instead of BPR on products. A history of only
+    items that nobody took is scored as an empty one, from a start state (start_state.py).
     """
 
     Config: ClassVar[type] = LightGCNConfig
@@ -119,7 +121,16 @@ class LightGCN(GradientModel["Network"]):
             self._vectors = functional.normalize(self._table, dim=1)
 
     def encode(self, queries: Queries) -> Tensor:
-        """x̂ / τ of each history, (B, dim); times encode_items() it is the score."""
+        """x̂ / τ of each history, (B, dim); times encode_items() it is the score.
+
+        Of one that has no item that anyone took it is the start vector.
+        """
+        users = self._users(queries)
+        if self._start is None:
+            return users
+        return torch.where(users.any(dim=1, keepdim=True), users, self._start.vector)
+
+    def _users(self, queries: Queries) -> Tensor:
         net = self._fitted()
         latest = queries.latest(self.config.max_len) if net.ordered else queries
         with torch.no_grad():
@@ -131,12 +142,16 @@ class LightGCN(GradientModel["Network"]):
         return self._vectors
 
     def _scores(self, net: Network, queries: Queries) -> Tensor:
-        users = self.encode(queries)
+        users = self._users(queries)
         silent = ~users.any(dim=1)  # nobody ever took any of these items
-        return torch.where(silent[:, None], self._popularity, users @ self._vectors.T)
+        return torch.where(silent[:, None], self._scores_of_none, users @ self._vectors.T)
+
+    def _start_scores(self, net: Network) -> tuple[Scores, int]:
+        vectors = self._vectors.double()
+        return lambda vector: vectors @ vector, vectors.shape[1]
 
     def state(self) -> dict[str, Array]:
-        """Of the items: v (I, dim) as table.weight, d^-½ (I,), popularity (I,); if times count."""
+        """Of the items v (I, dim) as table.weight, d^-½ (I,); the start state; if times count."""
         return super().state() | {"table.weight": self._table.cpu().numpy()}
 
 

@@ -17,6 +17,7 @@ from core.models.common.settings import history_decay_setting, setting
 from core.models.common.tensors import tensor
 from core.models.neumf import HELD, Negatives
 from core.models.neural.gradient_model import GradientModel, Task
+from core.models.neural.start_state import Scores
 from core.models.neural.train_loop import TrainingSettings
 from core.models.neural.training_state import Batches
 from core.models.two_tower import Bags, Pairs
@@ -53,7 +54,7 @@ class MLPRating(GradientModel["Network"]):
     off; in training that baseline leaves the rating in question out. rating_weight is small, since
     ratings would else be overfitted by the time that strengths are learnt, which decide when to
     stop. An event is foretold from the max_len before it, or, where the log has no times, from all
-    others of its user.
+    others of its user. Of a history without events the means are a start state (start_state.py).
 
     The ranking is by strength alone: what is taken next is not what would be rated best.
     Embeddings into an MLP as in Covington et al., "Deep Neural Networks for YouTube
@@ -67,9 +68,11 @@ class MLPRating(GradientModel["Network"]):
         super().__init__(config)
         self._ratings: Ratings | None = None
         self._items = torch.zeros(0, 0)  # what each adds to the first layer, (I, H)
+        self._typical = 1.0  # mean log2(1 + weight) of an event: how strongly one is taken
 
     def _network(self, train: TrainData, log: Interactions) -> Network:
         self._ratings = Ratings.of(log)
+        self._typical = float(np.log2(1 + log.weights).mean()) if len(log) else 1.0
         net = Network(self.config, log.n_items)
         net.ordered.fill_(log.times is not None)
         return net
@@ -109,7 +112,7 @@ class MLPRating(GradientModel["Network"]):
             if self._ratings is None
             else self._ratings.z(events)
         )
-        return tensor(z, self._popularity.device)
+        return tensor(z, self._scores_of_none.device)
 
     def _refresh(self, net: Network) -> None:
         every = torch.arange(net.items.num_embeddings, device=net.ordered.device)
@@ -120,6 +123,21 @@ class MLPRating(GradientModel["Network"]):
         """What counts of these histories, and z of its events."""
         latest = queries.latest(self.config.max_len) if net.ordered else queries
         return Bags.of(latest, net.ordered.device), self._z(latest)
+
+    def _start_scores(self, net: Network) -> tuple[Scores, int]:
+        items, layer = self._items, net.user_layer
+
+        def scores(means: Tensor) -> Tensor:
+            strength: Tensor = net(layer(means.float())[None, None], items)[0, :, 0]
+            return strength.double()
+
+        return scores, layer.in_features
+
+    def _start_loss(self, scores: Tensor, shares: Tensor) -> Tensor:
+        """Squared error of an event's strength, and of as many negatives as in training."""
+        missed = ((scores - self._typical).square() * shares).sum()
+        loss: Tensor = missed + self.config.negatives * scores.square().mean()
+        return loss
 
     def _scores(self, net: Network, queries: Queries) -> Tensor:
         with torch.no_grad():

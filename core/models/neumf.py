@@ -15,6 +15,7 @@ from torch.nn import functional
 from core.models.common.settings import history_decay_setting, setting
 from core.models.common.tensors import tensor
 from core.models.neural.gradient_model import GradientModel, Task
+from core.models.neural.start_state import Scores
 from core.models.neural.train_loop import TrainingSettings
 from core.models.neural.training_state import Batches
 from core.models.two_tower import Bags, Pairs
@@ -49,7 +50,8 @@ class NeuMF(GradientModel["Network"]):
     Differs: a person has no embedding: p_u and p'_u are means of q and of q' over the history,
     weighted by log2(1 + weight) and fading by history_decay; in training, over the max_len events
     before the one foretold, or, where the log has no times, all others of the user. Both halves
-    learn together from the start, with dropout on p, p', q and q'.
+    learn together from the start, with dropout on p, p', q and q'. Of a history without events p
+    and p' are a start state (start_state.py).
     """
 
     Config: ClassVar[type] = NeuMFConfig
@@ -89,6 +91,17 @@ class NeuMF(GradientModel["Network"]):
         every = torch.arange(net.items.num_embeddings, device=net.ordered.device)
         with torch.no_grad():
             self._product, self._first = net.items_at(every)
+
+    def _start_scores(self, net: Network) -> tuple[Scores, int]:
+        items = self._product, self._first
+        size = net.items.embedding_dim
+        return lambda means: net(net.of_means(means[None].float()), items)[0].double(), size
+
+    def _start_loss(self, scores: Tensor, shares: Tensor) -> Tensor:
+        """Log loss of an event, and of as many negatives of all alike as in training."""
+        refused = self.config.negatives * functional.softplus(scores).mean()
+        loss: Tensor = (functional.softplus(-scores) * shares).sum() + refused
+        return loss
 
     def _scores(self, net: Network, queries: Queries) -> Tensor:
         latest = queries.latest(self.config.max_len) if net.ordered else queries
@@ -146,7 +159,11 @@ class Network(nn.Module):
     def users(self, histories: Bags) -> Halves:
         """P ⊙ h (B, 1, dim) and W p' + b (B, 1, H) of histories."""
         means = histories.mean(self.items.weight, self._decay if self.ordered else 1.0)
-        product, first = self.drop(means)[:, None].chunk(2, dim=-1)
+        return self.of_means(self.drop(means))
+
+    def of_means(self, means: Tensor) -> Halves:
+        """The same of means (B, 2 · dim): p and p', one after the other."""
+        product, first = means[:, None].chunk(2, dim=-1)
         return product * self.out.weight[0, : product.shape[-1]], self.user_layer(first)
 
     def items_at(self, items: Tensor) -> Halves:

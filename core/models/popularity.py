@@ -12,7 +12,7 @@ from core.models.common.linear_history import HistoryLinear
 from core.models.common.rating_baselines import PredictsRatings, RatingBaseline
 from core.models.common.settings import Settings, setting
 from core.models.common.strengths import popularity, tie_breaker
-from core.types import Array, Floats, Interactions, OnEpoch, Queries, TrainData
+from core.types import Array, Floats, Interactions, Ints, OnEpoch, Queries, TrainData
 
 log = logging.getLogger(__name__)
 
@@ -84,9 +84,17 @@ class RecentPopularity(HistoryLinear):
         return self
 
 
-def _recent(events: Interactions, config: Any) -> Floats:
+def clock_times(events: Interactions) -> Ints | None:
+    """When they were, (E,) Unix seconds; None of order numbers, or if there is nothing."""
     times = events.times
     if times is None or not len(times) or not CLOCK_TIMES[0] <= times.max() < CLOCK_TIMES[1]:
+        return None
+    return times
+
+
+def _recent(events: Interactions, config: Any) -> Floats:
+    times = clock_times(events)
+    if times is None:
         log.warning("The log has no clock times, so recent popularity counts all of its events.")
         return popularity(events)
     age_days = (times.max() - times) / DAY_S

@@ -21,6 +21,7 @@ from core.models.common.settings import history_decay_setting, setting
 from core.models.common.tensors import tensor
 from core.models.common.vectors import unit_rows
 from core.models.neural.gradient_model import GradientModel, Task
+from core.models.neural.start_state import Scores
 from core.models.neural.train_loop import TrainingSettings
 from core.models.neural.training_state import Batches
 from core.types import Array, Interactions, Queries, TrainData
@@ -62,7 +63,8 @@ class RecVAE(GradientModel["Network"]):
     cut and y what came after, both fading with the distance from it. An event counts
     log2(1 + weight). Where they pass three times over the data for the encoder, then once for the
     decoder, each step moves both, each by its own half of the loss (Network.losses); the decoder,
-    as there, learns from whole histories. No draw when scoring, as there.
+    as there, learns from whole histories. No draw when scoring, as there. Of a history without
+    events μ is a start state (start_state.py).
     """
 
     Config: ClassVar[type] = RecVAEConfig
@@ -114,11 +116,15 @@ class RecVAE(GradientModel["Network"]):
         x = strength(queries, net.n_items, self._decay(net) ** queries.ages)
         with torch.no_grad():
             posterior: Normal = net.encoder(Bag.of(unit_rows(x), net.ordered.device))
-        return posterior.mean
+        return self._or_start(posterior.mean, queries)
 
     def encode_items(self) -> Tensor:
         """The items' vectors W, (I, dim)."""
         return self._fitted().decoder.weight.detach()
+
+    def _start_scores(self, net: Network) -> tuple[Scores, int]:
+        weight, bias = (x.detach().double() for x in (net.decoder.weight, net.decoder.bias))
+        return lambda vector: weight @ vector + bias, weight.shape[1]
 
     def _scores(self, net: Network, queries: Queries) -> Tensor:
         scores: Tensor = net.decoder(self.encode(queries))

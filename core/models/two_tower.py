@@ -51,7 +51,8 @@ class TwoTower(ItemTowerModel["Towers"]):
     a mean); Yi et al., RecSys 2019 (two towers, negatives from the batch). Each event is foretold
     from those before it, or, without times, from all others of its user. The loss is softmax over
     all items, or over the batch's own and uniform negatives (losses.py). Differs: the towers
-    share e; the product is weighted; people are known only by their history.
+    share e; the product is weighted; people are known only by their history, and by a start state
+    (start_state.py) before they have one.
     """
 
     Config: ClassVar[type] = TwoTowerConfig
@@ -91,7 +92,8 @@ class TwoTower(ItemTowerModel["Towers"]):
         net = self._fitted()
         latest = queries.latest(self.config.max_len) if net.ordered else queries
         with torch.no_grad():
-            return net.users(Bags.of(latest, self._table.device), self._table)
+            users = net.users(Bags.of(latest, self._table.device), self._table)
+        return self._or_start(users, queries)
 
 
 class Bags(NamedTuple):

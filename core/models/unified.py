@@ -120,7 +120,7 @@ class Unified(ItemTowerModel[Network]):
     taken, by kind of event and by rating, and a label of the person; they learn with the rest, each
     with its weight. Differs: cosine with a learned τ; no absolute positions; histories longer than
     max_len + 1 are cut into windows; what a person had is left out of the softmax where that helps
-    (is_taken_once). An empty history gets popularity.
+    (is_taken_once). An empty history has a start state (start_state.py).
     """
 
     Config: ClassVar[type] = UnifiedConfig
@@ -212,7 +212,7 @@ class Unified(ItemTowerModel[Network]):
     def _states(self, queries: Queries) -> Tensor:
         """What each history says, (B, dim); 0 for an empty one."""
         net = self._fitted()
-        device = self._popularity.device
+        device = self._scores_of_none.device
         states = torch.zeros((len(queries), self.config.dim), device=device)
         latest = queries.latest(self.config.max_len)
         order = np.flatnonzero(latest.lengths)
@@ -236,11 +236,11 @@ class Unified(ItemTowerModel[Network]):
             low += min(rows, SCORED_AT_ONCE)
 
     def _cells(self) -> int:
-        return GPU_CELLS if self._popularity.is_cuda else CPU_CELLS
+        return GPU_CELLS if self._scores_of_none.is_cuda else CPU_CELLS
 
     def encode(self, queries: Queries) -> Tensor:
-        """What each history says, as unit vectors (B, dim); 0 for an empty history."""
-        return functional.normalize(self._states(queries), dim=1)
+        """What each history says, as unit vectors (B, dim); the start vector of an empty one."""
+        return self._or_start(functional.normalize(self._states(queries), dim=1), queries)
 
     def _match(self, net: Network, units: Tensor, vectors: Tensor) -> Tensor:
         return super()._match(net, units, vectors) * net.sharpness()
@@ -248,7 +248,7 @@ class Unified(ItemTowerModel[Network]):
     def _encode_subsets(self, query: Queries, keep: Array) -> Tensor:
         if keep.shape[1] > MOST_PAIRED:
             return super()._encode_subsets(query, keep)
-        net, device = self._fitted(), self._popularity.device
+        net, device = self._fitted(), self._scores_of_none.device
         newest = keep & (keep[:, ::-1].cumsum(axis=1)[:, ::-1] <= self.config.max_len)
         states = torch.zeros((len(keep), self.config.dim), device=device)
         most = self._cells() // max(keep.shape[1], 8 * self.config.dim)
@@ -264,17 +264,21 @@ class Unified(ItemTowerModel[Network]):
         """How good items (B, K) are: log P(next) + log of what each is then worth, (B, K).
 
         The worth is the expected log2(1 + weight) of its event, from the head of kinds; without
-        one, how far above the log's lowest value it will be rated; without either, 1. An empty
-        history gets popularity. Expected worth as in Covington et al., RecSys 2016, section 4.2.
+        one, how far above the log's lowest value it will be rated; without either, 1. For an empty
+        history it is `score`, which counts events by their worth. Expected worth as in Covington et
+        al., RecSys 2016, section 4.2.
         """
-        net, chosen = self._fitted(), tensor(np.asarray(items, np.int64), self._popularity.device)
+        net, chosen = (
+            self._fitted(),
+            tensor(np.asarray(items, np.int64), self._scores_of_none.device),
+        )
         with torch.no_grad():
             states = self._states(queries)
             units, vectors = functional.normalize(states, dim=1), self._vectors[chosen]
             total = (vectors @ units[:, :, None])[..., 0] * net.sharpness()
             total += self._worth(net, queries, states, chosen).clamp(min=1e-6).log()
         empty = tensor(queries.lengths == 0, total.device)
-        return torch.where(empty[:, None], self._popularity[chosen], total)
+        return torch.where(empty[:, None], self._scores_of_none[chosen], total)
 
     def _worth(self, net: Network, queries: Queries, states: Tensor, items: Tensor) -> Tensor:
         heads = net.heads
@@ -295,7 +299,7 @@ class Unified(ItemTowerModel[Network]):
         """How much higher than others each person rates, (B, 1), in deviations."""
         assert self._ratings is not None, "asked only of a model of ratings"
         latest = queries.latest(self.config.max_len)
-        z = padded(latest, self._ratings, self._popularity.device)["values"]
+        z = padded(latest, self._ratings, self._scores_of_none.device)["values"]
         return persons(z)[:, -1:] if z.shape[1] else z.new_zeros(len(queries), 1)
 
     def predict(self, queries: Queries, items: Array) -> Floats:

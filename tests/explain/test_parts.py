@@ -224,11 +224,17 @@ def test_an_id_that_was_never_seen_says_nothing(name, models, features, query):
 
 
 @pytest.mark.parametrize("name", TOWERS)
-def test_an_empty_history_hears_no_parts(name, models, features, query):
-    empty = query.subsets(np.zeros((1, 4), bool))
-    found = explain_parts(models[name], empty, ITEM, features, n_items=N)
+def test_an_empty_history_hears_parts_from_the_start_state_alone(name, models, features, query):
+    empty, model = query.subsets(np.zeros((1, 4), bool)), models[name]
+    found = explain_parts(model, empty, ITEM, features, n_items=N)
+    assert found.score == pytest.approx(model.score(empty)[0, ITEM].item(), abs=1e-5)
+    assert found.base + found.values.sum() == pytest.approx(found.score, abs=1e-4)
+    assert np.abs(found.values).max() > 1e-3
+    state = {key: v for key, v in model.state().items() if not key.startswith("start.")}
+    old = type(model)(model.config).load(state | {"popularity": np.ones(N, np.float32)})
+    found = explain_parts(old, empty, ITEM, features, n_items=N)
     assert found.values.tolist() == [0] * 10
-    assert found.base == found.score == models[name].score(empty)[0, ITEM].item() > 0
+    assert found.base == found.score == 1
 
 
 def test_of_content_each_part_is_worth_what_it_shares_with_the_history(models, features, query):

@@ -173,7 +173,7 @@ def test_rank_expects_what_the_kind_of_event_is_worth(log, features):
         assert float(found) == pytest.approx(expected, abs=1e-4)
 
 
-def test_rank_is_the_score_without_heads_and_popularity_without_a_history(log):
+def test_rank_is_the_score_without_heads_and_without_a_history(log):
     model = fitted(TrainData(replace(log, values=None)))
     queries = log.queries(np.array([0, 7, 3]))
     items = np.array([[4, 1, 0], [2, 7, 5], [6, 6, 1]])
@@ -367,11 +367,11 @@ def test_the_refit_knows_the_validation_events(log):
     first = [report for report in told if report.validation is not None]
     again = [report for report in told if report.validation is None]
     assert len(again) == first[-1].best_epoch
-    np.testing.assert_allclose(
-        model.state()["popularity"], np.log1p(np.bincount(log.items, log.weights, minlength=8))
+    np.testing.assert_array_equal(
+        model.state()["tower.known"], np.bincount(log.items, minlength=8) > 0
     )
     alone = fitted(data, refit=False)
-    assert not np.array_equal(alone.state()["popularity"], model.state()["popularity"])
+    assert not np.array_equal(alone.state()["start.vector"], model.state()["start.vector"])
     assert np.array_equal(
         alone.state()["tower.id.weight"],
         fitted(replace(data, train_and_validation=None)).state()["tower.id.weight"],

@@ -16,6 +16,13 @@ from core.models.common.strengths import popularity
 from core.models.common.tensors import tensor
 from core.models.common.validation import validation_score
 from core.models.neural.snapshots import Snapshots
+from core.models.neural.start_state import (
+    Scores,
+    StartState,
+    share_loss,
+    solved,
+    start_shares,
+)
 from core.models.neural.train_loop import seeded, train_loop
 from core.models.neural.training_state import Batches
 from core.types import (
@@ -31,6 +38,7 @@ from core.types import (
 )
 
 SCORED_AT_ONCE = 1024
+POPULARITY, START = "popularity", ("start.vector", "start.offsets")  # in a state
 CHOOSING = 0.7  # of the time is over, as a guess, when validation has said when to stop
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -41,7 +49,8 @@ class GradientModel(ABC, Generic[Net]):
     """A model learnt by gradients: it stops when validation gets no better, then may learn anew.
 
     A kind of model says what its network is, what a step is and what it scores; here is the rest. A
-    history without events gets popularity.
+    history without events is scored from a start state (start_state.py), by popularity only where
+    nothing could be learnt, or where an earlier version learnt no start state.
     """
 
     Config: ClassVar[type]  # TrainingSettings and more
@@ -51,7 +60,8 @@ class GradientModel(ABC, Generic[Net]):
     def __init__(self, config: Any = None) -> None:
         self.config = self.Config() if config is None else config
         self._net: Net | None = None
-        self._popularity = torch.zeros(0)
+        self._start: StartState | None = None
+        self._scores_of_none = torch.zeros(0)  # (I,) of a history without events
         self._checkpoint: Checkpoint | None = None
         self.best_epoch = 0  # where validation said to stop; all of them without validation
         self.snapshots: Mapping[int, Floats] = {}
@@ -75,6 +85,14 @@ class GradientModel(ABC, Generic[Net]):
     @abstractmethod
     def _refresh(self, net: Net) -> None:
         """Works out what scoring needs again and again, whenever the weights have changed."""
+
+    @abstractmethod
+    def _start_scores(self, net: Net) -> tuple[Scores, int]:
+        """The scores (I,) float64 from a start vector, with gradients; and that vector's size."""
+
+    def _start_loss(self, scores: Tensor, shares: Tensor) -> Tensor:
+        """The loss of one event that a history without events foretells, from scores (I,)."""
+        return share_loss(scores, shares)
 
     def resume_at(self, checkpoint: Checkpoint) -> None:
         """The next fit goes on from here, and leaves here how far it is."""
@@ -113,8 +131,8 @@ class GradientModel(ABC, Generic[Net]):
                 task = self._task(net, log, generator)
                 if task is None:
                     return epochs
-                marking = end == 1.0  # not where all is learnt anew, with the validation events
-                snapshots = self._marking(net, validated=validate is not None) if marking else None
+                last = end == 1.0  # nothing is learnt anew, with the validation events
+                snapshots = self._marking(net, validated=validate is not None) if last else None
                 best = train_loop(
                     net,
                     *task,
@@ -127,6 +145,9 @@ class GradientModel(ABC, Generic[Net]):
                 )
                 if snapshots:
                     self.snapshots = {at: v.numpy() for at, v in snapshots.kept.items()}
+                if last:
+                    self._refresh(net.eval())
+                    self._solve_start(net, log)
                 return best
 
             if train.validation is None:
@@ -160,13 +181,26 @@ class GradientModel(ABC, Generic[Net]):
         return Snapshots(vectors)
 
     def _keep(self, net: Net, log: Interactions, device: str) -> None:
-        self._net = net
-        self._popularity = tensor(np.log1p(popularity(log)), device)
+        self._net, self._start = net, None
+        self._scores_of_none = tensor(np.log1p(popularity(log)), device)
+
+    def _solve_start(self, net: Net, log: Interactions) -> None:
+        scores, size = self._start_scores(net)
+        shares = start_shares(log, self._scores_of_none.device)
+        self._start = solved(scores, self._start_loss, shares, size=size, events=len(log))
+        self._scores_of_none = self._start.scores(scores)
+
+    def _or_start(self, vectors: Tensor, queries: Queries) -> Tensor:
+        """The vectors (B, dim) of these histories; the start vector for those without events."""
+        if self._start is None:
+            return vectors
+        empty = tensor(queries.lengths == 0, vectors.device)
+        return torch.where(empty[:, None], self._start.vector, vectors)
 
     @property
     def device(self) -> str:
         """Where the network lies: "cpu" or "cuda"."""
-        return self._popularity.device.type
+        return self._scores_of_none.device.type
 
     def _fitted(self) -> Net:
         if self._net is None:
@@ -179,22 +213,31 @@ class GradientModel(ABC, Generic[Net]):
         with torch.no_grad():
             scores = self._scores(net, queries)
         empty = tensor(queries.lengths == 0, scores.device)
-        return torch.where(empty[:, None], self._popularity, scores)
+        return torch.where(empty[:, None], self._scores_of_none, scores)
 
     def state(self) -> dict[str, Array]:
-        """The weights and buffers of the network by name, and each item's popularity (I,)."""
-        state = {name: value.cpu().numpy() for name, value in self._fitted().state_dict().items()}
-        return state | {"popularity": self._popularity.cpu().numpy()}
+        """The weights and buffers of the network by name, and the start state, else popularity."""
+        state = self._fitted().state_dict()
+        if self._start is None:
+            state[POPULARITY] = self._scores_of_none
+        else:
+            state |= dict(zip(START, self._start, strict=True))
+        return {name: value.cpu().numpy() for name, value in state.items()}
 
     def load(self, state: Mapping[str, Array], *, device: str = "cpu") -> Self:
         """Take up what an earlier fit learnt."""
         weights = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
-        self._popularity = weights.pop("popularity").to(device)
+        start = [weights.pop(name).to(device) for name in START if name in weights]
+        self._start = StartState(*start) if start else None
+        if not start:  # nothing was learnt, or by an earlier version
+            self._scores_of_none = weights.pop(POPULARITY).to(device)
         with torch.random.fork_rng([]):  # what it draws is overwritten at once
             net = self._network_of(weights)
         net.load_state_dict(weights)
         self._net = net.to(device).eval()
         self._refresh(self._net)
+        if self._start is not None:
+            self._scores_of_none = self._start.scores(self._start_scores(self._net)[0])
         return self
 
 

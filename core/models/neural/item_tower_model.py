@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from core.models.common.tensors import tensor
 from core.models.neural.gradient_model import GradientModel
 from core.models.neural.item_tower import ItemTower, content
+from core.models.neural.start_state import Scores
 from core.types import Array, Features, Interactions, ItemPart, Queries, TrainData
 
 
@@ -39,7 +40,7 @@ class ItemTowerModel(GradientModel[Net]):
 
     @abstractmethod
     def encode(self, queries: Queries) -> Tensor:
-        """What each history says, (B, dim)."""
+        """What each history says, (B, dim); the start vector's of one without events."""
 
     def _encode_subsets(self, query: Queries, keep: Array) -> Tensor:
         """What some of the events of one history say, keep (M, E), (M, dim)."""
@@ -64,6 +65,10 @@ class ItemTowerModel(GradientModel[Net]):
     def _scores(self, net: Net, queries: Queries) -> Tensor:
         return self._match(net, self.encode(queries), self._vectors)
 
+    def _start_scores(self, net: Net) -> tuple[Scores, int]:
+        vectors = self._vectors.double()
+        return lambda vector: self._match(net, vector[None], vectors)[0], vectors.shape[1]
+
     def encode_items(self) -> Tensor:
         """The items as unit vectors (I, dim)."""
         self._fitted()
@@ -81,16 +86,16 @@ class ItemTowerModel(GradientModel[Net]):
         A score is linear in the item's vector, so the mean score is that of the mean vector.
         """
         net, keep = self._fitted(), np.asarray(keep, bool)
-        chosen = tensor(np.asarray(items, np.int64), self._popularity.device)
-        vectors, popularity = self._vectors[chosen], self._popularity[chosen]
+        chosen = tensor(np.asarray(items, np.int64), self._scores_of_none.device)
+        vectors, of_none = self._vectors[chosen], self._scores_of_none[chosen]
         if mean_of is not None:
-            of = tensor(np.asarray(mean_of, bool), self._popularity.device)
+            of = tensor(np.asarray(mean_of, bool), self._scores_of_none.device)
             vectors = torch.cat([vectors, self._vectors[of].mean(dim=0, keepdim=True)])
-            popularity = torch.cat([popularity, self._popularity[of].mean(dim=0, keepdim=True)])
+            of_none = torch.cat([of_none, self._scores_of_none[of].mean(dim=0, keepdim=True)])
         with torch.no_grad():
             scores = self._match(net, self._encode_subsets(query, keep), vectors)
         empty = tensor(keep.sum(axis=1) == 0, scores.device)
-        return torch.where(empty[:, None], popularity, scores)
+        return torch.where(empty[:, None], of_none, scores)
 
     def parts(self, features: Features | None) -> tuple[ItemPart, ...]:
         """What the items are made of: the id, and the attributes that the model learnt from."""
@@ -101,13 +106,16 @@ class ItemTowerModel(GradientModel[Net]):
     ) -> Array:
         """Scores (M,) of an item of only some parts: those left out miss in the tower's sum.
 
-        An empty history gets popularity, whatever the parts.
+        To an empty history the item's offset is added, whatever the parts; popularity, where it
+        stands in for a start state, is the same whatever the parts.
         """
-        net = self._fitted()
-        if not len(query.items):
-            return np.full(len(keep), float(self._popularity[item]))
+        net, empty = self._fitted(), not len(query.items)
+        if empty and self._start is None:
+            return np.full(len(keep), float(self._scores_of_none[item]))
         with torch.no_grad():
             vectors = net.items(net.tower.of_parts(item, features, keep))
             scores = self._match(net, self.encode(query), vectors)
+            if empty and self._start is not None:
+                scores = scores + self._start.offsets[item]
         as_array: Array = scores[0].double().cpu().numpy()
         return as_array
