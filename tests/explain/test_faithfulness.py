@@ -192,7 +192,9 @@ def test_leave_one_out_and_cosine_against_loops(seed):
         assert sorted(order.tolist()) == list(range(14))
     full = lifted(model, query, range(14), item)
     falls = [full - lifted(model, query, {*range(14)} - {e}, item) for e in range(14)]
-    np.testing.assert_allclose(np.array(falls)[found["leave-one-out"]], sorted(falls)[::-1], 1e-4, 1e-6)
+    np.testing.assert_allclose(
+        np.array(falls)[found["leave-one-out"]], sorted(falls)[::-1], 1e-4, 1e-6
+    )
     vectors = model.encode_items().numpy()
     alike = [
         vectors[e] @ vectors[item] / np.linalg.norm(vectors[e]) / np.linalg.norm(vectors[item])

@@ -47,10 +47,17 @@ def explain(options: Any) -> Result:
             result["attributes"] = item_parts and item_parts.to_json()
             text += f"\n{sentences.parts_text(item_parts)}" if item_parts else ""
     if options.out:
-        pipeline.ExplanationDocument(
-            loaded, query, explanation, user=user, hash_user=options.hash_user
-        ).write(options.out)
-        return {**result, "out": str(options.out)}, f"{text}\n\nto be replayed: {options.out}"
+        document = pipeline.ExplanationDocument(
+            loaded,
+            query,
+            explanation,
+            user=user,
+            given=options.histories is not None,
+            hash_user=options.hash_user,
+        )
+        seal = document.write(options.out)
+        kept = f"to be replayed: {options.out} ({sentences.SEALED_BY[seal.kind]})"
+        return {**result, "out": str(options.out), "seal": seal.kind}, f"{text}\n\n{kept}"
     return result, text
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
 import shlex
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from core import pipeline
+from core.errors import Corrupt
 from core.explain import Explanation
 from core.explain.counterfactual import Counterfactual
+from core.pipeline.seal import KEY_FILE, workspace_key
 from dashboard import cache
 from dashboard.components.download import csv_buttons
 from dashboard.components.explain.case import Case
@@ -20,7 +21,7 @@ from dashboard.components.explain.values import event_frame
 from dashboard.components.labels import run_label
 from dashboard.components.page import ROW, section, table
 from dashboard.state import t
-from dashboard.text import plain
+from dashboard.text import Text, plain
 
 
 def proof(case: Case, explanation: Explanation, counterfactual: Counterfactual | None) -> None:
@@ -58,6 +59,7 @@ def _facts(case: Case, explanation: Explanation) -> dict[str, str]:
 def _download(case: Case, explanation: Explanation, counterfactual: Counterfactual | None) -> None:
     """The audit export, which `recscope explain --replay` checks, and the values of this item."""
     name = re.sub(r"[^\w.-]+", "_", f"explain-{case.run.id}-{case.user}-{case.id(case.item)}")
+    told, exportable = seal_told(case)
     with st.container(horizontal=True):
         st.download_button(
             t("explain.download.json"),
@@ -68,23 +70,35 @@ def _download(case: Case, explanation: Explanation, counterfactual: Counterfactu
             icon=":material/verified:",
             help=t("explain.download.json.help"),
             on_click="ignore",
+            disabled=not exportable,
         )
         csv_buttons(lambda: event_frame(case, explanation), name=name, key="download_csv")
+    st.caption(told)
+
+
+def seal_told(case: Case) -> tuple[Text, bool]:
+    """What will vouch for the audit export, and whether there can be one."""
+    folder = case.workspace.path
+    try:
+        key = workspace_key(case.workspace)
+    except Corrupt as error:
+        return t("explain.seal.damaged", problem=str(error)), False
+    if key is not None:
+        return t("explain.seal.key", name=key.name, file=KEY_FILE), True
+    if os.access(folder, os.W_OK):
+        return t("explain.seal.first", file=KEY_FILE), True
+    return t("explain.seal.checksum", folder=str(folder)), True
 
 
 def export(case: Case, explanation: Explanation, counterfactual: Counterfactual | None) -> str:
     """All that it takes to make the explanation again elsewhere, sealed, as JSON."""
-    more: dict[str, Any] = {}
-    if counterfactual is not None:
-        ids = {"item": case.id(counterfactual.item), "removed": list(counterfactual.removed)}
-        if counterfactual.replaced_by is not None:
-            ids["replaced_by"] = case.id(counterfactual.replaced_by)
-        more["counterfactual"] = {**counterfactual.to_json(), **ids}
-    loaded = cache.loaded(case.workspace, case.run)
-    document = pipeline.ExplanationDocument(
-        loaded, case.query, explanation, user=case.user, more=more
-    ).to_json()
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    return pipeline.ExplanationDocument(
+        cache.loaded(case.workspace, case.run),
+        case.query,
+        explanation,
+        user=case.user,
+        counterfactual=counterfactual,
+    ).text()
 
 
 def command(case: Case, explanation: Explanation) -> str:
