@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from core import pipeline
-from core.pipeline.seal import Seal, SealKey, canonical
+from core.pipeline.seal import Seal, SealKey, canonical, workspace_key
 from core.runs import artifact
 from tests.explaining import busy, refused, someone, train
 

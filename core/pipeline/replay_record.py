@@ -104,7 +104,8 @@ class Record:
         user = content["user"] or {}
         _check(user is content["user"] or content["user"] is None)
         _check(all(isinstance(text, str) for text in user.values()))
-        _check(isinstance(content["dataset"], dict))
+        _check(isinstance(content["dataset"], dict) and isinstance(content["code"], dict))
+        _check(isinstance(content["created"], str))
         return cls(
             name=name,
             content=content,
