@@ -54,7 +54,7 @@ LARGE = [
     (("", "run", "id"), "which is no id of a run"),
     (
         (10_001, "per_player"),
-        "10,001 histories per player, and what can be replayed at most 10,000",
+        "10,001 histories per player, and what can be replayed has at most 10,000",
     ),
     ((2**70, "per_player"), "is no explanation"),
     ((10**400, "seed"), "is no explanation"),
@@ -82,7 +82,7 @@ def test_many_players_times_many_orders_are_refused_before_they_are_drawn(
     shop, recscope, exported, tmp_path
 ):
     run, out = train(shop, "als"), tmp_path / "long.json"
-    recscope("explain", run.id, "--histories", busy(tmp_path, 300), "-k", 1, "--out", out)
+    recscope("explain", run.id, "--histories", busy(tmp_path, 300), "--item", 30, "--out", out)
     rewritten(out, lambda content: put(content, 9_999, "per_player"))
     refused(recscope("explain", "--replay", out), "histories per player times players squared")
 

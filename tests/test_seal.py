@@ -34,7 +34,7 @@ TEXT = canonical({"b": 1, "a": "ü"})
 def test_a_document_is_sealed_as_documented():
     """Names sorted, no blanks, UTF-8; so anybody can check it in another language."""
     secret = bytes(range(32))
-    assert TEXT == '{"a":"ü","b":1}'.encode()
+    assert '{"a":"ü","b":1}'.encode() == TEXT
     seal = Seal.of(TEXT, SealKey(secret)).to_json()
     assert seal == {
         "kind": "hmac-sha256",
