@@ -14,7 +14,15 @@ import numpy as np
 import pytest
 
 from core import pipeline
-from core.pipeline.seal import Seal, SealKey, canonical, workspace_key
+from core.data.store import Workspace
+from core.pipeline.seal import (
+    KEY_FILE,
+    Seal,
+    SealKey,
+    canonical,
+    key_to_seal_with,
+    workspace_key,
+)
 from core.runs import artifact
 from tests.explaining import busy, refused, someone, train
 
@@ -231,3 +239,95 @@ def test_damage_of_any_kind_is_no_bug(exported, recscope):
         refused(recscope("explain", "--replay", out), "why.json is no explanation")
     out.write_bytes(b"\xff\xfe\x00")
     refused(recscope("explain", "--replay", out), "why.json is no explanation")
+
+
+def replayed(workspace: Workspace, out: Path):
+    found = pipeline.replay(workspace, out)
+    return found.ok, found.seal
+
+
+def test_a_copy_of_the_run_elsewhere_is_asked_and_the_key_is_told(shop, exported, tmp_path):
+    run, out = exported("ease")
+    assert replayed(shop, out) == (True, "sealed")
+    elsewhere = Workspace.open(tmp_path / "elsewhere")
+    shutil.copytree(run.folder, elsewhere.runs_folder / run.id)
+    assert replayed(elsewhere, out) == (True, "key not here")
+    key_to_seal_with(elsewhere)  # of its own; the run says that it was sealed for elsewhere
+    assert replayed(elsewhere, out) == (True, "not of this workspace")
+    edited(out, lambda content: None)  # a checksum in the place of the HMAC
+    assert replayed(elsewhere, out) == (True, "not of this workspace")
+    assert replayed(shop, out) == (False, "not of this workspace")
+
+
+def test_a_damaged_key_ends_a_replay_and_an_export_with_a_sentence(shop, exported, recscope):
+    run, out = exported("ease")
+    (shop.path / KEY_FILE).write_bytes(b"x")
+    for words in (["--replay", out], ["--user", "u1", "--out", out]):
+        code, _, err = recscope("explain", run.id, *words)
+        assert code == 1
+        assert "seal.key has 1 bytes where a key has 32" in err
+        assert "Traceback" not in err
+
+
+def test_what_only_the_dataset_tells_is_said_to_be_unchecked_without_it(shop, exported, recscope):
+    _, out = exported("ease")
+    (shop.path / KEY_FILE).unlink()
+    edited(out, lambda content: content["labels"].__setitem__(0, "Gold"))
+    assert not pipeline.replay(shop, out).ok
+    shop.delete_dataset("shop")
+    found = pipeline.replay(shop, out)
+    assert found.ok
+    assert {"labels", "history.label", "dataset.sha256", "history", "user"} <= set(found.unchecked)
+    assert "labels" in recscope("explain", "--replay", out)[1]
+
+
+def test_a_hash_is_that_of_whom_the_dataset_knows(shop, exported):
+    _, out = exported("ease", "--hash-user")
+    (shop.path / KEY_FILE).unlink()
+    edited(out, lambda content: None)
+    assert pipeline.replay(shop, out).differs == ()
+    edited(out, lambda content: content["user"].update(sha256="0" * 64))
+    found = pipeline.replay(shop, out)
+    assert not found.ok
+    assert [each.what for each in found.differs] == ["user.sha256"]
+
+
+def test_a_history_that_was_handed_in_need_not_be_what_the_user_did(shop, recscope, tmp_path):
+    run, path, out = train(shop, "ease"), tmp_path / "edited.csv", tmp_path / "why.json"
+    path.write_text("user_id,item_id\nu1,30\nu1,40\n")
+    code, told, _ = recscope("explain", run.id, "--histories", path, "--out", out, "--json")
+    assert (code, told["seal"]) == (0, "hmac-sha256")
+    assert json.loads(out.read_text())["history"]["source"] == "given"
+    assert replayed(shop, out) == (True, "sealed")
+
+
+def test_what_was_exported_without_the_dataset_holds_with_it(shop, recscope, tmp_path):
+    run, path, out = train(shop, "ease"), busy(tmp_path, 3), tmp_path / "why.json"
+    shutil.copytree(shop.dataset("shop").folder, tmp_path / "kept")
+    shop.delete_dataset("shop")
+    recscope("explain", run.id, "--histories", path, "--out", out)
+    assert replayed(shop, out) == (True, "sealed")
+    shutil.copytree(tmp_path / "kept", shop.datasets_folder / "555555555555")
+    assert replayed(shop, out) == (True, "sealed")
+
+
+def test_signs_that_steer_a_terminal_are_written_out(exported, recscope):
+    _, out = exported("ease")
+    edited(out, lambda content: content["labels"].__setitem__(0, "\x1b[2Jtea\ud800"))
+    code, text, _ = recscope("explain", "--replay", out)
+    assert code == 1
+    assert "\x1b" not in text
+    assert "\\x1b[2Jtea" in text
+
+
+def test_how_the_seal_is_told_in_words(shop, exported, recscope):
+    run, out = exported("ease")
+    _, text, _ = recscope("explain", run.id, "--user", "u1", "--out", out)
+    assert "sealed with this workspace's key" in text
+    assert "nothing in the file was changed" in recscope("explain", "--replay", out)[1]
+    edited(out, lambda content: None)
+    _, text, _ = recscope("explain", "--replay", out)
+    assert "it does not hold" in text
+    assert "not sealed by this workspace" in text
+    (shop.path / KEY_FILE).unlink()
+    assert "which whoever changes the file can make anew" in recscope("explain", "--replay", out)[1]

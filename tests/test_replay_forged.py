@@ -156,13 +156,13 @@ def unnoticed(shop: Workspace, out: Path, wanted: Callable[[str], bool]) -> set[
     return found
 
 
+NOT_DRAWN = {"seed", "per_player"}  # play no part where nothing is drawn
 CODE = ("explain", "numpy", "python", "recscope", "torch")
 NOT_COMPUTED = {  # what only the key vouches for
     "created",
     "user.id dropped",  # which is how one that is hashed is written
     "counterfactual dropped",  # there need not be one
     "counterfactual.k",  # what is searched for; here it is as true of a list that is longer by one
-    "per_player",  # what was reached before the last step is reached with one more as well
     "code + entry",  # told as differences that do no harm
     *(f"code.{name}" for name in CODE),
     *(f"code.{name} dropped" for name in CODE),
@@ -186,7 +186,7 @@ def test_without_a_key_every_leaf_that_can_be_computed_is_noticed(name, user, sh
     out.write_text(forged(content))
     clean = pipeline.replay(shop, out)
     assert (clean.ok, clean.seal, clean.differs, clean.unchecked) == (True, "checksum", (), ())
-    allowed = NOT_COMPUTED | (set() if content["method"] == "permutations" else {"seed"})
+    allowed = NOT_COMPUTED | (set() if content["method"] == "permutations" else NOT_DRAWN)
     if name == "ease":
         assert unnoticed(shop, out, lambda _: True) == allowed
     else:
@@ -202,7 +202,7 @@ def test_with_the_key_the_others_are_noticed_too(shop, exported):
         seen.extend([name] * (name in allowed))
         return name in allowed
 
-    allowed = NOT_COMPUTED | {"seed"}
+    allowed = NOT_COMPUTED | NOT_DRAWN
     assert unnoticed(shop, out, wanted) == set()
     assert set(seen) == allowed
 

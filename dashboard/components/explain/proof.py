@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
 
 import pandas as pd
 import streamlit as st
 
 from core import pipeline
+from core.data.store import Workspace
 from core.errors import Corrupt
 from core.explain import Explanation
 from core.explain.counterfactual import Counterfactual
@@ -21,7 +25,7 @@ from dashboard.components.explain.values import event_frame
 from dashboard.components.labels import run_label
 from dashboard.components.page import ROW, section, table
 from dashboard.state import t
-from dashboard.text import Text, plain
+from dashboard.text import plain
 
 
 def proof(case: Case, explanation: Explanation, counterfactual: Counterfactual | None) -> None:
@@ -59,7 +63,7 @@ def _facts(case: Case, explanation: Explanation) -> dict[str, str]:
 def _download(case: Case, explanation: Explanation, counterfactual: Counterfactual | None) -> None:
     """The audit export, which `recscope explain --replay` checks, and the values of this item."""
     name = re.sub(r"[^\w.-]+", "_", f"explain-{case.run.id}-{case.user}-{case.id(case.item)}")
-    told, exportable = seal_told(case)
+    seal = SealTold.of(case.workspace)
     with st.container(horizontal=True):
         st.download_button(
             t("explain.download.json"),
@@ -70,24 +74,32 @@ def _download(case: Case, explanation: Explanation, counterfactual: Counterfactu
             icon=":material/verified:",
             help=t("explain.download.json.help"),
             on_click="ignore",
-            disabled=not exportable,
+            disabled=not seal.possible,
         )
         csv_buttons(lambda: event_frame(case, explanation), name=name, key="download_csv")
-    st.caption(told)
+    st.caption(t(seal.key, **seal.values))
 
 
-def seal_told(case: Case) -> tuple[Text, bool]:
-    """What will vouch for the audit export, and whether there can be one."""
-    folder = case.workspace.path
-    try:
-        key = workspace_key(case.workspace)
-    except Corrupt as error:
-        return t("explain.seal.damaged", problem=str(error)), False
-    if key is not None:
-        return t("explain.seal.key", name=key.name, file=KEY_FILE), True
-    if os.access(folder, os.W_OK):
-        return t("explain.seal.first", file=KEY_FILE), True
-    return t("explain.seal.checksum", folder=str(folder)), True
+@dataclass(frozen=True)
+class SealTold:
+    """What will vouch for the audit export, as a text of the page; whether there can be one."""
+
+    key: str  # of the text
+    values: Mapping[str, str]
+    possible: bool = True
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Self:
+        """By what the workspace has now; nothing is made before something is exported."""
+        try:
+            key = workspace_key(workspace)
+        except Corrupt as error:
+            return cls("explain.seal.damaged", {"problem": str(error)}, possible=False)
+        if key is not None:
+            return cls("explain.seal.key", {"name": key.name, "file": KEY_FILE})
+        if os.access(workspace.path, os.W_OK):
+            return cls("explain.seal.first", {"file": KEY_FILE})
+        return cls("explain.seal.checksum", {"folder": str(workspace.path)})
 
 
 def export(case: Case, explanation: Explanation, counterfactual: Counterfactual | None) -> str:
