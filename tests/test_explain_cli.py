@@ -1,15 +1,11 @@
-"""`recscope explain`: what it says is what `recommend --histories` gives, and can be replayed."""
+"""`recscope explain`: what it says is what `recommend --histories` gives."""
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import math
-import os
-import shutil
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,43 +14,16 @@ import pytest
 
 from core import pipeline
 from core.data.durable import sha256_file
-from core.models import MODELS
-from core.models.neural.gradient_model import GradientModel
-from core.pipeline.explanation_record import seal
-from core.runs import artifact
 from core.runs.request import RunRequest
+from tests.explaining import FITTING, busy, events_of, refused, someone, table, train
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("shop_is_home")]
-
-NEEDS_VALUES = {"mlp_rating"}  # the shop's log has none
-QUICK = {name: ["epochs=2"] for name, kind in MODELS.items() if issubclass(kind, GradientModel)}
-FITTING = [name for name in MODELS if name not in NEEDS_VALUES]
 
 
 @pytest.fixture
 def fitted(shop):
     """The shop, and a run of this model in it."""
-
-    def fit(name: str, *params: str, **options):
-        if name == "fusion":
-            parts = [fit("als"), fit("transitions")]
-            params = (f"components={','.join(part.id for part in parts)}",)
-        params = params or tuple(QUICK.get(name, ()))
-        return pipeline.train(shop, RunRequest("shop", name, params, device="cpu", **options))
-
-    return fit
-
-
-def events_of(shop, user: str) -> pd.DataFrame:
-    events = pd.read_parquet(shop.dataset("shop").folder / "events.parquet")
-    return events[events["user_id"] == user]
-
-
-def someone(shop, low: int, high: int) -> str:
-    """The first person with so many events."""
-    counts = pd.read_parquet(shop.dataset("shop").folder / "events.parquet")["user_id"]
-    counts = counts.value_counts().sort_index()
-    return next(user for user, n in counts.items() if low <= n <= high)
+    return partial(train, shop)
 
 
 def asked(shop, run, history: pd.DataFrame, path: Path) -> tuple[np.ndarray, list]:
@@ -68,12 +37,6 @@ def asked(shop, run, history: pd.DataFrame, path: Path) -> tuple[np.ndarray, lis
     assert scores.index.tolist() == list(range(2**n))
     assert not scores.isna().any(axis=None)
     return scores.to_numpy(np.float64), scores.columns.tolist()
-
-
-def table(history: pd.DataFrame, path: Path) -> Path:
-    """The history as a file for --histories."""
-    history.drop(columns="source_row").to_csv(path, index=False)
-    return path
 
 
 def by_definition(v: np.ndarray, n: int) -> np.ndarray:
@@ -302,14 +265,6 @@ def test_very_long_histories(name, n, fitted, recscope, tmp_path):
     assert recscope("explain", "--replay", out)[0] == 0
 
 
-def busy(folder: Path, n: int) -> Path:
-    """A file with one person who did so many things."""
-    rows = "".join(f"ann,{(step * 7 % 25 + 1) * 10}\n" for step in range(n))
-    path = folder / "busy.csv"
-    path.write_text("user_id,item_id\n" + rows)
-    return path
-
-
 @pytest.fixture
 def unseen(shop):
     """An item whose only event is the last of somebody, so that no split trains on it."""
@@ -381,214 +336,8 @@ def test_a_mistake_is_one_sentence(words, part, fitted, recscope, tmp_path, monk
     refused(recscope("explain", fitted("ease").id, *words), part)
 
 
-def refused(answer, part: str = "") -> None:
-    code, out, err = answer
-    assert (code, out) == (2, ""), err
-    said = [line for line in err.splitlines() if line.startswith("recscope: ")]
-    assert len(said) == 1
-    assert part in said[0]
-    assert "Traceback" not in err
-
-
 def test_a_run_is_needed_but_for_a_replay(recscope):
     refused(recscope("explain", "--user", "u1"), "say which run")
-
-
-@pytest.fixture
-def exported(shop, fitted, recscope, tmp_path):
-    """Explains somebody by this model into a file; the run, and the file."""
-
-    def export(name: str, *words: object, low: int = 5, high: int = 8):
-        run, out = fitted(name), tmp_path / "why.json"
-        user = someone(shop, low, high)
-        code, _, err = recscope("explain", run.id, "--user", user, *words, "--out", out)
-        assert code == 0, err
-        return run, out
-
-    return export
-
-
-def edited(out: Path, change, *, sealed: bool) -> None:
-    """Changes what the file says, with or without a new seal."""
-    content = json.loads(out.read_text())
-    change(content)
-    if sealed:
-        del content["seal"]
-        content["seal"] = seal(content)
-    out.write_text(json.dumps(content))
-
-
-@pytest.mark.parametrize("name", ["ease", "als", "transitions", "fusion", "unified", "content"])
-def test_an_export_holds(name, shop, exported, recscope):
-    """Exact or drawn, one item or many, with the run alone."""
-    run, out = exported(name, "-k", 3, "--seed", 5)
-    content = json.loads(out.read_text())
-    assert content["run"]["artifact_hash"] == run.artifact_hash
-    assert content["dataset"]["sha256"] == shop.dataset("shop").meta["sha256"]
-    assert (len(content["items"]), content["seed"], content["device"]) == (3, 5, "cpu")
-    shop.delete_dataset("shop")
-    code, found, _ = recscope("explain", "--replay", out, "--json")
-    assert (code, found["ok"], found["differs"], found["moved"]) == (0, True, [], 0)
-    assert found["largest_difference"] <= 1e-9
-    code, text, _ = recscope("explain", "--replay", out)
-    assert (code, "it holds" in text) == (0, True)
-
-
-def test_what_was_drawn_and_held_against_another_holds_too(exported, recscope):
-    _, out = exported("als", "-k", 2, "--against", 30, "--seed", 3, low=11, high=11)
-    content = json.loads(out.read_text())
-    n, user = len(content["history"]["item_id"]), content["user"]
-    assert (content["against"], n) == (30, 11)
-    assert user["sha256"] == hashlib.sha256(user["id"].encode()).hexdigest()
-    assert recscope("explain", "--replay", out)[0] == 0
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["fusion", "unified"])
-def test_an_export_holds_where_arithmetic_is_done_otherwise(name, shop, exported, tmp_path):
-    """A copy elsewhere, as on a processor without the newer instructions and with one thread."""
-    _, out = exported(name, "-k", 3)
-    shutil.copytree(shop.path, tmp_path / "elsewhere")
-    plain = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "SSE4_2"}
-    home = {"RECSCOPE_HOME": str(tmp_path / "elsewhere"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "core.cli", "explain", "--replay", str(out), "--json"]
-    told = subprocess.run(
-        command, env={**os.environ, **plain, **home}, capture_output=True, check=True
-    )
-    found = json.loads(told.stdout)
-    assert found["ok"]
-    assert found["largest_difference"] <= 1e-6
-
-
-def test_a_drawing_is_made_again_as_far_as_it_had_come(shop, fitted, tmp_path):
-    """Not as far as it would go: what was exported before the last step holds as well."""
-    from core.explain import refine
-
-    loaded = pipeline.load_run(shop, fitted("als"), device="cpu")
-    _, query = pipeline.queries_for(loaded, histories=busy(tmp_path, 20))
-    first, second, *_ = refine(loaded.model, query, [3, 4], n_items=25, per_player=100)
-    assert first.evaluations < second.evaluations
-    for found in (first, second):
-        out = tmp_path / "why.json"
-        pipeline.ExplanationDocument(loaded, query, found, per_player=100).write(out)
-        assert pipeline.replay(shop, out).largest_difference == 0
-
-
-def test_a_hashed_user_is_nowhere_in_the_file(exported, recscope, shop):
-    _, out = exported("ease", "--hash-user")
-    content, user = json.loads(out.read_text()), someone(shop, 5, 8)
-    assert content["user"] == {"sha256": hashlib.sha256(user.encode()).hexdigest()}
-    assert f'"{user}"' not in out.read_text()
-
-
-def test_values_that_moved_are_named(exported, recscope):
-    def change(content):
-        content["values"][0][2] += 0.5
-
-    _, out = exported("ease", "-k", 2)
-    edited(out, change, sealed=True)
-    code, found, _ = recscope("explain", "--replay", out, "--json")
-    assert (code, found["ok"], found["moved"]) == (1, False, 1)
-    assert found["largest_difference"] == pytest.approx(0.5)
-    content = json.loads(out.read_text())
-    (moved,) = found["differs"]
-    assert (moved["what"], moved["place"], moved["item"]) == ("value", 2, content["items"][0])
-    assert moved["event"] == content["history"]["item_id"][2]
-    assert moved["then"] - moved["now"] == pytest.approx(0.5)
-    _, text, _ = recscope("explain", "--replay", out)
-    assert "it does not hold" in text
-    assert "value of event 3 " in text
-
-
-def test_a_broken_seal_is_told(exported, recscope):
-    def change(content):
-        content["user"]["id"] = "somebody else"
-
-    _, out = exported("ease")
-    edited(out, change, sealed=False)
-    code, found, _ = recscope("explain", "--replay", out, "--json")
-    assert (code, found["largest_difference"]) == (1, 0)
-    assert [one["what"] for one in found["differs"]] == ["file"]
-
-
-def test_versions_that_changed_are_told_and_do_no_harm(exported, recscope):
-    def change(content):
-        content["code"]["numpy"] = "1.0"
-
-    _, out = exported("ease")
-    edited(out, change, sealed=True)
-    code, found, _ = recscope("explain", "--replay", out, "--json")
-    assert (code, found["ok"]) == (0, True)
-    assert found["differs"] == [{"what": "numpy", "then": "1.0", "now": np.__version__}]
-
-
-def test_damaged_weights_are_named(exported, recscope):
-    run, out = exported("ease")
-    weights = run.folder / artifact.WEIGHTS
-    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
-    code, found, _ = recscope("explain", "--replay", out, "--json")
-    assert (code, found["largest_difference"]) == (1, None)
-    assert [one["what"] for one in found["differs"]] == [artifact.WEIGHTS]
-    assert found["differs"][0]["then"] == run.artifact_hash
-    assert "could not be made again" in recscope("explain", "--replay", out)[1]
-
-
-def test_another_run_is_asked_if_named(exported, fitted, recscope):
-    _, out = exported("ease", "-k", 2)
-    other = fitted("ease", "l2=7")
-    code, found, _ = recscope("explain", other.id, "--replay", out, "--json")
-    assert (code, found["run"]) == (1, other.id)
-    what = [one["what"] for one in found["differs"]]
-    assert what[:2] == ["run", artifact.WEIGHTS]  # the items are the same
-    assert set(what[2:]) == {"value"}
-    assert found["moved"] >= len(what) - 2
-
-
-def test_a_run_that_is_not_here(exported, recscope, shop):
-    run, out = exported("ease")
-    artifact.delete_run(shop, run.id)
-    refused(recscope("explain", "--replay", out), f"run {run.id}, which is not here")
-
-
-def test_items_that_the_run_does_not_know(exported, recscope):
-    def change(content):
-        content["history"]["item_id"][0] = 777
-
-    _, out = exported("ease")
-    edited(out, change, sealed=True)
-    code, found, _ = recscope("explain", "--replay", out, "--json")
-    assert (code, found["largest_difference"]) == (1, None)
-    assert found["differs"] == [{"what": "item 777", "then": "known", "now": "unknown"}]
-
-
-@pytest.mark.slow
-def test_damage_of_any_kind_is_no_bug(exported, recscope):
-    """Every entry taken away or made another kind: refused, or told as a difference."""
-    _, out = exported("unified", "-k", 1)
-    whole = json.loads(out.read_text())
-    junk = [None, -1, 1e300, "x", [], {}, [None], True]
-    computed = ["history", "players", "items", "values", "scores", "base", "seed", "per_player"]
-    computed += ["evaluations", "run", "code", "device", "against", "format", "format_version"]
-    paths = [(name,) for name in [*computed, "event_names", "seal"]]
-    paths += [("history", name) for name in whole["history"]] + [("run", n) for n in whole["run"]]
-    for path in paths:
-        for thing in [*junk, "gone"]:
-            content = json.loads(json.dumps(whole))
-            place = content if len(path) == 1 else content[path[0]]
-            place[path[-1]] = thing
-            if thing == "gone":
-                del place[path[-1]]
-            if content == whole:
-                continue
-            out.write_text(json.dumps(content))
-            code, _, err = recscope("explain", "--replay", out)
-            bug = "Traceback" in err or "a bug" in err
-            assert code in (1, 2) and not bug, (path, thing, err)  # noqa: PT018
-    for text in ("", "[]", "{}", "[" * 100_000, "\x00", '"x"', json.dumps(whole)[:-9]):
-        out.write_text(text)
-        refused(recscope("explain", "--replay", out), "why.json is no explanation")
-    out.write_bytes(b"\xff\xfe\x00")
-    refused(recscope("explain", "--replay", out), "why.json is no explanation")
 
 
 def test_the_table_adds_up_to_the_score(shop, fitted, recscope):

@@ -63,8 +63,12 @@ def refine(
     against: int | None = None,
     seed: int = 0,
     per_player: int = PER_PLAYER,
+    until: int = 0,
 ) -> Iterator[Explanation]:
-    """The same (see explain), first roughly, then better and better; the last is `explain`'s."""
+    """The same (see explain), first roughly, then better and better; the last is `explain`'s.
+
+    With `until` it is never good enough before so many histories were asked for.
+    """
     linear = isinstance(model, LinearInHistory)
     groups = None if linear else player_of_events(len(query.items))
     game = Game(model, query, items, n_items, groups, against=against)
@@ -85,7 +89,7 @@ def refine(
             orders = np.concatenate([orders, new])
             explanation = _sampled(game, orders, seed)
             yield explanation
-            if good_enough(explanation):
+            if explanation.evaluations >= until and good_enough(explanation):
                 return
 
 

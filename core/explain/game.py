@@ -13,6 +13,7 @@ from core.explain.candidates import candidates, mean_of_candidates
 from core.explain.coalitions import CoalitionMemo
 from core.explain.explanation import Explanation
 from core.explain.history import one_history
+from core.recommend.time_limit import check_time
 from core.recommend.top_k import block_bytes, check_scores, score_blocks
 from core.types import (
     Additive,
@@ -92,6 +93,7 @@ class Game:
         codes = np.flatnonzero(self.candidates)
         total = np.zeros((len(shares), 1))
         for part in np.array_split(codes, 1 + len(codes) * len(shares) // EVENTS):
+            check_time()
             total += model.shares(self.query, part).sum(axis=1, keepdims=True)
         return shares - total / len(codes)
 

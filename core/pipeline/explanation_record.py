@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,17 @@ import torch
 from core.data.durable import utc_now, write_text_atomically
 from core.explain import Explanation
 from core.explain.attribution import PER_PLAYER
+from core.explain.counterfactual import Counterfactual
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun
+from core.pipeline.replay_limits import check_bytes, check_counts
+from core.pipeline.seal import Seal, canonical, key_to_seal_with, remember_sealing
 from core.runs.identity import code_version, explanations_digest
 from core.types import Array, Queries
 
-FORMAT, VERSION = "recscope explanation", 1
+FORMAT, VERSION = "recscope explanation", 2
 COLUMNS = {"time": "times", "value": "values", "event": "events", "platform": "platforms"}
+DATASET, GIVEN = "dataset", "given"  # where a history is from
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,17 +38,41 @@ class ExplanationDocument:
     explanation: Explanation
     per_player: int = PER_PLAYER  # what `explain` was given
     user: object = None  # whose history it is; None for nobody's
+    given: bool = False  # the history was handed in: not what the dataset says of the user
     hash_user: bool = False  # leave the id out; its sha256 stays, which tells a short id
-    more: Mapping[str, Any] = field(default_factory=dict)  # other entries, under the seal as well
+    counterfactual: Counterfactual | None = None  # of one of the items explained
 
-    def to_json(self) -> dict[str, Any]:
-        """The document with its seal: the sha256 of all else in it."""
-        names, explanation = Labels(self.loaded), self.explanation
-        codes = np.concatenate([self.query.items, explanation.items]).astype(np.int64)
-        labels = names.labels(codes)
-        ids = self.loaded.items.ids
-        against = explanation.against
-        content = {
+    def sealed(self) -> tuple[dict[str, Any], Seal]:
+        """What the document says, and its seal: by the workspace's key, a checksum without one.
+
+        Raises:
+            TooLarge: it could not be replayed.
+            Corrupt: the workspace's key is none.
+        """
+        explanation = self.explanation
+        check_counts(
+            events=len(self.query.items),
+            players=len(explanation.values),
+            items=len(explanation.items),
+            per_player=self.per_player,
+            drawn=not explanation.exact,
+        )
+        content, key = self.content(Labels(self.loaded)), key_to_seal_with(self.loaded.workspace)
+        if key is not None:
+            remember_sealing(self.loaded.run, key)
+        return content, Seal.of(canonical(content), key)
+
+    def content(self, names: Labels) -> dict[str, Any]:
+        """All of the document but its seal.
+
+        Args:
+            names: What the items are called, and the kinds of events and platforms.
+        """
+        explanation = self.explanation
+        ids, labels = self.loaded.items.ids, names.labels(explanation.items)
+        against, found = explanation.against, self.counterfactual
+        source = GIVEN if self.user is None or self.given else DATASET
+        return {
             "format": FORMAT,
             "format_version": VERSION,
             "created": utc_now(),
@@ -54,26 +81,38 @@ class ExplanationDocument:
             "dataset": _dataset(names),
             "code": code_versions(),
             "device": self.loaded.model.device,
-            "user": _user(self.user, self.hash_user),
-            "history": _history(self.loaded, self.query, labels),
+            "user": user_entry(self.user, hashed=self.hash_user),
+            "history": history_entry(names, self.query, source),
             "event_names": names.kinds[0],
             "platform_names": names.kinds[1],
             "items": ids[explanation.items].tolist(),
             "labels": [labels[code] for code in explanation.items.tolist()],
             "against": None if against is None else ids[[against]].tolist()[0],
+            "quantity": explanation.quantity,
             "per_player": self.per_player,
             **_figures(explanation),
-            **self.more,
+            **({} if found is None else {"counterfactual": _named(found, ids)}),
         }
-        return {**content, "seal": seal(content)}
 
-    def write(self, path: Path) -> None:
-        """Writes the document, a line per entry; the file is whole or not there."""
-        lines = [
-            f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
-            for name, value in self.to_json().items()
-        ]
-        write_text_atomically(path, "{\n" + ",\n".join(lines) + "\n}\n")
+    def text(self) -> str:
+        """The document as its file has it, a line per entry; see `sealed` for what it raises."""
+        return _laid_out(*self.sealed())
+
+    def write(self, path: Path) -> Seal:
+        """Writes the document, whole or not at all; see `sealed` for what it raises."""
+        content, seal = self.sealed()
+        write_text_atomically(path, _laid_out(content, seal))
+        return seal
+
+
+def _laid_out(content: dict[str, Any], seal: Seal) -> str:
+    lines = [
+        f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
+        for name, value in {**content, "seal": seal.to_json()}.items()
+    ]
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
+    check_bytes("this explanation", len(text.encode()))
+    return text
 
 
 def _run(loaded: LoadedRun) -> dict[str, Any]:
@@ -96,22 +135,30 @@ def code_versions() -> dict[str, str]:
         "recscope": code_version(),
         "explain": explanations_digest(),
         "numpy": np.__version__,
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "python": platform.python_version(),
     }
 
 
-def _user(user: object, hashed: bool) -> dict[str, Any] | None:
+def user_entry(user: object, *, hashed: bool) -> dict[str, Any] | None:
+    """Who it was; without the id, if hashed."""
     if user is None:
         return None
-    sha256 = hashlib.sha256(str(user).encode()).hexdigest()
+    sha256 = user_hash(user)
     return {"sha256": sha256} if hashed else {"id": str(user), "sha256": sha256}
 
 
-def _history(loaded: LoadedRun, query: Queries, labels: Mapping[int, str]) -> dict[str, Any]:
+def user_hash(user: object) -> str:
+    """The sha256 of an id, in hex."""
+    return hashlib.sha256(str(user).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def history_entry(names: Labels, query: Queries, source: str) -> dict[str, Any]:
     """The columns of the history, oldest event first; codes of events and platforms."""
+    labels = names.labels(query.items)
     return {
-        "item_id": loaded.items.decode(query.items).tolist(),
+        "source": source,
+        "item_id": names.loaded.items.decode(query.items).tolist(),
         "label": [labels[code] for code in query.items.tolist()],
         "weight": query.weights.tolist(),
         **{name: _plain(getattr(query, field)) for name, field in COLUMNS.items()},
@@ -135,6 +182,8 @@ def _figures(explanation: Explanation) -> dict[str, Any]:
         "evaluations": explanation.evaluations,
         "scores": explanation.scores.tolist(),
         "base": explanation.base.tolist(),
+        "raw_scores": explanation.raw_scores.tolist(),
+        "raw_base": explanation.raw_base.tolist(),
         "values": explanation.values.T.tolist(),
         "se": [_plain(row) for row in explanation.se.T],
         "gap": explanation.gap.tolist(),
@@ -147,7 +196,10 @@ def _figures(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def seal(content: Mapping[str, Any]) -> str:
-    """The sha256 of what the document says, however it is laid out."""
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def _named(found: Counterfactual, ids: Array) -> dict[str, Any]:
+    """A counterfactual with ids in place of codes."""
+    codes = {"item": found.item, "replaced_by": found.replaced_by, "below": found.below}
+    named = {
+        name: None if code is None else ids[[code]].tolist()[0] for name, code in codes.items()
+    }
+    return {**found.to_json(), "removed": list(found.removed), **named}

@@ -25,10 +25,13 @@ class Labels:
     """What people call the items and events of a run; without its dataset only the ids are left."""
 
     loaded: LoadedRun
+    described: bool = True  # False: as if the dataset was gone
 
     @cached_property
     def info(self) -> DatasetInfo | None:
         """The run's dataset, or None where it is gone."""
+        if not self.described:
+            return None
         with suppress(NotFound):
             return self.loaded.workspace.dataset(self.loaded.run.config.dataset)
         return None

@@ -7,69 +7,96 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from core.data.durable import sha256_file
 from core.data.store import Workspace
-from core.errors import Corrupt, NotFound
-from core.explain import Explanation, refine
+from core.errors import Corrupt, NotFound, TooLarge
+from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun, load_run
-from core.pipeline.replay_record import HOLDS, Difference, Record, ValueDifference
+from core.pipeline.replay_again import explained_again, made_again
+from core.pipeline.replay_compare import WHOLE, Tolerance, leaves, settled
+from core.pipeline.replay_difference import Difference, Missing, Pair, ValueDifference, told_of
+from core.pipeline.replay_limits import SECONDS
+from core.pipeline.replay_record import Record
+from core.pipeline.seal import Verdict, is_own, workspace_key
+from core.recommend.time_limit import time_limit
 from core.runs import artifact
 from core.runs.artifact import Run
 
 __all__ = ["Difference", "Replay", "ValueDifference", "replay"]
-MOST_LISTED = 20  # values that moved, the furthest first
+MOST_VALUES_LISTED = 20  # values that moved, the furthest first
+MOST_LISTED = 100  # other differences
 
 
 @dataclass(frozen=True)
 class Replay:
     """Whether an exported explanation comes out the same again."""
 
-    ok: bool  # the file is as it was written, and no value, score or base moved
+    ok: bool  # nothing in the file was changed, as far as that can be told, and all came out again
     run: str  # that was asked
+    seal: Verdict
     largest_difference: float | None = None  # of max(1, |score|); None: nothing could be computed
     moved: int | None = None  # values that moved by more than 1e-6 · max(1, |score|)
     differs: tuple[Difference, ...] = ()  # of the values that moved the furthest 20
+    omitted: int = 0  # differences beyond those listed
+    unchecked: tuple[str, ...] = ()  # entries that only the dataset, which is not here, tells
 
     def to_json(self) -> dict[str, Any]:
         """As `recscope explain --replay FILE --json` has it."""
-        return {**vars(self), "differs": [each.to_json() for each in self.differs]}
+        differs = [each.to_json() for each in self.differs]
+        return {**vars(self), "differs": differs, "unchecked": list(self.unchecked)}
 
 
-def replay(workspace: Workspace, path: Path, *, run: Run | None = None) -> Replay:
+def replay(
+    workspace: Workspace, path: Path, *, run: Run | None = None, seconds: float = SECONDS
+) -> Replay:
     """Whether the explanation in this file comes out the same again; it needs only the run.
+
+    All that can be computed again is, and compared; the rest of the file rests on its seal. What
+    only the dataset tells (labels, what the user did) is compared where the dataset is here.
 
     Args:
         workspace: Where the run is.
         path: What ExplanationDocument.write wrote.
         run: Ask this run instead of the one that was explained.
+        seconds: For which the run may be asked.
 
     Raises:
-        BadInput: no such file or run, or the file is damaged.
+        BadInput: no such file or run, the file is damaged, or it asks for more than is replayed.
+        Corrupt: the workspace's key, or the dataset, is not what was written.
     """
     record = Record.read(path)
-    if run is None and (run := artifact.open_run(workspace, record.run_id)) is None:
+    key = workspace_key(workspace)
+    verdict = record.seal.verdict(record.text, key)
+    explained = artifact.open_run(workspace, record.run_id)
+    if run is None and (run := explained) is None:
         raise NotFound(
             f"{path.name} explains run {record.run_id}, which is not here: copy it into "
             f"{workspace.runs_folder}, or name another run to be asked"
         )
-    changes = tuple(record.changes(run))
+    own = key is not None and explained is not None and is_own(explained, key)
+    refused = verdict == Verdict.CHANGED or (verdict == Verdict.FOREIGN and own)
     try:
         loaded = load_run(workspace, run, device=record.device)
     except Corrupt:
-        return Replay(ok=False, run=run.id, differs=(*changes, *_damaged(run)))
-    obstacle, explanation = _explained_again(loaded, record, changes)
-    if explanation is None:
-        return Replay(ok=False, run=run.id, differs=(*changes, *obstacle))
-    largest, moved = record.compared(explanation)
-    return Replay(
-        ok=record.sealed and largest <= HOLDS,
-        run=run.id,
-        largest_difference=largest,
-        moved=len(moved),
-        differs=(*changes, *moved[:MOST_LISTED]),
-    )
+        differs = (*_seal_difference(verdict), *_damaged(run))
+        return Replay(ok=False, run=run.id, seal=verdict, differs=differs)
+    try:
+        with time_limit(seconds):
+            compared = _compared(loaded, record, verdict)
+    except TimeoutError:
+        raise TooLarge(
+            f"{path.name} was not made again within {seconds:g} seconds: ask on a faster machine, "
+            "or export an explanation of fewer items"
+        ) from None
+    differs = (*_seal_difference(verdict), *compared.differs)
+    return Replay(**{**vars(compared), "ok": compared.ok and not refused, "differs": differs})
+
+
+def _seal_difference(verdict: Verdict) -> Iterator[Difference]:
+    if verdict == Verdict.CHANGED:
+        yield Difference("file", "sealed", "changed after it was written")
+    if verdict == Verdict.FOREIGN:
+        yield Difference("seal", "of this workspace", "not sealed by this workspace")
 
 
 def _damaged(run: Run) -> Iterator[Difference]:
@@ -81,41 +108,50 @@ def _damaged(run: Run) -> Iterator[Difference]:
             yield Difference(name, then, now)
 
 
-def _explained_again(
-    loaded: LoadedRun, record: Record, changes: tuple[Difference, ...]
-) -> tuple[list[Difference], Explanation | None]:
-    """What stands in the way of computing it again, or nothing and the explanation."""
-    unknown = record.unknown(loaded.items)
-    if unknown:
-        return [Difference(f"item {name}", "known", "unknown") for name in unknown], None
+def _compared(loaded: LoadedRun, record: Record, verdict: Verdict) -> Replay:
+    """The record beside the same made again by this run."""
+    run, other = loaded.run.id, record.run_id != loaded.run.id
+    if unknown := record.unknown(loaded.items):
+        differs = [Difference(f"item {str(name)[:40]}", "known", "unknown") for name in unknown]
+        omitted = max(0, len(differs) - MOST_LISTED)
+        return Replay(False, run, verdict, differs=tuple(differs[:MOST_LISTED]), omitted=omitted)
     try:
-        explanation = _again(loaded, record)
+        explanation = explained_again(loaded, record, other=other)
     except (IndexError, RuntimeError) as error:
-        if not changes:
-            raise
         reason = f"the model cannot be asked ({str(error).splitlines()[0]})"
-        return [Difference("history", "asked", reason)], None
-    if not np.array_equal(explanation.players, record.players):
-        return [Difference("players", len(record.values), len(explanation.values))], None
-    return [], explanation
-
-
-def _again(loaded: LoadedRun, record: Record) -> Explanation:
-    """The explanation after as many evaluations as it had, or the last if there were never so many.
-
-    When a sampled one is good enough can hang on the last digit of another machine.
-    """
-    against = None if record.against is None else int(loaded.items.encode([record.against])[0])
-    steps = refine(
-        loaded.model,
-        record.query(loaded.items),
-        loaded.items.encode(record.items),
-        n_items=len(loaded.items),
-        against=against,
-        seed=record.seed,
-        per_player=record.per_player,
+        return Replay(False, run, verdict, differs=(Difference("history", "asked", reason),))
+    explanation = settled(explanation, record.content.get("stability"))
+    again = made_again(Labels(loaded, record.described), record, explanation)
+    tolerance, pairs = Tolerance.of(explanation), list(leaves(again.then, again.now))
+    apart = [tolerance.apart(pair) or 0.0 for pair in pairs if pair[0][0] in WHOLE]
+    different = [pair for pair in pairs if not tolerance.same(pair)]
+    moved: list[Pair] = []
+    rest: list[Pair] = []
+    for pair in different:
+        is_value = pair[0][0] == "values" and tolerance.apart(pair) is not None
+        (moved if is_value else rest).append(pair)
+    moved.sort(key=lambda pair: -(tolerance.apart(pair) or 0.0))
+    listed = [*rest[:MOST_LISTED], *moved[:MOST_VALUES_LISTED]]
+    proven = verdict == Verdict.SEALED
+    return Replay(
+        ok=all(_is_harmless(pair, proven=proven, other=other) for pair in different),
+        run=run,
+        seal=verdict,
+        largest_difference=max(apart, default=0.0),
+        moved=len(moved),
+        differs=tuple(told_of(explanation, record.content, pair) for pair in listed),
+        omitted=len(different) - len(listed),
+        unchecked=() if proven else again.unchecked,
     )
-    for explanation in steps:
-        if explanation.evaluations == record.evaluations:
-            break
-    return explanation
+
+
+def _is_harmless(pair: Pair, *, proven: bool, other: bool) -> bool:
+    """Whether a difference is told, but no reason for an explanation not to hold.
+
+    What computes may be another version; another run may be asked on purpose. What the workspace's
+    own key vouches for may be a name that was changed since, or an entry that is not computed.
+    """
+    path, _, now = pair
+    if path[0] in ("code", "device") or (other and path[0] == "run"):
+        return True
+    return proven and (path == ("run", "name") or (isinstance(now, Missing) and len(path) == 1))

@@ -1,67 +1,64 @@
-"""What an exported explanation says, read and checked, and what of it is no longer so."""
+"""What an exported explanation says, read and checked so far as to be computed with."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from core.errors import BadInput, NotFound
-from core.explain import Explanation
-from core.pipeline.explanation_record import COLUMNS, FORMAT, VERSION, code_versions, seal
-from core.runs.artifact import Run
+from core.errors import BadInput
+from core.pipeline.explanation_record import COLUMNS, DATASET, FORMAT, GIVEN, VERSION
+from core.pipeline.replay_limits import check_counts
+from core.pipeline.seal import Seal, canonical
+from core.pipeline.strict_json import read_strictly
 from core.runs.config import settle_device
 from core.types import PAD, Array, Ints, Queries, Vocab
 
-HOLDS = 1e-6  # of max(1, |score|): how far a number may move
-MOST_PER_PLAYER = 10_000
+RUN_ID = re.compile("[0-9a-f]{12}")  # as core.runs.config.run_id makes them
+KINDS = {"time": np.int64, "value": np.float32, "event": np.int64, "platform": np.int64}
+LARGEST = 2**63  # seeds and counts beyond are none of ours
 
 
-@dataclass(frozen=True)
-class Difference:
-    """Something that is not as it was when the explanation was exported."""
+@dataclass(frozen=True, eq=False)
+class History:
+    """The events of a record, oldest first."""
 
-    what: str  # "run", "file", the name of a file of the run, of a version, …
-    then: Any
-    now: Any
+    items: tuple[Any, ...]  # (E,) ids
+    weights: Array  # (E,) float32
+    columns: Mapping[str, Array | None]  # by field of Queries, (E,); None where the log has none
+    now: Ints | None  # (1,)
+    from_dataset: bool  # else it was handed in
 
-    def to_json(self) -> dict[str, Any]:
-        return {"what": self.what, "then": self.then, "now": self.now}
-
-
-@dataclass(frozen=True)
-class ValueDifference(Difference):
-    """A value that moved by more than 1e-6 · max(1, |score|)."""
-
-    item: Any  # the id of the item explained
-    event: Any  # the id of the event's item
-    position: int  # of the event in the history, from 0
-
-    def to_json(self) -> dict[str, Any]:
-        where = {"item": self.item, "event": self.event, "place": self.position}
-        return {"what": self.what, **where, "then": self.then, "now": self.now}
+    def query(self, items: Vocab) -> Queries:
+        """The same in this vocabulary, as a stranger's; every item is known there."""
+        codes = items.encode(self.items)
+        offsets = np.array([0, len(codes)])
+        columns: dict[str, Any] = dict(self.columns)
+        return Queries(np.array([PAD]), offsets, codes, self.weights, now=self.now, **columns)
 
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """What an exported file says, checked so far as to be computed with."""
+    """What an exported file says: all that goes into the computation, checked."""
 
-    content: Mapping[str, Any]
-    sealed: bool  # whether it is as it was written
-    history: Mapping[str, Any]  # columns, as arrays where they are numbers
-    players: Ints  # (E,) the player that each event is
-    items: list[Any]  # (T,) ids
-    against: Any
+    name: str  # of the file
+    content: Mapping[str, Any]  # without its seal
+    text: bytes  # the same, as the seal is of it
+    seal: Seal
+    described: bool  # the dataset was there when it was exported: items had names
+    run_id: str
+    history: History
+    items: tuple[Any, ...]  # (T,) ids
+    against: Any  # the id of an item, or None
     seed: int
     per_player: int
     evaluations: int
-    values: Array  # (n, T)
-    scores: Array  # (T,)
-    base: Array  # (T,)
+    user: str | None  # the id, if the file has it
+    user_hash: str | None  # its sha256; None for nobody's history
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -69,21 +66,16 @@ class Record:
 
         Raises:
             NotFound: no such file.
-            BadInput: it is no export, damaged, or of a newer Recscope.
+            TooLarge: the file, or what it asks for, is beyond what is replayed.
+            BadInput: it is no export, damaged, or of another version of the format.
         """
         try:
-            content = json.loads(path.read_text("utf-8"))
-            if content["format"] != FORMAT:
+            content = read_strictly(path)
+            if content["format"] != FORMAT or type(content["format_version"]) is not int:
                 raise ValueError
-            if content["format_version"] > VERSION:
-                raise BadInput(
-                    f"{path.name} was written by a newer Recscope (format "
-                    f"{content['format_version']}, this one reads up to {VERSION}): update it"
-                )
+            _check_version(path.name, content["format_version"])
             with np.errstate(over="ignore"):  # a number that is none of ours
-                return cls._of(content)
-        except OSError as error:
-            raise NotFound(f"{str(path)!r} cannot be read: {error.strerror}") from None
+                return cls._of(path.name, content)
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError, RecursionError):
             raise BadInput(
                 f"{path.name} is no explanation that was saved to be replayed, or it is "
@@ -91,122 +83,98 @@ class Record:
             ) from None
 
     @classmethod
-    def _of(cls, content: dict[str, Any]) -> Self:
+    def _of(cls, name: str, content: dict[str, Any]) -> Self:
         """ValueError, TypeError, … where something has another form than it was written in."""
-        rest = {name: value for name, value in content.items() if name != "seal"}
-        history = _columns(content)
-        players = np.array(content["players"], np.int64).reshape(len(history["item_id"]))
-        _check(np.array_equal(np.unique(players), np.arange(n := players.max(initial=-1) + 1)))
-        items = list(content["items"])
-        shapes = {"values": (len(items), n), "scores": (len(items),), "base": (len(items),)}
-        figures = {name: np.array(content[name], np.float64) for name in shapes}
-        for name, shape in shapes.items():
-            _check(figures[name].shape == shape and bool(np.isfinite(figures[name]).all()))
+        seal = Seal.from_json(content.pop("seal"))
+        run_id = content["run"]["id"]
+        if not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
+            raise BadInput(
+                f"{name} names run {str(run_id)[:60]!r}, which is no id of a run: an id is 12 of "
+                "the characters 0-9 and a-f"
+            )
+        items, against = content["items"], content["against"]
+        _check(isinstance(items, list) and len(items) > 0 and len(set(items)) == len(items))
+        _check(all(map(_is_id, [*items, *([] if against is None else [against])])))
         counts = {name: content[name] for name in ("seed", "per_player", "evaluations")}
-        _check(all(type(count) is int and count >= 0 for count in counts.values()))
-        _check(len(items) > 0 and 1 <= counts["per_player"] <= MOST_PER_PLAYER)
-        for name in ("id", "code_version"):
-            _check(isinstance(content["run"][name], str))
-        _check(isinstance(content["run"]["sha256"], dict) and isinstance(content["code"], dict))
-        _check(content["device"] in ("cpu", "cuda"))
+        _check(all(type(count) is int and 0 <= count < LARGEST for count in counts.values()))
+        _check(counts["per_player"] > 0 and content["device"] in ("cpu", "cuda"))
+        events, per_player = len(content["history"]["item_id"]), counts["per_player"]
+        size = {"events": events, "items": len(items), "per_player": per_player}
+        check_counts(**size, players=1, drawn=False)  # how many there are, the model says
+        user = content["user"] or {}
+        _check(user is content["user"] or content["user"] is None)
+        _check(all(isinstance(text, str) for text in user.values()))
+        _check(isinstance(content["dataset"], dict) and isinstance(content["code"], dict))
+        _check(isinstance(content["created"], str))
         return cls(
+            name=name,
             content=content,
-            sealed=content["seal"] == seal(rest),
-            history=history,
-            players=players,
-            items=items,
-            against=content["against"],
+            text=canonical(content),
+            seal=seal,
+            described=len(content["dataset"]) > 2,  # it had hashes beside its id and name
+            run_id=run_id,
+            history=_history(content),
+            items=tuple(items),
+            against=against,
             **counts,
-            values=figures["values"].T,
-            scores=figures["scores"],
-            base=figures["base"],
+            user=user.get("id"),
+            user_hash=user["sha256"] if user else None,
         )
-
-    @property
-    def run_id(self) -> str:
-        """The run that was explained."""
-        return str(self.content["run"]["id"])
 
     @property
     def device(self) -> str:
         """Where it was computed, if that is here too."""
         return "cpu" if self.content["device"] == "cpu" else settle_device("auto")
 
-    def query(self, items: Vocab) -> Queries:
-        """The history, as a stranger's."""
-        columns = {field: self.history[name] for name, field in COLUMNS.items()}
-        codes = items.encode(self.history["item_id"])
-        weights, now = self.history["weight"], self.history["now"]
-        offsets = np.array([0, len(codes)])
-        return Queries(np.array([PAD]), offsets, codes, weights, now=now, **columns)
-
     def unknown(self, items: Vocab) -> list[Any]:
         """The ids that this vocabulary does not have, each once."""
-        ids = [*self.history["item_id"], *self.items]
-        ids += [] if self.against is None else [self.against]
+        ids = [*self.history.items, *self.items, *([] if self.against is None else [self.against])]
         pairs = zip(ids, items.encode(ids), strict=True)
         return list(dict.fromkeys(item for item, code in pairs if code == PAD))
 
-    def changes(self, run: Run) -> Iterator[Difference]:
-        """What is no longer as it was, apart from what comes out."""
-        then = self.content
-        if not self.sealed:
-            yield Difference("file", "sealed", "changed after it was written")
-        pairs = {"run": (self.run_id, run.id)}
-        for name, now in run.meta["sha256"].items():
-            pairs[name] = (then["run"]["sha256"].get(name), now)
-        pairs["code_version"] = (then["run"]["code_version"], run.meta["code_version"])
-        pairs |= {name: (then["code"].get(name), now) for name, now in code_versions().items()}
-        pairs["device"] = (then["device"], self.device)
-        for what, (old, new) in pairs.items():
-            if old != new:
-                yield Difference(what, old, new)
 
-    def compared(self, explanation: Explanation) -> tuple[float, list[ValueDifference]]:
-        """The largest difference, in units of max(1, |score|), and the values that moved."""
-        unit = np.maximum(1, np.abs(self.scores))
-        apart = np.abs(explanation.values - self.values) / unit
-        whole = [explanation.scores - self.scores, explanation.base - self.base]
-        largest = max(apart.max(initial=0), (np.abs(whole) / unit).max())
-        order = np.argsort(-apart, axis=None, kind="stable")
-        order = order[apart.ravel()[order] > HOLDS]
-        moved = zip(*np.unravel_index(order, apart.shape), strict=True)
-        return float(largest), [
-            self._moved(player, column, float(explanation.values[player, column]))
-            for player, column in moved
-        ]
-
-    def _moved(self, player: int, column: int, now: float) -> ValueDifference:
-        event = int(np.flatnonzero(self.players == player)[-1])
-        return ValueDifference(
-            what="value",
-            then=float(self.values[player, column]),
-            now=now,
-            item=self.items[column],
-            event=self.history["item_id"][event],
-            position=event,
+def _check_version(name: str, version: int) -> None:
+    if version == 1:
+        raise BadInput(
+            f"{name} explains the model's raw score (format 1), and explained now is how far it "
+            "lifts an item above all that may be recommended: export it again"
         )
+    if version > VERSION:
+        raise BadInput(
+            f"{name} was written by a newer Recscope (format {version}, this one reads "
+            f"{VERSION}): update it"
+        )
+    _check(version == VERSION)
 
 
-def _columns(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The history's columns, all of one length; None where the log does not have one."""
-    history, n = content["history"], len(content["history"]["item_id"])
-    kinds = {"time": np.int64, "value": np.float32, "event": np.int64, "platform": np.int64}
-    columns: dict[str, Any] = {
-        name: None if history[name] is None else np.array(history[name], kind).reshape(n)
-        for name, kind in kinds.items()
-    }
+def _history(content: Mapping[str, Any]) -> History:
+    """Its columns, all of one length; None where the log does not have one."""
+    said = content["history"]
+    ids, n = said["item_id"], len(said["item_id"])
+    _check(isinstance(ids, list) and all(map(_is_id, ids)))
+    columns: dict[str, Array | None] = {}
+    for name, kind in KINDS.items():
+        column = said[name]
+        _check(column is None or isinstance(column, list))
+        columns[COLUMNS[name]] = None if column is None else np.array(column, kind).reshape(n)
     for name in ("event", "platform"):
-        codes, names = columns[name], content[f"{name}_names"]
+        codes, names = columns[COLUMNS[name]], content[f"{name}_names"]
         _check(codes is None or bool(((codes >= PAD) & (codes < len(names))).all()))
-    weights = np.array(history["weight"], np.float32).reshape(n)
+    weights = np.array(said["weight"], np.float32).reshape(n)
     _check(bool((np.isfinite(weights) & (weights > 0)).all()))
-    now: Ints | None = None if history["now"] is None else np.array(history["now"], int).reshape(1)
-    ids = history["item_id"]
-    _check(isinstance(ids, list) and isinstance(content["items"], list))
-    named = [*ids, *content["items"], "" if content["against"] is None else content["against"]]
-    _check(all(isinstance(name, str | int) for name in named))
-    return {**columns, "item_id": ids, "weight": weights, "now": now}
+    _check(said["source"] in (DATASET, GIVEN))
+    now = said["now"]
+    return History(
+        items=tuple(ids),
+        weights=weights,
+        columns=columns,
+        now=None if now is None else np.array(now, np.int64).reshape(1),
+        from_dataset=said["source"] == DATASET,
+    )
+
+
+def _is_id(value: object) -> bool:
+    return type(value) in (str, int)
 
 
 def _check(holds: bool) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from core.errors import BadInput, CoreError
 from core.models.common.memory import free_memory
+from core.recommend.time_limit import check_time
 from core.types import PAD, Queries, Recommendations, Recommender
 
 BLOCK_BYTES = 256 * 2**20  # scores of one block, at most
@@ -52,6 +53,13 @@ def block_bytes(device: str) -> int:
 
 
 def check_scores(scores: Tensor, n: int, n_items: int) -> None:
+    """What is asked of each block of scores that a model gave, before the next is made.
+
+    Raises:
+        CoreError: a score is not a finite number, or the shape is not (n, n_items).
+        TimeoutError: the time that there was for it (core.recommend.time_limit) is over.
+    """
+    check_time()
     if scores.shape != (n, n_items):
         raise CoreError(f"the model gave {tuple(scores.shape)} scores, not {(n, n_items)}")
     if scores.numel():

@@ -61,10 +61,17 @@ def explain(options: Any) -> Result:
             result["interactions"] = [_pair(pair, described[0]) for pair in pairs[:PAIRS]]
             text += explanation_text.interactions_text(pairs, described[0])
     if options.out:
-        pipeline.ExplanationDocument(
-            loaded, query, explanation, user=user, hash_user=options.hash_user
-        ).write(options.out)
-        return {**result, "out": str(options.out)}, f"{text}\n\nto be replayed: {options.out}"
+        document = pipeline.ExplanationDocument(
+            loaded,
+            query,
+            explanation,
+            user=user,
+            given=options.histories is not None,
+            hash_user=options.hash_user,
+        )
+        seal = document.write(options.out)
+        kept = f"to be replayed: {options.out} ({explanation_text.SEALED_BY[seal.kind]})"
+        return {**result, "out": str(options.out), "seal": seal.kind}, f"{text}\n\n{kept}"
     return result, text
 
 

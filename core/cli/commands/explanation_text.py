@@ -11,8 +11,22 @@ from core.explain.parts import ItemPartValues
 from core.pipeline.evidence import Evidence
 from core.pipeline.explanation_json import ItemExplanation
 from core.pipeline.replay import Difference, Replay, ValueDifference
+from core.pipeline.seal import HMAC, SHA256, Verdict
 
 SHOWN = 8  # events in a table
+SEALED_BY = {
+    HMAC: "sealed with this workspace's key: only here can it be told whether the file was changed",
+    SHA256: "with a checksum only: this workspace cannot be written to, so it has no key",
+}
+VOUCHES = {
+    Verdict.SEALED: "sealed with this workspace's key, so nothing in the file was changed",
+    Verdict.CHECKSUM: "its seal is a checksum, which whoever changes the file can make anew: only "
+    "what was computed again is certain",
+    Verdict.UNKNOWN_KEY: "it was sealed with a key that is not here, so the seal could not be "
+    "checked: only what was computed again is certain",
+    Verdict.FOREIGN: "not sealed by this workspace: only what was computed again is certain",
+    Verdict.CHANGED: "the file was changed after it was written: its seal does not fit",
+}
 
 
 def answer(explanation: ItemExplanation, evidence: Sequence[Evidence] | None) -> str:
@@ -94,11 +108,12 @@ def parts_text(item_parts: ItemPartValues) -> str:
 
 
 def replay_text(result: Replay) -> str:
-    """Whether an exported explanation holds, and what is not as it was.
+    """Whether an exported explanation holds, what vouches for it, and what is not as it was.
 
     >>> numpy = Difference("numpy", then="1.0", now="2.0")
-    >>> print(replay_text(Replay(True, "r", 2e-9, moved=0, differs=(numpy,))))
+    >>> print(replay_text(Replay(True, "r", Verdict.SEALED, 2e-9, moved=0, differs=(numpy,))))
     it holds: the largest difference is 2e-09 of max(1, |score|)
+      sealed with this workspace's key, so nothing in the file was changed
       numpy: 1.0 then, 2.0 now
     """
     text = "it holds" if result.ok else "it does not hold"
@@ -107,7 +122,16 @@ def replay_text(result: Replay) -> str:
     else:
         text += f": the largest difference is {result.largest_difference:.2g} of max(1, |score|)"
         text += f", {result.moved} values moved" if result.moved else ""
-    return "\n".join([text, *(f"  {_difference_text(each)}" for each in result.differs)])
+    lines = [VOUCHES[result.seal]]
+    if result.unchecked:
+        lines.append(
+            f"nothing here tells whether these are as they were: {', '.join(result.unchecked)}"
+        )
+    lines += [
+        _difference_text(each) for each in result.differs if each.what not in ("file", "seal")
+    ]
+    lines += [f"and {result.omitted} more differences"] if result.omitted else []
+    return "\n".join([text, *(f"  {line}" for line in lines)])
 
 
 def _difference_text(difference: Difference) -> str:
@@ -115,11 +139,16 @@ def _difference_text(difference: Difference) -> str:
     if isinstance(difference, ValueDifference):
         event = f"value of event {difference.position + 1} (item {difference.event})"
         what = f"{event} for item {difference.item}"
-    return f"{what}: {_short(difference.then)} then, {_short(difference.now)} now"
+    return f"{_printable(what)}: {_short(difference.then)} then, {_short(difference.now)} now"
 
 
 def _short(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
-    text = str(value)
+    text = _printable(str(value))
     return f"{text[:12]}…" if len(text) == 64 else text
+
+
+def _printable(text: str) -> str:
+    """A text that anybody may have written: signs that steer a terminal are written out."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from html import escape
 from typing import Literal
 
-import numpy as np
 import streamlit as st
 
 from core.explain import Explanation
@@ -66,9 +65,7 @@ class Card:
         if not case.listed or not len(case.query.items):
             return None
         self._change.caption(t("explain.change.searching"))
-        sizes = np.bincount(explanation.players, minlength=len(explanation.values))
-        each = (explanation.values[:, case.column] / np.maximum(sizes, 1))[explanation.players]
-        order = np.argsort(-each, kind="stable")
+        order = removal_order(explanation, case.column)
         searched = cache.counterfactual(
             case.workspace, case.run, case.query, case.item, case.k, order
         )

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
 import shlex
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
 
 import pandas as pd
 import streamlit as st
 
 from core import pipeline
+from core.data.store import Workspace
+from core.errors import Corrupt
 from core.explain import Explanation
 from core.explain.counterfactual import Counterfactual
+from core.pipeline.seal import KEY_FILE, workspace_key
 from dashboard import cache
 from dashboard.components.download import csv_buttons
 from dashboard.components.explain.case import Case
@@ -60,6 +65,7 @@ def _facts(case: Case, explanation: Explanation) -> dict[str, str]:
 def _download(case: Case, explanation: Explanation, counterfactual: Counterfactual | None) -> None:
     """The audit export, which `recscope explain --replay` checks, and the values of this item."""
     name = re.sub(r"[^\w.-]+", "_", f"explain-{case.run.id}-{case.user}-{case.id(case.item)}")
+    seal = SealTold.of(case.workspace)
     with st.container(horizontal=True):
         st.download_button(
             t("explain.download.json"),
@@ -70,23 +76,43 @@ def _download(case: Case, explanation: Explanation, counterfactual: Counterfactu
             icon=":material/verified:",
             help=t("explain.download.json.help"),
             on_click="ignore",
+            disabled=not seal.possible,
         )
         csv_buttons(lambda: event_frame(case, explanation), name=name, key="download_csv")
+    st.caption(t(seal.key, **seal.values))
+
+
+@dataclass(frozen=True)
+class SealTold:
+    """What will vouch for the audit export, as a text of the page; whether there can be one."""
+
+    key: str  # of the text
+    values: Mapping[str, str]
+    possible: bool = True
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Self:
+        """By what the workspace has now; nothing is made before something is exported."""
+        try:
+            key = workspace_key(workspace)
+        except Corrupt as error:
+            return cls("explain.seal.damaged", {"problem": str(error)}, possible=False)
+        if key is not None:
+            return cls("explain.seal.key", {"name": key.name, "file": KEY_FILE})
+        if os.access(workspace.path, os.W_OK):
+            return cls("explain.seal.first", {"file": KEY_FILE})
+        return cls("explain.seal.checksum", {"folder": str(workspace.path)})
 
 
 def export(case: Case, explanation: Explanation, counterfactual: Counterfactual | None) -> str:
     """All that it takes to make the explanation again elsewhere, sealed, as JSON."""
-    more: dict[str, Any] = {}
-    if counterfactual is not None:
-        ids = {"item": case.id(counterfactual.item), "removed": list(counterfactual.removed)}
-        if counterfactual.replaced_by is not None:
-            ids["replaced_by"] = case.id(counterfactual.replaced_by)
-        more["counterfactual"] = {**counterfactual.to_json(), **ids}
-    loaded = cache.loaded(case.workspace, case.run)
-    document = pipeline.ExplanationDocument(
-        loaded, case.query, explanation, user=case.user, more=more
-    ).to_json()
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    return pipeline.ExplanationDocument(
+        cache.loaded(case.workspace, case.run),
+        case.query,
+        explanation,
+        user=case.user,
+        counterfactual=counterfactual,
+    ).text()
 
 
 def command(case: Case, explanation: Explanation) -> str:
