@@ -25,7 +25,7 @@ from core.data.split import split_log
 from core.explain import explain, shapley
 from core.models import MODELS
 from core.runs.config import model_config
-from core.types import Array, Interactions, LinearInHistory, Queries, Recommender, TrainData
+from core.types import Array, Interactions, LinearInHistory, Queries, Recommender
 
 NOISE, A, B, C, D = 100, 100, 101, 102, 103  # the items before A are noise
 N_ITEMS, USERS, KTH = 104, 2_000, 10

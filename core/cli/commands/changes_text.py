@@ -28,7 +28,7 @@ def removal_text(answer: ItemCounterfactual) -> str:
     )
     if answer.replaced_by is not None:
         text += f", and {_name(answer.replaced_by)} comes into the top {answer.k}"
-    return f"{text}; {_smallest(answer.smallest)}\n{_events(answer.removed)}"
+    return f"{text}{_smallest(answer.removed, answer.smallest)}\n{_events(answer.removed)}"
 
 
 def why_not_text(answer: ItemWhyNot) -> str:
@@ -43,7 +43,8 @@ def why_not_text(answer: ItemWhyNot) -> str:
         removed = answer.removal.removed
         paragraphs.append(
             f"without {_counted(len(removed), 'event')} of {answer.events} it is in place "
-            f"{answer.removal.rank_after}; {_smallest(answer.removal.smallest)}\n{_events(removed)}"
+            f"{answer.removal.rank_after}{_smallest(removed, answer.removal.smallest)}\n"
+            f"{_events(removed)}"
         )
     elif answer.events:
         paragraphs.append("no removal of events that was tried brings it in")
@@ -68,9 +69,7 @@ def _additions_text(answer: ItemWhyNot) -> str:
         head += f"; {answer.enough:,} of all that were tried do, told are " + (
             "the strongest that are unlike each other" if answer.diverse_by else "the strongest"
         )
-    if length > 1:
-        fewer = "no fewer are enough" if answer.smallest else "fewer may be: not all were tried"
-        head += f"; {fewer}"
+    head += _smallest(answer.additions[0].added, answer.smallest)
     rows = [
         {
             "added": ", then ".join(map(_name, one.added)),
@@ -132,8 +131,11 @@ def _events(events: Sequence[HistoryEvent]) -> str:
     )
 
 
-def _smallest(smallest: bool) -> str:
-    return "no fewer are enough" if smallest else "fewer may be enough: not all sets were tried"
+def _smallest(changes: Sequence[object], smallest: bool) -> str:
+    """Whether fewer would do; of one change nothing need be said."""
+    if len(changes) < 2:
+        return ""
+    return "; no fewer are enough" if smallest else "; fewer may be: not all were tried"
 
 
 def _counted(n: int, noun: str) -> str:
