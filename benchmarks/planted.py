@@ -25,13 +25,12 @@ from core.data.split import split_log
 from core.explain import explain, shapley
 from core.models import MODELS
 from core.runs.config import model_config
-from core.types import Array, Interactions, LinearInHistory, Queries, Recommender
+from core.types import Array, Features, Interactions, LinearInHistory, Queries, Recommender
 
 NOISE, A, B, C, D = 100, 100, 101, 102, 103  # the items before A are noise
 N_ITEMS, USERS, KTH = 104, 2_000, 10
 PRESENT = 0.3  # how likely a person has A, and has D
-LINEAR, LEAST_PRESENT = 0.3  # how likely a person has A, and has D
-LINEAR, LEAST, FIRST = ("ease", "transitions", "item_knn"), 0.8, 0.6, 0.95
+LEAST_LINEAR, LEAST, FIRST = 0.8, 0.6, 0.95
 SHORT = {"auto": {"minutes": 0.5}}
 NAMES = (
     *("unified", "two_tower", "recvae", "als", "neumf", "lightgcn", "simgcl"),
@@ -74,7 +73,7 @@ def planted_log(seed: int) -> Interactions:
 
 def fitted(name: str, log: Interactions, seed: int) -> Recommender:
     """The model as the workbench trains it, with the last events for validation."""
-    train = learnt_from(split_log(log, "none", validation=True), None)
+    train = learnt_from(split_log(log, "none", validation=True), Features())
     if name == "fusion":
         parts = {part: fitted(part, log, seed) for part in ("unified", "transitions", "als")}
         train = replace(train, components=parts)

@@ -133,10 +133,10 @@ def test_texts_name_what_happens(shop, fitted, recscope, tmp_path):
     run, user = fitted("ease"), someone(shop, 5, 6)
     items = recommended(shop, run, events_of(shop, user), tmp_path)
     _, text, _ = recscope("counterfactual", run.id, "--user", user, "--item", items[0], "-k", 1)
-    assert text.startswith(f"{items[0]} goes from place 1 to ")
+    assert f" ({items[0]}) goes from place 1 to " in text
     words = ("--user", user, "--item", items[12], "--add", "-k", K)
     _, text, _ = recscope("counterfactual", run.id, *words)
-    assert text.startswith(f"{items[12]} is in place 13; its score lies ")
+    assert f" ({items[12]}) is in place 13; its score lies " in text
     assert "more event" in text
 
 

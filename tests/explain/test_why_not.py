@@ -16,6 +16,7 @@ from core.explain.why_not import why_not
 from core.types import PAD, Composed, Queries
 from tests.explain.test_counterfactual import (
     N_ITEMS,
+    Any_,
     Linear,
     Whole,
     history,
@@ -219,6 +220,14 @@ def test_removing_works_the_other_way_round():
     assert found.removal is not None
     assert found.removal.removed == (4, 20)
     assert (found.removal.rank_after, found.removal.smallest) == (1, True)
+
+
+def test_of_many_events_the_order_tells_which_keep_it_out():
+    """Any of three of 70 events keeps item 1 behind item 0: only the Shapley values tell which."""
+    items = np.arange(70) + 2
+    found = why_not(Any_(72, items[[4, 30, 69]]), history(items), 1, n_items=72, k=1)
+    assert found.removal is not None
+    assert found.removal.removed == (4, 30, 69)
 
 
 def test_progress_and_evaluations_are_those_of_the_catalogue():
