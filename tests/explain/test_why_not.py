@@ -222,8 +222,8 @@ def test_removing_works_the_other_way_round():
     assert (found.removal.rank_after, found.removal.smallest) == (1, True)
 
 
-def test_of_many_events_the_order_tells_which_keep_it_out():
-    """Any of three of 70 events keeps item 1 behind item 0: only the Shapley values tell which."""
+def test_of_many_events_those_are_found_that_keep_it_out():
+    """Any of three of 70 events keeps item 1 behind item 0; what is gone for nothing is put back."""
     items = np.arange(70) + 2
     found = why_not(Any_(72, items[[4, 30, 69]]), history(items), 1, n_items=72, k=1)
     assert found.removal is not None
