@@ -30,6 +30,7 @@ from importlib import metadata
 from core.data.store import Workspace as _Folders
 from core.errors import BadInput, Cancelled, Corrupt, NotFound, TooLarge
 from core.errors import CoreError as RecscopeError
+from recscope.answers import Counterfactual, Faithfulness, Overview, WhatIf, WhyNot
 from recscope.dataset import Dataset
 from recscope.explanation import Explanation
 from recscope.requests import brief
@@ -40,12 +41,17 @@ __all__ = [
     "BadInput",
     "Cancelled",
     "Corrupt",
+    "Counterfactual",
     "Dataset",
     "Explanation",
+    "Faithfulness",
     "NotFound",
+    "Overview",
     "RecscopeError",
     "Run",
     "TooLarge",
+    "WhatIf",
+    "WhyNot",
     "Workspace",
     "open",
 ]

@@ -128,6 +128,20 @@ def _ids(users: Users | None) -> list[object] | None:
     return list(users)
 
 
+def ids(name: str, given: object) -> list[object]:
+    """One id or several, as a list.
+
+    Raises:
+        BadInput: it is neither.
+    """
+    if isinstance(given, str | int | np.integer) and not isinstance(given, bool):
+        return [given]
+    wrong = isinstance(given, pd.DataFrame | Mapping | bytes) or not isinstance(given, Iterable)
+    if wrong:
+        raise BadInput(f"{name} must be an item's id or a list of ids, not {brief(given)}")
+    return list(cast("Iterable[object]", given))
+
+
 def is_history(user_or_history: object) -> bool:
     """Whether this is what somebody did rather than who it was."""
     kinds = (pd.DataFrame, pd.Series, np.ndarray, os.PathLike, list, tuple)

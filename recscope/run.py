@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
 
 import pandas as pd
 from plotly.graph_objects import Figure
 
 from core import pipeline
-from core.data.store import Workspace as Folders
 from core.errors import BadInput
 from core.pipeline.item_neighbours import Neighbour
 from core.pipeline.labels import Labels
-from core.runs import artifact
 from core.types import Params
 from recscope import figures, html, requests
-from recscope.explanation import Explanation
+from recscope.explaining import Explains
 from recscope.progress import ProgressLine
-from recscope.requests import Histories, History, Users
+from recscope.requests import Histories, Users
 
 NEIGHBOURS = ("vectors", "content", "together")
 SHOWN = ("ndcg", "recall", "mrr", "coverage", "rmse", "mae")  # what a notebook shows of a run
 
 
-class Run:
+class Run(Explains):
     """A finished run, which `Workspace.train` and `Workspace.run` give.
 
     The model is read when it is first needed, and kept.
     """
-
-    def __init__(self, folders: Folders, stored: artifact.Run, progress: bool = True) -> None:
-        self._folders, self.stored, self._progress = folders, stored, progress
 
     @property
     def id(self) -> str:
@@ -47,10 +41,6 @@ class Run:
     def settings(self) -> Params:
         """All of the model's settings, also those left as they are by default."""
         return dict(self.stored.config.params)
-
-    @cached_property
-    def _loaded(self) -> pipeline.LoadedRun:
-        return pipeline.load_run(self._folders, self.stored)
 
     def evaluate(
         self, k: int | Iterable[int] = (5, 10, 20), *, keep_seen: bool = False
@@ -127,46 +117,6 @@ class Run:
             names = Labels(self._loaded).labels(codes)
             frame["label"] = [names[code] for code in codes.tolist()]
         return frame
-
-    def explain(
-        self,
-        user: object = None,
-        item: object = None,
-        k: int | None = None,
-        against: object = None,
-        *,
-        history: History | None = None,
-        method: str | None = None,
-        seed: int = 0,
-    ) -> Explanation:
-        """Why items are recommended: what each event of a history adds to their scores.
-
-        Args:
-            user: Whose history counts, an id of the dataset. A history may stand in its place.
-            item: The item to explain; the k best if not given.
-            k: How many of the best are explained, 10 if not given.
-            against: Explain why an item comes before this one instead.
-            history: Of somebody whom the log has never seen: a DataFrame or a `pathlib.Path` to a
-                file as `recommend` takes them, of one person, or the items' ids, the oldest first.
-            method: How the values are found: by what suits the model if not given, else by shap's
-                own explainers, "shap-exact" (at most 14 events) or "shap-permutation".
-            seed: Of what is drawn, where something is.
-
-        Raises:
-            NotFound: a user or an item that is not there.
-            BadInput: not one person, an item beside k, or a method that cannot do it.
-
-        >>> print(run.explain(1, item=318))
-        Shawshank Redemption, The (1994) is in place 361; Schindler's List (1993), ...
-        """
-        seed = requests.whole("seed", seed, least=0)
-        person, query = requests.person(self._loaded, user, history)
-        items, other = requests.items_to_explain(self._loaded, query, item, k, against)
-        found = pipeline.explain_items(
-            self._loaded, query, items, against=other, seed=seed, method=method
-        )
-        described = pipeline.describe_explanation(self._loaded, query, found, user=person)
-        return Explanation(found, tuple(described))
 
     def embed(
         self,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import csv
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+from core.cli import option_values as values
 from core.types import DEVICES
 
 
@@ -37,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("demo", "open the workbench with the sample data in it"),
         ("serve", "open the workbench on this machine"),
     ):
-        add(name, about).add_argument("--port", type=_port, default=8501)
+        add(name, about).add_argument("--port", type=values.port, default=8501)
     for name, about in (
         ("datasets", "the datasets"),
         ("runs", "the runs, also those that wait, work or failed"),
@@ -62,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_tune(add("tune", "the best settings of a model → a run", output))
     evaluate = add("evaluate", "what a run is worth on held-out events", output)
     evaluate.add_argument("run", metavar="RUN")
-    evaluate.add_argument("-k", type=_cutoffs, default=(5, 10, 20), metavar="5,10,20")
+    evaluate.add_argument("-k", type=values.cutoffs, default=(5, 10, 20), metavar="5,10,20")
     evaluate.add_argument(
         "--export",
         type=Path,
@@ -72,9 +73,11 @@ def build_parser() -> argparse.ArgumentParser:
     _add_lists(evaluate)
     compare = add("compare", "runs against the first of them", output)
     compare.add_argument("runs", nargs="+", metavar="RUN")
-    compare.add_argument("--metrics", type=_words, metavar="ndcg@10,recall@10")
+    compare.add_argument("--metrics", type=values.words, metavar="ndcg@10,recall@10")
     _add_recommend(add("recommend", "what each person would get", output))
     _add_explain(add("explain", "why an item is recommended", output))
+    _add_changes(lambda name, about: add(name, about, output))
+    _add_overviews(lambda name, about: add(name, about, output))
     _add_embed(add("embed", "what a run has learnt, as vectors and a map", output))
     near = add("neighbours", "what is near an item, and by what", output)
     near.add_argument("run", metavar="RUN")
@@ -91,7 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     near.add_argument(
         "--weight", type=float, metavar="W", help="of what is wanted less, 0.5 if not given"
     )
-    near.add_argument("-k", type=_cutoff, default=10)
+    near.add_argument("-k", type=values.cutoff, default=10)
     near.add_argument("--component", default="", metavar="NAME", help=_COMPONENT)
     return parser
 
@@ -104,11 +107,11 @@ def _add_embed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--of", default="items", choices=("items", "users"))
     parser.add_argument("--component", default="", metavar="NAME", help=_COMPONENT)
     parser.add_argument(
-        "--epoch", type=_cutoff, metavar="N", help="as they were after one that was kept"
+        "--epoch", type=values.cutoff, metavar="N", help="as they were after one that was kept"
     )
     parser.add_argument("--map", action="store_true", help="and where each lies, and clusters")
     parser.add_argument("--axes", type=int, choices=(2, 3), help="of the map, 2 if not given")
-    parser.add_argument("--seed", type=_seed, default=0)
+    parser.add_argument("--seed", type=values.seed, default=0)
     parser.add_argument("--out", type=Path, metavar="FILE.parquet|FILE.csv")
 
 
@@ -118,7 +121,7 @@ def _add_ingest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--users", type=Path, action="append", metavar="FILE")
     parser.add_argument(
         "--map",
-        type=_pairs,
+        type=values.pairs,
         default={},
         metavar="user_id=COLUMN,…",
         help="which column is what; layout=… says how a file is laid out (table: as it lies)",
@@ -128,12 +131,15 @@ def _add_ingest(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--quote", metavar="C|none", help="what stands around cells")
     parser.add_argument(
-        "--header-line", type=_header_line, metavar="N|none", help="the line that names the columns"
+        "--header-line",
+        type=values.header_line,
+        metavar="N|none",
+        help="the line that names the columns",
     )
     parser.add_argument("--comment", metavar="C", help="lines that begin so are passed over")
     parser.add_argument("--decimal", choices=(".", ","), help="what stands before decimals")
-    parser.add_argument("--weights", type=_weights, metavar="view=1,purchase=5")
-    parser.add_argument("--clean", type=_words, default=[], metavar="dedupe,k_core=5,…")
+    parser.add_argument("--weights", type=values.weights, metavar="view=1,purchase=5")
+    parser.add_argument("--clean", type=values.words, default=[], metavar="dedupe,k_core=5,…")
     parser.add_argument("--name")
 
 
@@ -170,7 +176,7 @@ def _add_tune(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, metavar="F", help="after which no trial is begun")
     parser.add_argument(
         "--search",
-        type=_pairs,
+        type=values.pairs,
         default={},
         metavar="key=low..high,key=a|b",
         help="what is searched, instead of what is usual for the model",
@@ -180,9 +186,9 @@ def _add_tune(parser: argparse.ArgumentParser) -> None:
 def _add_recommend(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN")
     whom = parser.add_mutually_exclusive_group()
-    whom.add_argument("--users", type=_words, default=["all"], metavar="ID,ID|all")
+    whom.add_argument("--users", type=values.words, default=["all"], metavar="ID,ID|all")
     whom.add_argument("--histories", type=Path, metavar="FILE")
-    parser.add_argument("-k", type=_cutoff, default=10)
+    parser.add_argument("-k", type=values.cutoff, default=10)
     _add_lists(parser)
     parser.add_argument("--out", type=Path, metavar="FILE.parquet|FILE.csv")
 
@@ -197,12 +203,62 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--item", metavar="ID")
-    what.add_argument("-k", type=_cutoff, help="the best so many, 10 if no item is given")
+    what.add_argument("-k", type=values.cutoff, help="the best so many, 10 if no item is given")
     parser.add_argument("--against", metavar="ID", help="why rather than this item")
-    parser.add_argument("--seed", type=_seed, default=0)
+    parser.add_argument("--seed", type=values.seed, default=0)
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="all it takes to replay it")
     parser.add_argument(
         "--hash-user", action="store_true", help="leave the user's id out of that file"
+    )
+
+
+def _add_changes(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """What would change a list, and what a change would do."""
+    counterfactual = add("counterfactual", "what would take an item off a list, or bring it in")
+    _add_person(counterfactual)
+    counterfactual.add_argument("--item", required=True, metavar="ID")
+    counterfactual.add_argument(
+        "--add", action="store_true", help="of an item that is not on the list: what brings it in"
+    )
+    counterfactual.add_argument("-k", type=values.cutoff, default=10, help="length of the list")
+    what_if = add("what-if", "the new list of an edited history")
+    _add_person(what_if)
+    what_if.add_argument(
+        "--drop",
+        type=values.words,
+        default=[],
+        metavar="ID,@N",
+        help="all events of an item, or the N-th oldest event",
+    )
+    what_if.add_argument(
+        "--add", type=values.words, default=[], metavar="ID,ID", help="appended in this order"
+    )
+    what_if.add_argument("-k", type=values.cutoff, default=10)
+
+
+def _add_person(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN")
+    whom = parser.add_mutually_exclusive_group(required=True)
+    whom.add_argument("--user", metavar="ID")
+    whom.add_argument("--histories", type=Path, metavar="FILE", help="of one person")
+
+
+def _add_overviews(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """What is said of a run over many people."""
+    overview = add("overview", "what a run goes by, over many people")
+    faithfulness = add("faithfulness", "do a run's explanations say what moves it?")
+    for parser, people in ((overview, 50), (faithfulness, 100)):
+        parser.add_argument("run", metavar="RUN")
+        parser.add_argument(
+            "--people",
+            type=values.cutoff,
+            default=people,
+            metavar="N",
+            help=f"{people} if not given",
+        )
+        parser.add_argument("--seed", type=values.seed, default=0, help="decides who is drawn")
+    overview.add_argument(
+        "-k", type=values.cutoff, default=3, help="items of each that are explained"
     )
 
 
@@ -219,52 +275,3 @@ def _add_lists(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strength", type=float, metavar="0…1", help="0 the model's order … 1 without it (0.3)"
     )
-
-
-def _words(text: str) -> list[str]:
-    """a,b → [a, b]; a word with a comma in it is put in double quotes."""
-    return [word.strip() for word in next(csv.reader([text], skipinitialspace=True), [])]
-
-
-def _pairs(text: str) -> dict[str, str]:
-    """key=value,… ; nothing after the sign says that the log has no such column."""
-    pairs = {}
-    for word in _words(text):
-        key, sign, value = word.partition("=")
-        if not sign or not key.strip():
-            raise argparse.ArgumentTypeError(f"{word!r} is not key=value")
-        pairs[key.strip()] = value.strip()
-    return pairs
-
-
-def _weights(text: str) -> dict[str, float]:
-    try:
-        return {name: float(value) for name, value in _pairs(text).items()}
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not event=number,…") from None
-
-
-def _cutoffs(text: str) -> tuple[int, ...]:
-    return tuple(_cutoff(word) for word in _words(text))
-
-
-def _cutoff(text: str) -> int:
-    return _whole(text, 1, 1_000_000)
-
-
-def _header_line(text: str) -> int:
-    return 0 if text.strip().lower() == "none" else _whole(text, 1, 1_000_000)
-
-
-def _port(text: str) -> int:
-    return _whole(text, 1, 65_535)
-
-
-def _seed(text: str) -> int:
-    return _whole(text, 0, 2**63 - 1)
-
-
-def _whole(text: str, low: int, high: int) -> int:
-    if not text.strip().isdecimal() or not low <= int(text) <= high:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
-    return int(text)

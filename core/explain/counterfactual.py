@@ -89,6 +89,40 @@ def counterfactual(
     ranks = ItemRanks(model, query, item, n_items, k=k, below=below)
     before, listed = ranks.alone(np.ones(ranks.n, bool))
     _check(ranks, before)
+    removal = smallest_removal(ranks, order)
+    replaced_by = None
+    if removal.removed:
+        newcomers = (code for code in removal.top if code not in listed)
+        replaced_by = next(newcomers) if below is None else below
+    return Counterfactual(
+        k=k,
+        item=item,
+        removed=removal.removed,
+        rank_before=int(before.ranks[0]),
+        rank_after=removal.rank_after,
+        replaced_by=replaced_by,
+        small=0 < len(removal.removed) <= SMALL,
+        exists=bool(removal.removed),
+        evaluations=removal.evaluations,
+        events=ranks.n,
+        smallest=removal.smallest,
+        below=below,
+    )
+
+
+@dataclass(frozen=True)
+class Removal:
+    """The smallest set known of events without which the item is `gone`, asked again alone."""
+
+    removed: tuple[int, ...]  # positions of events, oldest first; () if nothing was found
+    rank_after: int  # without them; without any event at all if nothing was found
+    top: tuple[int, ...]  # the first k then
+    smallest: bool  # every smaller set was tried, and none is enough
+    evaluations: int  # histories that the model was asked for
+
+
+def smallest_removal(ranks: ItemRanks, order: Array | None = None) -> Removal:
+    """Searches as `counterfactual` says; `order` holds the positions of all events (n,)."""
     search = _Search(ranks, order)
     while True:
         search.run()
@@ -97,25 +131,13 @@ def counterfactual(
         after, top = ranks.alone(keep)
         if after.gone[0] or smallest is None:  # else a batch had rounded it differently: search on
             break
-    removed: tuple[int, ...] = ()
-    replaced_by = None
-    if after.gone[0]:
-        removed = tuple(np.flatnonzero(~keep).tolist())
-        newcomers = (code for code in top if code not in listed)
-        replaced_by = next(newcomers) if below is None else below
-    return Counterfactual(
-        k=k,
-        item=item,
+    removed = tuple(np.flatnonzero(~keep).tolist()) if after.gone[0] else ()
+    return Removal(
         removed=removed,
-        rank_before=int(before.ranks[0]),
         rank_after=int(after.ranks[0]),
-        replaced_by=replaced_by,
-        small=0 < len(removed) <= SMALL,
-        exists=bool(removed),
-        evaluations=ranks.evaluations + search.explaining,
-        events=ranks.n,
+        top=tuple(top),
         smallest=0 < len(removed) <= search.tried + 1,
-        below=below,
+        evaluations=ranks.evaluations + search.explaining,
     )
 
 
@@ -187,7 +209,7 @@ class _Search:
             why = explain(ranks.model, ranks.query, np.array([ranks.item]), n_items=ranks.n_items)
             sizes = np.bincount(why.players)  # the oldest of many are one player
             values = (why.values[:, 0] / sizes)[why.players]
-            self.order = np.argsort(-values, kind="stable")
+            self.order = np.argsort(values if ranks.entering else -values, kind="stable")
             self.explaining = why.evaluations
         return self.order
 

@@ -25,10 +25,10 @@ class ItemRank:
 
     scores: Array  # (M,) float64
     ranks: Ints  # (M,) from 1, among the candidates
-    margins: Array  # (M,) float64, how far its score lies above its rival's
+    margins: Array  # (M,) float64, how far its score lies above its rival's; below, of `Entering`
     shares: Array  # (M,) float64, of the softmax of all scores, that is its own
     lifts: Array  # (M,) float64, how far its score lies above the candidates' mean
-    gone: Array  # (M,) bool: it is not in the top k, or does not score above `below`
+    gone: Array  # (M,) bool: it is not in the top k, or does not score above `below`; or `Entering`
 
 
 class ItemRanks:
@@ -43,6 +43,8 @@ class ItemRanks:
     Raises:
         BadInput: not one history, or no such item, or k below 1.
     """
+
+    entering = False  # whether what is wanted of the item is to come in rather than to go
 
     def __init__(
         self,
@@ -139,3 +141,13 @@ class ItemRanks:
         scores, ranks, margins, shares, lifts = figures.T
         gone = ranks > self.k if self.below is None else margins <= 0
         return ItemRank(scores, ranks.astype(np.int64), margins, shares, lifts, gone)
+
+
+class Entering(ItemRanks):
+    """The same with the aim turned round: `gone` says that the item is in the top k."""
+
+    entering = True
+
+    def _item_rank(self, figures: Array) -> ItemRank:
+        scores, ranks, margins, shares, lifts = figures.T
+        return ItemRank(scores, ranks.astype(np.int64), -margins, shares, lifts, ranks <= self.k)

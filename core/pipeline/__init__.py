@@ -1,5 +1,12 @@
 """The only place where the stages are wired together: load → split → fit → save, and back."""
 
+from core.pipeline.counterfactuals import (
+    ItemCounterfactual,
+    ItemWhyNot,
+    counterfactual,
+    is_listed,
+    why_not,
+)
 from core.pipeline.embedding import Embedding, align_map, embedding, vectors_of
 from core.pipeline.embedding_report import EmbeddingReport
 from core.pipeline.epochs import continue_map, drift_of, vectors_after
@@ -18,6 +25,7 @@ from core.pipeline.explanation_json import (
     item_part_values,
 )
 from core.pipeline.explanation_record import ExplanationDocument
+from core.pipeline.faithfulness import faithfulness
 from core.pipeline.item_neighbours import ItemNeighbours, Neighbour, Neighbourhood, neighbours
 from core.pipeline.loaded_run import (
     LoadedRun,
@@ -28,33 +36,42 @@ from core.pipeline.loaded_run import (
     recommendations,
 )
 from core.pipeline.replay import Replay, replay
+from core.pipeline.surveying import RunOverview, run_overview
 from core.pipeline.training import features_of, finished_run, fit, split_as, train
 from core.pipeline.vector_arithmetic import CombinedItems, combined_neighbours
+from core.pipeline.what_if import WhatIf, what_if
 
 __all__ = [
     "CombinedItems",
     "Embedding",
     "EmbeddingReport",
     "ExplanationDocument",
+    "ItemCounterfactual",
     "ItemExplanation",
     "ItemNeighbours",
+    "ItemWhyNot",
     "LoadedRun",
     "Neighbour",
     "Neighbourhood",
     "Replay",
+    "RunOverview",
+    "WhatIf",
     "align_map",
     "combined_neighbours",
     "compare",
     "continue_map",
+    "counterfactual",
     "describe_explanation",
     "drift_of",
     "embedding",
     "evaluate",
     "explain_items",
+    "faithfulness",
     "features_of",
     "finished_run",
     "fit",
     "history_of",
+    "is_listed",
     "item_codes",
     "item_interactions",
     "item_part_values",
@@ -67,8 +84,11 @@ __all__ = [
     "recommendation_table",
     "recommendations",
     "replay",
+    "run_overview",
     "split_as",
     "train",
     "vectors_after",
     "vectors_of",
+    "what_if",
+    "why_not",
 ]

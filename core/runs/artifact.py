@@ -16,6 +16,7 @@ from core.data.refs import checked_name, meant_by
 from core.data.store import Workspace
 from core.data.unreadable import Unreadable, read_all
 from core.errors import BadInput, Corrupt, NotFound
+from core.runs.faithfulness import RunFaithfulness
 from core.runs.metrics import RunMetrics
 from core.types import RunConfig
 
@@ -30,6 +31,7 @@ WEIGHTS, VOCAB, EPOCHS, METRICS, PER_USER = (
     "metrics.json",
     "per_user.parquet",
 )
+FAITHFULNESS = "faithfulness.json"
 PER_USER_ANY = "per_user*.parquet"  # named by what is in it, so that the old one holds until then
 
 
@@ -40,6 +42,7 @@ def per_user_name(digest: str) -> str:
 
 AGAIN = "train it again, which mends it"
 EVALUATE = "evaluate the run again"
+MEASURE = "measure again how faithful its explanations are"
 
 _ASKED = {"name": str, "dataset_name": str, "created": str, "config": dict}
 _CONFIG = {"dataset": str, "model": str, "params": dict, "split": str, "device": str}
@@ -127,6 +130,32 @@ class Run:
         except (AttributeError, KeyError, TypeError, ValueError):
             raise Corrupt(f"{path} says other things than figures: {EVALUATE}") from None
 
+    @property
+    def faithfulness(self) -> RunFaithfulness | None:
+        """How faithful its explanations were when that was last measured; None before.
+
+        None too where `check_faithfulness` says why.
+        """
+        try:
+            return self.check_faithfulness()
+        except Corrupt:  # told by unreadable_runs
+            return None
+
+    def check_faithfulness(self) -> RunFaithfulness | None:
+        """How faithful its explanations were when that was last measured; None before.
+
+        Raises:
+            Corrupt: it is not what was written; the sentence says what to do.
+        """
+        path = self.folder / FAITHFULNESS
+        try:
+            content = read_object(path)
+            return None if content is None else RunFaithfulness.from_json(content)
+        except Corrupt as error:
+            raise Corrupt(f"{error}: {MEASURE}") from None
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise Corrupt(f"{path} says other things than figures: {MEASURE}") from None
+
     def per_user(self) -> pd.DataFrame | None:
         """A row per test query (user_id), a column per metric; None before `evaluate`.
 
@@ -162,6 +191,7 @@ def unreadable_runs(workspace: Workspace) -> list[Unreadable]:
     def read(folder: Path) -> None:
         if run := read_run(folder):
             run.check_metrics()
+            run.check_faithfulness()
 
     return read_all("run", sorted(workspace.runs_folder.glob("[!.]*")), read)[1]
 

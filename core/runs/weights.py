@@ -18,6 +18,7 @@ from core.data.store import Workspace
 from core.errors import BadInput, Corrupt
 from core.runs.artifact import (
     EPOCHS,
+    FAITHFULNESS,
     METRICS,
     PER_USER,
     PER_USER_ANY,
@@ -31,6 +32,7 @@ from core.runs.artifact import (
 )
 from core.runs.checkpoints import CHECKPOINTS, written_whole
 from core.runs.config import model_class, model_config
+from core.runs.faithfulness import RunFaithfulness
 from core.runs.identity import code_version
 from core.runs.metrics import RunMetrics
 from core.types import Array, Recommender, RunConfig, Vocab
@@ -62,7 +64,8 @@ def save_run(
     ids = pa.array(items.ids, pa.int64() if items.ids.dtype.kind == "i" else pa.string())
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for stale in (folder / METRICS, folder / EPOCHS, *folder.glob(PER_USER_ANY)):
+        kept = (folder / name for name in (METRICS, EPOCHS, FAITHFULNESS))
+        for stale in (*kept, *folder.glob(PER_USER_ANY)):
             stale.unlink(missing_ok=True)
     with written_whole(workspace, folder / WEIGHTS, size) as path:
         save_file(arrays, path)
@@ -107,6 +110,11 @@ def save_metrics(
         for old in run.folder.glob(PER_USER_ANY):
             if old.name != name:
                 old.unlink(missing_ok=True)
+
+
+def save_faithfulness(run: Run, faithfulness: RunFaithfulness) -> None:
+    """Stores how faithful a run's explanations are, in place of what was stored last."""
+    write_json_atomically(run.folder / FAITHFULNESS, faithfulness.to_json())
 
 
 def load_model(run: Run, *, device: str = "cpu") -> tuple[Recommender, Vocab]:

@@ -29,6 +29,10 @@ COMMANDS = {  # command → the module of this package that it is a function of
     "compare": "evaluate",
     "recommend": "recommend",
     "explain": "explain",
+    "counterfactual": "changes",
+    "what-if": "changes",
+    "overview": "overview",
+    "faithfulness": "overview",
     "embed": "embed",
     "neighbours": "embed",
 }

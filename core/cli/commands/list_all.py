@@ -51,10 +51,17 @@ def runs(options: Any) -> Result:
             metrics = run.metrics.to_json()["metrics"] if run.metrics else {}
             row |= {key: run.meta[key] for key in ("config", "parameters", "artifact_hash")}
             row |= {"metrics": metrics, "ndcg@10": metrics.get("ndcg@10", {}).get("mean")}
+            row["faithfulness"] = _measured(run)
         found.append(row)
     broken = [one for one in holdings.unreadable(workspace) if one.kind != holdings.DATASET]
     first = ("id", "name", "dataset_name", "model", "state", "seconds")
     return _listed("runs", found, (*first, "ndcg@10", "size", "message"), broken)
+
+
+def _measured(run: artifact.Run) -> dict[str, Any] | None:
+    """How faithful the run's explanations were when that was last measured."""
+    stored = run.faithfulness
+    return None if stored is None else {**stored.to_json(), "older": stored.older}
 
 
 def _listed(

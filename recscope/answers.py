@@ -1,0 +1,187 @@
+"""What `Run` says of changes to a list and of many people: as sentences, and as tables."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import pandas as pd
+
+from core.cli.commands import changes_text, overview_text
+from core.errors import BadInput
+from core.pipeline import ItemCounterfactual, ItemWhyNot, RunOverview
+from core.pipeline import WhatIf as Edited
+from core.pipeline.named import HistoryEvent
+from core.runs.faithfulness import RunFaithfulness
+
+EVENT = ("number", "item_id", "label", "timestamp")
+
+
+@dataclass(frozen=True, eq=False)
+class Counterfactual:
+    """The smallest removal found that takes an item off the list, asked again alone.
+
+    Events that are dropped do not come back as candidates, here and in `WhyNot`.
+    """
+
+    answer: ItemCounterfactual
+
+    def to_frame(self) -> pd.DataFrame:
+        """The events that had to go, the oldest first: number (from 1), item_id, label, timestamp.
+
+        Empty where nothing takes the item off the list.
+        """
+        return _events(self.answer.removed)
+
+    def __str__(self) -> str:
+        return changes_text.removal_text(self.answer)
+
+
+@dataclass(frozen=True, eq=False)
+class WhyNot:
+    """How far an item is from the list, and what little would bring it in, asked again alone."""
+
+    answer: ItemWhyNot
+
+    def to_frame(self) -> pd.DataFrame:
+        """Additions that bring it in, the strongest first, a row for each event that is added.
+
+        Returns:
+            addition, from 1; step, from 1, the order in which its events are appended; item_id,
+            label; rank_after; makes_room: whether the item only moves up because what is added
+            leaves the list itself. Empty where nothing so small is enough.
+        """
+        rows = [
+            {
+                "addition": number,
+                "step": step,
+                "item_id": item.item,
+                "label": item.label,
+                "rank_after": one.rank_after,
+                "makes_room": one.makes_room,
+            }
+            for number, one in enumerate(self.answer.additions, start=1)
+            for step, item in enumerate(one.added, start=1)
+        ]
+        columns = ("addition", "step", "item_id", "label", "rank_after", "makes_room")
+        return pd.DataFrame(rows, columns=columns)
+
+    def removed(self) -> pd.DataFrame:
+        """The fewest events found without which it comes in, as `Counterfactual.to_frame`."""
+        removal = self.answer.removal
+        return _events(() if removal is None else removal.removed)
+
+    def __str__(self) -> str:
+        return changes_text.why_not_text(self.answer)
+
+
+@dataclass(frozen=True, eq=False)
+class WhatIf:
+    """The list of an edited history, and what moved."""
+
+    answer: Edited
+
+    def to_frame(self) -> pd.DataFrame:
+        """The new list in its order, then what left it: item_id, label, before, after.
+
+        Places are from 1, and missing of an item that is in the history then.
+        """
+        rows = [move.to_json() for move in self.answer.moves]
+        frame = pd.DataFrame(rows, columns=("item", "label", "before", "after"))
+        return frame.rename(columns={"item": "item_id"}).astype(
+            {"before": "Int64", "after": "Int64"}
+        )
+
+    def __str__(self) -> str:
+        return changes_text.moves_text(self.answer)
+
+
+@dataclass(frozen=True, eq=False)
+class Overview:
+    """What a run goes by: the explanations of the first items of some people, added up."""
+
+    answer: RunOverview
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """What `to_frame` gives, by name."""
+        return ("influences", "recommended", "idle", *self.answer.tables)
+
+    def to_frame(self, of: str = "influences") -> pd.DataFrame:
+        """One of `tables`.
+
+        Args:
+            of: "influences": driver_id, driver, item_id, item, total, mean, users; "recommended"
+                and "idle": item_id, label, users (and size, limit); "recency", "event",
+                "item.NAME", "component", "part", "base": name, size, se, noise, value, share,
+                users, count.
+
+        Raises:
+            BadInput: there is no such table.
+        """
+        answer = self.answer
+        if of == "influences":
+            pairs = [
+                (p.driver.item, p.driver.label, p.item.item, p.item.label, p.total, p.mean, p.users)
+                for p in answer.influences
+            ]
+            columns = ["driver_id", "driver", "item_id", "item", "total", "mean", "users"]
+            return pd.DataFrame(pairs, columns=columns)
+        if of == "recommended":
+            rows = [(one.item.item, one.item.label, one.users) for one in answer.recommended]
+            return pd.DataFrame(rows, columns=["item_id", "label", "users"])
+        if of == "idle":
+            idle = [
+                (one.item.item, one.item.label, one.users, one.size, one.limit)
+                for one in answer.idle
+            ]
+            return pd.DataFrame(idle, columns=["item_id", "label", "users", "size", "limit"])
+        if of not in answer.tables:
+            raise BadInput(f"there is no table {of!r}: choose one of {', '.join(self.tables)}")
+        return pd.DataFrame([asdict(bar) for bar in answer.tables[of]])
+
+    def __str__(self) -> str:
+        return overview_text.overview_text(self.answer)
+
+
+@dataclass(frozen=True, eq=False)
+class Faithfulness:
+    """Whether a run's explanations say what moves it, beside simpler orders of the events."""
+
+    answer: RunFaithfulness
+
+    @property
+    def older(self) -> bool:
+        """Whether it was measured by older code than this."""
+        return self.answer.older
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each order of the events and measure.
+
+        Returns:
+            order, measure, more_is_better, mean, se (the standard error over people), people;
+            ahead, ahead_se: how far the order by values is ahead of this one, person by person,
+            more being better whatever the measure; missing of the values themselves.
+        """
+        rows = []
+        for order, figures in self.answer.means.items():
+            for measure, own in figures.items():
+                ahead = self.answer.ahead.get(order, {}).get(measure)
+                rows.append(
+                    {
+                        "order": order,
+                        "measure": measure,
+                        "more_is_better": self.answer.more_is_better[measure],
+                        **asdict(own),
+                        "ahead": None if ahead is None else ahead.mean,
+                        "ahead_se": None if ahead is None else ahead.se,
+                    }
+                )
+        return pd.DataFrame(rows).astype({"ahead": float, "ahead_se": float})
+
+    def __str__(self) -> str:
+        return overview_text.faithfulness_text(self.answer)
+
+
+def _events(events: tuple[HistoryEvent, ...]) -> pd.DataFrame:
+    rows = [(event.number, event.item, event.label, event.timestamp) for event in events]
+    return pd.DataFrame(rows, columns=list(EVENT))
