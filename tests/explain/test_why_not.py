@@ -223,7 +223,7 @@ def test_removing_works_the_other_way_round():
 
 
 def test_of_many_events_those_are_found_that_keep_it_out():
-    """Any of three of 70 events keeps item 1 behind item 0; what is gone for nothing is put back."""
+    """Any of three of 70 events keeps item 1 behind item 0; what is gone in vain is put back."""
     items = np.arange(70) + 2
     found = why_not(Any_(72, items[[4, 30, 69]]), history(items), 1, n_items=72, k=1)
     assert found.removal is not None

@@ -7,6 +7,7 @@ from typing import Any
 
 from core import pipeline
 from core.cli.commands import explanation_text
+from core.cli.commands.person import one_person
 from core.cli.terminal import Result
 from core.data.store import Workspace
 from core.errors import BadInput
@@ -15,7 +16,6 @@ from core.pipeline.evidence import Evidence, LearntLog
 from core.pipeline.explanation_json import ItemExplanation
 from core.recommend import export
 from core.runs import artifact
-from core.types import Queries
 
 PAIRS = 10  # of events that interact, in the JSON
 
@@ -34,7 +34,7 @@ def explain(options: Any) -> Result:
     elif options.hash_user:
         raise BadInput("--hash-user has nothing to act on: add --out FILE.json")
     loaded = pipeline.load_run(workspace, run)
-    user, query = _one_person(loaded, options)
+    user, query = one_person(loaded, options)
     items, against = pipeline.items_to_explain(
         loaded, query, item=options.item, k=options.k or 10, against=options.against
     )
@@ -97,17 +97,3 @@ def _only_replayed(options: Any) -> None:
     for name in ("item", "k", "against", "seed", "out", "hash_user"):
         if getattr(options, name):
             raise BadInput(f"--{name.replace('_', '-')} has no place beside --replay: leave it out")
-
-
-def _one_person(loaded: pipeline.LoadedRun, options: Any) -> tuple[Any, Queries]:
-    """Whose history is to be explained, and the history."""
-    if options.histories is None:
-        query, users = pipeline.history_of(loaded, options.user), loaded.load_dataset().users
-        return users.decode(users.encode([options.user]))[0], query
-    people, queries = pipeline.queries_for(loaded, histories=options.histories)
-    if len(people) != 1:
-        raise BadInput(
-            f"{options.histories.name} has {len(people)} people: one history is explained at a "
-            "time, so leave one of them in"
-        )
-    return people[0], queries
