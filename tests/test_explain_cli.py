@@ -320,7 +320,7 @@ MISTAKES = [
     (["--user", "u1", "--out", "/nowhere/x.json"], "/nowhere is not there"),
     (["--user", "u1", "--hash-user"], "--hash-user has nothing to act on"),
     (["--histories", "/nowhere.csv"], "/nowhere.csv"),
-    (["--histories", "two.csv"], "two.csv has 2 people: one history is explained at a time"),
+    (["--histories", "two.csv"], "two.csv has 2 people: one history is asked about at a time"),
     (["--histories", "none.csv"], "none.csv has no rows: it needs one for each"),
     (["--replay", "/nowhere.json"], "/nowhere.json"),
     (["--replay", "two.csv"], "two.csv is no explanation"),
