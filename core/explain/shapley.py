@@ -10,12 +10,15 @@ from math import comb
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import solve
+from scipy.ndimage import uniform_filter1d
 
 from core.types import Array, Ints
 
 MOST_ENUMERATED = 12  # players
 CIRCLE = 15  # orders that are one order begun elsewhere
-FADINGS = (1.0, 0.8, 0.5, 0.0)  # of the control variate
+FADINGS, POWERS = (1.0, 0.5, 0.0), (1, 2)  # of the control variate
+FOLDS, NEAR = 4, 5  # of the jackknife; events on either side whose errors are like one's own
 RIDGE = 1e-4  # relative to the mean square of its features
 
 
@@ -101,28 +104,51 @@ def from_orders(v: Callable[[Array], Array], orders: Array, *, control: bool = T
 
     With a control variate g: v - g is averaged and g's exact values are added; g is a ridge fit to
     the same coalitions (`_features`), whose values presume free orders, so orders that keep groups
-    together go without. Whatever the orders, values add up to v(all) - v(∅). The errors are those
-    of a fit to the other half of the orders, which knows nothing of what it is held against: a
-    little too large rather than too small.
+    together go without. A coalition counts in it by 1 / its size: the few small ones, in which an
+    event does most, would else be fitted worst. Whatever the orders, values add up to
+    v(all) - v(∅).
+
+    The errors are the jackknife's, over FOLDS parts of the pairs, each left out of the fit as well
+    as of the mean. Whether an early place came up that makes an old event matter is chance, so that
+    few pairs say little of one event's error alone: it is put together, half and half, with the
+    mean of those of the NEAR events before and after it.
     """
-    n = orders.shape[1]
+    n, pairs = orders.shape[1], len(orders) // 2
     keep = prefixes(orders).reshape(-1, n)  # (orders · (n + 1), n)
     values = v(keep)
     values = values - values[0]
-    parity = np.arange(len(orders) // 2) % 2
-    fits = [np.zeros((0, values.shape[1]))] * 3
+    folds = FOLDS if pairs >= FOLDS else 2
+    fold = np.arange(pairs) % folds
     features, exact = np.zeros((len(keep), 0)), np.zeros((n, 0))
+    normal = [(np.zeros((0, 0)), np.zeros((0, values.shape[1])))] * folds
     if control:
         features, exact = _features(keep)
-        rows = np.repeat(parity, 2 * (n + 1))
-        halves = [_normal(features[rows == half], values[rows == half]) for half in (0, 1)]
-        both = (halves[0][0] + halves[1][0], halves[0][1] + halves[1][1])
-        fits = [_ridge(*normal) for normal in (both, *halves)]
-    whole, even, odd = (marginals(values - features @ fit, orders) + exact @ fit for fit in fits)
-    crossed = np.where(parity[:, None, None] == 0, odd, even)
-    se = crossed.std(axis=0, ddof=1) / np.sqrt(len(parity))
-    own = (even[parity == 0].mean(axis=0), odd[parity == 1].mean(axis=0))
-    return Sampled(whole.mean(axis=0), se, own)
+        rows = np.repeat(fold, 2 * (n + 1))
+        normal = [
+            _normal(keep[rows == k], features[rows == k], values[rows == k]) for k in range(folds)
+        ]
+
+    def by_pair(*fitted: int) -> Array:
+        """What each pair of orders says, (pairs, n, O), with g fitted to these folds."""
+        gram, against = (sum(parts) for parts in zip(*(normal[k] for k in fitted), strict=True))
+        fit = _ridge(gram, against)
+        found: Array = marginals(values - features @ fit, orders) + exact @ fit
+        return found
+
+    every = range(folds)
+    whole = by_pair(*every).mean(axis=0)
+    left_out = [by_pair(*(k for k in every if k != out))[fold != out].mean(axis=0) for out in every]
+    halves = tuple(by_pair(*every[half::2])[fold % 2 == half].mean(axis=0) for half in (0, 1))
+    return Sampled(whole, _jackknife(np.stack(left_out)), (halves[0], halves[1]))
+
+
+def _jackknife(left_out: Array) -> Array:
+    """Standard errors (n, O) from the values without each fold, (folds, n, O)."""
+    folds = len(left_out)
+    variance = (folds - 1) * left_out.var(axis=0)
+    near = uniform_filter1d(variance, 2 * NEAR + 1, axis=0, mode="nearest")
+    se: Array = np.sqrt((variance + near) / 2)
+    return se
 
 
 def marginals(values: Array, orders: Array) -> Array:
@@ -139,29 +165,45 @@ def marginals(values: Array, orders: Array) -> Array:
 def _features(keep: Array) -> tuple[Array, Array]:
     """What the control variate is made of, (M, F), and the exact values of each, (n, F).
 
-    x_i γ^(number of later players present), the latest count most, and x_i / √|S|, which is what
-    normalised sums do.
+    x_i γ^(number of later players present), the latest count most; x_i / |S| and x_i / |S|², which
+    is what means and what attention to few do.
     """
     n = keep.shape[1]
     present = keep.astype(np.float64)
     later = np.cumsum(keep[:, ::-1], axis=1)[:, ::-1] - keep
     features = [present * (g ** np.arange(n, dtype=float))[later] for g in FADINGS]
     exact = [from_fading_shares(np.eye(n), g ** np.arange(n, dtype=float)) for g in FADINGS]
-    size = present.sum(axis=1, keepdims=True)
-    features.append(present / np.sqrt(np.maximum(size, 1)))
-    k = np.arange(1, n)
-    own = np.mean(1 / np.sqrt(np.arange(1, n + 1)))
-    others = np.sum(k * (1 / np.sqrt(k + 1) - 1 / np.sqrt(k))) / n if n > 1 else 0.0
-    exact.append(np.eye(n) * own + (1 - np.eye(n)) * others / max(1, n - 1))
+    size = np.maximum(present.sum(axis=1, keepdims=True), 1)
+    for power in POWERS:
+        features.append(present / size**power)
+        exact.append(_of_size(np.arange(1, n + 1, dtype=float) ** -power))
     return np.concatenate(features, axis=1), np.concatenate(exact, axis=1)
 
 
-def _normal(features: Array, values: Array) -> tuple[Array, Array]:
-    """Both sides of the normal equations."""
-    return features.T @ features, features.T @ values
+def _of_size(h: Array) -> Array:
+    """Shapley values (n, n) of the games x_i h(|S|), a column for each i; h of sizes 1 … n, (n,).
+
+    i joins k - 1 others with probability 1 / n for each k; another joins i and k - 1 others, which
+    turns h(k) into h(k + 1), with probability k / (n (n - 1)).
+    """
+    n = len(h)
+    own = float(h.mean()) if n else 0.0
+    k = np.arange(1, n)
+    others = float((k * np.diff(h)).sum()) / (n * (n - 1)) if n > 1 else 0.0
+    values: Array = np.eye(n) * own + (1 - np.eye(n)) * others
+    return values
+
+
+def _normal(keep: Array, features: Array, values: Array) -> tuple[Array, Array]:
+    """Both sides of the normal equations, coalitions weighing 1 / their size."""
+    weights = 1 / np.maximum(keep.sum(axis=1), 1)
+    weighted = features * weights[:, None]
+    return weighted.T @ features, weighted.T @ values
 
 
 def _ridge(gram: Array, against: Array) -> Array:
+    if not len(gram):
+        return against
     scale = max(np.trace(gram) / len(gram), 1e-12)
-    weights: Array = np.linalg.solve(gram + RIDGE * scale * np.eye(len(gram)), against)
+    weights: Array = solve(gram + RIDGE * scale * np.eye(len(gram)), against, assume_a="pos")
     return weights
