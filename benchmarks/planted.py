@@ -2,9 +2,11 @@
 
 python benchmarks/planted.py [--models NAME,...] [--people 40] [--seed 0]
 
-B follows A within three events and never comes otherwise; C follows only who has both A and D; the
-rest is noise. Each model learns as the workbench trains it, then people who have A, and not yet B,
-are asked why B: is A the first event, and what is its share of all values? Beside it the same by
+Each of ten items A has its own B, which follows it within three events and never comes otherwise; C
+follows only who has both of the first two A; the rest is noise. Each model learns as the workbench
+trains it, then people who have one A, and not yet its B, are asked why B: is A the first event, and
+what is its share of all values? And people who have the first two are asked why C: is theirs the
+strongest interaction, and is any other pair claimed? Beside it the same by
 other contrasts than the mean of all items: the score as it is, the share of the softmax (its
 logarithm), and the k-th best.
 """
@@ -23,13 +25,14 @@ from protocols import learnt_from, plain_log
 
 from core.data.split import split_log
 from core.explain import explain, shapley
+from core.explain.interactions import interactions
 from core.models import MODELS
 from core.runs.config import model_config
 from core.types import Array, Features, Interactions, LinearInHistory, Queries, Recommender
 
-NOISE, A, B, C, D = 100, 100, 101, 102, 103  # the items before A are noise
-N_ITEMS, USERS, KTH = 104, 2_000, 10
-PRESENT = 0.3  # how likely a person has A, and has D
+NOISE, CAUSES, USERS, KTH = 60, 10, 2_000, 10
+JOINT, N_ITEMS = NOISE + 2 * CAUSES, NOISE + 2 * CAUSES + 1  # the effect of the first two causes
+BOTH = 0.25  # how likely a person has the first two causes, and not two drawn
 LEAST_LINEAR, LEAST, FIRST = 0.8, 0.6, 0.95
 SHORT = {"auto": {"minutes": 0.5}}
 NAMES = (
@@ -39,32 +42,37 @@ NAMES = (
 Contrast = Callable[[torch.Tensor, Array], torch.Tensor]  # scores (M, I), candidates (I,) → (M,)
 
 
-def planted_items(rng: np.random.Generator, *, complete: bool) -> tuple[list[int], set[str]]:
-    """One person's items, oldest first, and which of "A", "D" there are.
+def planted_items(
+    rng: np.random.Generator, causes: tuple[int, ...], *, complete: bool
+) -> list[int]:
+    """One person's items, oldest first, who has these causes.
 
-    An incomplete history is one that is asked: what A and D cause has not come yet.
+    An incomplete history is one that is asked: what its causes bring has not come yet.
     """
-    items = rng.permutation(NOISE)[: rng.integers(7, 12)].tolist()
-    present = {name for name in "AD" if rng.random() < PRESENT}
-    for name, item in (("A", A), ("D", D)):
-        if name in present:
-            items.insert(int(rng.integers(len(items) + 1)), item)
-    if complete and "A" in present:
-        items.insert(_after(items, (A,), rng), B)
-    if complete and present == {"A", "D"}:
-        items.insert(_after(items, (A, D), rng), C)
-    return items, present
+    items: list[int] = rng.permutation(NOISE)[: rng.integers(6, 10)].tolist()
+    for cause in causes:
+        items.insert(int(rng.integers(len(items) + 1)), NOISE + cause)
+    if complete:
+        effects: list[tuple[tuple[int, ...], int]]
+        effects = [((NOISE + cause,), NOISE + CAUSES + cause) for cause in causes]
+        if {0, 1} <= set(causes):
+            effects.append(((NOISE, NOISE + 1), JOINT))
+        for needed, effect in effects:
+            last = max(items.index(cause) for cause in needed)
+            items.insert(min(len(items), last + 1 + int(rng.integers(3))), effect)
+    return items
 
 
-def _after(items: list[int], causes: tuple[int, ...], rng: np.random.Generator) -> int:
-    last = max(items.index(cause) for cause in causes)
-    return min(len(items), last + 1 + int(rng.integers(3)))
+def drawn_causes(rng: np.random.Generator) -> tuple[int, ...]:
+    """The two causes of one person."""
+    pair = (0, 1) if rng.random() < BOTH else rng.choice(CAUSES, 2, replace=False)
+    return tuple(int(cause) for cause in pair)
 
 
 def planted_log(seed: int) -> Interactions:
     """A log of USERS people."""
     rng = np.random.default_rng(seed)
-    histories = [planted_items(rng, complete=True)[0] for _ in range(USERS)]
+    histories = [planted_items(rng, drawn_causes(rng), complete=True) for _ in range(USERS)]
     users = np.repeat(np.arange(USERS), [len(items) for items in histories])
     times = np.concatenate([np.arange(len(items)) for items in histories])
     starts = rng.integers(0, 10_000, USERS)[users]
@@ -81,23 +89,17 @@ def fitted(name: str, log: Interactions, seed: int) -> Recommender:
     return MODELS[name](config).fit(train, rng=np.random.default_rng(seed))
 
 
-def asked(rng: np.random.Generator, want: set[str], people: int) -> list[Queries]:
-    """Histories of those who have exactly these causes, as strangers'."""
-    histories: list[Queries] = []
-    while len(histories) < people:
-        items, present = planted_items(rng, complete=False)
-        if present == want:
-            n = len(items)
-            histories.append(
-                Queries(
-                    np.array([-1]),
-                    np.array([0, n]),
-                    np.array(items),
-                    np.ones(n, np.float32),
-                    times=np.arange(n) + 500_000,
-                )
-            )
-    return histories
+def asked(rng: np.random.Generator, causes: tuple[int, ...]) -> Queries:
+    """The history, as a stranger's, of somebody who has these causes and not their effects."""
+    items = planted_items(rng, causes, complete=False)
+    n = len(items)
+    return Queries(
+        np.array([-1]),
+        np.array([0, n]),
+        np.array(items),
+        np.ones(n, np.float32),
+        times=np.arange(n) + 500_000,
+    )
 
 
 def log_share(scores: torch.Tensor, candidates: Array) -> torch.Tensor:
@@ -139,6 +141,21 @@ def share_of(values: Array, position: int) -> tuple[bool, float]:
     return bool(values.argmax() == position), float(values[position] / total) if total else 0.0
 
 
+def joint(model: Recommender, rng: np.random.Generator, people: int) -> tuple[float, float]:
+    """How often the two causes of C are the first pair, and the share of other pairs claimed."""
+    first, others, claimed = 0, 0, 0
+    for _ in range(people):
+        query = asked(rng, (0, 1))
+        explanation = explain(model, query, np.array([JOINT]), n_items=N_ITEMS)
+        pairs = interactions(model, query, explanation, 0, n_items=N_ITEMS)
+        both = {query.items.tolist().index(NOISE + cause) for cause in (0, 1)}
+        first += {pairs[0].first, pairs[0].second} == both
+        rest = [pair for pair in pairs if {pair.first, pair.second} != both]
+        others += len(rest)
+        claimed += sum(pair.claimed for pair in rest)
+    return first / people, claimed / max(1, others)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -154,17 +171,20 @@ def main() -> None:
         start = time.perf_counter()
         model = fitted(name, log, chosen.seed)
         took = time.perf_counter() - start
-        histories = asked(np.random.default_rng(chosen.seed + 1), {"A"}, chosen.people)
+        people = np.random.default_rng(chosen.seed + 1)
+        causes = [int(people.integers(CAUSES)) for _ in range(chosen.people)]
+        histories = [asked(people, (cause,)) for cause in causes]
         ways = {"mean": None, **(CONTRASTS if chosen.contrasts else {})}
         for way, contrast in ways.items():
             told = []
-            for query in histories:
+            for query, cause in zip(histories, causes, strict=True):
+                effect = NOISE + CAUSES + cause
                 if contrast is None:
-                    whole = explain(model, query, np.array([B]), n_items=N_ITEMS)
+                    whole = explain(model, query, np.array([effect]), n_items=N_ITEMS)
                     values = whole.values[:, 0]
                 else:
-                    values = values_by(model, query, B, contrast)
-                told.append(share_of(values, query.items.tolist().index(A)))
+                    values = values_by(model, query, effect, contrast)
+                told.append(share_of(values, query.items.tolist().index(NOISE + cause)))
             first, share = np.mean(told, axis=0)
             least = LEAST_LINEAR if isinstance(model, LinearInHistory) else LEAST
             right = first >= FIRST and share >= least
@@ -173,6 +193,12 @@ def main() -> None:
                 f"(must {least}){'' if right else ' FALLS SHORT'}; fitted in {took:.0f} s",
                 flush=True,
             )
+        pair_first, others_claimed = joint(model, people, chosen.people)
+        print(
+            f"{name}: the two causes of C are the first pair {pair_first:.1%} (must 95%), other "
+            f"pairs claimed {others_claimed:.1%} (at most 5%)",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
