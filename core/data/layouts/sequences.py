@@ -90,10 +90,14 @@ def line_head(start: TextStart) -> LineHead:
 
     >>> line_head(TextStart(("7: 2 30 41", "9: 1 5", "4: 3 1 2 3")))
     LineHead(width=2, mark=':')
+    >>> line_head(TextStart(("7 0", "9 0", "4 0")))
+    LineHead(width=1, mark='')
     """
     lines = [words for line in start.lines if len(words := line.split()) > 1]
     marked = bool(lines) and all(words[0].endswith(":") for words in lines)
-    counted = len(lines) > 2 and all(words[1] == str(len(words) - 2) for words in lines)
+    counts = {words[1] for words in lines}  # one that is the same everywhere may be an item
+    fits = all(words[1] == str(len(words) - 2) for words in lines)
+    counted = len(lines) > 2 and len(counts) > 1 and fits
     return LineHead(2 if counted else 1, ":" if marked else "")
 
 
