@@ -20,6 +20,16 @@ from core.pipeline.training import learnt_from
 from core.types import Array, Ints, Recommender
 
 
+def with_id(label: str, item: object) -> str:
+    """What an item is called, with its id where that is not said by the name already.
+
+    >>> with_id("Solaris", 7), with_id("Solaris (7)", 7), with_id("7", 7)
+    ('Solaris (7)', 'Solaris (7)', '7')
+    """
+    said = label == str(item) or label.endswith(f"({item})")
+    return label if said else f"{label} ({item})"
+
+
 @dataclass(frozen=True, eq=False)
 class Labels:
     """What people call the items and events of a run; without its dataset only the ids are left."""

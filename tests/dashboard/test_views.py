@@ -25,6 +25,7 @@ from dashboard import state
 from dashboard.components import sample
 from dashboard.state import mark
 from dashboard.text import LANGUAGES, text
+from dashboard.text.evidence import evidence as in_language
 from tests.dashboard.conftest import APP, VIEWS, Open
 
 pytestmark = pytest.mark.slow  # together too many for `make quick`
@@ -363,7 +364,7 @@ def test_a_table_that_fits_badly_is_told_first(open_page: Open, nothing: Workspa
     assert sentence.startswith("bad.csv meets 40%")
     opened = {language: open_page(nothing, "data", language=language) for language in LANGUAGES}
     for language, seen in [("en", page), *opened.items()]:
-        said = text(language, "data.unmatched", advice=sentence)
+        said = text(language, "data.unmatched", advice=in_language(language, sentence))
         assert [warning.value for warning in seen.warning] == [said]
         drawn = [element.type for element in seen.main]
         assert drawn.index(seen.warning[0].type) < drawn.index("tab")

@@ -8,6 +8,7 @@ from core.cli.terminal import table
 from core.pipeline import ItemCounterfactual, ItemWhyNot, WhatIf
 from core.pipeline.counterfactuals import NamedAddition
 from core.pipeline.explanation_json import NamedItem
+from core.pipeline.labels import with_id
 from core.pipeline.named import HistoryEvent
 
 EVENT_COLUMNS = ("number", "item", "label", "timestamp")
@@ -120,8 +121,7 @@ def _move(before: int | None, after: int | None, k: int) -> str:
 
 
 def _name(item: NamedItem) -> str:
-    same = str(item.item) == item.label
-    return item.label if same else f"{item.label} ({item.item})"
+    return with_id(item.label, item.item)
 
 
 def _events(events: Sequence[HistoryEvent]) -> str:

@@ -10,6 +10,7 @@ from core.data.store import Workspace
 from core.embed import Quality
 from core.errors import BadInput
 from core.pipeline import EmbeddingReport, LoadedRun
+from core.pipeline.labels import with_id
 from core.recommend import export
 from core.runs import artifact
 
@@ -85,7 +86,7 @@ def neighbours(options: Any) -> Result:
         return _combined(loaded, options)
     near = pipeline.neighbours(loaded, options.item[0], k=options.k, component=options.component)
     about = near.to_json()
-    paragraphs = [f"near {near.label} ({near.item}), {near.model}, {near.component}"]
+    paragraphs = [f"near {with_id(near.label, near.item)}, {near.model}, {near.component}"]
     for name, title in _LISTS.items():
         columns = ("item", "label", "cosine") + ("both",) * (name == "together")
         body = near.why.get(name) or table(about[name], columns)
@@ -102,7 +103,7 @@ def _combined(loaded: LoadedRun, options: Any) -> Result:
         near, options.item, options.less, k=options.k, weight=options.weight
     )
     like, less = (
-        ", ".join(f"{named.label} ({named.item})" for named in side)
+        ", ".join(with_id(named.label, named.item) for named in side)
         for side in (combined.like, combined.less)
     )
     less = f", less {less} (weight {combined.weight:g})" if less else ""

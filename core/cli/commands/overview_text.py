@@ -6,6 +6,7 @@ from typing import Any
 
 from core.cli.terminal import table
 from core.pipeline import RunOverview
+from core.pipeline.labels import with_id
 from core.runs.faithfulness import RunFaithfulness
 
 SHOWN = 10  # rows of a table
@@ -26,8 +27,8 @@ def overview_text(survey: RunOverview) -> str:
         paragraphs.append(f"by {by}\n{table(rows[:SHOWN], columns)}")
     drives: list[Any] = [
         {
-            "because of": f"{one.driver.label} ({one.driver.item})",
-            "recommended": f"{one.item.label} ({one.item.item})",
+            "because of": with_id(one.driver.label, one.driver.item),
+            "recommended": with_id(one.item.label, one.item.item),
             "total": one.total,
             "people": one.users,
         }
