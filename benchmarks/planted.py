@@ -149,7 +149,7 @@ def joint(model: Recommender, rng: np.random.Generator, people: int) -> tuple[fl
         explanation = explain(model, query, np.array([JOINT]), n_items=N_ITEMS)
         pairs = interactions(model, query, explanation, 0, n_items=N_ITEMS)
         both = {query.items.tolist().index(NOISE + cause) for cause in (0, 1)}
-        first += {pairs[0].first, pairs[0].second} == both
+        first += bool(pairs) and {pairs[0].first, pairs[0].second} == both
         rest = [pair for pair in pairs if {pair.first, pair.second} != both]
         others += len(rest)
         claimed += sum(pair.claimed for pair in rest)
@@ -193,6 +193,8 @@ def main() -> None:
                 f"(must {least}){'' if right else ' FALLS SHORT'}; fitted in {took:.0f} s",
                 flush=True,
             )
+        if isinstance(model, LinearInHistory):
+            continue
         pair_first, others_claimed = joint(model, people, chosen.people)
         print(
             f"{name}: the two causes of C are the first pair {pair_first:.1%} (must 95%), other "

@@ -13,7 +13,7 @@ from core.explain import shapley
 from core.explain.attribution import player_of_events
 from core.explain.explanation import SURE, Explanation
 from core.explain.game import Game
-from core.types import Array, Ints, Queries, Recommender
+from core.types import Array, Ints, LinearInHistory, Queries, Recommender
 
 STRONGEST = 5  # players, each two of whom are looked at where there are more than can be enumerated
 DRAWN = 64  # sets of others that each of these pairs joins
@@ -47,7 +47,8 @@ def interactions(
     """Pairs of an explanation's players, the strongest interaction first.
 
     All pairs by all coalitions of at most 12 players; of more, the pairs of the five that matter
-    most, each over 64 sets of the others that the explanation's seed draws.
+    most, each over 64 sets of the others that the explanation's seed draws. None where scores are
+    sums over the events: there a later event only makes an earlier one older, whatever it is.
 
     Args:
         model: That was explained.
@@ -56,6 +57,8 @@ def interactions(
         column: Of the item in it.
         n_items: Items in the catalogue.
     """
+    if isinstance(model, LinearInHistory):
+        return ()
     item, n = explanation.items[column : column + 1], len(explanation.values)
     groups = explanation.players if n < len(query.items) else player_of_events(len(query.items))
     game = Game(model, query, item, n_items, groups, against=explanation.against)

@@ -35,7 +35,7 @@ def by_definition(model, query, item: int) -> dict[tuple[int, int], float]:
     return found
 
 
-@pytest.mark.parametrize("name", ["als", "unified", "two_tower", "recvae", "ease", "fusion"])
+@pytest.mark.parametrize("name", ["als", "unified", "two_tower", "recvae", "fusion"])
 def test_few_events_are_exact(name, world):
     model, query = fitted(name, world), timed(1, 3, 2, 0, 5)
     explanation = explain(model, query, [ITEM, 7], n_items=8)
@@ -74,6 +74,13 @@ def test_what_matters_only_together_and_what_overlaps(more):
     assert (found[0].first, found[0].second) == (1, 3)
     share = 1 - 1 / (40 - len(query.items))  # of the mean that the item itself lifts
     assert claimed[1, 3].value == pytest.approx(5 * share, abs=1e-6 + 3 * claimed[1, 3].se)
+
+
+@pytest.mark.parametrize("name", ["ease", "transitions", "item_knn"])
+def test_what_is_added_up_does_not_interact(name, world):
+    query = timed(1, 3, 2, 0)
+    explanation = explain(fitted(name, world), query, [ITEM], n_items=8)
+    assert interactions(fitted(name, world), query, explanation, 0, n_items=8) == ()
 
 
 def test_one_event_has_no_partner(world):
