@@ -8,9 +8,9 @@ sampled     40 to 120 events, 100 histories each, against a reference of ten tim
 shap        the same beside shap.PermutationExplainer as shipped: same model, same evaluations
 speed       top 10 of `unified` on ml-1m, histories of 200: seconds to first bars and to the last
 what-if     seconds to the new top 10 of an edited history
-faithful    what happens to rank and score as events go, beside other orders of them
+faithful    what happens to rank and score as events go, beside other orders of them, one of
+            which is by what was explained once: the raw score
 counter     counterfactuals: found, verified, never larger than in the order of values
-planted     a made-up log in which B follows A only: does A come first
 
 Models are trained here, small, on DATA_FOLDER/movielens-latest-small and ml-1m; each figure is
 printed with what must be reached. --quick asks fewer people, to see that it runs.
@@ -28,11 +28,12 @@ from typing import Any
 
 import numpy as np
 from machine import machine, peak_mib
-from protocols import CUTS, learnt_from, movielens, plain_log
+from protocols import CUTS, learnt_from, movielens
 from scipy.stats import spearmanr
 
 from core.data.split import split_log
 from core.explain import explain, refine, shapley
+from core.explain.attribution import PER_PLAYER
 from core.explain.checks.baselines import baselines, falling_order
 from core.explain.checks.faithfulness import MEASURES, faithfulness
 from core.explain.counterfactual import counterfactual
@@ -360,40 +361,6 @@ def rank_without(model: Recommender, query: Queries, item: int, removed: Any) ->
     return 1 + int((scores > own).sum()) + int((scores[:item] == own).sum())
 
 
-def planted(world: World) -> None:
-    """Pairs of items of which the second comes one to three events after the first, never else."""
-    rng, pairs, others = np.random.default_rng(world.seed), 20, 60
-    users = 600 if world.quick else 2_000
-    rows: list[list[int]] = []
-    causes = []
-    for user in range(users):
-        a, gap = 2 * int(rng.integers(pairs)), int(rng.integers(3))
-        items = (2 * pairs + rng.permutation(others)[:8]).tolist()
-        if user % 20:
-            at = int(rng.integers(8 - gap))
-            items = [*items[:at], a, *items[at : at + gap], a + 1, *items[at + gap :]]
-        else:  # asked for what was never seen after it
-            items.insert(8 - gap, a)
-            causes.append((user, a + 1, 8 - gap))
-        rows += [[user, item, time] for time, item in enumerate(items)]
-    owners, taken, times = np.array(rows).T
-    log = plain_log(owners, taken, users, 2 * pairs + others, times)
-    for name in ("transitions", "ease", "unified", "two_tower", "recvae"):
-        params = {"epochs": 40, "dim": 32} if name == "unified" else {}
-        model = MODELS[name](model_config(name, params))
-        model.fit(TrainData(log), rng=np.random.default_rng(world.seed))
-        first = 0
-        for user, item, at in causes:
-            found = explain(
-                model, log.queries(np.array([user])), np.array([item]), n_items=log.n_items
-            )
-            first += int(found.values[:, 0].argmax() == at)
-        print(
-            f"planted, {name}: A is first for {first / len(causes):.1%} of {len(causes)} "
-            "(must 95 %)"
-        )
-
-
 def faithful(world: World) -> None:
     n_items, seeds = world.n_items(), (0, 1)
     log = world.cut(FILMS)[0].interactions
@@ -406,6 +373,7 @@ def faithful(world: World) -> None:
             orders = baselines(model, query, item, n_items=n_items, rng=rng, rows=together)
             found = explain(model, query, np.array([item]), n_items=n_items)
             orders["values"] = falling_order(found.values[:, 0], rng)
+            orders["raw score"] = falling_order(raw_values(model, query, item, n_items), rng)
             told.append(faithfulness(model, query, item, orders, n_items=n_items))
         for other in [order for order in told[0] if order != "values"]:
             words = []
@@ -416,6 +384,29 @@ def faithful(world: World) -> None:
                 words.append(f"{measure} {mean:+.3f} ± {se:.3f}{verdict(mean, se)}")
             print(f"faithful, {name}, seed {seed}, ahead of {other}, {len(told)} people:")
             print("  " + ", ".join(words), flush=True)
+
+
+class RawGame(Game):
+    """The game of the model's own score, without the mean of all items."""
+
+    def __call__(self, keep: Array) -> Array:
+        scores: Array = self.scores(keep)[:, :-1]
+        return scores
+
+
+def raw_values(model: Recommender, query: Queries, item: int, n_items: int) -> Array:
+    """Shapley values (n,) of the raw score: all coalitions, or orders as `explain` draws them."""
+    game = RawGame(model, query, np.array([item]), n_items)
+    n = game.n
+
+    def v(keep: Array) -> Array:
+        total: Array = game(keep).sum(axis=2)
+        return total
+
+    if n <= shapley.MOST_ENUMERATED:
+        return shapley.from_coalitions(v(shapley.coalitions(n)))[:, 0]
+    orders = shapley.random_orders(n, PER_PLAYER // 2, np.random.default_rng(0))
+    return shapley.from_orders(v, orders).values[:, 0]
 
 
 def verdict(mean: Any, se: Any) -> str:
@@ -430,7 +421,6 @@ PARTS: dict[str, Callable[[World], None]] = {
     "speed": speed,
     "what-if": what_if,
     "counter": counter,
-    "planted": planted,
     "faithful": faithful,
 }
 
