@@ -464,3 +464,17 @@ def test_a_zone_of_several_places_is_named(tmp_path):
     assert "IST is a zone of several places; write its hours from UTC" in evidence
     with pytest.raises(BadInput, match="IST is a zone of several places"):
         take(tmp_path, log, mapping={"timestamp": "time"})
+
+
+def test_a_damaged_name_costs_no_more_than_its_length():
+    """Bytes of a broken archive came as one name of thousands of words."""
+    from core.data.roles.names import endings
+
+    assert endings("word " * 20_000 + "item id") == [
+        "wordwordwordworditemid",
+        "wordwordworditemid",
+        "wordworditemid",
+        "worditemid",
+        "itemid",
+        "id",
+    ]

@@ -12,7 +12,7 @@ from core.data.roles.guess import TIME_FORMAT, Guess, column_for
 from core.data.roles.moments import CLOCK_NAMES, cell_of, unit_of
 from core.data.roles.names import NAMES
 from core.data.roles.profiles import Profile
-from core.data.roles.time_study import Cells, study
+from core.data.roles.time_study import MOST_STUDIED, Cells, study
 from core.data.roles.times import SEVERAL_ZONES, TimeFormat, moment_sql, text_sql
 from core.data.store import literal, quoted
 from core.errors import BadInput
@@ -181,24 +181,25 @@ def _from_units(
 
 
 def _by_content(found: Guess, sample: DuckDBPyRelation, free: Sequence[Profile]) -> None:
-    for column in free:
-        # Texts that read as times are times, whatever their name; a day of birth or release is not.
-        written_out = column.is_text and not OTHER_DAYS.search(column.key)
-        nameless = re.fullmatch(r"column\d+|unnamed_\d+", column.name)
-        if nameless or "time" in column.key or "date" in column.key or written_out:
-            if OTHER_DAYS.search(column.key):
-                continue
-            time = _study(sample, free, column.name)
-            if time:
-                _set_with_clock(found, sample, free, column, time)
-                return
-    other = [c for c in free if c.is_text and OTHER_DAYS.search(c.key)]
+    # Texts that read as times are times, whatever their name; a day of birth or release is not.
+    likely = [c for c in free if not OTHER_DAYS.search(c.key) and _may_hold_times(c)]
+    for column in likely[:MOST_STUDIED]:
+        time = _study(sample, free, column.name)
+        if time:
+            _set_with_clock(found, sample, free, column, time)
+            return
+    other = [c for c in free if c.is_text and OTHER_DAYS.search(c.key)][:MOST_STUDIED]
     read = next((c for c in other if _study(sample, free, c.name)), None)
     if read and "timestamp" not in found.evidence:
         found.evidence["timestamp"] = (
             f"none: {read.name!r} holds times, but by its name not those of the events; "
             f"say timestamp={read.name} if it does"
         )
+
+
+def _may_hold_times(column: Profile) -> bool:
+    nameless = re.fullmatch(r"column\d+|unnamed_\d+", column.name)
+    return bool(nameless) or "time" in column.key or "date" in column.key or column.is_text
 
 
 def _set_time(found: Guess, column: str, time: TimeFormat) -> None:

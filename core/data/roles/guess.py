@@ -54,7 +54,8 @@ def column_for(role: str, columns: Sequence[Profile], *, words: bool = False) ->
     """
     likely = [c for name in NAMES[role] for c in columns if c.key == name]
     if words and not any(c.filled for c in likely):
-        by_word = [c for name in NAMES[role] for c in columns if name in endings(c.name)]
+        last_words = [(c, endings(c.name)) for c in columns]
+        by_word = [c for name in NAMES[role] for c, said in last_words if name in said]
         if role in ("user_id", "item_id"):
             by_word = [c for c in by_word if c.key.endswith(ID_ENDINGS)]
         likely = list(dict.fromkeys(by_word)) + likely

@@ -148,6 +148,7 @@ VISITS = re.compile(
 RECBOLE_TYPES = re.compile(r":(token|token_seq|float|float_seq)$")
 # A mean over many, or a number of them, is no value of one event.
 SUMMARIES = ("average", "avg", "mean", "num", "number", "total", "count", "min", "max", "prev")
+MOST_WORDS = 6  # at the end of a name that may be a role's; a damaged name has thousands
 ID_ENDINGS = ("id", "no", "nr", "sku", "isbn", "asin", "number", "key", "email", "name")
 
 
@@ -162,7 +163,7 @@ def endings(name: str) -> list[str]:
     words = [word.lower() for word in re.split(r"[\W_]+", spaced) if word]
     if not words or words[0] in SUMMARIES:
         return []
-    return ["".join(words[n:]) for n in range(1, len(words))]
+    return ["".join(words[n:]) for n in range(max(1, len(words) - MOST_WORDS), len(words))]
 
 
 def weight_of(event: str) -> float:

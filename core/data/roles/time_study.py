@@ -18,6 +18,7 @@ from core.data.roles.spellings import ways_of
 from core.data.roles.times import UNITS, TimeFormat, moment_sql, text_sql
 from core.data.store import quoted
 
+MOST_STUDIED = 64  # columns that might hold the times by what they hold: each is asked by itself
 SHAPES, EXAMPLES = 500, 32
 MANY, FAR = 20, 8  # different cells, and times that a span is wider, that tell a year stands first
 DATED = re.compile(r"date|datum|fecha|日期", re.IGNORECASE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,12 +16,13 @@ from core.data.files.sources import LayoutNote, Source, unique_names
 from core.data.ingest.plan import K
 from core.data.roles.names import NAMES
 from core.data.roles.profiles import Profile
-from core.data.roles.time_study import guess_time
+from core.data.roles.time_study import MOST_STUDIED, guess_time
 from core.data.store import quoted
 from core.errors import BadInput
 
 LINE = '" line"'  # no column of a person's begins with a space
 LOOK = 2_000  # rows whose cells are looked at one by one
+CELLS, FEWEST_LOOKED_AT = 400_000, 100  # in all, of a table that is very wide; rows of it
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,15 @@ class Table:
 
     def cells(self, column: str) -> list[Any]:
         """The first cells of a column that are not empty."""
-        rows = self.sample.limit(LOOK).project(quoted(column)).fetchall()
-        return [cell for (cell,) in rows if cell is not None and str(cell).strip()]
+        place = self.sample.columns.index(column)
+        cells = (row[place] for row in self._first_rows)
+        return [cell for cell in cells if cell is not None and str(cell).strip()]
+
+    @cached_property
+    def _first_rows(self) -> list[tuple[Any, ...]]:
+        """All columns at once: a question for each of many takes as long as the table is wide."""
+        width = max(1, len(self.sample.columns))
+        return self.sample.limit(min(LOOK, max(FEWEST_LOOKED_AT, CELLS // width))).fetchall()
 
     def named(self, role: str) -> Profile | None:
         """The filled column that a person says, or the name, has this role."""
@@ -52,6 +61,7 @@ class Table:
         named = self.named("timestamp")
         rest = [p for p in self.profiles if p.filled and p.name not in besides and p is not named]
         rest = [p for p in rest if p.type.startswith(("TIMESTAMP", "DATE")) or is_nameless(p)]
+        rest = rest[:MOST_STUDIED]
         for profile in [*([named] if named else []), *rest]:
             time = guess_time(
                 self.sample, profile.name, type=profile.type, looks_ordered=profile is named
