@@ -107,7 +107,7 @@ def people(
         with loaded.workspace.scratch() as scratch:
             path = scratch / "histories"
             check_columns(histories, "table of histories")
-            if histories.empty:  # nobody has no list
+            if len(histories.columns) and not len(histories):  # nobody has no list
                 return pipeline.queries_for(loaded, users=[])
             write(whole_ids(histories), path, "table of histories")
             return pipeline.queries_for(loaded, histories=path)

@@ -162,7 +162,7 @@ MISTAKES = [
     ("counterfactual", ["--user", "u1", "--item", "LAST"], "add --add to ask what would bring"),
     ("counterfactual", ["--user", "u1", "--item", "TOP", "--add"], "leave --add out"),
     ("counterfactual", ["--user", "u1", "--item", "TOP", "-k", "0"], "'0' is not a whole number"),
-    ("counterfactual", ["--histories", "none.csv", "--item", "30"], "none.csv has 0 people"),
+    ("counterfactual", ["--histories", "none.csv", "--item", "30"], "none.csv has no rows"),
     ("counterfactual", ["--histories", "lost.csv", "--item", "TOP", "-k", "25"], "is empty"),
     ("what-if", ["--user", "u1"], "nothing is dropped and nothing added"),
     ("what-if", ["--user", "u1", "--drop", "TOP"], "is not in the history, so there is nothing"),

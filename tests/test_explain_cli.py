@@ -159,7 +159,7 @@ def test_one_item_is_taken_apart(shop, fitted, recscope):
             {""} if name == "two_tower" else set()
         )
         _, text, _ = recscope(*ask, "--item", 30)
-        assert text.splitlines()[-1].startswith("of what the item is made of: ")
+        assert "\nof what the item is made of: " in text
         _, found, _ = recscope(*ask, "--item", 30, "--against", 40, "--json")
         assert "attributes" not in found
     _, found, _ = recscope("explain", fitted("ease").id, "--user", user, "--item", 30, "--json")
