@@ -123,15 +123,16 @@ class Cutter:
         self.mark = dialect.delimiter if len(dialect.delimiter) == 1 else LONG
         d, q = re.escape(self.mark), re.escape(dialect.quote or "\0")
         blanks = "" if self.mark == " " else " *+"
-        inner = rf"[^{q}]*+(?:{q}{q}[^{q}]*+)*+"
+        # No possessive groups: before Python 3.11.5 re matches them wrongly (gh-106052).
+        inner = rf"[^{q}]*+(?:{q}{q}[^{q}]*+)*"
         if dialect.escape:
-            inner = rf"[^{q}\\]*+(?:(?:\\[\s\S]|{q}{q})[^{q}\\]*+)*+"
+            inner = rf"[^{q}\\]*+(?:(?:\\[\s\S]|{q}{q})[^{q}\\]*+)*"
         cell = rf"(?:{blanks}{q}({inner}){q}{blanks}(?={d}|\Z)|((?!{blanks}{q})[^{d}]*+))"
         bare = cell.replace("(" + inner + ")", inner).replace("((?!", "(?:(?!")
         self._cells = re.compile(d + cell)
-        self._record = re.compile(rf"(?:{d}{bare})++\Z")
-        self._open = re.compile(rf"(?:{d}{bare})*+{d}{blanks}{q}{inner}\\?\Z")
-        self._close = re.compile(inner + q)
+        self._record = re.compile(rf"(?:{d}{bare})+\Z")
+        self._open = re.compile(rf"(?:{d}{bare})*{d}{blanks}{q}{inner}\\?\Z")
+        self._close = re.compile(rf"{inner}{q}(?!{q})")
         self._first = (self.quote, " ") if self.quote else " "
         self._after = (dialect.delimiter + self.quote, dialect.delimiter + " ")
 
