@@ -58,7 +58,7 @@ class Explains:
             BadInput: not one person, an item beside k, or a method that cannot do it.
 
         >>> print(run.explain(1, item=318))
-        Shawshank Redemption, The (1994) is in place 361; Schindler's List (1993), ...
+        Shawshank Redemption, The (1994) is in place 361. What speaks for it most is ...
         """
         seed = requests.whole("seed", seed, least=0)
         person, query = requests.person(self._loaded, user, history)
