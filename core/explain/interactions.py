@@ -10,7 +10,6 @@ from math import comb
 import numpy as np
 
 from core.explain import shapley
-from core.explain.attribution import player_of_events
 from core.explain.explanation import SURE, Explanation
 from core.explain.game import Game
 from core.types import Array, Ints, LinearInHistory, Queries, Recommender
@@ -60,8 +59,7 @@ def interactions(
     if isinstance(model, LinearInHistory):
         return ()
     item, n = explanation.items[column : column + 1], len(explanation.values)
-    groups = explanation.players if n < len(query.items) else player_of_events(len(query.items))
-    game = Game(model, query, item, n_items, groups, against=explanation.against)
+    game = Game(model, query, item, n_items, explanation.players, against=explanation.against)
     size = float(np.abs(explanation.values[:, column]).sum())
     if n <= shapley.MOST_ENUMERATED:
         values = game(shapley.coalitions(n)).sum(axis=2)[:, 0]

@@ -153,9 +153,11 @@ def describe_explanation(
             reasons = item_reasons(loaded, query, explanation, column, k=k)
             known = None if known_by is None else known_by[column]
             said = sentence(reasons, labels.__getitem__, model, known)
+            rank_without = reasons.rank_without_history
         else:
             contrast = contrast_of(query.items, explanation, column)
             said = contrast_sentence(contrast, labels.__getitem__)
+            rank_without = _rank_without(loaded, query, code)
         return ItemExplanation(
             run=loaded.run.id,
             user=user,
@@ -163,7 +165,7 @@ def describe_explanation(
             item=ids[code],
             label=labels[code],
             rank=ranks.get(code),
-            rank_without=_rank_without(loaded, query, code),
+            rank_without=rank_without,
             sentence=said,
             known_by=None if known_by is None else known_by[column],
             quantity=explanation.quantity,

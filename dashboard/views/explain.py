@@ -74,7 +74,7 @@ def _explain(case: Case) -> None:
     with events, st.expander(t("explain.events.table"), key="events_table"):
         event_table(case, found)
     with shared:
-        item_evidence(case, _named(case, found))
+        item_evidence(case, card.named)
         same_reason(case, found)
         together(case, found)
         history_groups(case, found)
@@ -90,12 +90,6 @@ def _explain(case: Case) -> None:
         _stranger(case)
     with all_users:
         everyone(case)
-
-
-def _named(case: Case, explanation: Explanation) -> list[int]:
-    """The items of the history that the answer names."""
-    reasons = cache.reasons(case.workspace, case.run, case.query, explanation, case.column, case.k)
-    return [cause.item for cause in reasons.speaking]
 
 
 def _stranger(case: Case) -> None:

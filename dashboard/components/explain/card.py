@@ -35,6 +35,7 @@ class Card:
 
     def __init__(self, case: Case) -> None:
         self.case = case
+        self.named: list[int] = []  # items of the history that the answer names
         with st.container(border=True, key="explain_card"):
             self._said = st.empty()
             self._wait, self._change = st.empty(), st.empty()
@@ -47,6 +48,7 @@ class Card:
         reasons = cache.reasons(
             case.workspace, case.run, case.query, explanation, case.column, case.k
         )
+        self.named = [cause.item for cause in reasons.speaking]
         if done:
             self._wait.empty()
         with self._said.container():
