@@ -133,8 +133,8 @@ def test_compare_says_that_runs_were_computed_otherwise(
 
     try:
         assert not computed_with([2] * len(before))
-        (told,) = computed_with([5] + [2] * (len(before) - 1))
-        assert "5 threads" in told
+        (told,) = computed_with(list(range(5, 5 + len(before))))  # other tests add runs to these
+        assert told.count(" threads") >= 2
     finally:
         for path, run in before.items():
             write_json_atomically(path, run)
