@@ -8,8 +8,8 @@ from functools import cached_property
 from core import pipeline
 from core.data.store import Workspace as Folders
 from core.errors import BadInput
-from core.pipeline import surveying
-from core.pipeline.faithfulness import PEOPLE
+from core.pipeline.explanations import surveying
+from core.pipeline.explanations.faithfulness import PEOPLE
 from core.runs import artifact
 from core.types import Queries
 from recscope import requests

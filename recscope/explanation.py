@@ -10,7 +10,7 @@ from plotly.graph_objects import Figure
 
 from core.errors import BadInput
 from core.explain import Explanation as Values
-from core.pipeline.explanation_json import ItemExplanation
+from core.pipeline.explanations.as_json import ItemExplanation
 from recscope import figures, html
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from scipy import stats
 
 from core import pipeline
 from core.data.store import Workspace
-from core.pipeline.evidence import Evidence, LearntLog, evidence
+from core.pipeline.explanations.evidence import Evidence, LearntLog, evidence
 from core.runs.request import RunRequest
 from core.types import Queries
 

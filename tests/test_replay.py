@@ -15,7 +15,7 @@ import pytest
 
 from core import pipeline
 from core.data.store import Workspace
-from core.pipeline.seal import (
+from core.pipeline.replays.seal import (
     KEY_FILE,
     Seal,
     SealKey,

@@ -15,9 +15,8 @@ from core import pipeline
 from core.data.ingest.ingest import ingest
 from core.data.store import Workspace
 from core.errors import CoreError
-from core.explain.counterfactual import counterfactual
-from core.pipeline.counterfactual_order import removal_order
-from core.pipeline.seal import KEY_FILE, SEALED_BY, Seal, canonical
+from core.explain.counterfactual import counterfactual, removal_order
+from core.pipeline.replays.seal import KEY_FILE, SEALED_BY, Seal, canonical
 from core.runs.artifact import Run
 from tests.explaining import train
 
@@ -246,7 +245,7 @@ def test_the_tolerance_is_not_the_files_to_choose(shop, runs, exported):
 
 
 def test_somebody_whom_the_dataset_does_not_know_did_nothing(shop, runs, exported):
-    from core.pipeline.explanation_record import user_entry
+    from core.pipeline.replays.document import user_entry
 
     out = exported("ease", "short")
     content = json.loads(out.read_text())

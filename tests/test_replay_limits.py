@@ -13,8 +13,8 @@ from core import pipeline
 from core.errors import BadInput, TooLarge
 from core.explain import refine
 from core.explain.steps import evaluations_by_step
-from core.pipeline import replay_limits
-from core.pipeline.seal import Seal, canonical
+from core.pipeline.replays import limits
+from core.pipeline.replays.seal import Seal, canonical
 from core.recommend.time_limit import time_limit
 from tests.explaining import busy, refused, someone, train
 
@@ -121,8 +121,8 @@ def test_a_deep_entry_beside_the_others_is_no_bug(exported, recscope):
 def test_a_file_is_not_read_beyond_its_limit(recscope, tmp_path):
     path = tmp_path / "why.json"
     with path.open("wb") as file:
-        file.truncate(replay_limits.MOST_BYTES + 1)
-    refused(recscope("explain", "--replay", path), f"has {replay_limits.MOST_BYTES + 1} bytes")
+        file.truncate(limits.MOST_BYTES + 1)
+    refused(recscope("explain", "--replay", path), f"has {limits.MOST_BYTES + 1} bytes")
     refused(recscope("explain", "--replay", "/dev/zero"), "it is no file")
     refused(recscope("explain", "--replay", tmp_path), "it is no file")
 

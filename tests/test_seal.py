@@ -14,7 +14,7 @@ import pytest
 from core.data.export.export import export_dataset
 from core.data.store import Workspace
 from core.errors import Corrupt
-from core.pipeline.seal import (
+from core.pipeline.replays.seal import (
     KEY_FILE,
     SEALED_BY,
     Seal,

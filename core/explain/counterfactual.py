@@ -11,6 +11,7 @@ import numpy as np
 
 from core.errors import BadInput
 from core.explain.attribution import explain
+from core.explain.explanation import Explanation
 from core.explain.item_rank import ItemRank, ItemRanks
 from core.types import Array, Ints, Queries, Recommender
 
@@ -20,6 +21,18 @@ LONG = 400  # events, above which not every single one and every beginning of th
 GREEDY = 60_000  # events in all the histories that the greedy search asks for
 WIDTH = 24  # events that one step of it looks at anew
 LADDER = 8  # sizes that it tries besides, between the one it is at and the best so far
+
+
+def removal_order(explanation: Explanation, column: int, *, entering: bool = False) -> Ints:
+    """In which order events (E,) are tried when the item of this column of values is to leave.
+
+    What speaks most for it comes first; if it is to enter, what speaks most against it. The events
+    of a player, such as the oldest of many, share what it is worth.
+    """
+    sizes = np.bincount(explanation.players, minlength=len(explanation.values))
+    shares = (explanation.values[:, column] / np.maximum(sizes, 1))[explanation.players]
+    order: Ints = np.argsort(shares if entering else -shares, kind="stable")
+    return order
 
 
 @dataclass(frozen=True)
@@ -207,9 +220,7 @@ class _Search:
         if self.order is None:
             ranks = self.ranks
             why = explain(ranks.model, ranks.query, np.array([ranks.item]), n_items=ranks.n_items)
-            sizes = np.bincount(why.players)  # the oldest of many are one player
-            values = (why.values[:, 0] / sizes)[why.players]
-            self.order = np.argsort(values if ranks.entering else -values, kind="stable")
+            self.order = removal_order(why, 0, entering=ranks.entering)
             self.explaining = why.evaluations
         return self.order
 

@@ -72,7 +72,7 @@ class Reasons:
 
     @property
     def clauses(self) -> tuple[str, ...]:
-        """Names of the sentences that say it, in their order; see core.pipeline.sentences."""
+        """Names of the sentences that say it, in their order; see core.pipeline.explanations.sentences."""
         main = f"{self.standing}.{self.verdict}"
         if self.verdict is Verdict.UNMOVED and self.impersonal:
             main = f"{self.standing}.impersonal"

@@ -1,31 +1,32 @@
 """The only place where the stages are wired together: load → split → fit → save, and back."""
 
-from core.pipeline.counterfactuals import (
+from core.pipeline.embedding import Embedding, align_map, embedding, vectors_of
+from core.pipeline.embedding_report import EmbeddingReport
+from core.pipeline.epochs import continue_map, drift_of, vectors_after
+from core.pipeline.evaluation import compare, evaluate
+from core.pipeline.explanations.as_json import (
+    ItemExplanation,
+    describe_explanation,
+    item_interactions,
+    item_part_values,
+)
+from core.pipeline.explanations.counterfactuals import (
     ItemCounterfactual,
     ItemWhyNot,
     counterfactual,
     is_listed,
     why_not,
 )
-from core.pipeline.embedding import Embedding, align_map, embedding, vectors_of
-from core.pipeline.embedding_report import EmbeddingReport
-from core.pipeline.epochs import continue_map, drift_of, vectors_after
-from core.pipeline.evaluation import compare, evaluate
-from core.pipeline.explaining import (
+from core.pipeline.explanations.explaining import (
     explain_items,
     history_of,
     item_codes,
     items_to_explain,
     ranked_items,
 )
-from core.pipeline.explanation_json import (
-    ItemExplanation,
-    describe_explanation,
-    item_interactions,
-    item_part_values,
-)
-from core.pipeline.explanation_record import ExplanationDocument
-from core.pipeline.faithfulness import faithfulness
+from core.pipeline.explanations.faithfulness import faithfulness
+from core.pipeline.explanations.surveying import RunOverview, run_overview
+from core.pipeline.explanations.what_if import WhatIf, what_if
 from core.pipeline.item_neighbours import ItemNeighbours, Neighbour, Neighbourhood, neighbours
 from core.pipeline.loaded_run import (
     LoadedRun,
@@ -35,11 +36,10 @@ from core.pipeline.loaded_run import (
     recommendation_table,
     recommendations,
 )
-from core.pipeline.replay import Replay, replay
-from core.pipeline.surveying import RunOverview, run_overview
+from core.pipeline.replays.document import ExplanationDocument
+from core.pipeline.replays.replay import Replay, replay
 from core.pipeline.training import features_of, finished_run, fit, split_as, train
 from core.pipeline.vector_arithmetic import CombinedItems, combined_neighbours
-from core.pipeline.what_if import WhatIf, what_if
 
 __all__ = [
     "CombinedItems",

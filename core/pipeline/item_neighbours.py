@@ -15,7 +15,7 @@ from core.embed.item_similarity import Overlap
 from core.errors import BadInput, NotFound
 from core.pipeline.embedding import features_known, vectors_of
 from core.pipeline.epochs import vectors_after
-from core.pipeline.explaining import item_codes
+from core.pipeline.explanations.explaining import item_codes
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun
 from core.types import FeatureBlock

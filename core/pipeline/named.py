@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from core.pipeline.explanation_json import NamedItem
+from core.pipeline.explanations.as_json import NamedItem
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun
 from core.types import Queries

@@ -12,7 +12,7 @@ from core.embed import combined_neighbours as nearest_to_direction
 from core.embed import over_represented
 from core.embed.clusters import Term
 from core.embed.vector_arithmetic import WEIGHT
-from core.pipeline.explaining import item_codes
+from core.pipeline.explanations.explaining import item_codes
 from core.pipeline.item_neighbours import Neighbourhood
 from core.pipeline.labels import Labels
 from core.types import Array, Ints

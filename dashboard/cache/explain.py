@@ -18,8 +18,8 @@ from core.explain.parts import ItemPartValues, explain_parts, readable_parts
 from core.explain.reasons import Reasons
 from core.explain.survey.overview import Overview, overview
 from core.explain.what_if import Move
-from core.pipeline.evidence import Evidence, LearntLog
-from core.pipeline.explanation_json import item_interactions, item_reasons
+from core.pipeline.explanations.as_json import item_interactions, item_reasons
+from core.pipeline.explanations.evidence import Evidence, LearntLog
 from core.pipeline.labels import Labels
 from core.runs.artifact import Run
 from core.types import Array, Ints, Progress, Queries

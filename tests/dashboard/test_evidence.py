@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from core import pipeline
 from core.data.store import Workspace
-from core.pipeline.evidence import Evidence, LearntLog, evidence
-from core.pipeline.shared_content import SharedContent, SharedValue
+from core.pipeline.explanations.evidence import Evidence, LearntLog, evidence
+from core.pipeline.explanations.shared_content import SharedContent, SharedValue
 from core.runs import artifact
 from dashboard.text import LANGUAGES, text
 
@@ -143,5 +143,5 @@ def test_a_log_that_is_asked_again_reads_nothing_again(trained, asked, monkeypat
     log = LearntLog.of(loaded)
     item = int(pipeline.ranked_items(loaded, query, 10)[0])
     assert log.evidence(query, item) == found
-    monkeypatch.setattr("core.pipeline.evidence.learnt_from", None)
+    monkeypatch.setattr("core.pipeline.explanations.evidence.learnt_from", None)
     assert log.evidence(query, item) == found

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.data.store import Workspace
-from core.pipeline.seal import KEY_FILE, key_to_seal_with
+from core.pipeline.replays.seal import KEY_FILE, key_to_seal_with
 from dashboard.components.explain.proof import SealTold
 from dashboard.text import LANGUAGES, text
 

@@ -11,7 +11,7 @@ import torch
 from core.explain import explain
 from core.explain.reasons import PAD, Standing, Verdict, contrast_of, reasons_of
 from core.models import MODELS
-from core.pipeline.sentences import SAID, contrast_sentence, sentence
+from core.pipeline.explanations.sentences import SAID, contrast_sentence, sentence
 from dashboard.text import LANGUAGES, texts
 from tests.explain.test_attribution import fitted, lifts, timed
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from core.cli.terminal import table
 from core.pipeline import ItemCounterfactual, ItemWhyNot, WhatIf
-from core.pipeline.counterfactuals import NamedAddition
-from core.pipeline.explanation_json import NamedItem
+from core.pipeline.explanations.as_json import NamedItem
+from core.pipeline.explanations.counterfactuals import NamedAddition
 from core.pipeline.labels import with_id
 from core.pipeline.named import HistoryEvent
 

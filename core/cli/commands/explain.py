@@ -12,8 +12,8 @@ from core.cli.terminal import Result
 from core.data.store import Workspace
 from core.errors import BadInput
 from core.explain.interactions import Interaction
-from core.pipeline.evidence import Evidence, LearntLog
-from core.pipeline.explanation_json import ItemExplanation
+from core.pipeline.explanations.as_json import ItemExplanation
+from core.pipeline.explanations.evidence import Evidence, LearntLog
 from core.recommend import export
 from core.runs import artifact
 

@@ -8,10 +8,10 @@ from typing import Any
 from core.cli.terminal import table
 from core.explain.interactions import Interaction
 from core.explain.parts import ItemPartValues
-from core.pipeline.evidence import Evidence
-from core.pipeline.explanation_json import ItemExplanation
-from core.pipeline.replay import Difference, Replay, ValueDifference
-from core.pipeline.seal import HMAC, SHA256, Verdict
+from core.pipeline.explanations.as_json import ItemExplanation
+from core.pipeline.explanations.evidence import Evidence
+from core.pipeline.replays.replay import Difference, Replay, ValueDifference
+from core.pipeline.replays.seal import HMAC, SHA256, Verdict
 
 SHOWN = 8  # events in a table
 SEALED_BY = {

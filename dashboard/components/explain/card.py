@@ -9,9 +9,8 @@ import streamlit as st
 
 from core.explain import Explanation
 from core.explain.attribution import PER_PLAYER
-from core.explain.counterfactual import Counterfactual
+from core.explain.counterfactual import Counterfactual, removal_order
 from core.explain.reasons import Cause, Reasons
-from core.pipeline.counterfactual_order import removal_order
 from dashboard import cache
 from dashboard.charts.theme import colours
 from dashboard.components.explain.case import Case

@@ -7,8 +7,8 @@ from urllib.parse import quote, urlencode
 
 import streamlit as st
 
-from core.pipeline.evidence import Evidence
-from core.pipeline.shared_content import SharedContent
+from core.pipeline.explanations.evidence import Evidence
+from core.pipeline.explanations.shared_content import SharedContent
 from dashboard import cache, state
 from dashboard.components.explain.case import Case
 from dashboard.components.explain.words import listed

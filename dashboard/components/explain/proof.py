@@ -17,7 +17,7 @@ from core.data.store import Workspace
 from core.errors import Corrupt
 from core.explain import Explanation
 from core.explain.counterfactual import Counterfactual
-from core.pipeline.seal import KEY_FILE, workspace_key
+from core.pipeline.replays.seal import KEY_FILE, workspace_key
 from dashboard import cache
 from dashboard.components.download import csv_buttons
 from dashboard.components.explain.case import Case

@@ -16,7 +16,7 @@ from dashboard.text import Text, literal
 
 
 def sentence(case: Case, reasons: Reasons) -> Text:
-    """Why, in a sentence or two: those of core.pipeline.sentences, in the page's language."""
+    """Why, in a sentence or two: those of core, in the page's language."""
     against = [reasons.against] if reasons.against else []
     values = {
         **vars(reasons),

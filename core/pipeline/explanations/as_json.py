@@ -14,10 +14,10 @@ from core.explain.item_rank import ItemRanks
 from core.explain.parts import ItemPartValues, explain_parts, readable_parts
 from core.explain.reasons import Reasons, contrast_of, reasons_of
 from core.models import MODELS
-from core.pipeline.explaining import ranked_items
+from core.pipeline.explanations.explaining import ranked_items
+from core.pipeline.explanations.sentences import contrast_sentence, sentence
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun
-from core.pipeline.sentences import contrast_sentence, sentence
 from core.types import PAD, Queries, Recommender
 
 IMPERSONAL = {"popularity", "recent_popularity"}  # models that do not look at the history

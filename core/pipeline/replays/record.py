@@ -11,10 +11,10 @@ from typing import Any, Self
 import numpy as np
 
 from core.errors import BadInput
-from core.pipeline.explanation_record import COLUMNS, DATASET, FORMAT, GIVEN, VERSION
-from core.pipeline.replay_limits import check_counts
-from core.pipeline.seal import Seal, canonical
-from core.pipeline.strict_json import read_strictly
+from core.pipeline.replays.document import COLUMNS, DATASET, FORMAT, GIVEN, VERSION
+from core.pipeline.replays.limits import check_counts
+from core.pipeline.replays.seal import Seal, canonical
+from core.pipeline.replays.strict_json import read_strictly
 from core.runs.config import settle_device
 from core.types import PAD, Array, Ints, Queries, Vocab
 

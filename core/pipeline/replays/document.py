@@ -19,8 +19,8 @@ from core.explain.attribution import PER_PLAYER
 from core.explain.counterfactual import Counterfactual
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun
-from core.pipeline.replay_limits import check_bytes, check_counts
-from core.pipeline.seal import Seal, canonical, key_to_seal_with, remember_sealing
+from core.pipeline.replays.limits import check_bytes, check_counts
+from core.pipeline.replays.seal import Seal, canonical, key_to_seal_with, remember_sealing
 from core.runs.identity import code_version, explanations_digest
 from core.types import Array, Queries
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from core.errors import BadInput
 from core.explain import what_if as editing
-from core.pipeline.explaining import item_codes
-from core.pipeline.explanation_json import NamedItem
+from core.pipeline.explanations.as_json import NamedItem
+from core.pipeline.explanations.explaining import item_codes
 from core.pipeline.loaded_run import LoadedRun
 from core.pipeline.named import HistoryEvent, Names
 from core.types import Ints, Queries

@@ -12,12 +12,12 @@ from core.data.store import Workspace
 from core.errors import Corrupt, NotFound, TooLarge
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun, load_run
-from core.pipeline.replay_again import explained_again, made_again
-from core.pipeline.replay_compare import WHOLE, Tolerance, leaves, settled
-from core.pipeline.replay_difference import Difference, Missing, Pair, ValueDifference, told_of
-from core.pipeline.replay_limits import SECONDS
-from core.pipeline.replay_record import Record
-from core.pipeline.seal import Verdict, is_own, workspace_key
+from core.pipeline.replays.again import explained_again, made_again
+from core.pipeline.replays.compare import WHOLE, Tolerance, leaves, settled
+from core.pipeline.replays.difference import Difference, Missing, Pair, ValueDifference, told_of
+from core.pipeline.replays.limits import SECONDS
+from core.pipeline.replays.record import Record
+from core.pipeline.replays.seal import Verdict, is_own, workspace_key
 from core.recommend.time_limit import time_limit
 from core.runs import artifact
 from core.runs.artifact import Run

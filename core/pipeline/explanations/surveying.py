@@ -11,7 +11,7 @@ import numpy as np
 from core.explain.survey import overview as surveys
 from core.explain.survey.influence import Influence
 from core.explain.survey.tables import Bar
-from core.pipeline.explanation_json import NamedItem
+from core.pipeline.explanations.as_json import NamedItem
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun
 from core.types import Ints, Progress, silent

@@ -30,9 +30,9 @@ from scipy.special import gammaincinv
 
 from core.data.log import Connection
 from core.data.store import connect
+from core.pipeline.explanations.shared_content import SharedContent, shared_content
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun
-from core.pipeline.shared_content import SharedContent, shared_content
 from core.pipeline.training import learnt_from
 from core.types import Queries
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from core.errors import NotFound
-from core.pipeline.replay_limits import MOST_BYTES, check_bytes
+from core.pipeline.replays.limits import MOST_BYTES, check_bytes
 
 
 def read_strictly(path: Path) -> Any:

@@ -9,12 +9,13 @@ from typing import Any
 from core.errors import BadInput
 from core.explain import Explanation, refine
 from core.explain.attribution import player_of_events
-from core.explain.counterfactual import Counterfactual, counterfactual
+from core.explain.counterfactual import Counterfactual, counterfactual, removal_order
 from core.explain.shapley import MOST_ENUMERATED
 from core.explain.steps import evaluations_by_step
-from core.pipeline.counterfactual_order import removal_order
-from core.pipeline.explaining import history_of
-from core.pipeline.explanation_record import (
+from core.pipeline.explanations.explaining import history_of
+from core.pipeline.labels import Labels
+from core.pipeline.loaded_run import LoadedRun
+from core.pipeline.replays.document import (
     DATASET,
     GIVEN,
     ExplanationDocument,
@@ -22,10 +23,8 @@ from core.pipeline.explanation_record import (
     user_entry,
     user_hash,
 )
-from core.pipeline.labels import Labels
-from core.pipeline.loaded_run import LoadedRun
-from core.pipeline.replay_limits import check_counts
-from core.pipeline.replay_record import Record
+from core.pipeline.replays.limits import check_counts
+from core.pipeline.replays.record import Record
 from core.types import PAD, LinearInHistory, Queries, Vocab
 
 OF_DATASET = (  # what only the dataset tells

@@ -13,8 +13,8 @@ from core.explain import counterfactual as removing
 from core.explain import why_not as entering
 from core.explain.item_rank import ItemRanks
 from core.explain.why_not import PartLeftOut
-from core.pipeline.explaining import item_codes
-from core.pipeline.explanation_json import NamedItem
+from core.pipeline.explanations.as_json import NamedItem
+from core.pipeline.explanations.explaining import item_codes
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun
 from core.pipeline.named import HistoryEvent, Names

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.explain import Explanation
 from core.explain.explanation import TOP
-from core.pipeline.replay_difference import Missing, Pair, Path
+from core.pipeline.replays.difference import Missing, Pair, Path
 from core.types import Array
 
 HOLDS = 1e-6  # of max(1, |score|): how far a number may move

@@ -1,0 +1,1 @@
+"""Explanations that were exported: sealed, read strictly, computed again, compared."""
