@@ -1,9 +1,11 @@
 # Two commands: `make demo` opens the workbench with the sample data in it, `make test` runs the tests.
-# `make quick` runs those that are soon told: no browser, nothing slow, on all cores, a thread each.
+# Tests run on up to four cores, a thread each; those in a browser one after the other, as it takes several.
+# `make quick` runs those that are soon told: no browser, nothing slow.
 # `make map` rebuilds the point map's bundle after a change of its source, which needs Node 20.
 # `make pictures` takes the pictures of the READMEs from the real pages, which needs Chromium.
 PYTHON ?= python3
 BIN = .venv/bin
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4
 
 .PHONY: demo test quick check format smells map pictures clean
 
@@ -11,10 +13,11 @@ demo: .venv/installed
 	$(BIN)/recscope demo
 
 test: .venv/installed
-	$(BIN)/pytest
+	$(PYTEST) --dist loadfile -m 'not browser'
+	$(BIN)/pytest tests/browser
 
 quick: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal -m 'not (browser or slow or quality or gpu)'
+	$(PYTEST) --dist worksteal -m 'not (browser or slow or quality or gpu)'
 
 check: .venv/installed
 	$(BIN)/ruff format --check .
