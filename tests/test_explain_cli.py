@@ -83,6 +83,8 @@ def check_all(shop, run, user: str, recscope, folder: Path) -> list[dict]:
         np.testing.assert_allclose(values, expected[:, at], rtol=0, atol=unit)
         assert told["confidence"] == "exact"
         assert told["gap"] <= 10 * unit
+        assert {each["item"] for each in told["twins"]} <= set(history["item_id"])
+        assert len(told["twins"]) in (0, 2, 3)
         for player in told["players"] if told["components"] else ():
             assert sum(player["parts"].values()) == pytest.approx(player["value"])
         if told["components"]:

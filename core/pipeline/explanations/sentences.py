@@ -60,6 +60,10 @@ SAID = {
     "({share:.0%} of all that does).",
     "unseen.content": "It has no event in training: {model} knows it by its content only.",
     "unseen.nothing": "It has no event in training, and {model} knows nothing else of it.",
+    "either": "either {first} or {last}",
+    "either.three": "any of {first} or {last}",
+    "twins": "Either alone does nearly what both do.",
+    "twins.three": "Any one of the three alone does nearly what all do.",
     "against": "{against} speaks against it.",
     "listed_anyway": "Without any history it would still be among the first {k}, in place "
     "{rank_without_history:,}.",
@@ -83,13 +87,23 @@ def sentence(
         **vars(reasons),
         "item": name(reasons.item),
         "model": model,
-        "causes": listed([called(cause, name) for cause in reasons.speaking]),
+        "causes": _causes(reasons, name),
         "against": called(reasons.against, name) if reasons.against else "",
     }
     clauses = list(reasons.clauses)
     if known_by in ("content", "nothing"):
         clauses.append(f"unseen.{known_by}")
     return " ".join(SAID[clause].format(**values) for clause in clauses)
+
+
+def _causes(reasons: Reasons, name: Callable[[int], str]) -> str:
+    """The causes named, last those of which one would do."""
+    alone = [called(cause, name) for cause in reasons.speaking if cause not in reasons.twins]
+    if not reasons.twins:
+        return listed(alone)
+    *others, last = (called(cause, name) for cause in reasons.twins)
+    either = SAID["either" if len(others) == 1 else "either.three"]
+    return listed([*alone, either.format(first=", ".join(others), last=last)])
 
 
 def contrast_sentence(contrast: Contrast, name: Callable[[int], str]) -> str:
