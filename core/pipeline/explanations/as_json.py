@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.explain import Explanation
+from core.explain.confidence import Confidence
 from core.explain.interactions import Interaction, interactions
 from core.explain.item_rank import ItemRanks
 from core.explain.parts import ItemPartValues, explain_parts, readable_parts
@@ -111,7 +112,7 @@ class ItemExplanation:
     evaluations: int  # histories that the model was asked for
     seed: int
     stability: float  # 0 … 1
-    confidence: str  # "exact", "stable", "indicative" or "unreliable"
+    confidence: Confidence  # how far the values can be relied on, and why no further
     against: NamedItem | None = None
     reasons: Reasons | None = None  # what the sentence says; None of a contrast
     twins: tuple[NamedItem, ...] = ()  # of its causes, those of which one does what all do
@@ -125,6 +126,8 @@ class ItemExplanation:
             **plain,
             "verdict": verdict,
             "rank_without_causes": rank_without_causes,
+            "confidence": str(self.confidence.level),
+            "confidence_reason": str(self.confidence.reason),
             "twins": [each.to_json() for each in self.twins],
             "players": [each.to_json() for each in self.players],
             "components": [each.to_json() for each in self.components],
