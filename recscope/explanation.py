@@ -76,7 +76,8 @@ class Explanation:
         """
         columns = ("label", "rank", "score", "base", "confidence", "method")
         rows = [
-            {"item_id": one.item, **{c: getattr(one, c) for c in columns}} for one in self.items
+            {"item_id": one.item, **vars(one), "confidence": str(one.confidence.level)}
+            for one in self.items
         ]
         return pd.DataFrame(rows, columns=("item_id", *columns)).astype({"rank": "Int64"})
 
@@ -141,7 +142,7 @@ def _panel(one: ItemExplanation) -> str:
     longest = max((abs(value) for _, value in rows), default=0.0)
     about = (
         f"base {one.base:.4g} (what anybody gets) + values = score {one.score:.4g}; "
-        f"confidence: {one.confidence} ({one.method})"
+        f"confidence: {one.confidence.level} ({one.method})"
     )
     return html.panel(
         str(one.label),

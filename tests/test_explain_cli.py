@@ -81,8 +81,10 @@ def check_all(shop, run, user: str, recscope, folder: Path) -> list[dict]:
         assert told["raw_base"] == pytest.approx(raw[0, at], rel=0, abs=whole_unit)
         values = [player["value"] for player in told["players"]]
         np.testing.assert_allclose(values, expected[:, at], rtol=0, atol=unit)
-        assert told["confidence"] == "exact"
+        assert (told["confidence"], told["confidence_reason"]) == ("exact", "not_sampled")
         assert told["gap"] <= 10 * unit
+        assert {each["item"] for each in told["twins"]} <= set(history["item_id"])
+        assert len(told["twins"]) in (0, 2, 3)
         for player in told["players"] if told["components"] else ():
             assert sum(player["parts"].values()) == pytest.approx(player["value"])
         if told["components"]:
@@ -348,4 +350,7 @@ def test_the_table_adds_up_to_the_score(shop, fitted, recscope):
     numbers = [float(line.split()[-1]) for line in lines]
     assert "the other" in lines[-3]
     assert sum(numbers[:-1]) == pytest.approx(numbers[-1], abs=1e-3)
-    assert text.splitlines()[-1] == "confidence: exact (closed form, 2 histories asked)"
+    assert text.splitlines()[-1] == (
+        "confidence: exact (closed form, 2 histories asked). "
+        "Worked out in full, nothing was estimated."
+    )

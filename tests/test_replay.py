@@ -69,6 +69,20 @@ def test_an_export_holds(name, shop, exported, recscope):
     assert (code, "it holds" in text) == (0, True)
 
 
+def test_a_file_from_before_reasons_holds_but_no_other_reason_does(shop, exported):
+    """Entry `confidence_reason` came later; the seal of such a file is of what it says."""
+    _, out = exported("ease", "-k", 1)
+    key, content = workspace_key(shop), json.loads(out.read_text())
+    assert (content["confidence"], content["confidence_reason"]) == (["exact"], ["not_sampled"])
+    edited(out, lambda content: content.update(confidence_reason=["halves_agree"]), key)
+    found = pipeline.replay(shop, out)
+    assert [each.what for each in found.differs] == ["confidence_reason[0]"]
+    assert not found.ok
+    edited(out, lambda content: content.pop("confidence_reason"), key)
+    found = pipeline.replay(shop, out)
+    assert (found.ok, found.seal, found.differs) == (True, "sealed", ())
+
+
 def test_what_was_drawn_and_held_against_another_holds_too(exported, recscope):
     _, out = exported("als", "-k", 2, "--against", 30, "--seed", 3, low=11, high=11)
     content = json.loads(out.read_text())

@@ -161,13 +161,14 @@ NOT_COMPUTED = {  # what only the key vouches for
     "created",
     "user.id dropped",  # which is how one that is hashed is written
     "counterfactual dropped",  # there need not be one
+    "confidence_reason dropped",  # which the first files of this format do not have
     "counterfactual.k",  # what is searched for; here it is as true of a list that is longer by one
     "code + entry",  # told as differences that do no harm
     *(f"code.{name}" for name in CODE),
     *(f"code.{name} dropped" for name in CODE),
 }
 FIGURES = "players seed method evaluations scores base raw_scores raw_base values se gap stability"
-FIGURES += " confidence components parts quantity per_player"
+FIGURES += " confidence confidence_reason components parts quantity per_player"
 
 
 def is_figure(name: str) -> bool:

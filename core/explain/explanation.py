@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.errors import BadInput, CoreError
+from core.explain.confidence import Confidence
 from core.types import Array, Ints
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
 GAP = 1e-5  # of max(1, |score|), above which there is no explanation
 TOP = 5  # players whose place among the first is looked at for stability
-# Of the first five, the share that two halves of the evaluations must have in common, and the
-# standard errors of all values together, relative to their length, that there may be.
-CONFIDENCE = {"stable": (0.8, 0.2), "indicative": (0.6, 0.5)}
 MEAN_CONTRAST = "score - mean score of the items that may be recommended"
 ITEM_CONTRAST = "score - score of the item it is held against"
 SURE = 2.0  # standard errors that a value must lie from 0
@@ -86,21 +84,12 @@ class Explanation:
         return self.method not in SAMPLED
 
     @property
-    def confidence(self) -> tuple[str, ...]:
-        """exact, stable, indicative or unreliable, for each item."""
+    def confidence(self) -> tuple[Confidence, ...]:
+        """How far the values of each item can be relied on, and why no further."""
         if self.exact:
-            return ("exact",) * len(self.items)
-        return tuple(
-            next(
-                (
-                    word
-                    for word, (least, most) in CONFIDENCE.items()
-                    if share >= least and error <= most
-                ),
-                "unreliable",
-            )
-            for share, error in zip(self.stability, self.error, strict=True)
-        )
+            return (Confidence.exact(),) * len(self.items)
+        pairs = zip(self.stability.tolist(), self.error.tolist(), strict=True)
+        return tuple(Confidence.of_sample(agreement=share, error=error) for share, error in pairs)
 
     @property
     def error(self) -> Array:

@@ -3,6 +3,7 @@
 A sentence says that an item is there because of something only if it stands lower without that: the
 model is asked once more. Which way the history moved it is told as the model has it: an item that
 the history pushed down is on the list in spite of it, one that it does not move is there without.
+Causes of which one does what all of them do are told as twins: the model is asked without each.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from enum import StrEnum
 import numpy as np
 
 from core.explain.explanation import SURE, Explanation
-from core.explain.item_rank import ItemRanks
+from core.explain.item_rank import ItemRank, ItemRanks
+from core.explain.shapley import coalitions
 from core.types import PAD, Array, Ints, Queries, Recommender
 
 MOST = 3  # causes in a sentence
@@ -66,18 +68,21 @@ class Reasons:
     rank_without_history: int
     rank_without_causes: int | None  # without all events of `speaking`; None where there are none
     speaking: tuple[Cause, ...]  # for it, the strongest first, at most three
+    twins: tuple[Cause, ...]  # of `speaking`, two or three of which one does what all do; or none
     against: Cause | None  # the strongest of those that speak against it
     share: float  # of all that speaks for it, what `speaking` does; 0 … 1
     impersonal: bool  # nothing anyone does moves this item: the model does not look at it
 
     @property
     def clauses(self) -> tuple[str, ...]:
-        """Names of the sentences that say it, in their order; see core.pipeline.explanations.sentences."""
+        """Names of the sentences that say it, in their order (core.pipeline.explanations)."""
         main = f"{self.standing}.{self.verdict}"
         if self.verdict is Verdict.UNMOVED and self.impersonal:
             main = f"{self.standing}.impersonal"
         speaks = self.verdict not in (Verdict.EMPTY, Verdict.UNMOVED)
         clauses = [main]
+        if self.twins and self.verdict in (Verdict.BECAUSE, Verdict.SPEAKS):
+            clauses.append("twins" if len(self.twins) == 2 else "twins.three")
         if self.against is not None and speaks:
             clauses.append("against")
         listed_anyway = self.standing is Standing.LISTED and self.rank_without_history <= self.k
@@ -98,7 +103,8 @@ def reasons_of(
 ) -> Reasons:
     """What may be said of the item in this column of the explanation's values.
 
-    The model is asked for three histories: the whole, none, and that without the causes named.
+    The model is asked at once for at most nine histories: none, and the whole without any of the
+    causes named (at most three), alone or together.
 
     Args:
         model: That was explained.
@@ -112,10 +118,10 @@ def reasons_of(
     item = int(explanation.items[column])
     every = causes(query.items, explanation, column)
     speaking, against, share = notable(every)
-    whole = np.ones(len(query.items), bool)
-    without = whole & ~_events_of(speaking, query, explanation)
-    asked = ItemRanks(model, query, item, n_items, k=k)(np.stack([whole, ~whole, without]))
-    rank, rank_without_history, rank_without_causes = asked.ranks.tolist()
+    gone = coalitions(len(speaking)) @ _events_of(speaking, query, explanation)
+    nothing = np.zeros((1, len(query.items)), bool)
+    asked = ItemRanks(model, query, item, n_items, k=k)(np.concatenate([~gone, nothing]))
+    rank, rank_without_causes, rank_without_history = asked.ranks[[0, -2, -1]].tolist()
     floor = 1e-9 * max(1.0, abs(float(explanation.scores[column])))
     moved = float(explanation.scores[column] - explanation.base[column])
     if not len(query.items):
@@ -138,6 +144,7 @@ def reasons_of(
         rank_without_history=rank_without_history,
         rank_without_causes=rank_without_causes if speaking else None,
         speaking=speaking,
+        twins=_twins(speaking, asked),
         against=against,
         share=share,
         impersonal=impersonal,
@@ -214,7 +221,32 @@ def _item_of_player(history: Ints, explanation: Explanation) -> Ints:
 
 
 def _events_of(named: Sequence[Cause], query: Queries, explanation: Explanation) -> Array:
-    """The events of the causes named, (n,) bool."""
+    """The events of each of the causes named, (C, n) bool."""
     items = _item_of_player(query.items, explanation)[explanation.players]
-    chosen: Array = np.isin(items, [cause.item for cause in named])
+    chosen: Array = np.array([cause.item for cause in named])[:, None] == items
     return chosen
+
+
+def _twins(named: Sequence[Cause], without: ItemRank) -> tuple[Cause, ...]:
+    """Those of the causes named of which one does, nearly, what all do; empty where none are.
+
+    Without all of them the item loses what stands out, while without any fewer of them it loses
+    next to nothing of that, and no place. Of several such sets it is the one that matters most.
+
+    Args:
+        named: C causes.
+        without: The item without the causes of each of `coalitions(C)`, in its first 2^C rows.
+    """
+    lost = (without.lifts[0] - without.lifts)[: 2 ** len(named)]
+    lower = without.ranks > without.ranks[0]
+    least = ROUNDING * max(1.0, abs(float(without.lifts[0])))
+    least = max(least, NOTABLE * max((abs(cause.value) for cause in named), default=0.0))
+
+    def interchangeable(group: int) -> bool:
+        """Whether the causes of this coalition (a bit for each) are."""
+        fewer = [part for part in range(1, group) if part & group == part]
+        small = all(abs(lost[part]) <= NOTABLE * lost[group] for part in fewer)
+        return len(fewer) > 0 and lost[group] > least and small and not lower[fewer].any()
+
+    group = max(filter(interchangeable, range(len(lost))), key=lost.__getitem__, default=0)
+    return tuple(cause for bit, cause in enumerate(named) if group >> bit & 1)

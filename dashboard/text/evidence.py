@@ -22,6 +22,13 @@ PLACES = {  # what may stand in a place of this name; anything but a line's end 
     "first": r".+?",
     "column": REPR,
     "other": REPR,
+    "source": r"[^;:]+\.\w+",  # a file
+    "lines": r"[\w ]+",
+    "zone": r"[A-Z]+",
+    "sheets": r"[^;]+",  # lists, behind which another sentence may begin
+    "others": r"[^;]+",
+    "path": r"[^;]+",
+    "paths": r"[^;]+",
     "n": r"[\d,]+",
     "share": r"\d+%",
     "better": r"\d+%",

@@ -111,7 +111,9 @@ def test_the_sentence_names_what_the_values_say(
     assert told.index(asked.titles[best[0]]) < told.index(f"“{asked.titles[first]}”")
     late = [f"“{asked.titles[item]}”" for item in others[2:] if total[item] > 0]
     assert not [title for title in late if title in told]
-    assert text(language, f"explain.confidence.{found.confidence[0]}.help") in plain(page)
+    confidence = found.confidence[0]
+    why = text(language, f"explain.confidence.{confidence.name}", **vars(confidence))
+    assert why in plain(page)
     np.testing.assert_allclose(effects(page), found.values[:, 0], rtol=0, atol=1e-12)
 
 

@@ -27,6 +27,23 @@ FILES = {
     "sessions": ("t.csv", "session_id,item_id,timestamp\n", "s{n},i{m},{second}\n"),
     "unread times": ("t.csv", HEAD + "timestamp\n", "u{n},i{m},some time {n}\n"),
     "no names": ("t.csv", "", "{n},{m},{star}\n"),
+    "sequences": ("t.txt", "", "u{row} i{m} i{star} {more}\n"),
+    "baskets": ("t.txt", "", "i{m},i{star},{more}\n"),
+    "edges": (
+        "t.mtx",
+        "%%MatrixMarket matrix coordinate real general\n7 11 80\n",
+        "{n} {m} {star}\n",
+    ),
+    "pairs": ("t.svm", "", "{bit} {m}:1 1{m}:{star}\n"),
+    "blocks": (
+        "t.txt",
+        "",
+        "product/productId: i{m}\nreview/userId: u{n}\nreview/score: {star}\n\n",
+    ),
+    "dicts": ("t.json", "", "{{'user_id': 'u{n}', 'ad': {{'item_id': 'i{m}'}}, 't': {second}}}\n"),
+    "notes": ("t.csv", "# one\n# two\n" + HEAD + "timestamp\n", "u{n},i{m},{second}\n"),
+    "scales": ("t.csv", HEAD + "rating\n", "u{n},i{m},{star}/5\n"),
+    "words": ("t.csv", HEAD + "rating\n", "u{n},i{m},word{m}{n}\n"),
     "json": ("t.jsonl", "", '{{"user_id": "u{n}", "ad": {{"item_id": "i{m}"}}, "t": {second}}}\n'),
 }
 
@@ -37,7 +54,8 @@ def written(folder: Path, name: str) -> Path:
     rows = (
         line.format(
             n=n % 7, m=n % 11, second=1_700_000_000 + 60 * n, star=1 + n % 5, day=1 + n % 28,
-            bit=n % 2, signed=n % 5 - 1,
+            bit=n % 2, signed=n % 5 - 1, row=n,
+            more=" ".join(f"i{k}" for k in range(20, 21 + n % 6)),
         )
         for n in range(80)
     )  # fmt: skip
@@ -82,6 +100,37 @@ def test_why_a_row_is_rejected_is_said_in_chinese(tmp_path: Path) -> None:
     for detail in details:
         chinese = evidence("zh", detail).plain
         assert any("\u4e00" <= char <= "\u9fff" for char in chinese), detail
+
+
+@pytest.mark.parametrize(
+    ("sentence", "chinese"),
+    [
+        (
+            "a.xlsx: the sheet 'A' is read, not 'B', 'C'; 2 rows of titles above the header are "
+            "passed over (the first sheet as it lies: layout=table)",
+            "a.xlsx：读取工作表 'A'，不读 'B', 'C'；表头之上的 2 行标题被跳过"
+            "（若按原样读第一张表：layout=table）",
+        ),
+        (
+            "a.csv: a backslash stands before a quote inside of quotes; b.csv: 2 lines of comments "
+            "are passed over",
+            "a.csv：引号内的引号前有反斜线；b.csv：2 行注释被跳过",
+        ),
+        (
+            "the log is an array of objects inside one JSON object, a.b[]; beside it c[] (1) is "
+            "left out; each element of d[] is one event (the plain keys instead: layout=table)",
+            "日志是一个 JSON 对象内的对象数组 a.b[]；旁边的 c[] (1) 不读取；"
+            "d[] 的每个元素是一条事件（若只读普通键：layout=table）",
+        ),
+        (
+            "'t': as you said: read as %d, %m, as you said",
+            "'t'：由您指定：按 %d, %m 读取，由您指定",
+        ),
+    ],
+)
+def test_sentences_made_of_others_are_said_whole(sentence: str, chinese: str) -> None:
+    assert evidence("en", sentence).plain == sentence
+    assert evidence("zh", sentence).plain == chinese
 
 
 def test_what_is_unknown_stays_as_it_is_and_literal() -> None:

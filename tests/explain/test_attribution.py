@@ -11,6 +11,7 @@ import torch
 
 from core.errors import BadInput, CoreError
 from core.explain import Explanation, explain, refine
+from core.explain.confidence import Confidence
 from core.explain.game import Game
 from core.models import MODELS
 from core.types import Additive, LinearInHistory, Queries, Recommender
@@ -94,7 +95,7 @@ def test_values_are_those_of_the_definition_and_add_up(name, world, n_items):
     np.testing.assert_allclose(found.raw_base, empty[0].double().numpy(), rtol=1e-6)
     assert (found.gap <= 1e-5 * np.maximum(1, np.abs(found.scores))).all()
     assert found.exact
-    assert set(found.confidence) == {"exact"}
+    assert set(found.confidence) == {Confidence.exact()}
     if isinstance(model, Additive):
         np.testing.assert_allclose(found.by_component.sum(axis=2), found.values, atol=1e-9)
         np.testing.assert_allclose(

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core.explain import explain
-from core.explain.reasons import PAD, Standing, Verdict, contrast_of, reasons_of
+from core.explain.reasons import NOTABLE, PAD, Standing, Verdict, contrast_of, reasons_of
 from core.models import MODELS
 from core.pipeline.explanations.sentences import SAID, contrast_sentence, sentence
-from dashboard.text import LANGUAGES, texts
+from dashboard.components.explain import words
+from dashboard.text import LANGUAGES, plain, texts
 from tests.explain.test_attribution import fitted, lifts, timed
 
 K = 3
@@ -32,6 +37,31 @@ def place(model, query, item: int, gone: set[int]) -> int:
     return 1 + sorted(rivals, key=lambda i: (-scores[i], i)).index(item)
 
 
+def lost(model, query, item: int, gone: set[int]) -> float:
+    """How far the item falls, above the mean of all that may be recommended, without these."""
+    keep = np.array([[True] * len(query.items), [i not in gone for i in query.items.tolist()]])
+    whole, without = lifts(model.score(query.subsets(keep)), query)[:, item]
+    return float(whole - without)
+
+
+def check_twins(said: str, model, query, item: int) -> None:
+    """Of what is joined by "or" any one does what all do, and without all of it the item falls."""
+    named = re.search(r"(?:either|any of) (item .*? or item \d+)", said)
+    assert bool(named) == ("alone does nearly what" in said)
+    if not named:
+        return
+    twins = [int(number) for number in re.findall(r"item (\d+)", named[1])]
+    assert ("Either alone does nearly what both do." in said) == (len(twins) == 2)
+    assert ("Any one of the three alone does" in said) == (len(twins) == 3)
+    whole = lost(model, query, item, set(twins))
+    now = place(model, query, item, set())
+    assert whole > 0
+    for size in range(1, len(twins)):
+        for fewer in map(set, combinations(twins, size)):
+            assert abs(lost(model, query, item, fewer)) <= (NOTABLE + 1e-6) * whole
+            assert place(model, query, item, fewer) <= now
+
+
 def check_claims(said: str, model, query, item: int, *, impersonal: bool) -> None:
     """Whatever the sentence claims is so; found in the text, not in what it was made of."""
     lift = lifts(model.score(query), query)[0, item]
@@ -39,6 +69,7 @@ def check_claims(said: str, model, query, item: int, *, impersonal: bool) -> Non
     base = lifts(model.score(empty), query)[0, item]
     everything = set(query.items.tolist())
     now, without_any = place(model, query, item, set()), place(model, query, item, everything)
+    check_twins(said, model, query, item)
     if "is recommended" in said:
         assert now <= K
         assert item not in everything
@@ -158,6 +189,100 @@ def test_an_item_taken_twice_is_one_cause_and_the_oldest_together_are_nameless()
     assert PAD not in [cause.item for cause in twice.speaking]
 
 
+class Pulls:
+    """What lifts item 7 of 8, by which of the items 0, 1, 2 the history holds: a bit for each."""
+
+    config = None
+
+    def __init__(self, pulls) -> None:
+        self.pulls = pulls
+
+    def score(self, queries):
+        rows = torch.zeros(len(queries), 8)
+        rows[:, 3:7] = torch.tensor([1.0, 2.0, 3.0, 4.0])
+        for row in range(len(queries)):
+            rows[row, 7] = self.pulls[sum(1 << item for item in {*queries[[row]].items.tolist()})]
+        return rows
+
+
+def said_of(pulls, *items: int, k: int = K):
+    model, query = Pulls(pulls), timed(*items)
+    explanation = explain(model, query, [7], n_items=8)
+    reasons = reasons_of(model, query, explanation, 0, n_items=8, k=k)
+    said = sentence(reasons, name, "model")
+    check_claims(said, model, query, 7, impersonal=False)
+    return reasons, said
+
+
+@pytest.mark.parametrize(
+    ("pulls", "twins"),
+    [
+        ((0, 5, 5, 5), {0, 1}),  # exactly
+        ((0, 4.9, 4.8, 5), {0, 1}),  # nearly
+        ((0, 4.9, 4.2, 5), set()),  # one does too little by itself
+        ((0, 3, 3, 6), set()),  # they add up
+        ((0, 0, 0, 5), set()),  # only both together
+        ((0, 5, 0, 5), set()),  # one alone does it
+        ((5, 5, 5, 5), set()),  # nothing does
+        ((0, 9, 9, 5), set()),  # each does more without the other
+        ((9, 5, 5, 9.0), set()),  # they make good what each of them spoils
+    ],
+)
+def test_twins_are_joined(pulls, twins):
+    reasons, said = said_of(pulls, 0, 1)
+    assert {cause.item for cause in reasons.twins} == twins
+    assert ("because of either item 0 or item 1 (100% of" in said) == bool(twins)
+    if twins:
+        assert reasons.clauses == ("listed.because", "twins")
+        assert (reasons.rank, reasons.rank_without_causes) == (1, 6)
+
+
+def test_twins_lose_no_place_one_without_the_other():
+    """Of 4.1 to 3.9 is next to nothing, but another item lies between."""
+    assert said_of((0, 3.9, 4.1, 4.1), 0, 1)[0].twins == ()
+    assert len(said_of((0, 4.1, 4.2, 4.2), 0, 1)[0].twins) == 2
+
+
+def test_three_of_which_any_would_do_and_a_pair_beside_another_cause():
+    three, said = said_of((0, *[5] * 7), 0, 1, 2)
+    assert len(three.twins) == 3
+    assert "because of any of item 0, item 1 or item 2 (100% of" in said
+    assert said.endswith("Any one of the three alone does nearly what all do.")
+    beside = [4 * bool(bits & 3) + 2 * bool(bits & 4) for bits in range(8)]
+    pair, said = said_of(beside, 0, 2, 1, 0)
+    assert [cause.events for cause in pair.twins] == [2, 1]
+    assert "because of item 2 and either item 0 (2 times) or item 1 (100% of" in said
+    assert pair.verdict is Verdict.BECAUSE
+
+
+def test_of_two_pairs_that_which_matters_more_and_none_where_another_does_it_all():
+    either_or_both = (0, 5, 2, 5, 0, 5, 5, 5)  # 0, or 1 and 2 together; 1 does more by itself
+    assert {cause.item for cause in said_of(either_or_both, 0, 1, 2)[0].twins} == {0, 1}
+    outdone = [max(9 * (bits >> 2), 5 * bool(bits & 3)) for bits in range(8)]
+    reasons, _ = said_of(outdone, 0, 1, 2)
+    assert (len(reasons.speaking), reasons.twins) == (3, ())
+
+
+def test_twins_that_hold_no_place_speak_for_it():
+    reasons, said = said_of((4.5, 9, 9, 9), 0, 1)
+    assert (reasons.verdict, len(reasons.twins)) == (Verdict.SPEAKS, 2)
+    assert "speaks for it most is either item 0 or item 1 (100% of all that does), but" in said
+
+
+@settings(max_examples=60)
+@given(st.lists(st.sampled_from([0, 0.2, 3.8, 4.1, 4.2, 6, 9]), min_size=8, max_size=8))
+def test_whatever_the_pulls_the_sentence_is_so(pulls):
+    """Every claim; and of two things those that are twins, and the model says so, are joined."""
+    said_of(pulls, 0, 1, 2)
+    reasons, said = said_of(pulls, 0, 1)
+    none, first, second, both = pulls[:4]
+    ranks = [1 + sum(other >= pull for other in (1, 2, 3, 4)) for pull in (both, first, second)]
+    small = all(abs(both - each) <= NOTABLE * (both - none) for each in (first, second))
+    if reasons.verdict in (Verdict.BECAUSE, Verdict.SPEAKS) and len(reasons.speaking) == 2:
+        joined = both > none and small and ranks[0] >= max(ranks[1:])
+        assert ("either item" in said) == joined
+
+
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 def test_pages_say_the_same(language):
     """The English of the pages is that of the command line; other languages have the same gaps."""
@@ -167,3 +292,14 @@ def test_pages_say_the_same(language):
             assert page.replace("**", "") == template
         gaps = [sorted(re.findall(r"\{(\w+)", text)) for text in (page, template)]
         assert gaps[0] == gaps[1], key
+
+
+def test_pages_join_twins_too():
+    pair, _ = said_of([4 * bool(bits & 3) + 2 * bool(bits & 4) for bits in range(8)], 0, 2, 1, 0)
+    three, _ = said_of((0, *[5] * 7), 0, 1, 2)
+    config = SimpleNamespace(model="als")
+    case = SimpleNamespace(item=7, name=name, run=SimpleNamespace(config=config))
+    said = plain(words.sentence(case, pair))
+    assert "because of “item 2” and either “item 0” (2 times) or “item 1” (100% of" in said
+    assert said.endswith("Either alone does nearly what both do.")
+    assert "any of “item 0”, “item 1” or “item 2” (" in plain(words.sentence(case, three))

@@ -10,6 +10,7 @@ from core.explain.interactions import Interaction
 from core.explain.parts import ItemPartValues
 from core.pipeline.explanations.as_json import ItemExplanation
 from core.pipeline.explanations.evidence import Evidence
+from core.pipeline.explanations.sentences import confidence_sentence
 from core.pipeline.replays.replay import Difference, Replay, ValueDifference
 from core.pipeline.replays.seal import HMAC, SHA256, Verdict
 
@@ -89,7 +90,8 @@ def figures(explanation: ItemExplanation) -> str:
     columns = ["event", "value"] + ["±"] * any(each.se for each in shown)
     columns = ["time"] * any(each.player.timestamp is not None for each in shown) + columns
     how = f"{explanation.method}, {explanation.evaluations:,} histories asked"
-    return f"{table(rows, columns)}\nconfidence: {explanation.confidence} ({how})"
+    said = f"{explanation.confidence.level} ({how}). {confidence_sentence(explanation.confidence)}"
+    return f"{table(rows, columns)}\nconfidence: {said}"
 
 
 def parts_text(item_parts: ItemPartValues) -> str:

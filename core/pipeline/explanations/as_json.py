@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from core.explain import Explanation
+from core.explain.confidence import Confidence
 from core.explain.interactions import Interaction, interactions
 from core.explain.item_rank import ItemRanks
 from core.explain.parts import ItemPartValues, explain_parts, readable_parts
-from core.explain.reasons import Reasons, contrast_of, reasons_of
+from core.explain.reasons import Cause, Reasons, contrast_of, reasons_of
 from core.models import MODELS
 from core.pipeline.explanations.explaining import ranked_items
-from core.pipeline.explanations.sentences import contrast_sentence, sentence
+from core.pipeline.explanations.sentences import called, contrast_sentence, sentence
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun
 from core.types import PAD, Queries, Recommender
@@ -111,9 +112,10 @@ class ItemExplanation:
     evaluations: int  # histories that the model was asked for
     seed: int
     stability: float  # 0 … 1
-    confidence: str  # "exact", "stable", "indicative" or "unreliable"
+    confidence: Confidence  # how far the values can be relied on, and why no further
     against: NamedItem | None = None
     reasons: Reasons | None = None  # what the sentence says; None of a contrast
+    twins: tuple[NamedItem, ...] = ()  # of its causes, those of which one does what all do
 
     def to_json(self) -> dict[str, Any]:
         """As `recscope explain --json` has it."""
@@ -124,6 +126,9 @@ class ItemExplanation:
             **plain,
             "verdict": verdict,
             "rank_without_causes": rank_without_causes,
+            "confidence": str(self.confidence.level),
+            "confidence_reason": str(self.confidence.reason),
+            "twins": [each.to_json() for each in self.twins],
             "players": [each.to_json() for each in self.players],
             "components": [each.to_json() for each in self.components],
             "against": None if self.against is None else self.against.to_json(),
@@ -146,6 +151,9 @@ def describe_explanation(
     known_by = names.known_by(explanation.items)
     players = list(_players(names, query, explanation, labels))
     model = loaded.run.config.model
+
+    def cause_named(cause: Cause) -> NamedItem:
+        return NamedItem(ids.get(cause.item), called(cause, labels.__getitem__))
 
     def described(column: int, code: int) -> ItemExplanation:
         reasons = None
@@ -183,6 +191,7 @@ def describe_explanation(
             confidence=explanation.confidence[column],
             against=None if against is None else NamedItem(ids[against], labels[against]),
             reasons=reasons,
+            twins=() if reasons is None else tuple(map(cause_named, reasons.twins)),
         )
 
     pairs = enumerate(explanation.items.tolist())

@@ -1,12 +1,14 @@
 """What is said of an explanation, in English: one set of sentences for all who say it.
 
-The pages have the same sentences under the same names, in their languages (`explain.said.NAME`).
+The pages have the same sentences under the same names, in their languages (`explain.said.NAME`,
+`explain.confidence.NAME`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from core.explain.confidence import Confidence
 from core.explain.reasons import Cause, Contrast, Reasons
 from core.types import PAD
 
@@ -60,9 +62,26 @@ SAID = {
     "({share:.0%} of all that does).",
     "unseen.content": "It has no event in training: {model} knows it by its content only.",
     "unseen.nothing": "It has no event in training, and {model} knows nothing else of it.",
+    "either": "either {first} or {last}",
+    "either.three": "any of {first} or {last}",
+    "twins": "Either alone does nearly what both do.",
+    "twins.three": "Any one of the three alone does nearly what all do.",
     "against": "{against} speaks against it.",
     "listed_anyway": "Without any history it would still be among the first {k}, in place "
     "{rank_without_history:,}.",
+}
+RELIED_ON = {
+    "exact.not_sampled": "Worked out in full, nothing was estimated.",
+    "stable.halves_agree": "Estimated from a sample: all values together are known to "
+    "± {error:.0%}, and two halves of it agree on {agreement:.0%} of the main reasons.",
+    "indicative.few_evaluations": "Estimated from few histories: all values together are known "
+    "only to ± {error:.0%}, so the order of the reasons may change.",
+    "indicative.halves_disagree": "Estimated from a sample whose two halves agree on only "
+    "{agreement:.0%} of the main reasons: which of them come first may change.",
+    "unreliable.few_evaluations": "Estimated from too few histories: all values together are "
+    "known only to ± {error:.0%}. Do not rely on single reasons.",
+    "unreliable.halves_disagree": "Estimated from a sample whose two halves agree on only "
+    "{agreement:.0%} of the main reasons: do not rely on single ones.",
 }
 OLDEST = "the oldest {n:,} events"
 TIMES = "{item} ({n} times)"
@@ -83,13 +102,28 @@ def sentence(
         **vars(reasons),
         "item": name(reasons.item),
         "model": model,
-        "causes": listed([called(cause, name) for cause in reasons.speaking]),
+        "causes": _causes(reasons, name),
         "against": called(reasons.against, name) if reasons.against else "",
     }
     clauses = list(reasons.clauses)
     if known_by in ("content", "nothing"):
         clauses.append(f"unseen.{known_by}")
     return " ".join(SAID[clause].format(**values) for clause in clauses)
+
+
+def confidence_sentence(confidence: Confidence) -> str:
+    """How far an explanation can be relied on, and why no further, in English."""
+    return RELIED_ON[confidence.name].format(**vars(confidence))
+
+
+def _causes(reasons: Reasons, name: Callable[[int], str]) -> str:
+    """The causes named, last those of which one would do."""
+    alone = [called(cause, name) for cause in reasons.speaking if cause not in reasons.twins]
+    if not reasons.twins:
+        return listed(alone)
+    *others, last = (called(cause, name) for cause in reasons.twins)
+    either = SAID["either" if len(others) == 1 else "either.three"]
+    return listed([*alone, either.format(first=", ".join(others), last=last)])
 
 
 def contrast_sentence(contrast: Contrast, name: Callable[[int], str]) -> str:

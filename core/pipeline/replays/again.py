@@ -35,6 +35,7 @@ OF_DATASET = (  # what only the dataset tells
     ("dataset", "sha256"),
     ("dataset", "files"),
 )
+SINCE = {"confidence_reason"}  # entries that the first files of this format do not have
 NOBODY = "not in the dataset"
 
 
@@ -115,6 +116,8 @@ def made_again(names: Labels, record: Record, explanation: Explanation) -> Again
     )
     then, now = dict(record.content), document.content(names)
     del then["created"], now["created"]
+    for name in SINCE.difference(then):
+        del now[name]
     now["user"], now["history"] = _person(names, record, query)
     unchecked = [] if record.history.from_dataset else ["history"]
     if names.info is None:

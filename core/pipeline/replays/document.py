@@ -188,7 +188,8 @@ def _figures(explanation: Explanation) -> dict[str, Any]:
         "se": [_plain(row) for row in explanation.se.T],
         "gap": explanation.gap.tolist(),
         "stability": explanation.stability.tolist(),
-        "confidence": list(explanation.confidence),
+        "confidence": [str(each.level) for each in explanation.confidence],
+        "confidence_reason": [str(each.reason) for each in explanation.confidence],
         "components": list(explanation.components),
         "parts": explanation.by_component.transpose(1, 2, 0).tolist()
         if explanation.components

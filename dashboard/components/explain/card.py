@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.explain import Explanation
 from core.explain.attribution import PER_PLAYER
+from core.explain.confidence import Level
 from core.explain.counterfactual import Counterfactual, removal_order
 from core.explain.reasons import Cause, Reasons
 from dashboard import cache
@@ -21,11 +22,11 @@ from dashboard.text import Text, plain
 
 FORK, INFO = Text(":material/alt_route:", ""), Text(":material/info:", "")
 SAID = "font-size:1.15rem;line-height:1.45;margin:0;overflow-wrap:anywhere"
-CHIPS: dict[str, tuple[Literal["blue", "orange", "gray"], str]] = {  # confidence → colour and icon
-    "exact": ("blue", "verified"),
-    "stable": ("blue", "check_circle"),
-    "indicative": ("orange", "info"),
-    "unreliable": ("gray", "warning"),
+CHIPS: dict[Level, tuple[Literal["blue", "orange", "gray"], str]] = {  # colour and icon
+    Level.EXACT: ("blue", "verified"),
+    Level.STABLE: ("blue", "check_circle"),
+    Level.INDICATIVE: ("orange", "info"),
+    Level.UNRELIABLE: ("gray", "warning"),
 }
 
 
@@ -77,12 +78,14 @@ class Card:
 
 def _confidence(explanation: Explanation, column: int, *, done: bool) -> None:
     """How far the answer can be relied on, in words; while it is refined, how far that is."""
-    how = explanation.confidence[column]
-    colour, icon = CHIPS[how]
+    confidence = explanation.confidence[column]
+    colour, icon = CHIPS[confidence.level]
     with st.container(horizontal=True, vertical_alignment="center"):
         if done:
-            st.badge(t(f"explain.confidence.{how}"), icon=f":material/{icon}:", color=colour)
-            st.caption(t(f"explain.confidence.{how}.help"), width="stretch")
+            level = t(f"explain.confidence.{confidence.level}")
+            st.badge(level, icon=f":material/{icon}:", color=colour)
+            why = t(f"explain.confidence.{confidence.name}", **vars(confidence))
+            st.caption(why, width="stretch")
         else:
             st.badge(t("explain.refining"), icon=":material/hourglass_top:", color="gray")
             most = PER_PLAYER * len(explanation.values)

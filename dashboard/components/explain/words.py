@@ -22,10 +22,20 @@ def sentence(case: Case, reasons: Reasons) -> Text:
         **vars(reasons),
         "item": case.name(case.item),
         "model": model_label(case.run.config.model),
-        "causes": listed(quoted(case, reasons.speaking)),
+        "causes": _causes(case, reasons),
         "against": listed(quoted(case, against)),
     }
     return t("explain.space").join(t(f"explain.said.{name}", **values) for name in reasons.clauses)
+
+
+def _causes(case: Case, reasons: Reasons) -> Text:
+    """The causes named, last those of which one would do."""
+    alone = quoted(case, (cause for cause in reasons.speaking if cause not in reasons.twins))
+    if not reasons.twins:
+        return listed(alone)
+    *others, last = quoted(case, reasons.twins)
+    key = "explain.said.either" if len(others) == 1 else "explain.said.either.three"
+    return listed([*alone, t(key, first=t("explain.comma").join(others), last=last)])
 
 
 def change(case: Case, counterfactual: Counterfactual) -> Text:
