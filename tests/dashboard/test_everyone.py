@@ -102,9 +102,7 @@ def test_what_the_values_go_with_is_told_as_core_found(
 ) -> None:
     page = tab(open_page(trained, "explain", run=run.id, user="130", k="5"), "values")
     told = [caption.value for caption in page.caption]
-    assert any(
-        "The greater the number (place from the end), the higher the value" in s for s in told
-    )
+    assert any("the value surely rises with it (place from the end)" in s for s in told)
     assert any("its size" in s.lower() and "surely shrinks" in s for s in told)
     number = next(box for box in page.selectbox if str(box.key).startswith("all_number_"))
     number.select("value").run()
