@@ -13,6 +13,7 @@ from core.pipeline import WhatIf as Edited
 from core.pipeline.named import HistoryEvent
 from core.runs.faithfulness import RunFaithfulness
 
+LISTS = ("influences", "recommended", "idle", "cases", "dependences")  # of an overview
 EVENT = ("number", "item_id", "label", "timestamp")
 
 
@@ -104,16 +105,18 @@ class Overview:
     @property
     def tables(self) -> tuple[str, ...]:
         """What `to_frame` gives, by name."""
-        return ("influences", "recommended", "idle", *self.answer.tables)
+        return (*LISTS, *self.answer.tables)
 
     def to_frame(self, of: str = "influences") -> pd.DataFrame:
         """One of `tables`.
 
         Args:
             of: "influences": driver_id, driver, item_id, item, total, mean, users; "recommended"
-                and "idle": item_id, label, users (and size, limit); "recency", "event",
-                "item.NAME", "component", "part", "base": name, size, se, noise, value, share,
-                users, count.
+                and "idle": item_id, label, users (and size, limit); "cases": user_id, item_id,
+                label, rank, rank_without_causes, verdict, cause_id, cause, share, events,
+                confidence, a row for each item explained of each person; "dependences": number,
+                rho, low, high, people, direction; "recency", "event", "item.NAME", "component",
+                "part", "base": name, size, se, noise, value, share, users, count.
 
         Raises:
             BadInput: there is no such table.
@@ -135,6 +138,11 @@ class Overview:
                 for one in answer.idle
             ]
             return pd.DataFrame(idle, columns=["item_id", "label", "users", "size", "limit"])
+        if of == "cases":
+            return _cases(answer)
+        if of == "dependences":
+            frame = pd.DataFrame([asdict(one) for one in answer.dependences])
+            return frame.astype({"rho": float, "low": float, "high": float})
         if of not in answer.tables:
             raise BadInput(f"there is no table {of!r}: choose one of {', '.join(self.tables)}")
         return pd.DataFrame([asdict(bar) for bar in answer.tables[of]])
@@ -180,6 +188,26 @@ class Faithfulness:
 
     def __str__(self) -> str:
         return overview_text.faithfulness_text(self.answer)
+
+
+def _cases(answer: RunOverview) -> pd.DataFrame:
+    rows = [
+        {
+            "user_id": case.user,
+            "item_id": case.item.item,
+            "label": case.item.label,
+            "rank": case.rank,
+            "rank_without_causes": case.rank_without_causes,
+            "verdict": case.verdict,
+            "cause_id": case.cause and case.cause.item,
+            "cause": case.cause and case.cause.label,
+            "share": case.share,
+            "events": case.events,
+            "confidence": case.confidence,
+        }
+        for case in answer.cases
+    ]
+    return pd.DataFrame(rows).astype({"rank_without_causes": "Int64"})
 
 
 def _events(events: tuple[HistoryEvent, ...]) -> pd.DataFrame:

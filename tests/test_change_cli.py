@@ -213,11 +213,30 @@ def test_an_overview_is_that_of_the_engine(name, shop, fitted, recscope):
     assert all(one["users"] >= 2 for one in said["influences"])
     totals = [one["total"] for one in said["influences"]]
     assert totals == sorted(totals, reverse=True)
+    assert [case["rank"] for case in said["cases"]] == [1, 2] * 12
+    assert (
+        sum(case["item"] == said["recommended"][0]["item"] for case in said["cases"])
+        == (said["recommended"][0]["users"])
+    )
+    for case in said["cases"]:
+        if case["verdict"] == "because":
+            assert case["rank_without_causes"] > case["rank"]
+        assert (case["cause"] is None) == (case["rank_without_causes"] is None)
+    one = said["cases"][0]
+    alone = recscope("explain", run.id, "--user", one["user"], "--item", one["item"], "--json")[1]
+    assert (alone["rank"], alone["verdict"]) == (one["rank"], one["verdict"])
+    assert {own["number"] for own in said["dependences"]} == {"age", "days", "item.price"}
+    assert all(
+        own["direction"] in ("rises", "falls", "unsure", "few") for own in said["dependences"]
+    )
+    assert [(own["by"], own["metrics"]) for own in said["cohorts"]] == [("length", [])]
     again = recscope("overview", run.id, *words, "--json")[1]
     assert again == said
     text = recscope("overview", run.id, *words)[1]
     assert text.startswith(f"{name}, the first 2 items of 12 people (seed 3)")
     assert "by recency" in text
+    assert "value of an event against" in text
+    assert "of 24 cases, those that fall furthest" in text
 
 
 def test_faithfulness_is_measured_kept_and_listed(shop, fitted, recscope):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from core.data.durable import known_entries
 from core.runs.identity import explanations_digest, runs_digest
+
+MAIN = ("POS@10", "NEG@10", "DEL", "INS")  # of many measures, those that people read first
+SURE = 2  # standard errors
 
 # Order of the events, or what the values are held against → measure → figure.
 Figures = Mapping[str, Mapping[str, "Figure"]]
@@ -21,6 +24,24 @@ class Figure:
     mean: float
     se: float  # its standard error over people; NaN of fewer than two
     people: int  # of whom there is the figure
+
+
+@dataclass(frozen=True)
+class Standing:
+    """On which measures the order by values is ahead of another, by more than two standard errors.
+
+    Of a measure that too few people have, nothing is sure.
+    """
+
+    order: str  # that it is held against
+    ahead: tuple[str, ...]
+    behind: tuple[str, ...]
+    unsure: tuple[str, ...]
+
+    @property
+    def measures(self) -> int:
+        """How many there are."""
+        return len(self.ahead) + len(self.behind) + len(self.unsure)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +81,17 @@ class RunFaithfulness:
             f"these figures, of {self.created[:10]}, are of older code for {which} than this "
             "Recscope has: measure them again"
         )
+
+    def standings(self, measures: Sequence[str] = MAIN) -> tuple[Standing, ...]:
+        """How values stand beside each other order, on these measures as far as there are any."""
+        standings = []
+        for order, figures in self.ahead.items():
+            there = [name for name in measures if name in figures]
+            ahead = tuple(m for m in there if figures[m].mean > SURE * figures[m].se)
+            behind = tuple(m for m in there if figures[m].mean < -SURE * figures[m].se)
+            unsure = tuple(m for m in there if m not in (*ahead, *behind))
+            standings.append(Standing(order, ahead, behind, unsure))
+        return tuple(standings)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:

@@ -31,11 +31,14 @@ if TYPE_CHECKING:  # what mypy sees; the table below is what happens, a test hol
         verdicts,
     )
     from dashboard.cache.explain import (
+        agreeing,
+        cohorts,
         counterfactual,
         evidence,
         groups,
         interactions,
         known_by,
+        measuring,
         moves,
         parts,
         rank,
@@ -43,6 +46,7 @@ if TYPE_CHECKING:  # what mypy sees; the table below is what happens, a test hol
         refining,
         survey,
         ways,
+        why_no_metrics,
     )
     from dashboard.cache.keeping import fingerprint
     from dashboard.cache.maps import (
@@ -79,8 +83,10 @@ if TYPE_CHECKING:  # what mypy sees; the table below is what happens, a test hol
 __all__ = [
     "PERSONAL",
     "activity",
+    "agreeing",
     "aligned_pair",
     "attribute_accuracies",
+    "cohorts",
     "colouring",
     "colourings",
     "columns",
@@ -106,6 +112,7 @@ __all__ = [
     "labels",
     "loaded",
     "long_tail",
+    "measuring",
     "model_names",
     "moves",
     "neighbour_map",
@@ -135,6 +142,7 @@ __all__ = [
     "users",
     "verdicts",
     "ways",
+    "why_no_metrics",
     "workspace",
 ]
 
@@ -160,11 +168,14 @@ _NAMES = {  # module → what is asked of it
         "verdicts",
     ),
     "explain": (
+        "agreeing",
+        "cohorts",
         "counterfactual",
         "evidence",
         "groups",
         "interactions",
         "known_by",
+        "measuring",
         "moves",
         "parts",
         "rank",
@@ -172,6 +183,7 @@ _NAMES = {  # module → what is asked of it
         "refining",
         "survey",
         "ways",
+        "why_no_metrics",
     ),
     "keeping": ("fingerprint",),
     "maps": (

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core import pipeline
 from core.data.store import Workspace
 from core.explain import Explanation, refine, what_if
 from core.explain import groups as grouping
@@ -16,12 +17,16 @@ from core.explain.interactions import Interaction
 from core.explain.item_rank import ItemRanks
 from core.explain.parts import ItemPartValues, explain_parts, readable_parts
 from core.explain.reasons import Reasons
+from core.explain.survey.agreement import PEOPLE, Agreement, agreement
 from core.explain.survey.overview import Overview, overview
 from core.explain.what_if import Move
 from core.pipeline.explanations.as_json import item_interactions, item_reasons
+from core.pipeline.explanations.cohorts import CohortMetrics, cohort_metrics
+from core.pipeline.explanations.cohorts import why_no_metrics as reasons_for_none
 from core.pipeline.explanations.evidence import Evidence, LearntLog
 from core.pipeline.labels import Labels
 from core.runs.artifact import Run
+from core.runs.faithfulness import RunFaithfulness
 from core.types import Array, Ints, Progress, Queries
 from dashboard.background import Background
 from dashboard.cache.keeping import (
@@ -174,7 +179,48 @@ def survey(workspace: Workspace, run: Run) -> Background[Overview]:
             n_items=len(loaded_run.items),
             features=data.item_features,
             event_names=data.event_names,
+            clock=data.info.time_kind == "clock",
             on_progress=on_stage,
         )
 
     return Background(ask)
+
+
+@cached_copy(MEDIUM)
+def cohorts(
+    workspace: Workspace, run: Run, evaluation: str, _overview: Overview
+) -> tuple[CohortMetrics, ...]:
+    """Groups of the people surveyed, with what this evaluation of the run says of each."""
+    return cohort_metrics(loaded(workspace, run), _overview.rows)
+
+
+def why_no_metrics(workspace: Workspace, run: Run) -> str:
+    """Why there are no figures of single people: split, evaluated or damaged; "" if there are."""
+    return reasons_for_none(loaded(workspace, run))
+
+
+@cached_background(MEDIUM)
+def agreeing(
+    workspace: Workspace, run: Run, other: Run, _overview: Overview
+) -> Background[Agreement]:
+    """Whether another run has the same reasons for what this one recommends, under way."""
+    loaded_run, loaded_other = loaded(workspace, run), loaded(workspace, other)
+    queries = loaded_run.load_dataset().interactions.queries()
+
+    def ask(on_stage: Progress) -> Agreement:
+        return agreement(
+            loaded_run.model,
+            loaded_other.model,
+            queries,
+            _overview.rows[:PEOPLE],
+            n_items=len(loaded_run.items),
+            on_progress=on_stage,
+        )
+
+    return Background(ask)
+
+
+@cached_background(MEDIUM)
+def measuring(workspace: Workspace, run: Run) -> Background[RunFaithfulness]:
+    """How faithful the run's explanations are, under way; kept with the run when it is there."""
+    return Background(lambda on_stage: pipeline.faithfulness(workspace, run, on_stage=on_stage))

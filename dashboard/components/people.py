@@ -127,7 +127,7 @@ def list_table(dataset: DatasetInfo, run: Run, user: str, found: pd.DataFrame, r
     for item, shared in zip(found["item_id"], found["shared"], strict=True):
         name = literal(labels.get(str(item), str(item)))
         name = strong(name) if runs > 1 and shared == runs else name
-        name = linked(name, _why(dataset, run, user, item))
+        name = linked(name, why_address(dataset, run, user, item))
         names.append(name + f" ({t('recommendations.known')})" if item in known else name)
     shown: dict[str, Iterable[Any]] = {t("column.rank"): found["rank"]}
     if "model_rank" in found:
@@ -141,7 +141,7 @@ def list_table(dataset: DatasetInfo, run: Run, user: str, found: pd.DataFrame, r
         st.caption(t("recommendations.same_score"))
 
 
-def _why(dataset: DatasetInfo, run: Run, user: str, item: object) -> str:
+def why_address(dataset: DatasetInfo, run: Run, user: str, item: object) -> str:
     """The address of why this run recommends this item to this user."""
     query = {
         "dataset": dataset.id,

@@ -14,6 +14,7 @@ from dashboard import state
 from dashboard.charts import compare as charts
 from dashboard.components import comparison
 from dashboard.components.context import Context, context, runs_of_link
+from dashboard.components.faithfulness import faithful_line
 from dashboard.components.jobs import live_jobs
 from dashboard.components.labels import interval, metric_label, run_label, split_label, text_or
 from dashboard.components.page import ROW, empty, figure, first_step, heading, link, section, table
@@ -330,6 +331,8 @@ def _protocol(now: Context, runs: list[Run]) -> None:
                 times=metrics.split_tie_rate,
             )
         )
+        if said := faithful_line(run):
+            st.markdown(Text("- ") + said)
 
 
 main(context())

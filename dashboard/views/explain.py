@@ -13,7 +13,7 @@ from dashboard.components.explain.case import LENGTHS, Case, case_of
 from dashboard.components.explain.change import change_details
 from dashboard.components.explain.components import Components
 from dashboard.components.explain.contrast import Contrast
-from dashboard.components.explain.everyone import everyone
+from dashboard.components.explain.everyone.box import everyone
 from dashboard.components.explain.evidence import item_evidence
 from dashboard.components.explain.groups import history_groups
 from dashboard.components.explain.parts import item_parts

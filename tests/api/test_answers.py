@@ -64,9 +64,16 @@ def test_an_overview_has_tables(run):
     for name in view.tables:
         frame = view.to_frame(name)
         assert isinstance(frame, pd.DataFrame)
-        assert ("item_id" in frame) == (name in ("influences", "recommended", "idle"))
+        assert ("item_id" in frame) == (name in ("influences", "recommended", "idle", "cases"))
     assert view.to_frame("recommended")["users"].sum() == 20
     assert view.to_frame("recency")["share"].sum() == pytest.approx(1)
+    cases = view.to_frame("cases")
+    assert len(cases) == 20
+    assert cases["rank"].tolist() == [1, 2] * 10
+    first = cases.iloc[0]
+    (told,) = run.explain(first["user_id"], item=first["item_id"]).items
+    assert (first["rank"], first["verdict"]) == (told.rank, str(told.reasons.verdict))
+    assert set(view.to_frame("dependences")["number"]) == {"age", "days", "item.price"}
 
 
 def test_faithfulness_is_a_table_and_kept(run, ws):

@@ -271,12 +271,13 @@ def test_what_a_model_goes_by_over_many_users(
 ) -> None:
     run = films[model]
     page = open_page(trained, "explain", run=run.id, user=USER, k="5", language=language)
-    headline = text(language, "explain.all.influences")
+    headline = text(language, "explain.all.sizes")
     assert headline not in words(page)  # it takes a while, so it waits to be asked for
     page.session_state["everyone"] = True
     page.run()
     assert not page.exception
     assert headline in words(page)
+    assert text(language, "explain.all.influences") not in words(page)  # in a tab that is shut
     assert any(" 3 " in said.value and " 50 " in said.value for said in page.markdown)
     by = next(one for one in page.radio if str(one.key).startswith("all_by_"))
     component = text(language, "explain.all.by.component")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from core.explain.survey import overview as surveys
+from core.explain.survey.dependence import dependence
 from core.explain.survey.influence import Influence
 from core.explain.survey.tables import Bar
 from core.pipeline.explanations.as_json import NamedItem
+from core.pipeline.explanations.cohorts import CohortMetrics, cohort_metrics
+from core.pipeline.explanations.sentences import OLDEST
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun
-from core.types import Ints, Progress, silent
+from core.types import PAD, Ints, Progress, silent
 
 PEOPLE = surveys.USERS
 PLACES = 3  # items of each person that are explained
@@ -63,6 +66,37 @@ class NamedIdle:
         return {**self.item.to_json(), **{n: getattr(self, n) for n in ("users", "size", "limit")}}
 
 
+@dataclass(frozen=True)
+class NamedCase:
+    """Why one item is recommended to one person, as far as the overview tells; see SurveyedCase."""
+
+    user: Any  # id
+    item: NamedItem
+    rank: int
+    rank_without_causes: int | None  # None where no cause stands out
+    verdict: str  # as in core.explain.reasons
+    cause: NamedItem | None  # the strongest; of the oldest events together without an id
+    share: float  # of all that speaks for the item, what the strongest cause does
+    events: int  # in the history
+    confidence: str
+
+    def to_json(self) -> dict[str, Any]:
+        plain = dict(vars(self)) | self.item.to_json()
+        return plain | {"cause": None if self.cause is None else self.cause.to_json()}
+
+
+@dataclass(frozen=True)
+class NamedDependence:
+    """Whether the values of events surely rise or fall with a number; see core.explain.survey."""
+
+    number: str  # age (place from the end), days (before the last), value (own), item.NAME
+    rho: float | None  # Spearman's within each person, the mean; None of nobody
+    low: float | None  # of the 95 % interval over people; None of too few
+    high: float | None
+    people: int
+    direction: str  # rises, falls, unsure or few
+
+
 @dataclass(frozen=True, eq=False)
 class RunOverview:
     """What a run goes by: the explanations of the first k items of some people, added up."""
@@ -77,15 +111,17 @@ class RunOverview:
     influences: tuple[NamedInfluence, ...]  # of two people or more, by falling total
     recommended: tuple[NamedRecommended, ...]  # by falling number of people
     idle: tuple[NamedIdle, ...]
+    cases: tuple[NamedCase, ...]  # each item explained, person by person
+    dependences: tuple[NamedDependence, ...]  # one for each number that is known of events
+    cohorts: tuple[CohortMetrics, ...]  # long histories first
 
     def to_json(self) -> dict[str, Any]:
         """As `recscope overview --json` has it."""
+        lists = ("influences", "recommended", "idle", "cases", "cohorts")
         return vars(self) | {
             "tables": {by: [dict(vars(bar)) for bar in bars] for by, bars in self.tables.items()},
-            **{
-                name: [one.to_json() for one in getattr(self, name)]
-                for name in ("influences", "recommended", "idle")
-            },
+            "dependences": [dict(vars(one)) for one in self.dependences],
+            **{name: [one.to_json() for one in getattr(self, name)] for name in lists},
         }
 
 
@@ -119,6 +155,7 @@ def run_overview(
         users=people,
         features=data.item_features,
         event_names=data.event_names,
+        clock=data.info.time_kind == "clock",
         seed=seed,
         on_progress=on_stage,
     )
@@ -139,7 +176,38 @@ def run_overview(
         idle=tuple(
             NamedIdle(names[one.item], one.users, one.size, one.limit) for one in survey.idle
         ),
+        cases=tuple(_cases(names, survey, data.users.decode(survey.users).tolist())),
+        dependences=tuple(_dependence(survey, number) for number in survey.values.numbers),
+        cohorts=cohort_metrics(loaded, survey.rows),
     )
+
+
+def _cases(
+    names: dict[int, NamedItem], survey: surveys.Overview, people: list[Any]
+) -> Iterator[NamedCase]:
+    for case in survey.cases:
+        cause = None
+        if case.strongest is not None and case.strongest.item == PAD:
+            cause = NamedItem(None, OLDEST.format(n=case.strongest.events))
+        elif case.strongest is not None:
+            cause = names[case.strongest.item]
+        yield NamedCase(
+            user=people[case.person],
+            item=names[case.item],
+            rank=case.rank,
+            rank_without_causes=case.rank_without_causes,
+            verdict=str(case.verdict),
+            cause=cause,
+            share=case.share,
+            events=case.events,
+            confidence=case.confidence,
+        )
+
+
+def _dependence(survey: surveys.Overview, number: str) -> NamedDependence:
+    own = dependence(survey.values, number)
+    rho, low, high = (None if np.isnan(x) else x for x in (own.rho, own.low, own.high))
+    return NamedDependence(number, rho, low, high, own.people, own.direction)
 
 
 def _influences(
@@ -156,6 +224,9 @@ def _names(loaded: LoadedRun, survey: surveys.Overview) -> dict[int, NamedItem]:
     pairs = [*survey.influences, *(pair for one in survey.recommended for pair in one.drivers)]
     spoken = [code for pair in pairs for code in (pair.driver, pair.item)]
     spoken += [one.item for one in survey.recommended] + [one.item for one in survey.idle]
+    spoken += [case.item for case in survey.cases]
+    strongest = [case.strongest for case in survey.cases]
+    spoken += [one.item for one in strongest if one is not None and one.item != PAD]
     codes: Ints = np.unique(np.array(spoken, np.int64))
     labels, ids = Labels(loaded).labels(codes), loaded.items.decode(codes).tolist()
     return {

@@ -1,0 +1,1 @@
+"""What a run goes by over many people."""
