@@ -190,7 +190,7 @@ class Explains:
     ) -> Origins:
         """Who in the log taught a network that an item of the history speaks for another.
 
-        An estimate from the network's last layer (TracIn), of networks that score items by vectors.
+        An estimate from its last layer (TracIn), of unified, two_tower, lightgcn and simgcl.
 
         Args:
             user: Whose history counts, an id of the dataset. A history may stand in its place.

@@ -16,9 +16,10 @@ influence of z on q is, up to a factor that all people share,
 
 It is an estimate: the layers below and earlier states of the network are left out, and each event
 of a person is foretold from those before it by softmax over all items, without dropout, whatever
-the network's own loss draws, cuts or leaves out (the next items at once in recvae, sampled ones in
-lightgcn, simgcl and large catalogues, what a person had in unified). In a log without times each
-event is foretold from all others of its person.
+the network's own loss draws, cuts or leaves out (sampled items in lightgcn, simgcl and large
+catalogues, what a person had in unified, what simgcl's contrast does). In a log without times each
+event is foretold from all others of its person. recvae, which foretells all that follows at once,
+is left out: people found so bore its reasons no more than any who took A and then B.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from core.explain.game import Game
 from core.explain.history import one_history
 from core.models.common.tensors import tensor
 from core.models.neural.gradient_model import GradientModel
+from core.models.recvae import RecVAE
 from core.recommend.time_limit import check_time
 from core.types import (
     PAD,
@@ -78,8 +80,9 @@ class Origins:
 
 
 def has_last_layer(model: Recommender) -> bool:
-    """Whether its scores come from vectors of items that were learnt by gradients."""
-    return isinstance(model, GradientModel) and isinstance(model, Encoder)
+    """Whether it learnt vectors of items by foretelling one event after another."""
+    learnt = isinstance(model, GradientModel) and isinstance(model, Encoder)
+    return learnt and not isinstance(model, RecVAE)
 
 
 def origins(
@@ -113,8 +116,8 @@ def origins(
     """
     if not has_last_layer(model):
         raise BadInput(
-            "where a reason came from is known only of networks that score items by vectors learnt "
-            "by gradients (unified, two_tower, recvae, lightgcn, simgcl), and this model is none"
+            "where a reason came from is known only of networks that learn a vector for each item "
+            "from one event after another (unified, two_tower, lightgcn, simgcl), not of this model"
         )
     query = one_history(query)
     if cause not in query.items or cause == item:
