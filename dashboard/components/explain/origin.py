@@ -75,6 +75,6 @@ def _person(case: Case, origin: Origin) -> Text:
         text = t("explain.origin.took", **said)
     else:
         cause = t("explain.quoted", item=origin.because.item.label)
-        how = "also" if origin.between is None else "after"
+        how = "also" if origin.between is None else "after" if origin.between else "next"
         text = t(f"explain.origin.{how}", **said, cause=cause, n=origin.between)
     return text + t("explain.space") + t("explain.origin.own") if origin.own else text
