@@ -35,7 +35,6 @@ NOTHING = 1e-6  # weight of an event; 0 is none
 FOLLOWS, B_BY_CHANCE, A_BY_CHANCE = 0.7, 0.4, 0.3
 SMALL: dict[str, Mapping[str, Setting]] = {
     "two_tower": {"dim": 32, "batch": 128, "epochs": 25},
-    "recvae": {"dim": 64, "hidden": 128, "batch": 64, "epochs": 30},
     "lightgcn": {"batch": 256, "epochs": 40},
     "simgcl": {"batch": 256, "epochs": 25},
     "unified": {"dim": 32, "layers": 1, "batch": 16, "learning_rate": 4e-3, "epochs": 40},
