@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from core.cli.commands import changes_text, overview_text
+from core.cli.commands import changes_text, origin_text, overview_text
 from core.errors import BadInput
-from core.pipeline import ItemCounterfactual, ItemWhyNot, RunOverview
+from core.pipeline import ItemCounterfactual, ItemWhyNot, ReasonOrigins, RunOverview
 from core.pipeline import WhatIf as Edited
+from core.pipeline.explanations.origin import OriginEvent
 from core.pipeline.named import HistoryEvent
 from core.runs.faithfulness import RunFaithfulness
 
@@ -152,6 +153,40 @@ class Overview:
 
 
 @dataclass(frozen=True, eq=False)
+class Origins:
+    """Who in the log taught that one item speaks for another, as the last layer estimates it."""
+
+    answer: ReasonOrigins
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each person, the most first.
+
+        Returns:
+            user_id; share of all that was taught; own: whether it is the person asked about;
+            has_cause: whether they took the cause before; because_id, because, because_time: their
+            earlier event that made most of it; taken_time; between: events between the two.
+        """
+        rows = [
+            (
+                one.user,
+                one.share,
+                one.own,
+                one.has_cause,
+                *((None,) * 3 if (b := one.because) is None else _named(b)),
+                one.taken.timestamp,
+                one.between,
+            )
+            for one in self.answer.origins
+        ]
+        columns = ["user_id", "share", "own", "has_cause", "because_id", "because"]
+        columns += ["because_time", "taken_time", "between"]
+        return pd.DataFrame(rows, columns=columns).astype({"between": "Int64"})
+
+    def __str__(self) -> str:
+        return origin_text.origin_text(self.answer)
+
+
+@dataclass(frozen=True, eq=False)
 class Faithfulness:
     """Whether a run's explanations say what moves it, beside simpler orders of the events."""
 
@@ -208,6 +243,10 @@ def _cases(answer: RunOverview) -> pd.DataFrame:
         for case in answer.cases
     ]
     return pd.DataFrame(rows).astype({"rank_without_causes": "Int64"})
+
+
+def _named(event: OriginEvent) -> tuple[object, str, str | int | None]:
+    return event.item.item, event.item.label, event.timestamp
 
 
 def _events(events: tuple[HistoryEvent, ...]) -> pd.DataFrame:

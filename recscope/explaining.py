@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
+import numpy as np
+
 from core import pipeline
 from core.data.store import Workspace as Folders
 from core.errors import BadInput
@@ -13,7 +15,7 @@ from core.pipeline.explanations.faithfulness import PEOPLE
 from core.runs import artifact
 from core.types import Queries
 from recscope import requests
-from recscope.answers import Counterfactual, Faithfulness, Overview, WhatIf, WhyNot
+from recscope.answers import Counterfactual, Faithfulness, Origins, Overview, WhatIf, WhyNot
 from recscope.explanation import Explanation
 from recscope.progress import ProgressLine
 from recscope.requests import History
@@ -176,6 +178,51 @@ class Explains:
                 self._loaded, k=k, people=people, seed=seed, on_stage=line
             )
         return Overview(answer)
+
+    def origins(
+        self,
+        user: object = None,
+        item: object = None,
+        cause: object = None,
+        *,
+        history: History | None = None,
+        retrain: bool = False,
+    ) -> Origins:
+        """Who in the log taught a network that an item of the history speaks for another.
+
+        An estimate from its last layer (TracIn), of unified, two_tower, lightgcn and simgcl.
+
+        Args:
+            user: Whose history counts, an id of the dataset. A history may stand in its place.
+            item: The item that is recommended.
+            cause: The item of the history; the one that speaks most for it if not given.
+            history: Of somebody whom the log has never seen, as in `explain`.
+            retrain: Also train again without them, and without others, to see what is left.
+
+        Raises:
+            NotFound: a user or an item that is not there.
+            BadInput: not one person, no such network, or no item of the history speaks for it.
+        """
+        person, query, item, _ = self._asked(user, history, item, requests.USUAL_K)
+        code = int(pipeline.item_codes(self._loaded, [item])[0])
+        if cause is None:
+            why = pipeline.explain_items(self._loaded, query, np.array([code]))
+            first = pipeline.strongest_cause(query, why)
+            if first is None:
+                raise BadInput(f"no single item of the history speaks for {item}: name a cause")
+        else:
+            first = int(pipeline.item_codes(self._loaded, [cause])[0])
+        with ProgressLine(shown=self._progress) as line:
+            answer = pipeline.reason_origins(
+                self._loaded,
+                query,
+                first,
+                code,
+                user=person if history is None else None,
+                retrain=retrain,
+                on_stage=line,
+            )
+        return Origins(answer)
 
     def faithfulness(self, people: int = PEOPLE, *, seed: int = 0) -> Faithfulness:
         """Whether the explanations say what moves the run; kept with it, also for the pages.

@@ -205,6 +205,12 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--item", metavar="ID")
     what.add_argument("-k", type=values.cutoff, help="the best so many, 10 if no item is given")
     parser.add_argument("--against", metavar="ID", help="why rather than this item")
+    parser.add_argument(
+        "--origin", action="store_true", help="and who in the log taught a network the first reason"
+    )
+    parser.add_argument(
+        "--retrain", action="store_true", help="and what is left of it, trained again without them"
+    )
     parser.add_argument("--seed", type=values.seed, default=0)
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="all it takes to replay it")
     parser.add_argument(

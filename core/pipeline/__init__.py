@@ -25,6 +25,7 @@ from core.pipeline.explanations.explaining import (
     ranked_items,
 )
 from core.pipeline.explanations.faithfulness import faithfulness
+from core.pipeline.explanations.origin import ReasonOrigins, reason_origins, strongest_cause
 from core.pipeline.explanations.surveying import RunOverview, run_overview
 from core.pipeline.explanations.what_if import WhatIf, what_if
 from core.pipeline.item_neighbours import ItemNeighbours, Neighbour, Neighbourhood, neighbours
@@ -53,6 +54,7 @@ __all__ = [
     "LoadedRun",
     "Neighbour",
     "Neighbourhood",
+    "ReasonOrigins",
     "Replay",
     "RunOverview",
     "WhatIf",
@@ -80,12 +82,14 @@ __all__ = [
     "neighbours",
     "queries_for",
     "ranked_items",
+    "reason_origins",
     "recommend",
     "recommendation_table",
     "recommendations",
     "replay",
     "run_overview",
     "split_as",
+    "strongest_cause",
     "train",
     "vectors_after",
     "vectors_of",

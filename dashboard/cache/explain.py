@@ -24,6 +24,7 @@ from core.pipeline.explanations.as_json import item_interactions, item_reasons
 from core.pipeline.explanations.cohorts import CohortMetrics, cohort_metrics
 from core.pipeline.explanations.cohorts import why_no_metrics as reasons_for_none
 from core.pipeline.explanations.evidence import Evidence, LearntLog
+from core.pipeline.explanations.origin import ReasonOrigins, reason_origins
 from core.pipeline.labels import Labels
 from core.runs.artifact import Run
 from core.runs.faithfulness import RunFaithfulness
@@ -138,6 +139,19 @@ def _counted(workspace: Workspace, run: Run, query: Queries, item: int) -> tuple
 @cached_shared(RUNS)
 def _learnt_log(workspace: Workspace, run: Run) -> LearntLog:
     return LearntLog(loaded(workspace, run))
+
+
+@cached_background(SMALL)
+def origins(
+    workspace: Workspace, run: Run, query: Queries, cause: int, item: int, user: str
+) -> Background[ReasonOrigins]:
+    """Who in the log taught the run that one item speaks for another, under way."""
+    loaded_run = loaded(workspace, run)
+
+    def ask(on_stage: Progress) -> ReasonOrigins:
+        return reason_origins(loaded_run, query, cause, item, user=user, on_stage=on_stage)
+
+    return Background(ask)
 
 
 @cached_copy(SMALL)

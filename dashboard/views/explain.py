@@ -16,6 +16,7 @@ from dashboard.components.explain.contrast import Contrast
 from dashboard.components.explain.everyone.box import everyone
 from dashboard.components.explain.evidence import item_evidence
 from dashboard.components.explain.groups import history_groups
+from dashboard.components.explain.origin import reason_origin
 from dashboard.components.explain.parts import item_parts
 from dashboard.components.explain.proof import proof
 from dashboard.components.explain.shared import same_reason
@@ -75,6 +76,7 @@ def _explain(case: Case) -> None:
         event_table(case, found)
     with shared:
         item_evidence(case, card.named)
+        reason_origin(case, found)
         same_reason(case, found)
         together(case, found)
         history_groups(case, found)

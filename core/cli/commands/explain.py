@@ -7,17 +7,21 @@ from typing import Any
 
 from core import pipeline
 from core.cli.commands import explanation_text
+from core.cli.commands.origin_text import origin_text
 from core.cli.commands.person import one_person
-from core.cli.terminal import Result
+from core.cli.terminal import Result, progress
 from core.data.store import Workspace
 from core.errors import BadInput
+from core.explain import Explanation
 from core.explain.interactions import Interaction
 from core.pipeline.explanations.as_json import ItemExplanation
 from core.pipeline.explanations.evidence import Evidence, LearntLog
 from core.recommend import export
 from core.runs import artifact
+from core.types import Queries
 
 PAIRS = 10  # of events that interact, in the JSON
+NO_REASON = "no single item of the history speaks for it, so nobody taught a reason"
 
 
 def explain(options: Any) -> Result:
@@ -29,6 +33,8 @@ def explain(options: Any) -> Result:
         return replayed.to_json(), f"{options.replay}: {explanation_text.replay_text(replayed)}"
     if run is None:
         raise BadInput("say which run is to be explained: recscope explain RUN …")
+    if options.origin or options.retrain:
+        _check_origin(options)
     if options.out:
         export.check(options.out, (".json",))
     elif options.hash_user:
@@ -60,6 +66,10 @@ def explain(options: Any) -> Result:
             pairs = pipeline.item_interactions(loaded, query, explanation)
             result["interactions"] = [_pair(pair, described[0]) for pair in pairs[:PAIRS]]
             text += explanation_text.interactions_text(pairs, described[0])
+        if options.origin:
+            origin = _origin(loaded, query, explanation, user, options)
+            result["origin"] = origin and origin.to_json()
+            text += f"\n{origin_text(origin) if origin else NO_REASON}"
     if options.out:
         document = pipeline.ExplanationDocument(
             loaded,
@@ -73,6 +83,36 @@ def explain(options: Any) -> Result:
         kept = f"to be replayed: {options.out} ({explanation_text.SEALED_BY[seal.kind]})"
         return {**result, "out": str(options.out), "seal": seal.kind}, f"{text}\n\n{kept}"
     return result, text
+
+
+def _check_origin(options: Any) -> None:
+    """Refuses what names no single reason."""
+    if not options.origin:
+        raise BadInput("--retrain has nobody to leave out: add --origin")
+    if options.item is None or options.against is not None:
+        raise BadInput("--origin is of the first reason of one item: name it with --item alone")
+
+
+def _origin(
+    loaded: pipeline.LoadedRun,
+    query: Queries,
+    explanation: Explanation,
+    user: object,
+    options: Any,
+) -> pipeline.ReasonOrigins | None:
+    """Who taught the first reason; None where nothing of the history speaks for the item."""
+    cause = pipeline.strongest_cause(query, explanation)
+    if cause is None:
+        return None
+    return pipeline.reason_origins(
+        loaded,
+        query,
+        cause,
+        int(explanation.items[0]),
+        user=user if options.histories is None else None,
+        retrain=options.retrain,
+        on_stage=progress(),
+    )
 
 
 def _plain(evidence: Sequence[Evidence] | None) -> list[dict[str, Any]] | None:
@@ -94,6 +134,6 @@ def _pair(pair: Interaction, explanation: ItemExplanation) -> dict[str, Any]:
 
 def _only_replayed(options: Any) -> None:
     """Refuses what the file says itself."""
-    for name in ("item", "k", "against", "seed", "out", "hash_user"):
+    for name in ("item", "k", "against", "seed", "out", "hash_user", "origin", "retrain"):
         if getattr(options, name):
             raise BadInput(f"--{name.replace('_', '-')} has no place beside --replay: leave it out")

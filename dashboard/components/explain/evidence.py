@@ -103,11 +103,12 @@ def _people(case: Case, evidence: Evidence) -> None:
     with st.popover(t("explain.evidence.people", n=evidence.then), icon=":material/group:"):
         if evidence.then > len(evidence.who):
             st.caption(t("explain.evidence.first", n=len(evidence.who), of=evidence.then))
-        links = [linked(str(user), _address(case, user)) for user in evidence.who]
+        links = [linked(str(user), person_address(case, user)) for user in evidence.who]
         st.markdown(Text(" · ").join(links))
 
 
-def _address(case: Case, user: object) -> str:
+def person_address(case: Case, user: object) -> str:
+    """Where this page says why this run recommends what it does to that person."""
     query = {
         "dataset": case.dataset.id,
         "run": case.run.id,
