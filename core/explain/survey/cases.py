@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from core.explain.confidence import Level
 from core.explain.reasons import Cause, Verdict
 from core.explain.survey.explained import Explained
 
@@ -21,7 +22,7 @@ class SurveyedCase:
     strongest: Cause | None  # that speaks for it; None where none stands out
     share: float  # of all that speaks for it, what the strongest does; 0 … 1
     events: int  # of the history
-    confidence: str  # "exact", "stable", "indicative" or "unreliable"
+    confidence: Level
 
 
 def surveyed_cases(explained: Sequence[Explained]) -> tuple[SurveyedCase, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.explain.attribution import explain
+from core.explain.confidence import Level
 from core.explain.parts import explain_parts
 from core.explain.reasons import Reasons, reasons_of
 from core.types import Array, Features, Ints, ItemPart, Queries, Recommender
@@ -30,7 +31,7 @@ class Explained:
     components: Array  # (C, T)
     item_parts: tuple[Mapping[ItemPart, float], ...]  # what each is worth, by item
     reasons: tuple[Reasons, ...]  # (T,)
-    confidence: tuple[str, ...]  # (T,)
+    confidence: tuple[Level, ...]  # (T,)
 
 
 def histories_per_player(n: int) -> int:
@@ -69,5 +70,5 @@ def explain_user(
             reasons_of(model, query, explanation, column, n_items=n_items, k=len(items))
             for column in range(len(items))
         ),
-        confidence=explanation.confidence,
+        confidence=tuple(each.level for each in explanation.confidence),
     )

@@ -200,7 +200,7 @@ def _cases(
             cause=cause,
             share=case.share,
             events=case.events,
-            confidence=case.confidence,
+            confidence=str(case.confidence),
         )
 
 
