@@ -11,6 +11,7 @@ what-if     seconds to the new top 10 of an edited history
 faithful    what happens to rank and score as events go, beside other orders of them, one of
             which is by what was explained once: the raw score
 counter     counterfactuals: found, verified, never larger than in the order of values
+common      the share of all values that is the same for the 100 best items
 
 Models are trained here, small, on DATA_FOLDER/movielens-latest-small and ml-1m; each figure is
 printed with what must be reached. --quick asks fewer people, to see that it runs.
@@ -34,6 +35,7 @@ from scipy.stats import spearmanr
 from core.data.split import split_log
 from core.explain import explain, refine, shapley
 from core.explain.attribution import PER_PLAYER
+from core.explain.candidates import candidates
 from core.explain.checks.baselines import baselines, falling_order
 from core.explain.checks.faithfulness import MEASURES, faithfulness
 from core.explain.counterfactual import counterfactual
@@ -142,10 +144,9 @@ def exact(world: World) -> None:
             query = query.latest(8)
             items = world.top(model, query, 3)
             found = explain(model, query, items, n_items=n_items)
-            if isinstance(model, LinearInHistory):
-                off.append(distance(found.values, by_loop(linear(model, query, items), query)))
-            else:
-                off.append(distance(found.values, by_loop(asked(model, items), query)))
+            allowed = candidates(query, n_items)
+            v = linear if isinstance(model, LinearInHistory) else asked
+            off.append(distance(found.values, by_loop(v(model, items, allowed), query)))
         must = 1e-10 if isinstance(model, LinearInHistory) else 1e-6
         print(f"exact, {name}: relative L2 {max(off):.1e} at worst of {len(off)}; must {must:.0e}")
 
@@ -174,18 +175,27 @@ def by_loop(v: Callable[[Queries], Array], query: Queries) -> Array:
     return found
 
 
-def asked(model: Recommender, items: Array) -> Callable[[Queries], Array]:
-    return lambda part: model.score(part)[0].double().cpu().numpy()[items]
+def asked(model: Recommender, items: Array, allowed: Array) -> Callable[[Queries], Array]:
+    """The scores (T,) of the items above the mean of those that may be recommended."""
+    return lambda part: asked_all(model, part, items, allowed)[0]
 
 
-def linear(model: LinearInHistory, query: Queries, items: Array) -> Callable[[Queries], Array]:
-    """The score in float64, event by event, from what each adds and how it fades."""
+def asked_all(model: Recommender, queries: Queries, items: Array, allowed: Array) -> Array:
+    """The same of several histories, (B, T)."""
+    scores = model.score(queries).double().cpu().numpy()
+    above: Array = scores[:, items] - scores[:, allowed].mean(axis=1, keepdims=True)
+    return above
+
+
+def linear(model: LinearInHistory, items: Array, allowed: Array) -> Callable[[Queries], Array]:
+    """The same in float64, event by event, from what each adds and how it fades."""
 
     def v(part: Queries) -> Array:
-        total = np.zeros(len(items))
-        shares, fading = model.shares(part, items), model.fading(max(1, len(part.items)))
+        total, fading = np.zeros(len(items)), model.fading(max(1, len(part.items)))
+        shares = model.shares(part, np.arange(len(allowed)))
         for place, age in enumerate(part.ages):
-            total += shares[place] * fading[age]
+            own = shares[place].astype(np.float64)
+            total += (own[items] - own[allowed].mean()) * fading[age]
         return total
 
     return v
@@ -258,7 +268,8 @@ def against_shap(world: World) -> None:
         reference = converged(world, model, query, items, 1000)
 
         def scores(keep: Array, query: Queries = query, items: Array = items) -> Array:
-            return asked_all(model, query.subsets(keep > 0.5), items)
+            allowed = candidates(query, n_items)
+            return asked_all(model, query.subsets(keep > 0.5), items, allowed)
 
         explainer = shap.PermutationExplainer(scores, Players(n), seed=world.seed)
         start = time.perf_counter()
@@ -282,10 +293,6 @@ def against_shap(world: World) -> None:
         f"(must 5, error not larger); with a fifth of the evaluations {few:.2f} s, error "
         f"{few_error:.3f}: {ratios[1]:.1f} times"
     )
-
-
-def asked_all(model: Recommender, queries: Queries, items: Array) -> Array:
-    return model.score(queries)[:, items].double().cpu().numpy()
 
 
 def speed(world: World) -> None:
@@ -373,7 +380,9 @@ def faithful(world: World) -> None:
             orders = baselines(model, query, item, n_items=n_items, rng=rng, rows=together)
             found = explain(model, query, np.array([item]), n_items=n_items)
             orders["values"] = falling_order(found.values[:, 0], rng)
-            orders["raw score"] = falling_order(raw_values(model, query, item, n_items), rng)
+            orders["raw score"] = falling_order(
+                raw_values(model, query, np.array([item]), n_items)[:, 0], rng
+            )
             told.append(faithfulness(model, query, item, orders, n_items=n_items))
         for other in [order for order in told[0] if order != "values"]:
             words = []
@@ -394,9 +403,9 @@ class RawGame(Game):
         return scores
 
 
-def raw_values(model: Recommender, query: Queries, item: int, n_items: int) -> Array:
-    """Shapley values (n,) of the raw score: all coalitions, or orders as `explain` draws them."""
-    game = RawGame(model, query, np.array([item]), n_items)
+def raw_values(model: Recommender, query: Queries, items: Array, n_items: int) -> Array:
+    """Shapley values (n, T) of the raw score: all coalitions, or orders as `explain` draws them."""
+    game = RawGame(model, query, items, n_items)
     n = game.n
 
     def v(keep: Array) -> Array:
@@ -404,9 +413,30 @@ def raw_values(model: Recommender, query: Queries, item: int, n_items: int) -> A
         return total
 
     if n <= shapley.MOST_ENUMERATED:
-        return shapley.from_coalitions(v(shapley.coalitions(n)))[:, 0]
+        return shapley.from_coalitions(v(shapley.coalitions(n)))
     orders = shapley.random_orders(n, PER_PLAYER // 2, np.random.default_rng(0))
-    return shapley.from_orders(v, orders).values[:, 0]
+    return shapley.from_orders(v, orders).values
+
+
+def common(world: World) -> None:
+    """Of an event's values of many items, what is the same for all moves none before another."""
+    model, n_items = world.model("unified"), world.n_items()
+    shares = []
+    for query in world.people(FILMS, 5, 60, 50):
+        items = world.top(model, query, 100)
+        values = explain(model, query, items, n_items=n_items).values
+        raw = raw_values(model, query, items, n_items)
+        shares.append([share_in_common(values), share_in_common(raw)])
+    now, once = np.mean(shares, axis=0)
+    print(
+        f"common, unified: {now:.1%} of all squared values of the 100 best items are common to "
+        f"them (must 5 %), of the raw score {once:.1%}; {len(shares)} people"
+    )
+
+
+def share_in_common(values: Array) -> float:
+    """Of the squares of values (n, T), the part that is each player's mean over the items."""
+    return float(np.square(values.mean(axis=1)).sum() * values.shape[1] / np.square(values).sum())
 
 
 def verdict(mean: Any, se: Any) -> str:
@@ -422,6 +452,7 @@ PARTS: dict[str, Callable[[World], None]] = {
     "what-if": what_if,
     "counter": counter,
     "faithful": faithful,
+    "common": common,
 }
 
 

@@ -1,6 +1,6 @@
 """Made-up logs whose causes are known: does an explanation name them? Needs no data.
 
-python benchmarks/planted.py [--models NAME,...] [--people 40] [--seed 0]
+python benchmarks/planted.py [--models NAME,...] [--people 40] [--log 2000] [--seed 0]
 
 Each of ten items A has its own B, which follows it within three events and never comes otherwise; C
 follows only who has both of the first two A; the rest is noise. Each model learns as the workbench
@@ -30,7 +30,7 @@ from core.models import MODELS
 from core.runs.config import model_config
 from core.types import Array, Features, Interactions, LinearInHistory, Queries, Recommender
 
-NOISE, CAUSES, USERS, KTH = 60, 10, 2_000, 10
+NOISE, CAUSES, KTH = 60, 10, 10
 JOINT, N_ITEMS = NOISE + 2 * CAUSES, NOISE + 2 * CAUSES + 1  # the effect of the first two causes
 BOTH = 0.25  # how likely a person has the first two causes, and not two drawn
 LEAST_LINEAR, LEAST, FIRST = 0.8, 0.6, 0.95
@@ -69,14 +69,14 @@ def drawn_causes(rng: np.random.Generator) -> tuple[int, ...]:
     return tuple(int(cause) for cause in pair)
 
 
-def planted_log(seed: int) -> Interactions:
-    """A log of USERS people."""
+def planted_log(n_users: int, seed: int) -> Interactions:
+    """A log of so many people."""
     rng = np.random.default_rng(seed)
-    histories = [planted_items(rng, drawn_causes(rng), complete=True) for _ in range(USERS)]
-    users = np.repeat(np.arange(USERS), [len(items) for items in histories])
+    histories = [planted_items(rng, drawn_causes(rng), complete=True) for _ in range(n_users)]
+    users = np.repeat(np.arange(n_users), [len(items) for items in histories])
     times = np.concatenate([np.arange(len(items)) for items in histories])
-    starts = rng.integers(0, 10_000, USERS)[users]
-    return plain_log(users, np.concatenate(histories), USERS, N_ITEMS, starts * 100 + times)
+    starts = rng.integers(0, 10_000, n_users)[users]
+    return plain_log(users, np.concatenate(histories), n_users, N_ITEMS, starts * 100 + times)
 
 
 def fitted(name: str, log: Interactions, seed: int) -> Recommender:
@@ -162,11 +162,12 @@ def main() -> None:
     )
     parser.add_argument("--models", default=",".join(NAMES))
     parser.add_argument("--people", type=int, default=40)
+    parser.add_argument("--log", type=int, default=2_000, help="people in the log")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--contrasts", action="store_true", help="the other contrasts as well")
     chosen = parser.parse_args()
     print(machine("cpu"), flush=True)
-    log = planted_log(chosen.seed)
+    log = planted_log(chosen.log, chosen.seed)
     for name in chosen.models.split(","):
         start = time.perf_counter()
         model = fitted(name, log, chosen.seed)
