@@ -18,15 +18,15 @@ MOST = 12  # rows of a chart or table
 
 def choose_way(overview: Overview, key: str) -> str:
     """A choice of how to group."""
-    ways = {by: _way(by) for by in overview.tables if by != "base"}
+    ways = [by for by in overview.tables if by != "base"]
     by: str | None = st.radio(
         t("explain.all.by"),
-        list(ways),
-        format_func=ways.__getitem__,
+        ways,
+        format_func=_way,
         key=f"{key}_{mark(ways)}",
         horizontal=True,
     )
-    return by or next(iter(ways))
+    return by or ways[0]
 
 
 def _way(by: str) -> Text:
