@@ -125,7 +125,7 @@ def test_a_case_says_what_reasons_say(name, world, queries):
         assert case.rank == column + 1
         assert case.rank_without_causes == reasons.rank_without_causes
         assert case.events == len(one.items)
-        assert case.confidence == told.confidence[column]
+        assert case.confidence == told.confidence[column].level
         assert (case.strongest is None) == (not reasons.speaking)
         if case.strongest is not None:
             worth = np.bincount(one.items, told.values[told.players, column], N)
