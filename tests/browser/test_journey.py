@@ -58,9 +58,11 @@ def test_from_a_log_to_recommendations(visit: Visit) -> None:
 
     page.get_by_role("link", name=text("en", "action.go_train")).last.click()
     page.get_by_text(text("en", "train.models"), exact=True).wait_for()
+    ready(page)  # what is drawn again closes a list that is open
     page.locator(".st-key-models").get_by_label("Clear all").click()
     chooser = page.locator(".st-key-models input")
     for model in ("popularity", "transitions"):
+        ready(page)
         chooser.fill(text("en", f"model.{model}"))
         page.get_by_role("option", name=text("en", f"model.{model}"), exact=True).click()
     page.keyboard.press("Escape")
