@@ -11,22 +11,22 @@ from dashboard.components.explain.case import Case
 from dashboard.components.explain.components import component_labels
 from dashboard.components.labels import text_or
 from dashboard.state import mark, t
-from dashboard.text import Text, plain
+from dashboard.text import Text, literal, plain
 
 MOST = 12  # rows of a chart or table
 
 
 def choose_way(overview: Overview, key: str) -> str:
     """A choice of how to group."""
-    ways = [by for by in overview.tables if by != "base"]
+    ways = {by: _way(by) for by in overview.tables if by != "base"}
     by: str | None = st.radio(
         t("explain.all.by"),
-        ways,
-        format_func=_way,
+        list(ways),
+        format_func=lambda by: literal(ways[by]),
         key=f"{key}_{mark(ways)}",
         horizontal=True,
     )
-    return by or ways[0]
+    return by or next(iter(ways))
 
 
 def _way(by: str) -> Text:
