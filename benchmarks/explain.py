@@ -145,8 +145,11 @@ def exact(world: World) -> None:
             items = world.top(model, query, 3)
             found = explain(model, query, items, n_items=n_items)
             allowed = candidates(query, n_items)
-            v = linear if isinstance(model, LinearInHistory) else asked
-            off.append(distance(found.values, by_loop(v(model, items, allowed), query)))
+            if isinstance(model, LinearInHistory):
+                v = linear(model, items, allowed)
+            else:
+                v = asked(model, items, allowed)
+            off.append(distance(found.values, by_loop(v, query)))
         must = 1e-10 if isinstance(model, LinearInHistory) else 1e-6
         print(f"exact, {name}: relative L2 {max(off):.1e} at worst of {len(off)}; must {must:.0e}")
 
