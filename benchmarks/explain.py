@@ -424,22 +424,29 @@ def raw_values(model: Recommender, query: Queries, items: Array, n_items: int) -
 def common(world: World) -> None:
     """Of an event's values of many items, what is the same for all moves none before another."""
     model, n_items = world.model("unified"), world.n_items()
-    shares = []
+    everything, shares = np.arange(n_items), []
     for query in world.people(FILMS, 5, 60, 50):
         items = world.top(model, query, 100)
-        values = explain(model, query, items, n_items=n_items).values
-        raw = raw_values(model, query, items, n_items)
-        shares.append([share_in_common(values), share_in_common(raw)])
-    now, once = np.mean(shares, axis=0)
+        allowed, own = candidates(query, n_items), []
+        for values in (
+            explain(model, query, everything, n_items=n_items).values,
+            raw_values(model, query, everything, n_items),
+        ):
+            best = values[:, items]
+            own += [share_in_common(best, values[:, allowed].mean(axis=1))]
+            own += [share_in_common(best, best.mean(axis=1))]
+        shares.append(own)
+    now, best_now, once, best_once = np.mean(shares, axis=0)
     print(
-        f"common, unified: {now:.1%} of all squared values of the 100 best items are common to "
-        f"them (must 5 %), of the raw score {once:.1%}; {len(shares)} people"
+        f"common, unified, values of the 100 best items, {len(shares)} people: {now:.1%} of the "
+        f"squares are common to all items (must 5%), of the raw score {once:.1%}; common to the "
+        f"100 themselves are {best_now:.1%}, of the raw score {best_once:.1%}"
     )
 
 
-def share_in_common(values: Array) -> float:
-    """Of the squares of values (n, T), the part that is each player's mean over the items."""
-    return float(np.square(values.mean(axis=1)).sum() * values.shape[1] / np.square(values).sum())
+def share_in_common(values: Array, common: Array) -> float:
+    """Of the squares of values (n, T), the part of what is the same (n,) for every item."""
+    return float(np.square(common).sum() * values.shape[1] / np.square(values).sum())
 
 
 def verdict(mean: Any, se: Any) -> str:
