@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 from machine import machine
@@ -25,13 +24,13 @@ from protocols import plain_log
 from core.explain.game import Game
 from core.explain.origin import origins
 from core.models import MODELS
+from core.pipeline.explanations.origin import without
 from core.runs.config import model_config
 from core.types import Array, Interactions, Ints, Queries, Recommender, Setting, TrainData
 
 NOISE, GROUPS = 60, 6
 A, C, B = (NOISE + at * GROUPS for at in range(3))  # the first of the As, of the Cs, of the Bs
 N_ITEMS = NOISE + 3 * GROUPS
-NOTHING = 1e-6  # weight of an event; 0 is none
 FOLLOWS, B_BY_CHANCE, A_BY_CHANCE = 0.7, 0.4, 0.3
 SMALL: dict[str, Mapping[str, Setting]] = {
     "two_tower": {"dim": 32, "batch": 128, "epochs": 25},
@@ -81,17 +80,11 @@ def fitted(name: str, log: Interactions, seed: int) -> Recommender:
     return model.fit(TrainData(log), rng=np.random.default_rng(seed))
 
 
-def without(log: Interactions, users: Ints) -> Interactions:
-    """The log in which these people's events count next to nothing, in the same batches."""
-    weights = np.where(np.isin(log.users, users), np.float32(NOTHING), log.weights)
-    return replace(log, weights=weights)
-
-
 def value(model: Recommender, query: Queries, cause: int, item: int) -> float:
     """How much less the item is lifted above others without the cause."""
     keep = np.stack([np.ones(len(query.items), bool), query.items != cause])
-    with_it, without = Game(model, query, np.array([item]), N_ITEMS)(keep)[:, 0, 0]
-    return float(with_it - without)
+    whole, rest = Game(model, query, np.array([item]), N_ITEMS)(keep)[:, 0, 0]
+    return float(whole - rest)
 
 
 def gaps(log: Interactions, cause: int, item: int) -> Array:

@@ -10,7 +10,7 @@ from scipy import stats
 
 from core.errors import BadInput
 from core.explain.attribution import explain
-from core.explain.explanation import Explanation
+from core.explain.explanation import SURE, Explanation
 from core.explain.history import anonymous
 from core.explain.item_rank import ItemRanks
 from core.explain.reasons import MOST, causes
@@ -22,7 +22,6 @@ from core.types import PAD, Array, Ints, Progress, Queries, Recommender, silent
 PEOPLE = 25
 FEWEST_CAUSES = 5  # items in a history, to have an order
 DRAWS = 100  # of the values within their standard errors
-SURE = 2.0  # standard errors
 
 
 @dataclass(frozen=True)

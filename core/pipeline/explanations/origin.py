@@ -11,6 +11,7 @@ from core.errors import BadInput
 from core.explain import Explanation
 from core.explain.game import Game
 from core.explain.origin import Origins, origins
+from core.explain.reasons import causes
 from core.pipeline.explanations.as_json import NamedItem
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun
@@ -105,11 +106,9 @@ def strongest_cause(query: Queries, explanation: Explanation, column: int = 0) -
 
     None where none does; events that are explained together only have no code.
     """
-    players = explanation.players
-    alone = (np.bincount(players)[players] == 1) & (query.items != explanation.items[column])
-    codes, which = np.unique(query.items[alone], return_inverse=True)
-    values = np.bincount(which, explanation.values[players[alone], column])
-    return int(codes[values.argmax()]) if values.max(initial=0) > 0 else None
+    item = int(explanation.items[column])
+    speaking = (each for each in causes(query.items, explanation, column) if each.value > 0)
+    return next((each.item for each in speaking if each.item not in (PAD, item)), None)
 
 
 def reason_origins(
@@ -218,8 +217,8 @@ def _retrained(
     users = traced.users[traced.influence > 0]
     users = users[users != own][:SHOWN]
     rest = np.setdiff1d(traced.users, np.append(users, own))
-    seed = np.random.default_rng(loaded.run.config.seed)
-    others = np.sort(seed.permutation(rest)[: len(users)])
+    rng = np.random.default_rng(loaded.run.config.seed)
+    others = np.sort(rng.permutation(rest)[: len(users)])
     keep = np.stack([np.ones(len(query.items), bool), query.items != traced.cause])
 
     def left(people: Ints) -> float:
