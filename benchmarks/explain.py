@@ -383,9 +383,9 @@ def faithful(world: World) -> None:
             orders = baselines(model, query, item, n_items=n_items, rng=rng, rows=together)
             found = explain(model, query, np.array([item]), n_items=n_items)
             orders["values"] = falling_order(found.values[:, 0], rng)
-            orders["raw score"] = falling_order(
-                raw_values(model, query, np.array([item]), n_items)[:, 0], rng
-            )
+            effort = max(1, found.evaluations // (2 * len(query.items)))  # as many histories
+            raw = raw_values(model, query, np.array([item]), n_items, pairs=effort)
+            orders["raw score"] = falling_order(raw[:, 0], rng)
             told.append(faithfulness(model, query, item, orders, n_items=n_items))
         for other in [order for order in told[0] if order != "values"]:
             words = []
@@ -406,8 +406,13 @@ class RawGame(Game):
         return scores
 
 
-def raw_values(model: Recommender, query: Queries, items: Array, n_items: int) -> Array:
-    """Shapley values (n, T) of the raw score: all coalitions, or orders as `explain` draws them."""
+def raw_values(
+    model: Recommender, query: Queries, items: Array, n_items: int, *, pairs: int = PER_PLAYER // 2
+) -> Array:
+    """Shapley values (n, T) of the raw score: all coalitions, or pairs of orders.
+
+    A closed form is not used: its values are those of the orders, which know fading and sums.
+    """
     game = RawGame(model, query, items, n_items)
     n = game.n
 
@@ -417,7 +422,7 @@ def raw_values(model: Recommender, query: Queries, items: Array, n_items: int) -
 
     if n <= shapley.MOST_ENUMERATED:
         return shapley.from_coalitions(v(shapley.coalitions(n)))
-    orders = shapley.random_orders(n, PER_PLAYER // 2, np.random.default_rng(0))
+    orders = shapley.random_orders(n, pairs, np.random.default_rng(0))
     return shapley.from_orders(v, orders).values
 
 

@@ -39,7 +39,8 @@ NAMES = (
     *("unified", "two_tower", "recvae", "als", "neumf", "lightgcn", "simgcl"),
     *("ease", "transitions", "item_knn", "fusion", "auto"),
 )
-Contrast = Callable[[torch.Tensor, Array], torch.Tensor]  # scores (M, I), candidates (I,) → (M,)
+# scores (M, I), candidates (I,), the whole history's scores (I,) → (M,)
+Contrast = Callable[[torch.Tensor, Array, Array], torch.Tensor]
 
 
 def planted_items(
@@ -102,31 +103,47 @@ def asked(rng: np.random.Generator, causes: tuple[int, ...]) -> Queries:
     )
 
 
-def log_share(scores: torch.Tensor, candidates: Array) -> torch.Tensor:
+def log_share(scores: torch.Tensor, candidates: Array, whole: Array) -> torch.Tensor:
     return scores.logsumexp(dim=1)
 
 
-def kth(scores: torch.Tensor, candidates: Array) -> torch.Tensor:
+def kth(scores: torch.Tensor, candidates: Array, whole: Array) -> torch.Tensor:
     allowed = scores.masked_fill(~torch.from_numpy(candidates), -torch.inf)
     return allowed.topk(KTH, dim=1).values[:, -1]
 
 
-def nothing(scores: torch.Tensor, candidates: Array) -> torch.Tensor:
+def best(n: int) -> Contrast:
+    """The mean of the n best with the whole history, the same for all parts of it."""
+
+    def mean(scores: torch.Tensor, candidates: Array, whole: Array) -> torch.Tensor:
+        first = np.argsort(-np.where(candidates, whole, -np.inf), kind="stable")[:n]
+        return scores[:, first].mean(dim=1)
+
+    return mean
+
+
+def nothing(scores: torch.Tensor, candidates: Array, whole: Array) -> torch.Tensor:
     return torch.zeros(len(scores), dtype=scores.dtype)
 
 
-CONTRASTS: dict[str, Contrast] = {"raw": nothing, "log-share": log_share, "10th": kth}
+CONTRASTS: dict[str, Contrast] = {
+    "raw": nothing,
+    "log-share": log_share,
+    "10th": kth,
+    "10 best": best(10),
+}
 
 
 def values_by(model: Recommender, query: Queries, item: int, contrast: Contrast) -> Array:
     """Shapley values (n,) of score - contrast: of all coalitions, or of 100 n along orders."""
     candidates = np.ones(N_ITEMS, bool)
     candidates[[*query.items, item]] = False
+    whole = model.score(query)[0].double().cpu().numpy()
 
     def v(keep: Array) -> Array:
         with torch.no_grad():
             scores = model.score(query.subsets(keep)).double().cpu()
-        return (scores[:, item] - contrast(scores, candidates)).numpy()[:, None]
+        return (scores[:, item] - contrast(scores, candidates, whole)).numpy()[:, None]
 
     n = len(query.items)
     if n <= shapley.MOST_ENUMERATED:
