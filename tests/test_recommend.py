@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from core.errors import BadInput, CoreError
-from core.recommend.top_k import HIDDEN, hide_seen_items, recommend, score_blocks, top_k
+from core.models.common.places import HIDDEN, hide_seen_items
+from core.recommend.top_k import recommend, score_blocks, top_k
 from core.types import PAD, Queries
 
 

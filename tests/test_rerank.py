@@ -19,9 +19,10 @@ from core.evaluate import evaluate
 from core.evaluate.lists import Lists, calibration, diversity
 from core.models import MODELS
 from core.models.common.attributes import taste, traits
+from core.models.common.places import HIDDEN
 from core.recommend import rerank
 from core.recommend.rerank import METHODS, Rerank, Reranker
-from core.recommend.top_k import CANDIDATES, HIDDEN, recommend
+from core.recommend.top_k import CANDIDATES, recommend
 from core.types import PAD, FeatureBlock, Features, Holdout, Interactions, Queries, TrainData
 
 N_ITEMS, N_VALUES = 9, 4

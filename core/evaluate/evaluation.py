@@ -11,10 +11,11 @@ import numpy as np
 from core.errors import BadInput
 from core.evaluate.intervals import GROUPS, bootstrap, jackknife
 from core.evaluate.lists import Lists
-from core.evaluate.metrics import UNREACHABLE, Values
+from core.evaluate.metrics import Values
 from core.evaluate.ranking import Ranking, rank
 from core.evaluate.ratings import rating_errors, rating_summary
 from core.evaluate.registry import OfCatalogue, OfLists, OfRanking, OfRatings, OfTopK, metrics_of
+from core.models.common.places import UNREACHABLE
 from core.recommend.top_k import Reorder
 from core.types import (
     Features,

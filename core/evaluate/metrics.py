@@ -12,9 +12,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from core.models.common.places import UNREACHABLE
 from core.types import Array, Ints
 
-UNREACHABLE = int(np.iinfo(np.int64).max)
 Values = NDArray[np.float64]
 
 

@@ -8,12 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.errors import BadInput
-from core.evaluate.metrics import UNREACHABLE, Places
-from core.recommend.top_k import CANDIDATES, HIDDEN, Reorder, hide_seen_items, score_blocks, top_k
+from core.evaluate.metrics import Places
+from core.models.common.places import (
+    HIDDEN,
+    UNREACHABLE,
+    at_least_as_high,
+    distinct_targets,
+    hide_seen_items,
+    spread_ties,
+)
+from core.recommend.top_k import CANDIDATES, Reorder, score_blocks, top_k
 from core.types import PAD, Array, Holdout, Ints, Progress, Recommender
-
-COUNTED = 64  # a query with more targets than this is sorted once instead of counted for each
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +51,7 @@ def rank(
     Raises:
         BadInput: no query has a target, or a target is not an item code.
     """
-    owner, targets = _distinct_targets(holdout, n_items)
+    owner, targets = distinct_targets(holdout, n_items)
     with_target, position = np.unique(owner, return_inverse=True)
     queries = holdout.queries[with_target] if len(with_target) < len(holdout) else holdout.queries
     reach = np.full(len(targets), UNREACHABLE)
@@ -62,7 +67,7 @@ def rank(
         low, high = np.searchsorted(position, (block.start, block.stop))
         rows = torch.from_numpy(position[low:high] - block.start).to(allowed.device)
         wanted = torch.from_numpy(targets[low:high]).to(allowed.device)
-        reach[low:high] = _at_least_as_high(allowed, rows, wanted).cpu().numpy()
+        reach[low:high] = at_least_as_high(allowed, rows, wanted).cpu().numpy()
         listed, best = top_k(allowed, k)
         items[block] = listed.cpu().numpy()
         candidates[block] = (allowed > HIDDEN).sum(dim=1).cpu().numpy()
@@ -73,24 +78,8 @@ def rank(
             on_progress("evaluate", block.stop / len(with_target))
     order = np.lexsort((reach, position))
     offsets = np.searchsorted(position, np.arange(len(with_target) + 1))
-    places = Places(_spread_ties(position[order], reach[order]), offsets, candidates)
+    places = Places(spread_ties(position[order], reach[order]), offsets, candidates)
     return Ranking(with_target, targets[order], places, items, tied)
-
-
-def _distinct_targets(holdout: Holdout, n_items: int) -> tuple[Ints, Ints]:
-    """The query and the item of each target, sorted by query; a repeat counts once."""
-    targets = holdout.targets.astype(np.int64, copy=False)
-    if not len(targets):
-        raise BadInput("nothing to evaluate on: no query has a target; choose another split")
-    if targets.min() < 0 or targets.max() >= n_items:
-        raise BadInput(
-            f"targets must be item codes in 0 … {n_items - 1}, "
-            f"not {targets.min()} … {targets.max()}"
-        )
-    owner = np.repeat(np.arange(len(holdout)), np.diff(holdout.offsets))
-    pairs = np.sort(owner * n_items + targets)
-    pairs = pairs[np.r_[True, np.diff(pairs) > 0]]
-    return pairs // n_items, pairs % n_items
 
 
 def _promoted(scores: Tensor, items: Tensor) -> Tensor:
@@ -106,34 +95,3 @@ def _promoted(scores: Tensor, items: Tensor) -> Tensor:
         rows = (items[:, nth] != PAD).nonzero()[:, 0]
         scores[rows, items[rows, nth]] = above[rows]
     return scores
-
-
-def _at_least_as_high(scores: Tensor, rows: Tensor, targets: Tensor) -> Tensor:
-    """How many items score at least as high as each target, itself included, (t,).
-
-    UNREACHABLE where the target is hidden. Rows ascend.
-    """
-    own = scores[rows, targets]
-    reach = torch.full_like(rows, UNREACHABLE)
-    per_row = torch.bincount(rows, minlength=len(scores))
-    first = torch.cumsum(per_row, 0) - per_row
-    few = per_row <= COUNTED
-    for nth in range(int(per_row[few].max()) if few.any() else 0):
-        who = ((per_row > nth) & few).nonzero()[:, 0]
-        at = first[who] + nth
-        of_who = scores if len(who) == len(scores) else scores[who]
-        reach[at] = (of_who >= own[at, None]).sum(dim=1)
-    for row in (~few).nonzero()[:, 0].tolist():
-        mine = slice(int(first[row]), int(first[row] + per_row[row]))
-        ascending = scores[row].sort().values
-        reach[mine] = len(ascending) - torch.searchsorted(ascending, own[mine])
-    return reach.masked_fill(own == HIDDEN, UNREACHABLE)
-
-
-def _spread_ties(owner: Ints, reach: Ints) -> Ints:
-    """Distinct places (T,): m targets of a query that tie get the last m places of their tie."""
-    starts = np.flatnonzero(np.r_[True, (np.diff(owner) != 0) | (np.diff(reach) != 0)])
-    sizes = np.diff(np.r_[starts, len(reach)])
-    nth = np.arange(len(reach)) - np.repeat(starts, sizes)
-    spread = reach - (np.repeat(sizes, sizes) - 1 - nth)
-    return np.where(reach == UNREACHABLE, reach, spread)

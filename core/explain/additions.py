@@ -10,7 +10,8 @@ from torch import Tensor
 
 from core.explain.history import one_history
 from core.explain.what_if import edit_history
-from core.recommend.top_k import HIDDEN, score_blocks
+from core.models.common.places import HIDDEN
+from core.recommend.top_k import score_blocks
 from core.types import Array, Ints, Progress, Queries, Recommender, silent
 
 EVENTS_AT_ONCE = 1_000_000  # of all the longer histories that are put together at a time

@@ -12,7 +12,8 @@ from core.errors import BadInput
 from core.explain.candidates import candidates, mean_of_candidates
 from core.explain.coalitions import CoalitionMemo
 from core.explain.history import one_history
-from core.recommend.top_k import HIDDEN, score_blocks, top_k
+from core.models.common.places import HIDDEN
+from core.recommend.top_k import score_blocks, top_k
 from core.types import Array, Ints, Queries, Recommender
 
 EVENTS_AT_ONCE = 1_000_000  # of all the shortened histories that are put together at a time

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from core.errors import BadInput
 from core.explain.history import one_history
-from core.recommend.top_k import HIDDEN, hide_seen_items, score_blocks, top_k
+from core.models.common.places import HIDDEN, hide_seen_items
+from core.recommend.top_k import score_blocks, top_k
 from core.types import PAD, Ints, Queries, Recommender
 
 EVENT_FIELDS = ("items", "weights", "times", "values", "events", "platforms", "now")

@@ -18,7 +18,7 @@ from core.errors import BadInput, Corrupt
 from core.evaluate import Evaluation, slices
 from core.evaluate import compare as paired
 from core.evaluate import evaluate as measure
-from core.evaluate.metrics import UNREACHABLE
+from core.models.common.places import UNREACHABLE
 from core.pipeline.loaded_run import load_run
 from core.pipeline.training import split_as
 from core.recommend.rerank import Rerank

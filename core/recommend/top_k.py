@@ -10,12 +10,12 @@ from torch import Tensor
 
 from core.errors import BadInput, CoreError
 from core.models.common.memory import free_memory
+from core.models.common.places import HIDDEN, hide_seen_items
 from core.recommend.time_limit import check_time
 from core.types import PAD, Queries, Recommendations, Recommender
 
 BLOCK_BYTES = 256 * 2**20  # scores of one block, at most
 CPU_BLOCK_BYTES = 16 * 2**20  # a CPU is fastest on blocks that its allocator hands out again
-HIDDEN = float("-inf")
 CANDIDATES = 200  # best items that a re-ranking chooses from; k where that is more
 
 # Candidates (B, C), PAD last, their queries, k → the new lists as positions (B, k) in them.
@@ -69,18 +69,6 @@ def check_scores(scores: Tensor, n: int, n_items: int) -> None:
                 f"the model gave scores between {low.item()} and {high.item()}, not finite "
                 "numbers: its training went astray, train it again with a smaller learning rate"
             )
-
-
-def hide_seen_items(scores: Tensor, queries: Queries) -> Tensor:
-    """A copy of the scores (B, n_items) with -inf for the items in each query's own history.
-
-    >>> q = Queries(np.array([0]), np.array([0, 2]), np.array([1, 1]), np.ones(2, np.float32))
-    >>> hide_seen_items(torch.tensor([[3.0, 2.0, 1.0]]), q).tolist()
-    [[3.0, -inf, 1.0]]
-    """
-    rows = torch.from_numpy(queries.rows).to(scores.device)
-    items = torch.from_numpy(queries.items.astype(np.int64, copy=False)).to(scores.device)
-    return scores.index_put((rows, items), scores.new_tensor(HIDDEN))
 
 
 def top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:

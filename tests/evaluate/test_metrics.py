@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.evaluate.metrics import UNREACHABLE, Places, auc
+from core.evaluate.metrics import Places, auc
 from core.evaluate.registry import METRICS, OfRanking, OfTopK, metrics_of
+from core.models.common.places import UNREACHABLE
 
 N_ITEMS = 30
 ACCURACY = [*metrics_of(OfTopK), *metrics_of(OfRanking)]

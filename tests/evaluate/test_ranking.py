@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from core.errors import BadInput
-from core.evaluate import ranking as ranking_module
-from core.evaluate.metrics import UNREACHABLE
+from core.evaluate.metrics import ndcg
 from core.evaluate.ranking import rank
+from core.models.common import places as places_module
+from core.models.common.places import UNREACHABLE
+from core.models.common.validation import validation_score
 from core.types import Holdout, Queries
 
 
@@ -52,13 +54,23 @@ def worlds(draw):
     return scores, histories, targets
 
 
+@given(worlds(), st.integers(1, 5))
+def test_validation_is_asked_exactly_as_evaluation(world, block):
+    """Seen items hidden, also those that are wanted; ties against; a repeat counts once."""
+    scores, histories, targets = world
+    model, held_out = Table(scores), holdout_of(histories, targets)
+    ranking = rank(model, held_out, 10, n_items=scores.shape[1], hide_seen=True)
+    measure = validation_score(model.score, held_out, np.random.default_rng(0), block)
+    assert measure() == pytest.approx(ndcg(ranking.places, 10).mean(), abs=1e-6)
+
+
 @pytest.mark.parametrize("counted", [0, 2, 64])  # sort always, sort some, count always
 @pytest.mark.parametrize("hide_seen", [True, False])
 @given(worlds())
 def test_equals_sorting(counted, hide_seen, world):
     scores, histories, targets = world
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ranking_module, "COUNTED", counted)
+        patch.setattr(places_module, "COUNTED", counted)
         got = rank(
             Table(scores),
             holdout_of(histories, targets),

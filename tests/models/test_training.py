@@ -155,8 +155,9 @@ def measured(scores: Any, holdout: Holdout, block: int) -> float:
 def test_validation_is_ndcg_with_seen_items_hidden_and_ties_against(block):
     scores = [[9, 5, 4, 1], [1, 2, 2, 0], [3, 2, 1, 0]]
     holdout = asked([[0], [3], [0, 1]], [[2], [1], [0, 3]])
-    # 0 is hidden: rank 2; tied with 2: rank 2; a repeat counts: rank 1; 3 behind 0 and 2: rank 3
-    expected = (2 / np.log2(3) + (1 + 1 / 2) / (1 + 1 / np.log2(3))) / 3
+    # 0 is hidden: rank 2; tied with 2: rank 2; of the third person's 0 is hidden, and so a miss, 3
+    # is behind 2: rank 2
+    expected = (2 / np.log2(3) + (1 / np.log2(3)) / (1 + 1 / np.log2(3))) / 3
     assert measured(scores, holdout, block) == pytest.approx(expected)
 
 

@@ -8,8 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.models.common.places import (
+    at_least_as_high,
+    distinct_targets,
+    hide_seen_items,
+    spread_ties,
+)
 from core.models.common.tensors import tensor
-from core.types import Holdout, Ints, Queries
+from core.types import Array, Holdout, Ints, Queries
 
 VALIDATION_K = 10  # length of the lists, by which models and their weights are chosen
 VALIDATION_QUERIES = 10_000  # at most; a drawn part of them decides as well, and sooner
@@ -29,10 +35,11 @@ def ideal_dcg(counts: Tensor) -> Tensor:
 def validation_score(
     score: Callable[[Queries], Tensor], holdout: Holdout, rng: np.random.Generator, block: int
 ) -> Callable[[], float]:
-    """A function that measures a model on held-out events by its mean NDCG@10.
+    """A function that measures a model on held-out events by its mean NDCG@10, as `evaluate` does.
 
-    All items are ranked; those of the history are hidden unless they are targets; ties count
-    against a target. More than 10,000 queries: a drawn part.
+    All items are ranked; those of the history are hidden, so that a target among them is a miss;
+    ties count against a target; a repeated target counts once. More than 10,000 queries: a drawn
+    part.
 
     Args:
         score: (B, n_items) for queries.
@@ -40,33 +47,35 @@ def validation_score(
         rng: Draws the part.
         block: Queries scored at once.
     """
-    n = len(holdout)
-    if n > VALIDATION_QUERIES:
-        holdout = holdout[np.sort(rng.choice(n, VALIDATION_QUERIES, replace=False))]
-    queries, targets, starts = holdout.queries, holdout.targets, holdout.offsets
-    counts: Ints = np.diff(starts)
+    holdout = holdout[np.flatnonzero(np.diff(holdout.offsets))]
+    if len(holdout) > VALIDATION_QUERIES:
+        drawn = rng.choice(len(holdout), VALIDATION_QUERIES, replace=False)
+        holdout = holdout[np.sort(drawn)]
+    queries = holdout.queries
+    owners, targets = distinct_targets(holdout, 1 + int(holdout.targets.max(initial=0)))
+    starts = np.searchsorted(owners, np.arange(len(holdout) + 1))
 
     def measure() -> float:
         gain = 0.0
         for low in range(0, len(queries), block):
             high = min(low + block, len(queries))
-            block_queries = queries[low:high]
+            own = slice(starts[low], starts[high])
             with torch.no_grad():
-                scores = score(block_queries)
-            owners = tensor(np.repeat(np.arange(high - low), counts[low:high]), scores.device)
-            wanted = tensor(targets[starts[low] : starts[high]], scores.device)
-            hit = scores[owners, wanted]
-            seen = (
-                tensor(block_queries.rows, scores.device),
-                tensor(block_queries.items, scores.device),
-            )
-            scores = scores.index_put(seen, scores.new_tensor(-np.inf))
-            scores[owners, wanted] = hit
-            ranks = (scores[owners] >= hit[:, None]).sum(dim=1)
-            gains = torch.where(ranks <= VALIDATION_K, 1 / torch.log2(1 + ranks.double()), 0.0)
-            gain += float(
-                (gains / ideal_dcg(tensor(counts[low:high], scores.device)[owners])).sum()
-            )
-        return gain / max(1, int((counts > 0).sum()))
+                scores = score(queries[low:high])
+            allowed = hide_seen_items(scores, queries[low:high])
+            rows, wanted = (tensor(x[own], scores.device) for x in (owners - low, targets))
+            reach = at_least_as_high(allowed, rows, wanted).cpu().numpy()
+            gain += float(_ndcg(owners[own] - low, reach).sum())
+        return gain / max(1, len(queries))
 
     return measure
+
+
+def _ndcg(owners: Ints, reach: Ints) -> Array:
+    """What each target (T,) adds to its query's NDCG@10, in the order of its places."""
+    order = np.lexsort((reach, owners))
+    places = spread_ties(owners[order], reach[order])
+    counts = torch.from_numpy(np.bincount(owners)[owners[order]])
+    gains = np.where(places <= VALIDATION_K, 1 / np.log2(1.0 + places), 0.0)
+    parts: Array = gains / ideal_dcg(counts).numpy()
+    return parts

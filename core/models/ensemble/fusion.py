@@ -13,6 +13,7 @@ from torch import Tensor
 
 from core.errors import BadInput, NotFitted
 from core.findings import ComponentFindings, FusionFindings
+from core.models.common.places import reachable
 from core.models.common.settings import setting
 from core.models.common.tensors import tensor
 from core.models.common.validation import validation_score
@@ -331,7 +332,9 @@ def _weigh(
     block = max(1, NUMBERS_AT_ONCE // (n * n_items))
     fused = fusion.weights.cpu().numpy()
     if fusion.config.method == "scores":
-        fused = best_weights(Pairs.of(fusion.component_scores, held_out, rng, block))
+        some = reachable(held_out)
+        if len(some):
+            fused = best_weights(Pairs.of(fusion.component_scores, some, rng, block))
     choices = [*(np.tile(row, (SEGMENTS, 1)) for row in np.eye(n)), fused]
     tensors = [tensor(choice.astype(np.float32), fusion.weights.device) for choice in choices]
     scores = [*(model.score for model in fusion.models), replace(fusion, weights=tensors[-1]).score]

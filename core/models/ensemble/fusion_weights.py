@@ -81,12 +81,12 @@ class Pairs:
 
         Args:
             parts: Scores the components.
-            holdout: What came next.
+            holdout: What came next, of which some can stand on a list (core.models.common.places).
             rng: Draws.
             block: Queries scored at once.
         """
         counts = np.diff(holdout.offsets)
-        order = rng.permutation(np.flatnonzero(counts))
+        order = rng.permutation(len(counts))
         enough = int(np.searchsorted(counts[order].cumsum(), PAIRS)) + 1
         chosen = np.sort(order[:enough])
         blocks = [holdout[chosen[low : low + block]] for low in range(0, len(chosen), block)]
@@ -110,7 +110,6 @@ def _ahead(parts: Parts, holdout: Holdout) -> Tensor:
     wanted = scores[:, owners, items]
     allowed = scores.clone()
     allowed[:, tensor(queries.rows, device), tensor(queries.items, device)] = -torch.inf
-    allowed[:, owners, items] = wanted  # people do repeat
     best = allowed.topk(min(BEST, allowed.shape[2]), dim=2).indices
     union = best.permute(1, 0, 2).flatten(1).sort(dim=1).values
     again = torch.zeros_like(union, dtype=torch.bool)  # found by an earlier component too
