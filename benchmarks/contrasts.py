@@ -1,6 +1,6 @@
 """What an item's score is held against: do the values then say better what moves its place?
 
-python benchmarks/contrasts.py DATA_FOLDER [--models NAME,...] [--people 60] [--data NAME] [--seed 1]
+python benchmarks/contrasts.py DATA_FOLDER [--models NAME,...] [--people 60] [--data NAME]
 
 Each person's best item is explained by the mean of all items (as `explain` does it), by the other
 contrasts of planted.py, and by the mean of the 100 best with the whole history; all values come of
