@@ -38,6 +38,7 @@ from core.explain.attribution import PER_PLAYER
 from core.explain.candidates import candidates
 from core.explain.checks.baselines import baselines, falling_order
 from core.explain.checks.faithfulness import MEASURES, faithfulness
+from core.explain.contrast import Contrast
 from core.explain.counterfactual import counterfactual
 from core.explain.game import Game
 from core.explain.what_if import edit_history, rank_moves
@@ -179,14 +180,17 @@ def by_loop(v: Callable[[Queries], Array], query: Queries) -> Array:
 
 
 def asked(model: Recommender, items: Array, allowed: Array) -> Callable[[Queries], Array]:
-    """The scores (T,) of the items above the mean of those that may be recommended."""
+    """How far the items (T,) lie above those that may be recommended, as `explain` has it."""
     return lambda part: asked_all(model, part, items, allowed)[0]
 
 
 def asked_all(model: Recommender, queries: Queries, items: Array, allowed: Array) -> Array:
     """The same of several histories, (B, T)."""
     scores = model.score(queries).double().cpu().numpy()
-    above: Array = scores[:, items] - scores[:, allowed].mean(axis=1, keepdims=True)
+    level = scores[:, allowed].mean(axis=1, keepdims=True)
+    if Contrast.of(model) is Contrast.SHARE:
+        level = np.log(np.exp(scores[:, allowed]).sum(axis=1, keepdims=True))
+    above: Array = scores[:, items] - level
     return above
 
 
@@ -435,18 +439,17 @@ def common(world: World) -> None:
         allowed, own = candidates(query, n_items), []
         for values in (
             explain(model, query, everything, n_items=n_items).values,
+            explain(model, query, everything, n_items=n_items, contrast=Contrast.MEAN).values,
             raw_values(model, query, everything, n_items),
         ):
             best = values[:, items]
             own += [share_in_common(best, values[:, allowed].mean(axis=1))]
             own += [share_in_common(best, best.mean(axis=1))]
         shares.append(own)
-    now, best_now, once, best_once = np.mean(shares, axis=0)
-    print(
-        f"common, unified, values of the 100 best items, {len(shares)} people: {now:.1%} of the "
-        f"squares are common to all items (must 5%), of the raw score {once:.1%}; common to the "
-        f"100 themselves are {best_now:.1%}, of the raw score {best_once:.1%}"
-    )
+    print(f"common, unified, of the squares of values of the 100 best items, {len(shares)} people:")
+    ways = ("as explained", "less the mean", "raw score")
+    for way, (in_all, in_best) in zip(ways, np.mean(shares, axis=0).reshape(3, 2), strict=True):
+        print(f"  {way}: the same for all items {in_all:.1%} (must 5%), for the 100 {in_best:.1%}")
 
 
 def share_in_common(values: Array, common: Array) -> float:

@@ -192,7 +192,7 @@ def main() -> None:
         people = np.random.default_rng(chosen.seed + 1)
         causes = [int(people.integers(CAUSES)) for _ in range(chosen.people)]
         histories = [asked(people, (cause,)) for cause in causes]
-        ways = {"mean": None, **(CONTRASTS if chosen.contrasts else {})}
+        ways = {"explain": None, **(CONTRASTS if chosen.contrasts else {})}
         for way, contrast in ways.items():
             told = []
             for query, cause in zip(histories, causes, strict=True):

@@ -585,16 +585,18 @@ class Composed(Protocol):
 
 @runtime_checkable
 class ScoresSubsets(Protocol):
-    """Optional power: scores a few items for parts of one history, with no more work than that."""
+    """Optional power: scores items for parts of one history, faster than one by one."""
 
-    def score_subsets(
-        self, query: Queries, keep: Array, items: Array, mean_of: Array | None = None
-    ) -> Tensor:
-        """What `score` gives items (T,) for query.subsets(keep (M, E)), to rounding, (M, T).
-
-        With a mask `mean_of` (I,) one more column: the mean score of the items that it marks.
-        """
+    def score_subsets(self, query: Queries, keep: Array, items: Array) -> Tensor:
+        """What `score` gives items (T,) for query.subsets(keep (M, E)), to rounding, (M, T)."""
         ...
+
+
+@runtime_checkable
+class GivesShares(Protocol):
+    """Optional power: it learns which of all items is taken, as a softmax of its scores says."""
+
+    gives_shares: ClassVar[bool]  # whether it does: a kind of models may have an exception
 
 
 @runtime_checkable

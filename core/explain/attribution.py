@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from core.explain import shapley
+from core.explain.contrast import Contrast
 from core.explain.explanation import TOP, Explanation
 from core.explain.game import Game
 from core.types import Array, Ints, LinearInHistory, Queries, Recommender
@@ -26,10 +27,12 @@ def explain(
     against: int | None = None,
     seed: int = 0,
     per_player: int = PER_PLAYER,
+    contrast: Contrast | None = None,
 ) -> Explanation:
     """Why the model lifts these items above others for this history, to full precision.
 
-    What is explained is the score less the mean over all items that may be recommended (Game).
+    What is explained is how far the score lies above those of all items that may be recommended
+    (Contrast).
     In closed form where the score is linear in the history; by all coalitions of at most 12
     events; else by random orders with a control variate, until the values are known to 5 % or 100
     histories per event were asked for. Of more than 200 events the oldest are then one player.
@@ -43,13 +46,21 @@ def explain(
         against: Explain score - score of this item, for each of the items, instead.
         seed: Of the random orders.
         per_player: Histories asked for per event, at most, where orders are drawn.
+        contrast: What the score is held against, if not what suits the model.
 
     Raises:
         BadInput: no such item, or not one history.
         CoreError: the values do not add up.
     """
     *_, last = refine(
-        model, query, items, n_items=n_items, against=against, seed=seed, per_player=per_player
+        model,
+        query,
+        items,
+        n_items=n_items,
+        against=against,
+        seed=seed,
+        per_player=per_player,
+        contrast=contrast,
     )
     return last
 
@@ -64,6 +75,7 @@ def refine(
     seed: int = 0,
     per_player: int = PER_PLAYER,
     until: int = 0,
+    contrast: Contrast | None = None,
 ) -> Iterator[Explanation]:
     """The same (see explain), first roughly, then better and better; the last is `explain`'s.
 
@@ -71,7 +83,7 @@ def refine(
     """
     linear = isinstance(model, LinearInHistory)
     groups = None if linear else player_of_events(len(query.items))
-    game = Game(model, query, items, n_items, groups, against=against)
+    game = Game(model, query, items, n_items, groups, against=against, contrast=contrast)
     n = game.n
     empty_and_whole = np.stack([np.zeros(n, bool), np.ones(n, bool)])
     ends = game(empty_and_whole)  # (2, T, C)

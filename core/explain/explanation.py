@@ -10,6 +10,7 @@ import numpy as np
 
 from core.errors import BadInput, CoreError
 from core.explain.confidence import Confidence
+from core.explain.contrast import Contrast
 from core.types import Array, Ints
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 GAP = 1e-5  # of max(1, |score|), above which there is no explanation
 TOP = 5  # players whose place among the first is looked at for stability
-MEAN_CONTRAST = "score - mean score of the items that may be recommended"
-ITEM_CONTRAST = "score - score of the item it is held against"
 SURE = 2.0  # standard errors that a value must lie from 0
 SAMPLED = ("permutations", "shap-permutation")  # methods whose values have standard errors
 
@@ -28,11 +27,10 @@ class Explanation:
     """base + Σ values = score for each of T items, or it does not exist.
 
     The players are the n events of a history, oldest first (or groups of them). `values` are
-    Shapley values of the game v(S) = how far the model lifts the item above the mean of all items
-    that may be recommended, for a history of the events S alone (Game): what happens without an
-    event is what the model says to somebody who did all the same but that. `base` is v(∅), what
-    somebody gets of whom nothing is known. `raw_scores` and `raw_base` are the model's own numbers
-    before the mean is subtracted.
+    Shapley values of the game v(S) = how far the model lifts the item above others (Contrast), for
+    a history of the events S alone (Game): what happens without an event is what the model says to
+    somebody who did all the same but that. `base` is v(∅), what somebody gets of whom nothing is
+    known. `raw_scores` and `raw_base` are the model's own numbers, before anything is subtracted.
 
     Raises:
         CoreError: the values do not add up to within 1e-5 · max(1, |score|).
@@ -52,6 +50,7 @@ class Explanation:
     seed: int
     stability: Array  # (T,) share of the first five that two halves of the evaluations agree on
     against: int | None = None  # the item whose score is subtracted
+    contrast: Contrast = Contrast.MEAN  # what the scores are held against
     components: tuple[str, ...] = ()  # C of an additive model
     # (n, T, C): what each component adds of the values
     by_component: Array = field(default_factory=lambda: np.zeros((0, 0, 0)))
@@ -75,8 +74,8 @@ class Explanation:
 
     @property
     def quantity(self) -> str:
-        """What is explained, in words: MEAN_CONTRAST or ITEM_CONTRAST."""
-        return MEAN_CONTRAST if self.against is None else ITEM_CONTRAST
+        """What is explained, in words."""
+        return self.contrast.value
 
     @property
     def exact(self) -> bool:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from core.errors import BadInput
-from core.explain.candidates import candidates, mean_of_candidates
+from core.explain.candidates import candidates
 from core.explain.coalitions import CoalitionMemo
+from core.explain.contrast import Contrast
 from core.explain.explanation import Explanation
 from core.explain.history import one_history
 from core.recommend.time_limit import check_time
@@ -32,17 +33,17 @@ AT_ONCE = 4096  # histories, of which only some items are scored
 class Game:
     """v(S) of T items, remembered: how far the model lifts them above others for the events S.
 
-    v(S) = score of the item - mean score of the candidates, all of them for a history of the events
-    S alone; the candidates are all items but those of the whole history, the same for every S. What
-    S moves for all items alike is no reason for one of them, and a network's scores have no offset
-    that means anything. With `against` v is the score less that of this item instead.
+    v(S) = score of the item - level of the candidates, all of them for a history of the events S
+    alone; the candidates are all items but those of the whole history, the same for every S. The
+    level is their mean, or the logarithm of the sum of their exp(score), so that v is that of the
+    item's share, as the contrast says. With `against` v is the score less that of this item.
 
     Each S is asked as a history of its own, a stranger's, with those events, their times and
     nothing in the place of the others, so that it can be asked again by anyone. For an Additive
     model v has C parts per item, which add up to it. The players are the events, or groups of them.
 
     Raises:
-        BadInput: no such item, or not one history.
+        BadInput: no such item, not one history, or a share of scores that give none.
     """
 
     def __init__(
@@ -54,7 +55,11 @@ class Game:
         groups: Array | None = None,
         *,
         against: int | None = None,
+        contrast: Contrast | None = None,
     ) -> None:
+        self.contrast = contrast or Contrast.of(model, against)
+        if self.contrast not in (Contrast.of(model, against), Contrast.MEAN):
+            raise BadInput(f"the scores of this model are not explained as {self.contrast.value!r}")
         self.model, self.query, self.n_items = model, one_history(query), n_items
         self.items: Ints = np.atleast_1d(np.asarray(items, np.int64))  # (T,)
         self.against = against
@@ -134,6 +139,7 @@ class Game:
             seed=seed,
             stability=np.ones(len(self.items)) if stability is None else stability,
             against=self.against,
+            contrast=self.contrast,
             components=self.components,
             by_component=values if self.components else np.zeros((0, 0, 0)),
             base_by_component=base if self.components else np.zeros((0, 0)),
@@ -151,12 +157,14 @@ class Game:
     def _blocks(self, keep: Array) -> Iterator[tuple[slice, Array]]:
         """The scores (b, T + 1, C) of the histories of these events (M, E), block by block."""
         if not self.components and isinstance(self.model, ScoresSubsets):
-            for start in range(0, len(keep), AT_ONCE):
-                block = slice(start, min(start + AT_ONCE, len(keep)))
-                scores = self.model.score_subsets(
-                    self.query, keep[block], self.scored_items, self._mean_of
-                )
-                check_scores(scores, block.stop - block.start, len(self.items) + 1)
+            items = np.arange(self.n_items) if self.against is None else self.scored_items
+            most = min(AT_ONCE, max(1, block_bytes(self.model.device) // (4 * len(items))))
+            for start in range(0, len(keep), most):
+                block = slice(start, min(start + most, len(keep)))
+                scores = self.model.score_subsets(self.query, keep[block], items)
+                check_scores(scores, block.stop - block.start, len(items))
+                if self.against is None:
+                    scores = self._chosen(scores)
                 yield block, scores.double().cpu().numpy()[:, :, None]
             return
         queries = self.query.subsets(keep)
@@ -176,14 +184,9 @@ class Game:
             chosen = torch.stack([self._chosen(component) for component in contributions], dim=2)
             yield block, chosen.cpu().numpy()
 
-    @property
-    def _mean_of(self) -> Array | None:
-        """The items whose mean score is asked for, (I,) bool; None where one item stands there."""
-        return self.candidates if self.against is None else None
-
     def _chosen(self, scores: Tensor) -> Tensor:
         """Of the scores (b, I) those of the items and what they are held against, (b, T + 1)."""
         chosen = scores[:, torch.from_numpy(self.scored_items).to(scores.device)].double()
         if self.against is not None:
             return chosen
-        return torch.cat([chosen, mean_of_candidates(scores, self.candidates)[:, None]], dim=1)
+        return torch.cat([chosen, self.contrast.level(scores, self.candidates)[:, None]], dim=1)

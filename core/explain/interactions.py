@@ -59,7 +59,15 @@ def interactions(
     if isinstance(model, LinearInHistory):
         return ()
     item, n = explanation.items[column : column + 1], len(explanation.values)
-    game = Game(model, query, item, n_items, explanation.players, against=explanation.against)
+    game = Game(
+        model,
+        query,
+        item,
+        n_items,
+        explanation.players,
+        against=explanation.against,
+        contrast=explanation.contrast,
+    )
     size = float(np.abs(explanation.values[:, column]).sum())
     if n <= shapley.MOST_ENUMERATED:
         values = game(shapley.coalitions(n)).sum(axis=2)[:, 0]

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from core.errors import BadInput
-from core.explain.candidates import candidates, mean_of_candidates
+from core.explain.candidates import candidates
 from core.explain.coalitions import CoalitionMemo
+from core.explain.contrast import Contrast
 from core.explain.history import one_history
 from core.models.common.places import HIDDEN
 from core.recommend.top_k import score_blocks, top_k
@@ -28,7 +29,7 @@ class ItemRank:
     ranks: Ints  # (M,) from 1, among the candidates
     margins: Array  # (M,) float64, how far its score lies above its rival's; below, of `Entering`
     shares: Array  # (M,) float64, of the softmax of all scores, that is its own
-    lifts: Array  # (M,) float64, how far its score lies above the candidates' mean
+    lifts: Array  # (M,) float64, how far its score lies above the candidates' (Contrast)
     gone: Array  # (M,) bool: it is not in the top k, or does not score above `below`; or `Entering`
 
 
@@ -65,6 +66,7 @@ class ItemRanks:
         self.model, self.query, self.item, self.n_items = model, one_history(query), item, n_items
         self.k, self.below, self.n = k, below, len(query.items)
         self._candidates = candidates(self.query, n_items)
+        self._contrast = Contrast.of(model)
         self._memo = CoalitionMemo(self.n, (len(FIGURES),))
         self._alone = 0
 
@@ -128,7 +130,7 @@ class ItemRanks:
         score = own[:, 0].double()
         share = (score - torch.logsumexp(scores.double(), dim=1)).exp()
         rank, margin = (1 + ahead).double(), score - rival.double()
-        lift = score - mean_of_candidates(scores, self._candidates)
+        lift = score - self._contrast.level(scores, self._candidates)
         return torch.stack([score, rank, margin, share, lift], dim=1)
 
     def _others(self, scores: Tensor) -> Tensor:

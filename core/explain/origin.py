@@ -8,9 +8,10 @@ person z, who at step t took y_t after the history that encodes to h_t,
     -∂L/∂e_i = Σ_t w_t r_ti h_t,  r_ti = 1[i = y_t] - p_ti,
 
 is what moved e_i; p_t is the softmax of the scores, w = log2(1 + weight). What is traced is by how
-much less the item B is lifted above the mean of all candidates (Game) without A, q = v(x) -
-v(x without A), whose gradient is (1[i = B] - 1 / candidates) (h(x) - h(x without A)). So the
-influence of z on q is, up to a factor that all people share,
+much less the item B is lifted above the mean of all candidates without A (Contrast.MEAN: with the
+share, the gradient of every other item would count too), q = v(x) - v(x without A), whose gradient
+is (1[i = B] - 1 / candidates) (h(x) - h(x without A)). So the influence of z on q is, up to a
+factor that all people share,
 
     Σ_t w_t (r_tB - mean of r_t over the candidates) h_t · (h(x) - h(x without A)).
 
@@ -32,6 +33,7 @@ from torch import Tensor
 
 from core.errors import BadInput
 from core.explain.candidates import candidates
+from core.explain.contrast import Contrast
 from core.explain.game import Game
 from core.explain.history import one_history
 from core.models.common.tensors import tensor
@@ -123,7 +125,9 @@ def origins(
     if cause not in query.items or cause == item:
         raise BadInput(f"the cause must be an item of the history other than {item}, not {cause}")
     keep = np.stack([np.ones(len(query.items), bool), query.items != cause])
-    v = Game(model, query, np.array([item]), n_items)(keep)[:, 0].sum(axis=1)
+    v = Game(model, query, np.array([item]), n_items, contrast=Contrast.MEAN)(keep)[:, 0].sum(
+        axis=1
+    )
     trace = _Trace(model, query, keep, item, n_items)
     steps = _steps_to(log, item)
     own = trace.influence(log, steps, silent)

@@ -30,6 +30,7 @@ class ItemPartValues:
     `values` are Shapley values of the game v(S) = the model's raw score of the item for this
     history, were the item made of the parts S alone. The history's items keep all of their parts,
     and so do the other items, so that the values are the same of the score less the mean of all.
+    (Of its share of all they would differ little: only its own part of the sum changes.)
     `base` is v(∅), what an item would get of which nothing is known, not even which one it is.
 
     Raises:

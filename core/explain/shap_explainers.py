@@ -106,6 +106,7 @@ def explain_with_shap(
         seed=seed,
         stability=np.ones(len(items)) if stability is None else stability,
         against=against,
+        contrast=game.contrast,
     )
 
 

@@ -63,6 +63,7 @@ class MLPRating(GradientModel["Network"]):
     """
 
     Config: ClassVar[type] = MLPRatingConfig
+    gives_shares: ClassVar[bool] = False  # its outputs are strengths and ratings
 
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)

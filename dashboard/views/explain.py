@@ -63,7 +63,7 @@ def _explain(case: Case) -> None:
     with right:
         card = Card(case)
     section("explain.events")
-    st.caption(t("explain.events.lead"))
+    st.caption(t(f"explain.events.lead.{case.contrast.name.lower()}"))
     bars = Waterfall(case)
     events, shared = st.container(), st.container()
     components, parts = Components(case), st.container()

@@ -12,8 +12,11 @@ import torch
 from core.errors import BadInput, CoreError
 from core.explain import Explanation, explain, refine
 from core.explain.confidence import Confidence
+from core.explain.contrast import Contrast
 from core.explain.game import Game
 from core.models import MODELS
+from core.models.mlp_rating import MLPRating
+from core.models.neural.gradient_model import GradientModel
 from core.types import Additive, LinearInHistory, Queries, Recommender
 from tests.models.test_contract import NOT_LINEAR, every_model, history
 from tests.models.test_contract import fitted as fitted_anew
@@ -49,12 +52,18 @@ def timed(*items: int) -> Queries:
     )
 
 
-def lifts(scores: torch.Tensor, query: Queries) -> np.ndarray:
-    """Scores (B, I) less each row's mean over the items that the history does not hold, float64."""
+def lifts(model, scores: torch.Tensor, query: Queries) -> np.ndarray:
+    """How far scores (B, I) lie above the items that the history does not hold, float64.
+
+    Above their mean; of a network, whose softmax says how likely each is, above the logarithm of
+    the sum of exp(score), so that it is the logarithm of the share.
+    """
     exact = scores.double().cpu().numpy()
     held = set(query.items.tolist())
     others = [item for item in range(exact.shape[1]) if item not in held]
     others = others if len(others) > 1 else list(range(exact.shape[1]))
+    if isinstance(model, GradientModel) and not isinstance(model, MLPRating):
+        return exact - np.log(np.exp(exact[:, others]).sum(axis=1, keepdims=True))
     return exact - exact[:, others].mean(axis=1, keepdims=True)
 
 
@@ -64,7 +73,7 @@ def by_definition(model, query: Queries, items) -> np.ndarray:
     v = {}
     for subset in subsets(n):
         keep = np.isin(np.arange(n), subset)[None]
-        v[subset] = lifts(model.score(query.subsets(keep)), query)[0, items]
+        v[subset] = lifts(model, model.score(query.subsets(keep)), query)[0, items]
     values = np.zeros((n, len(items)))
     for i in range(n):
         for subset in v:
@@ -89,8 +98,8 @@ def test_values_are_those_of_the_definition_and_add_up(name, world, n_items):
     scale = max(1.0, float(np.abs(expected).max()))
     np.testing.assert_allclose(found.values, expected, atol=2e-6 * scale)
     whole, empty = model.score(query), model.score(history())
-    np.testing.assert_allclose(found.scores, lifts(whole, query)[0], rtol=1e-6, atol=1e-5)
-    np.testing.assert_allclose(found.base, lifts(empty, query)[0], rtol=1e-6, atol=1e-5)
+    np.testing.assert_allclose(found.scores, lifts(model, whole, query)[0], rtol=1e-6, atol=1e-5)
+    np.testing.assert_allclose(found.base, lifts(model, empty, query)[0], rtol=1e-6, atol=1e-5)
     np.testing.assert_allclose(found.raw_scores, whole[0].double().numpy(), rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(found.raw_base, empty[0].double().numpy(), rtol=1e-6)
     assert (found.gap <= 1e-5 * np.maximum(1, np.abs(found.scores))).all()
@@ -110,7 +119,7 @@ def test_a_contrast_is_the_difference(name, world, n_items):
     both = explain(model, query, [0, 3], n_items=n_items)
     contrast = explain(model, query, [0], against=3, n_items=n_items)
     np.testing.assert_allclose(
-        contrast.values[:, 0], both.values[:, 0] - both.values[:, 1], atol=1e-9
+        contrast.values[:, 0], both.values[:, 0] - both.values[:, 1], atol=5e-6
     )
     assert contrast.scores[0] == pytest.approx(both.scores[0] - both.scores[1])
     assert contrast.raw_scores[0] == both.raw_scores[0]
@@ -120,11 +129,13 @@ def test_a_contrast_is_the_difference(name, world, n_items):
 @every_model
 def test_what_moves_all_items_alike_is_worth_nothing(name, world, n_items):
     model, query = fitted(name, world), timed(0, 2, 1, 0, 3)
+    found_by = Contrast.of(model)
 
     class Louder:
         """The same model, but every event raises all items by 7."""
 
         config = model.config
+        gives_shares = found_by is Contrast.SHARE
 
         def score(self, queries):
             return model.score(queries) + 7.0 * torch.from_numpy(queries.lengths)[:, None]
@@ -134,7 +145,11 @@ def test_what_moves_all_items_alike_is_worth_nothing(name, world, n_items):
     np.testing.assert_allclose(found.values, plain.values, atol=1e-4)
     np.testing.assert_allclose(found.raw_scores, plain.raw_scores + 35, rtol=1e-5)
     outside = [item for item in range(n_items) if item not in (0, 1, 2, 3)]
-    np.testing.assert_allclose(found.values[:, outside].mean(axis=1), 0, atol=1e-5)
+    if found_by is Contrast.MEAN:
+        np.testing.assert_allclose(found.values[:, outside].mean(axis=1), 0, atol=1e-5)
+    else:
+        assert np.exp(found.scores[outside]).sum() == pytest.approx(1, abs=1e-5)
+        assert np.exp(found.base[outside]).sum() == pytest.approx(1, abs=1e-5)
 
 
 @every_model

@@ -36,7 +36,7 @@ def dumb(model: Recommender, query: Queries, labels: Array) -> tuple[Array, Arra
     def v(there: frozenset[int]) -> Array:
         if there not in worth:
             keep = np.isin(np.arange(n), list(there))[None]
-            worth[there] = lifts(model.score(query.subsets(keep)), query)[0, ITEMS]
+            worth[there] = lifts(model, model.score(query.subsets(keep)), query)[0, ITEMS]
         return worth[there]
 
     orders, total = contiguous(labels), np.zeros((n, len(ITEMS)))

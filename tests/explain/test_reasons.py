@@ -40,7 +40,7 @@ def place(model, query, item: int, gone: set[int]) -> int:
 def lost(model, query, item: int, gone: set[int]) -> float:
     """How far the item falls, above the mean of all that may be recommended, without these."""
     keep = np.array([[True] * len(query.items), [i not in gone for i in query.items.tolist()]])
-    whole, without = lifts(model.score(query.subsets(keep)), query)[:, item]
+    whole, without = lifts(model, model.score(query.subsets(keep)), query)[:, item]
     return float(whole - without)
 
 
@@ -64,9 +64,9 @@ def check_twins(said: str, model, query, item: int) -> None:
 
 def check_claims(said: str, model, query, item: int, *, impersonal: bool) -> None:
     """Whatever the sentence claims is so; found in the text, not in what it was made of."""
-    lift = lifts(model.score(query), query)[0, item]
+    lift = lifts(model, model.score(query), query)[0, item]
     empty = query.subsets(np.zeros((1, len(query.items)), bool))
-    base = lifts(model.score(empty), query)[0, item]
+    base = lifts(model, model.score(empty), query)[0, item]
     everything = set(query.items.tolist())
     now, without_any = place(model, query, item, set()), place(model, query, item, everything)
     check_twins(said, model, query, item)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.cli.terminal import table
+from core.explain.contrast import Contrast
 from core.explain.interactions import Interaction
 from core.explain.parts import ItemPartValues
 from core.pipeline.explanations.as_json import ItemExplanation
@@ -83,15 +84,22 @@ def figures(explanation: ItemExplanation) -> str:
     if rest:
         which = f"the other {len(rest)}" if shown else f"all {len(rest)}"
         rows.append({"event": f"{which} events", "value": float(sum(rest))})
-    other = explanation.against
-    less = f"less that of {other.label}" if other else "above the mean of all items"
-    rows += [{"event": f"base: what anybody gets, {less}", "value": explanation.base}]
-    rows += [{"event": f"score, {less}", "value": explanation.score}]
+    what = _quantity(explanation)
+    rows += [{"event": f"base: what anybody gets, {what}", "value": explanation.base}]
+    rows += [{"event": f"score, {what}", "value": explanation.score}]
     columns = ["event", "value"] + ["±"] * any(each.se for each in shown)
     columns = ["time"] * any(each.player.timestamp is not None for each in shown) + columns
     how = f"{explanation.method}, {explanation.evaluations:,} histories asked"
     said = f"{explanation.confidence.level} ({how}). {confidence_sentence(explanation.confidence)}"
     return f"{table(rows, columns)}\nconfidence: {said}"
+
+
+def _quantity(explanation: ItemExplanation) -> str:
+    """What base and score are, in few words."""
+    if explanation.against:
+        return f"less that of {explanation.against.label}"
+    share = explanation.quantity == Contrast.SHARE.value
+    return "as the log of its share of all items" if share else "above the mean of all items"
 
 
 def parts_text(item_parts: ItemPartValues) -> str:

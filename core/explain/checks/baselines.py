@@ -30,7 +30,7 @@ def baselines(
     - random
     - cosine: of the event's item with the item, by the model's item vectors if it is an Encoder,
       else by `rows`.
-    - leave-one-out: how much less the item is lifted above the mean of the candidates without it.
+    - leave-one-out: how much less the item is lifted above the candidates without it.
     - 10-cluster SHAP: the events in at most 10 clusters of like items (k-means of unit vectors),
       the exact Shapley value of each cluster as a player, which all of its events get.
 

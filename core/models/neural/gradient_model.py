@@ -56,6 +56,7 @@ class GradientModel(ABC, Generic[Net]):
     Config: ClassVar[type]  # TrainingSettings and more
     needs_validation: ClassVar[bool] = True
     needs_features: ClassVar[bool] = False
+    gives_shares: ClassVar[bool] = True
 
     def __init__(self, config: Any = None) -> None:
         self.config = self.Config() if config is None else config

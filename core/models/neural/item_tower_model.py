@@ -78,20 +78,11 @@ class ItemTowerModel(GradientModel[Net]):
         """What the item tower sums up: id, content and what is embedded, (I, dim) each."""
         return self._fitted().tower.terms()
 
-    def score_subsets(
-        self, query: Queries, keep: Array, items: Array, mean_of: Array | None = None
-    ) -> Tensor:
-        """What `score` gives these items for some of the events of one history; see ScoresSubsets.
-
-        A score is linear in the item's vector, so the mean score is that of the mean vector.
-        """
+    def score_subsets(self, query: Queries, keep: Array, items: Array) -> Tensor:
+        """What `score` gives these items for some of the events of one history."""
         net, keep = self._fitted(), np.asarray(keep, bool)
         chosen = tensor(np.asarray(items, np.int64), self._scores_of_none.device)
         vectors, of_none = self._vectors[chosen], self._scores_of_none[chosen]
-        if mean_of is not None:
-            of = tensor(np.asarray(mean_of, bool), self._scores_of_none.device)
-            vectors = torch.cat([vectors, self._vectors[of].mean(dim=0, keepdim=True)])
-            of_none = torch.cat([of_none, self._scores_of_none[of].mean(dim=0, keepdim=True)])
         with torch.no_grad():
             scores = self._match(net, self._encode_subsets(query, keep), vectors)
         empty = tensor(keep.sum(axis=1) == 0, scores.device)

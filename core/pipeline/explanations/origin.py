@@ -9,6 +9,7 @@ import numpy as np
 
 from core.errors import BadInput
 from core.explain import Explanation
+from core.explain.contrast import Contrast
 from core.explain.game import Game
 from core.explain.origin import Origins, origins
 from core.explain.reasons import causes
@@ -223,7 +224,9 @@ def _retrained(
 
     def left(people: Ints) -> float:
         model = trained_without(loaded, people, on_stage)
-        v = Game(model, query, np.array([traced.item]), len(loaded.items))(keep)
+        v = Game(model, query, np.array([traced.item]), len(loaded.items), contrast=Contrast.MEAN)(
+            keep
+        )
         return float(v[0].sum() - v[1].sum())
 
     return Retrained(

@@ -87,6 +87,7 @@ def explained_again(loaded: LoadedRun, record: Record, *, other: bool) -> Explan
         seed=record.seed,
         per_player=per_player,
         until=until,
+        contrast=record.contrast,
     )
     for explanation in steps:
         if explanation.evaluations == record.evaluations:

@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from core.errors import BadInput
+from core.explain.contrast import Contrast
 from core.pipeline.replays.document import COLUMNS, DATASET, FORMAT, GIVEN, VERSION
 from core.pipeline.replays.limits import check_counts
 from core.pipeline.replays.seal import Seal, canonical
@@ -54,6 +55,7 @@ class Record:
     history: History
     items: tuple[Any, ...]  # (T,) ids
     against: Any  # the id of an item, or None
+    contrast: Contrast
     seed: int
     per_player: int
     evaluations: int
@@ -95,6 +97,8 @@ class Record:
         items, against = content["items"], content["against"]
         _check(isinstance(items, list) and len(items) > 0 and len(set(items)) == len(items))
         _check(all(map(_is_id, [*items, *([] if against is None else [against])])))
+        contrast = Contrast(content["quantity"])
+        _check((contrast is Contrast.ITEM) == (against is not None))
         counts = {name: content[name] for name in ("seed", "per_player", "evaluations")}
         _check(all(type(count) is int and 0 <= count < LARGEST for count in counts.values()))
         _check(counts["per_player"] > 0 and content["device"] in ("cpu", "cuda"))
@@ -116,6 +120,7 @@ class Record:
             history=_history(content),
             items=tuple(items),
             against=against,
+            contrast=contrast,
             **counts,
             user=user.get("id"),
             user_hash=user["sha256"] if user else None,

@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from core.data.store import DatasetInfo, Workspace
+from core.explain.contrast import Contrast
 from core.explain.shapley import MOST_ENUMERATED
 from core.runs.artifact import Run
 from core.types import PAD, Array, LinearInHistory, Queries, Vocab
@@ -52,6 +53,11 @@ class Case:
         """Whether the explanation is a matter of moments, with nothing to estimate."""
         model = cache.loaded(self.workspace, self.run).model
         return isinstance(model, LinearInHistory) or len(self.query.items) <= MOST_ENUMERATED
+
+    @property
+    def contrast(self) -> Contrast:
+        """What scores are held against."""
+        return Contrast.of(cache.loaded(self.workspace, self.run).model)
 
     @property
     def listed(self) -> bool:

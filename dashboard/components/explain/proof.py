@@ -48,7 +48,7 @@ def _facts(case: Case, explanation: Explanation) -> dict[str, str]:
         "run": f"{run_label(case.run)} ({case.run.id})",
         "weights": case.run.artifact_hash[:16],
         "method": t(f"explain.method.{explanation.method.replace(' ', '_')}"),
-        "score": f"{score:.6g}",
+        f"score.{explanation.contrast.name.lower()}": f"{score:.6g}",
         "base": f"{base:.6g}",
         "raw_score": f"{float(explanation.raw_scores[column]):.6g}",
         "raw_base": f"{float(explanation.raw_base[column]):.6g}",

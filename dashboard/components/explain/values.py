@@ -68,7 +68,7 @@ class Waterfall:
                 base=values.base,
                 names=[t("explain.base"), t("explain.score")],
                 ends=totals(values),
-                x=t("explain.score.axis"),
+                x=t(f"explain.score.axis.{explanation.contrast.name.lower()}"),
                 dark=dark(),
             )
             figure(drawn, alt=_alt(self.case, frame, values), key=key)
