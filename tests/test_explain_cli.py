@@ -15,7 +15,17 @@ import pytest
 from core import pipeline
 from core.data.durable import sha256_file
 from core.runs.request import RunRequest
-from tests.explaining import FITTING, NEEDS_VALUES, QUICK, busy, events_of, refused, someone, table, train
+from tests.explaining import (
+    FITTING,
+    NEEDS_VALUES,
+    QUICK,
+    busy,
+    events_of,
+    refused,
+    someone,
+    table,
+    train,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("shop_is_home")]
 

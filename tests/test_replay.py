@@ -15,6 +15,9 @@ import pytest
 
 from core import pipeline
 from core.data.store import Workspace
+from core.errors import BadInput
+from core.explain import explain
+from core.explain.contrast import Contrast
 from core.pipeline.replays.seal import (
     KEY_FILE,
     Seal,
@@ -81,6 +84,26 @@ def test_a_file_from_before_reasons_holds_but_no_other_reason_does(shop, exporte
     edited(out, lambda content: content.pop("confidence_reason"), key)
     found = pipeline.replay(shop, out)
     assert (found.ok, found.seal, found.differs) == (True, "sealed", ())
+
+
+def test_what_was_explained_by_the_mean_of_all_holds_too(shop, tmp_path):
+    """As networks were before the share: a file is made again as the quantity that it names."""
+    loaded = pipeline.load_run(shop, train(shop, "unified"), device="cpu")
+    _, query = pipeline.queries_for(loaded, histories=busy(tmp_path, 8))
+    out, values = tmp_path / "why.json", []
+    for contrast in Contrast.MEAN, Contrast.SHARE:
+        found = explain(loaded.model, query, [3, 4], n_items=25, contrast=contrast)
+        pipeline.ExplanationDocument(loaded, query, found, per_player=100).write(out)
+        values.append(json.loads(out.read_text())["values"])
+        again = pipeline.replay(shop, out)
+        assert (again.ok, again.differs) == (True, ())
+    assert values[0] != values[1]
+    key = workspace_key(shop)  # even whoever has the key cannot give one quantity as the other
+    edited(out, lambda content: content.update(quantity=Contrast.MEAN.value), key)
+    assert not pipeline.replay(shop, out).ok
+    edited(out, lambda content: content.update(quantity="what not"), key)
+    with pytest.raises(BadInput, match="damaged"):
+        pipeline.replay(shop, out)
 
 
 def test_what_was_drawn_and_held_against_another_holds_too(exported, recscope):
