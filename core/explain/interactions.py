@@ -10,6 +10,7 @@ from math import comb
 import numpy as np
 
 from core.explain import shapley
+from core.explain.contrast import Contrast
 from core.explain.explanation import SURE, Explanation
 from core.explain.game import Game
 from core.types import Array, Ints, LinearInHistory, Queries, Recommender
@@ -49,6 +50,9 @@ def interactions(
     most, each over 64 sets of the others that the explanation's seed draws. None where scores are
     sums over the events: there a later event only makes an earlier one older, whatever it is.
 
+    They are of the score less the mean of all, also where the values are of the item's share: there
+    whatever makes an item likely leaves less for the next event to add, so that all pairs overlap.
+
     Args:
         model: That was explained.
         query: The history that was explained.
@@ -66,7 +70,7 @@ def interactions(
         n_items,
         explanation.players,
         against=explanation.against,
-        contrast=explanation.contrast,
+        contrast=Contrast.ITEM if explanation.contrast is Contrast.ITEM else Contrast.MEAN,
     )
     size = float(np.abs(explanation.values[:, column]).sum())
     if n <= shapley.MOST_ENUMERATED:

@@ -20,7 +20,7 @@ def by_definition(model, query, item: int) -> dict[tuple[int, int], float]:
     n, v = len(query.items), {}
     for subset in subsets(n):
         keep = np.isin(np.arange(n), subset)[None]
-        v[frozenset(subset)] = lifts(model, model.score(query.subsets(keep)), query)[0, item]
+        v[frozenset(subset)] = lifts(None, model.score(query.subsets(keep)), query)[0, item]
     found = {}
     for pair in combinations(range(n), 2):
         total, (i, j) = 0.0, pair
