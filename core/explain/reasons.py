@@ -179,6 +179,9 @@ def contrast_of(history: Ints, explanation: Explanation, column: int) -> Contras
         every = [replace(cause, value=-cause.value) for cause in every]
     speaking, against, share = notable(every)
     main = "speaks" if speaking else "nothing" if any(cause.value for cause in every) else "unmoved"
+    moved = sum(cause.value for cause in every)
+    if moved < -ROUNDING * max(1.0, difference):
+        main = "in_spite"
     clauses = [f"contrast.{main if every else 'empty'}", *(["against"] if against else [])]
     return Contrast(item, other, difference, speaking, against, share, tuple(clauses))
 

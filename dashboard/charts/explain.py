@@ -71,10 +71,13 @@ def diverging(frame: pd.DataFrame, *, x: str, dark: bool) -> Figure:
     return drawn
 
 
-def shortened(label: str) -> str:
-    """The label, cut where it is too long for a chart."""
+def shortened(label: str, longest: int = LONGEST) -> str:
+    """The label; too long for a chart, without its middle: alike names differ at their ends."""
     label = plain(label)
-    return label if len(label) <= LONGEST else label[: LONGEST - 1].rstrip() + "…"
+    if len(label) <= longest:
+        return label
+    tail = longest // 2
+    return f"{label[: longest - 1 - tail].rstrip()}…{label[-tail:].lstrip()}"
 
 
 def _rows(names: Sequence[str]) -> Figure:

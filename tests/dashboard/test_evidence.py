@@ -130,7 +130,8 @@ def test_sentences_say_what_the_figures_say(monkeypatch, language):
     assert "30" in said["before"]
     shared = SharedContent((SharedValue("genres=War", 7),), (SharedValue("title: sea", 2),))
     with_words = component.sentence(of(shared=shared), "B").plain
-    assert all(value in with_words for value in ("genres=War", "title: sea"))
+    assert all(value in with_words for value in ("genres", "“War”", "“sea”", "title"))
+    assert "=" not in with_words
     if language == "en":
         assert said["more"] == (
             "Of 214 people who took “A”, 61 took “B” after it: 3.1 times as many as expected by "

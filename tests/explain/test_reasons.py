@@ -130,6 +130,9 @@ def test_what_is_said_to_come_first_does(model_name, world):
             first = re.match(r"item (\d+) comes before item (\d+)", said)
             assert scores[int(first[1])] >= scores[int(first[2])]
             assert {int(first[1]), int(first[2])} == {item, other}
+            nothing = model.score(timed())[0].double().numpy()
+            ahead = [float(s[int(first[1])] - s[int(first[2])]) for s in (scores, nothing)]
+            assert ("in spite" in said) == (ahead[0] < ahead[1] - 1e-5)
 
 
 class Table:

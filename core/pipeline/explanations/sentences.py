@@ -56,6 +56,8 @@ SAID = {
     "contrast.empty": "{item} comes before {other}, for anyone: the history is empty.",
     "contrast.unmoved": "{item} comes before {other}, and nothing in the history makes the "
     "difference.",
+    "contrast.in_spite": "{item} comes before {other} in spite of the history, which on the whole "
+    "speaks for {other}: without any it would be further ahead.",
     "contrast.nothing": "{item} comes before {other}, but nothing in the history stands out as the "
     "reason.",
     "contrast.speaks": "{item} comes before {other}. What speaks for that most is {causes} "

@@ -127,8 +127,7 @@ def _bar(case: Case, cause: Cause, share: float) -> str:
     )
     edge = blue if cause.value > 0 else orange
     return (
-        f'<div style="overflow:hidden;text-overflow:ellipsis;white-space:nowrap" '
-        f'title="{escape(name)}">{escape(name)}</div>'
+        f'<div style="overflow-wrap:anywhere;line-height:1.3">{escape(name)}</div>'
         '<div style="display:flex;align-items:center;gap:.5rem">'
         f'<div style="flex:0 0 {75 * share:.1f}%;height:.85rem;border-radius:3px;'
         f'background:{ground};border:1px solid {edge};box-sizing:border-box"></div>'

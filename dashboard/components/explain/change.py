@@ -28,7 +28,7 @@ def change_details(case: Case, counterfactual: Counterfactual | None) -> None:
     after.metric(t("explain.change.after"), literal(f"{counterfactual.rank_after:,}"), border=True)
     share.metric(
         t("explain.change.gone"),
-        literal(f"{len(counterfactual.removed)} / {counterfactual.events}"),
+        literal(f"{len(counterfactual.removed):,} / {counterfactual.events:,}"),
         border=True,
     )
     if counterfactual.replaced_by is not None:

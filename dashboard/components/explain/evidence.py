@@ -91,8 +91,13 @@ def _times(lift: float | None, low: float | None) -> str:
 
 def _shared(shared: SharedContent) -> Text:
     """What both items have, the rarest first."""
-    values = [*shared.attributes[:VALUES], *shared.words[:VALUES]]
-    named = [t("explain.evidence.value", value=value.name, n=value.items) for value in values]
+    kinds = ("attribute", "=", shared.attributes), ("word", ": ", shared.words)
+    named = []
+    for kind, sign, values in kinds:
+        for value in values[:VALUES]:
+            column, _, own = value.name.partition(sign)
+            said = t(f"explain.evidence.{kind}", column=column, value=own)
+            named.append(t("explain.evidence.value", value=said, n=value.items))
     return t("explain.evidence.shared", values=listed(named))
 
 

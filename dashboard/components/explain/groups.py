@@ -11,7 +11,7 @@ from dashboard import cache
 from dashboard.charts import explain as charts
 from dashboard.components.explain.case import Case
 from dashboard.components.explain.words import figures, listed
-from dashboard.components.labels import text_or
+from dashboard.components.labels import event_label, text_or
 from dashboard.components.page import figure, section
 from dashboard.state import dark, mark, t
 from dashboard.text import Text, plain
@@ -58,4 +58,6 @@ def _grouping(grouping: str) -> Text:
 def _group(how: str, name: str) -> str:
     if name == "other":
         return t("explain.group.other")
+    if how == "event":
+        return event_label(name)
     return t("explain.group.visit", places=name) if how == "visit" else name

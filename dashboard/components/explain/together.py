@@ -14,6 +14,8 @@ from dashboard.components.explain.words import figures
 from dashboard.state import t
 from dashboard.text import Text
 
+MOST = 5  # pairs with a sentence, the strongest
+
 
 def together(case: Case, explanation: Explanation) -> None:
     """A sentence for each pair, once they are asked for: it takes as long as the explanation."""
@@ -23,7 +25,7 @@ def together(case: Case, explanation: Explanation) -> None:
         return
     with st.spinner(t("explain.together.working")):
         pairs = cache.interactions(case.workspace, case.run, case.query, case.item, explanation)
-    claimed = [pair for pair in pairs if pair.claimed]
+    claimed = [pair for pair in pairs if pair.claimed][:MOST]
     for pair in claimed:
         st.markdown(_sentence(case, explanation, pair))
     if not claimed:
@@ -33,5 +35,14 @@ def together(case: Case, explanation: Explanation) -> None:
 def _sentence(case: Case, explanation: Explanation, pair: Interaction) -> Text:
     labels = player_labels(case, explanation.players, np.array([pair.first, pair.second]))
     first, second = (t("explain.quoted", item=label) for label in labels)
-    key = "explain.together.more" if pair.together else "explain.together.overlap"
+    key = f"explain.together.{kind(explanation, case.column, pair)}"
     return t(key, first=first, second=second, value=figures([pair.value])[0])
+
+
+def kind(explanation: Explanation, column: int, pair: Interaction) -> str:
+    """Which sentence is true of a pair: only what pulls the same way can overlap."""
+    both = [pair.first, pair.second]
+    first, second = explanation.values[both, column]
+    if first * second <= 0 or not explanation.sure[both, column].all():
+        return "apart.more" if pair.together else "apart.less"
+    return "more" if pair.together == (first > 0) else "overlap"

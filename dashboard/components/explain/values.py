@@ -88,8 +88,9 @@ def strongest(case: Case, values: Values, *, base: str | None = None) -> pd.Data
         }
     )
     if len(rest):
+        events = int(np.isin(values.players, rest).sum())  # a player may be several
         others = {
-            "label": plain(t("explain.others" if n else "explain.others.all", n=len(rest))),
+            "label": plain(t("explain.others" if n else "explain.others.all", n=events)),
             "value": values.each[rest].sum(),
             "se": np.sqrt((values.se[rest] ** 2).sum()),
         }
@@ -102,7 +103,10 @@ def strongest(case: Case, values: Values, *, base: str | None = None) -> pd.Data
 
 
 def player_labels(case: Case, players: Ints, shown: Array) -> list[str]:
-    """What these players are called; an item that comes several times also by day or number."""
+    """What these players are called; an item that comes several times also by day or number.
+
+    By day only where that tells its events apart.
+    """
     items = case.query.items
     times = np.bincount(items, minlength=1)
     labels = []
@@ -114,7 +118,10 @@ def player_labels(case: Case, players: Ints, shown: Array) -> list[str]:
         event = int(events[0])
         name = case.name(int(items[event]))
         if times[items[event]] > 1:
-            name = f"{charts.shortened(name)} · {case.when(event) or f'#{event + 1}'}"
+            days = [case.when(int(other)) for other in np.flatnonzero(items == items[event])]
+            by_day = len({*days} - {""}) == len(days)
+            apart = f" · {case.when(event) if by_day else f'#{event + 1}'}"
+            name = charts.shortened(name, charts.LONGEST - len(apart)) + apart
         labels.append(name)
     return labels
 
@@ -145,7 +152,7 @@ def event_table(case: Case, explanation: Explanation) -> None:
         for name in ("effect", "se", "value")
         if name in frame
     }
-    alt = t("explain.events.alt", n=len(frame), item=case.name(case.item))
+    alt = t("explain.events.alt", n=len(case.query.items), item=case.name(case.item))
     table(
         frame.drop(columns="item_id"),
         alt=alt,

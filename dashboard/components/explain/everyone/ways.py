@@ -9,7 +9,7 @@ import streamlit as st
 from core.explain.survey.overview import Overview
 from dashboard.components.explain.case import Case
 from dashboard.components.explain.components import component_labels
-from dashboard.components.labels import text_or
+from dashboard.components.labels import event_label, text_or
 from dashboard.state import mark, t
 from dashboard.text import Text, literal, plain
 
@@ -42,4 +42,5 @@ def group_names(case: Case, by: str, names: Sequence[str]) -> list[str]:
         return [plain(t("explain.all.place", places=name)) for name in names]
     if by == "part":
         return [plain(text_or(f"explain.part.{name}", name, name=name)) for name in names]
-    return [plain(t("explain.group.other")) if name == "other" else name for name in names]
+    own = event_label if by == "event" else str
+    return [plain(t("explain.group.other")) if name == "other" else own(name) for name in names]
