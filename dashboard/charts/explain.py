@@ -82,7 +82,8 @@ def shortened(label: str, longest: int = LONGEST) -> str:
 
 def _rows(names: Sequence[str]) -> Figure:
     """A figure with a row for each name, the first on top."""
-    drawn = blank(height=70 + ROW * len(names), showlegend=False, bargap=0.3)
+    height = max(70 + ROW * len(names), 150)  # of one bar, room for ticks and title
+    drawn = blank(height=height, showlegend=False, bargap=0.3)
     drawn.update_yaxes(
         tickmode="array",
         tickvals=list(range(len(names))),

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pandas as pd
 import streamlit as st
 
-from core.explain.reasons import Verdict
 from core.explain.survey.cases import SurveyedCase
 from core.explain.survey.overview import Overview
 from core.types import PAD
@@ -23,8 +20,8 @@ from dashboard.text import plain
 
 def cases(case: Case, overview: Overview) -> None:
     """A row for each item explained of each person."""
-    counts = Counter(each.verdict for each in overview.cases)
-    st.markdown(t("explain.all.cases", n=len(overview.cases), because=counts[Verdict.BECAUSE]))
+    lower = sum((each.rank_without_causes or 0) > each.rank for each in overview.cases)
+    st.markdown(t("explain.all.cases", n=len(overview.cases), because=lower))
     strongest = [each.strongest for each in overview.cases]
     case.learn(cause.item for cause in strongest if cause is not None and cause.item != PAD)
     case.learn(each.item for each in overview.cases)
