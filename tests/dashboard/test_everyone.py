@@ -131,6 +131,8 @@ def test_the_cases_are_sortable_and_lead_to_their_page(
     np.testing.assert_allclose(
         cases["share"].fillna(0).astype(float), [case.share for case in found.cases]
     )
+    lower = int((cases["without"].fillna(0) > cases["rank"]).sum())
+    assert any(f"in {lower:,} of them" in block.value for block in page.markdown)
     address = urlparse(cases["open"].iloc[7])
     query = {name: own[0] for name, own in parse_qs(address.query).items()}
     case = found.cases[7]
