@@ -42,19 +42,23 @@ def distinct_targets(holdout: Holdout, n_items: int) -> tuple[Ints, Ints]:
     return pairs // n_items, pairs % n_items
 
 
-def reachable(holdout: Holdout) -> Holdout:
+def reachable(holdout: Holdout) -> tuple[Holdout, Ints]:
     """The targets that a list without seen items can hold, each once; queries without any left out.
 
+    Beside them how many distinct targets each of these queries has, seen ones too.
+
     >>> history = Queries(np.array([0]), np.array([0, 1]), np.array([7]), np.ones(1, np.float32))
-    >>> reachable(Holdout(history, np.array([5, 7, 5]), np.array([0, 3]))).targets.tolist()
-    [5]
+    >>> left, totals = reachable(Holdout(history, np.array([5, 7, 5]), np.array([0, 3])))
+    >>> left.targets.tolist(), totals.tolist()
+    ([5], [2])
     """
     queries = holdout.queries
     n_items = 1 + int(max(holdout.targets.max(initial=0), queries.items.max(initial=0)))
     owner, targets = distinct_targets(holdout, n_items)
     unseen = ~np.isin(owner * n_items + targets, queries.rows * n_items + queries.items)
     asked, counts = np.unique(owner[unseen], return_counts=True)
-    return Holdout(queries[asked], targets[unseen], np.concatenate([[0], np.cumsum(counts)]))
+    left = Holdout(queries[asked], targets[unseen], np.concatenate([[0], np.cumsum(counts)]))
+    return left, np.bincount(owner)[asked]
 
 
 def at_least_as_high(scores: Tensor, rows: Tensor, targets: Tensor) -> Tensor:

@@ -13,11 +13,17 @@ from torch import Tensor
 
 from core.errors import BadInput, NotFitted
 from core.findings import ComponentFindings, FusionFindings
-from core.models.common.places import reachable
+from core.models.common.deadline import NEVER, Deadline
 from core.models.common.settings import setting
 from core.models.common.tensors import tensor
 from core.models.common.validation import validation_score
-from core.models.ensemble.fusion_weights import EDGES, Pairs, best_weights, segment
+from core.models.ensemble.fusion_weights import (
+    EDGES,
+    Pairs,
+    best_weights,
+    cross_fitted,
+    segment,
+)
 from core.models.ensemble.score_fusion import SEGMENTS, ScoreFusion, ScoreFusionConfig
 from core.types import (
     Array,
@@ -59,10 +65,10 @@ class Fusion:
 
     μ and σ are those of a component's scores over all items: of each history, or frozen, one pair
     for all histories of a segment. The weights, a row per segment of history length, are those of
-    highest NDCG@10 on validation, where they are surely better than the best component alone
-    (fusion_weights.py). They are found on components fitted anew without the validation events, and
-    then used for those given, which may know them. If even so the sum is worse on validation than
-    the best component, that one has all the weight. Without validation events all weigh alike.
+    high NDCG@10 on validation, leaning on a mix (fusion_weights.py). They are found on components
+    fitted anew without the validation events, and then used for those given, which may know them.
+    If the sum, by weights of other people, is surely worse on validation than the best component,
+    that one has all the weight. Without validation events all weigh alike.
     `ranks` is reciprocal rank fusion, 1 / (60 + rank) of each added up (Cormack, Clarke, Büttcher,
     SIGIR 2009). `stages` has two components, the first of which finds what the second orders
     (score_fusion.py). The state holds the components: it is whole.
@@ -151,7 +157,7 @@ class Fusion:
         self._names, self._figures = names, np.zeros(0)
         if probes is not None and held_out is not None:
             probe_fusion = ScoreFusion.alike(self.config, probes, sample, device)
-            weights, self._figures = _weigh(probe_fusion, held_out, log.n_items, rng)
+            weights, self._figures = weigh(probe_fusion, held_out, log.n_items, rng)
             fusion = replace(fusion, weights=weights)
         self._fusion = fusion
 
@@ -324,28 +330,36 @@ def part_of(on_epoch: OnEpoch | None, name: str, begin: float, end: float) -> On
     return tell
 
 
-def _weigh(
-    fusion: ScoreFusion, held_out: Holdout, n_items: int, rng: np.random.Generator
+def weigh(
+    fusion: ScoreFusion,
+    held_out: Holdout,
+    n_items: int,
+    rng: np.random.Generator,
+    until: Deadline = NEVER,
 ) -> tuple[Tensor, Array]:
-    """The best weights, and the NDCG@10 of each component and of the sum, over all items."""
-    n = len(fusion.models)
+    """The best weights (segments, C), and the NDCG@10 of each component and of the sum, (C + 1,).
+
+    That of the sum is by weights that other people's events gave (fusion_weights.cross_fitted): its
+    own would be too good.
+    """
+    n, device = len(fusion.models), fusion.weights.device
     block = max(1, NUMBERS_AT_ONCE // (n * n_items))
-    fused = fusion.weights.cpu().numpy()
-    if fusion.config.method == "scores":
-        some = reachable(held_out)
-        if len(some):
-            fused = best_weights(Pairs.of(fusion.component_scores, some, rng, block))
-    choices = [*(np.tile(row, (SEGMENTS, 1)) for row in np.eye(n)), fused]
-    tensors = [tensor(choice.astype(np.float32), fusion.weights.device) for choice in choices]
-    scores = [*(model.score for model in fusion.models), replace(fusion, weights=tensors[-1]).score]
-    seed = int(rng.integers(2**63))  # the same queries for each
-    figures = np.array(
-        [
+    if fusion.config.method != "scores":
+        seed = int(rng.integers(2**63))  # the same queries for each
+        scores = [*(model.score for model in fusion.models), fusion.score]
+        figures = [
             validation_score(score, held_out, np.random.default_rng(seed), block)()
             for score in scores
         ]
-    )
-    free = fusion.config.method == "scores"  # to let one component have all the weight
-    best = int(figures.argmax()) if free and figures[-1] < figures.max() else -1
-    figures[-1] = figures[best]
-    return tensors[best], figures
+        return fusion.weights, np.array(figures)
+    pairs = Pairs.of(fusion.component_scores, held_out, rng, block, until)
+    if pairs is None:  # nothing that was held out can stand on a list
+        return fusion.weights, np.zeros(n + 1)
+    alone = np.array([pairs.figure(pairs.ahead[..., c]) for c in range(n)])
+    figure, too_little = cross_fitted(pairs, until)
+    if too_little:
+        weights = np.tile(np.eye(n)[int(alone.argmax())], (SEGMENTS, 1))
+        figure = alone.max()
+    else:
+        weights = best_weights(pairs, until)
+    return tensor(weights.astype(np.float32), device), np.append(alone, figure)

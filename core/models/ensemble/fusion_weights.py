@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from core.models.common.deadline import NEVER, Deadline
+from core.models.common.places import reachable
 from core.models.common.tensors import tensor
 from core.models.common.validation import VALIDATION_K, ideal_dcg
 from core.types import Array, Holdout, Queries
@@ -16,8 +18,9 @@ from core.types import Array, Holdout, Queries
 BEST = 60  # of each component compete with a target; NDCG@10 needs those ahead of it, to ten
 PAIRS = 20_000  # of query and target, at most
 EDGES = (1, 5, 20, 100)  # a history's length falls into one of five segments
-PRIOR = 200  # people that the best component alone counts for, and all segments in each of them
-SURE = 2.0  # standard errors by which other weights must be better to be taken
+PRIOR = 300  # people that the mix counts for, and all segments in each of them
+SURE = 2.0  # standard errors by which a segment's own weights must be better to be taken
+NUMBERS = 2**25  # of competitors' leads, at most some more: 128 MiB
 RATIOS = np.concatenate([[0.0], np.geomspace(0.003, 10, 22)])  # of a weight to the largest other
 ROUNDS = 6  # over all components, at most: then each has been fitted to the others
 
@@ -33,18 +36,34 @@ class Pairs:
     """Held-out items, each with how far its competitors are ahead in every component.
 
     The competitors are the best of each component, without the history. The pairs of a query stand
-    together, all of them.
+    together, all of them that a list can hold.
     """
 
-    def __init__(self, ahead: Tensor, counts: Tensor, segments: Tensor) -> None:
+    def __init__(
+        self,
+        ahead: Tensor,
+        counts: Tensor,
+        segments: Tensor,
+        totals: Tensor | None = None,
+        answerable: float = 1.0,
+    ) -> None:
         self.ahead = ahead  # (P, M, C) competitor - target; -inf where there is none
-        self.counts = counts  # (P,) targets of the same query
-        self._ideal = ideal_dcg(counts)
+        self.counts = counts  # (P,) pairs of the same query
+        self.totals = counts if totals is None else totals  # (P,) its targets, seen ones too
+        self._ideal = ideal_dcg(self.totals)
         self.segments = segments  # (P,)
+        self.answerable = answerable  # share of all queries of which there are pairs
 
     def where(self, own: Tensor) -> Pairs:
         """Those of some queries."""
-        return Pairs(self.ahead[own], self.counts[own], self.segments[own])
+        parts = (x[own] for x in (self.ahead, self.counts, self.segments, self.totals))
+        return Pairs(*parts)
+
+    @property
+    def owners(self) -> Tensor:
+        """The query of each pair, (P,) int64 from 0."""
+        share = 1 / self.counts.double()
+        return (share.cumsum(0) - share / 2).long()
 
     @property
     def people(self) -> float:
@@ -64,41 +83,63 @@ class Pairs:
         ranks = 1 + (ahead >= 0).sum(dim=1)
         return torch.where(ranks <= VALIDATION_K, 1 / torch.log2(1 + ranks), 0.0) / self._ideal
 
-    def surely_better(self, weights: Array, than: Array) -> bool:
-        """Whether these weights (C,) beat others by SURE standard errors, paired by query."""
-        gained, lost = (
-            self._gains(weighted_lead(self.ahead, row)).double() for row in (weights, than)
-        )
-        share = 1 / self.counts.double()
-        query = (share.cumsum(0) - share / 2).long()
-        each = torch.zeros(int(query[-1]) + 1, dtype=torch.float64, device=query.device)
-        each.index_add_(0, query, gained - lost)
-        return bool(each.mean() > SURE * each.std(correction=0) / len(each) ** 0.5)
+    def figure(self, leads: Tensor) -> float:
+        """NDCG@10 where competitors (P, M) lead by so much, of all queries, as evaluated."""
+        return self.answerable * self.of_leads(leads)
+
+    def by_query(self, weights: Array) -> Tensor:
+        """NDCG@10 of these weights (C,), of each query, float64."""
+        owners = self.owners
+        each = torch.zeros(int(owners[-1]) + 1, dtype=torch.float64, device=owners.device)
+        gains = self._gains(weighted_lead(self.ahead, weights)).double()
+        return each.index_add_(0, owners, gains)
+
+    def surely_better(self, weights: Array, than: Array, errors: float = SURE) -> bool:
+        """Whether these weights (C,) beat others by so many standard errors, paired by query."""
+        each = self.by_query(weights) - self.by_query(than)
+        return bool(each.mean() > errors * each.std(correction=0) / len(each) ** 0.5)
 
     @classmethod
-    def of(cls, parts: Parts, holdout: Holdout, rng: np.random.Generator, block: int) -> Pairs:
-        """Some 20,000 pairs at most, drawn query by query.
+    def of(
+        cls,
+        parts: Parts,
+        holdout: Holdout,
+        rng: np.random.Generator,
+        block: int,
+        until: Deadline = NEVER,
+    ) -> Pairs | None:
+        """Some 20,000 pairs at most, drawn query by query; None where no list holds a target.
 
         Args:
             parts: Scores the components.
-            holdout: What came next, of which some can stand on a list (core.models.common.places).
+            holdout: What came next.
             rng: Draws.
             block: Queries scored at once.
+            until: When it ends with the pairs that it has; those of one block at least.
         """
-        counts = np.diff(holdout.offsets)
-        order = rng.permutation(len(counts))
-        enough = int(np.searchsorted(counts[order].cumsum(), PAIRS)) + 1
-        chosen = np.sort(order[:enough])
-        blocks = [holdout[chosen[low : low + block]] for low in range(0, len(chosen), block)]
-        leads = [_ahead(parts, held_out) for held_out in blocks]
+        held_out, totals = reachable(holdout)
+        if not len(held_out):
+            return None
+        answerable = len(held_out) / np.count_nonzero(np.diff(holdout.offsets))
+        n = np.diff(held_out.offsets)
+        order = rng.permutation(len(n))
+        order = order[: int(np.searchsorted(n[order].cumsum(), PAIRS)) + 1]
+        leads: list[Tensor] = []
+        numbers = 0
+        for low in range(0, len(order), block):
+            if leads and (until.passed or numbers > NUMBERS):
+                order = order[:low]
+                break
+            leads.append(_ahead(parts, held_out[order[low : low + block]]))
+            numbers += leads[-1].numel()
         widest = max(lead.shape[1] for lead in leads)
         pads = [(0, 0, 0, widest - lead.shape[1]) for lead in leads]
         ahead = torch.cat(
             [pad(lead, by, value=-torch.inf) for lead, by in zip(leads, pads, strict=True)]
         )
-        n = counts[chosen]
-        segments = np.repeat(segment(holdout.queries[chosen]), n)
-        return cls(ahead, *(tensor(x, ahead.device) for x in (np.repeat(n, n), segments)))
+        segments = segment(held_out.queries[order])
+        columns = (np.repeat(x, n[order]) for x in (n[order], segments, totals[order]))
+        return cls(ahead, *(tensor(x, ahead.device) for x in columns), answerable)
 
 
 def _ahead(parts: Parts, holdout: Holdout) -> Tensor:
@@ -122,32 +163,70 @@ def _ahead(parts: Parts, holdout: Holdout) -> Tensor:
     return ahead.masked_fill_((union[owners] == items[:, None])[:, :, None], -torch.inf)
 
 
-def best_weights(pairs: Pairs) -> Array:
-    """Weights (segments, C) ≥ 0, the sum of each row 1, of highest NDCG@10.
+def best_weights(pairs: Pairs, until: Deadline = NEVER) -> Array:
+    """Weights (segments, C) ≥ 0, the sum of each row 1, of high NDCG@10.
 
     One component after the other gets the weight that is best beside the others', from a grid,
-    until none changes; once from the best component alone and once from all alike. They are taken
-    if they are surely better than the best component alone, and lean on it the more, the fewer
-    people they are of; a segment's own, if surely better than those of all, lean on these.
+    until none changes; once from the best component alone and once from all alike. The weights lean
+    on a mix in which each component counts by the square of what it is worth alone, the more, the
+    fewer people they are of. A segment's own are taken if surely better than those of all, and lean
+    on these. What is found when the time is over is taken.
+    """
+    n = pairs.ahead.shape[2]
+    alone = np.array([pairs.of_leads(pairs.ahead[..., c]) for c in range(n)])
+    mix = alone**2 / (alone**2).sum() if alone.any() else np.full(n, 1 / n)
+    starts = (np.eye(n)[int(alone.argmax())], np.full(n, 1 / n))
+    together = _leaning(pairs, starts, mix, until)
+    rows = []
+    for n_segment in range(len(EDGES) + 1):
+        own = pairs.where(pairs.segments == n_segment)
+        row = together
+        if len(own.counts) and not until.passed:
+            fitted = _leaning(own, (together,), together, until)
+            row = fitted if own.surely_better(fitted, together) else together
+        rows.append(row)
+    return np.stack(rows)
+
+
+def _leaning(pairs: Pairs, starts: Sequence[Array], prior: Array, until: Deadline) -> Array:
+    """The best weights (C,) from these starts, leaning on others as if PRIOR people had those."""
+    fitted = max((_climb(pairs, start, until) for start in starts), key=lambda found: found[1])[0]
+    leaning: Array = (pairs.people * fitted + PRIOR * prior) / (pairs.people + PRIOR)
+    return leaning
+
+
+def cross_fitted(pairs: Pairs, until: Deadline = NEVER) -> tuple[float, bool]:
+    """What such weights are worth to people they were not found on, and whether it is too little.
+
+    Weights found on every other person are asked of the others, and the other way round. It is too
+    little where the best component alone is better by more than a standard error, paired by person.
+
+    Returns:
+        NDCG@10 of all queries, and whether that component should have all the weight.
     """
     n = pairs.ahead.shape[2]
     alone = [pairs.of_leads(pairs.ahead[..., c]) for c in range(n)]
     best = np.eye(n)[int(np.argmax(alone))]
-    together = _sure(pairs, (best, np.full(n, 1 / n)), best)
-    parts = (pairs.where(pairs.segments == n_segment) for n_segment in range(len(EDGES) + 1))
-    return np.stack([_sure(own, (together,), together) for own in parts])
+    owners = pairs.owners
+    if int(owners[-1]) < 1:
+        return pairs.figure(weighted_lead(pairs.ahead, best)), True
+    fused = torch.zeros(int(owners[-1]) + 1, dtype=torch.float64, device=owners.device)
+    single = pairs.by_query(best)
+    for half in (0, 1):
+        asked = pairs.where(owners % 2 == half)
+        weights = best_weights(pairs.where(owners % 2 != half), until)
+        gains = torch.zeros(len(asked.counts), dtype=torch.float64, device=owners.device)
+        for n_segment, row in enumerate(weights):
+            rows = asked.segments == n_segment
+            some = asked.where(rows)
+            gains[rows] = some._gains(weighted_lead(some.ahead, row)).double()
+        fused.index_add_(0, owners[owners % 2 == half], gains)
+    lost = single - fused
+    too_little = bool(lost.mean() > lost.std(correction=0) / len(lost) ** 0.5)
+    return pairs.answerable * float(fused.mean()), too_little
 
 
-def _sure(pairs: Pairs, starts: Sequence[Array], prior: Array) -> Array:
-    """The best weights (C,) from these starts, leaning on the prior ones; those if not surely."""
-    if not (people := pairs.people):
-        return prior
-    fitted = max((_climb(pairs, start) for start in starts), key=lambda found: found[1])[0]
-    leaning: Array = (people * fitted + PRIOR * prior) / (people + PRIOR)
-    return leaning if pairs.surely_better(leaning, prior) else prior
-
-
-def _climb(pairs: Pairs, start: Array) -> tuple[Array, float]:
+def _climb(pairs: Pairs, start: Array, until: Deadline) -> tuple[Array, float]:
     """The weights (C,) that no change of one of them betters, and their NDCG@10."""
     weights, best, ahead = start.copy(), pairs.ndcg(start), pairs.ahead
     for _ in range(ROUNDS):
@@ -156,6 +235,8 @@ def _climb(pairs: Pairs, start: Array) -> tuple[Array, float]:
             others = np.where(np.arange(len(weights)) == c, 0, weights)
             if not others.any():
                 continue
+            if until.passed:
+                return weights / weights.sum(), best
             rest, own = weighted_lead(ahead, others), ahead[..., c].nan_to_num(neginf=0.0)
             for weight in RATIOS * others.max():
                 gained = pairs.of_leads(torch.add(rest, own, alpha=float(weight)))
