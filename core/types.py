@@ -501,6 +501,15 @@ class Resumable(Protocol):
         ...
 
 
+@runtime_checkable
+class Budgeted(Protocol):
+    """Optional power: its fit keeps to a time that its config says."""
+
+    def began_at(self, moment: float) -> None:
+        """The time of the next fit counts from this moment of time.perf_counter()."""
+        ...
+
+
 class Findings(Protocol):
     """What a fit found out, see core.findings."""
 

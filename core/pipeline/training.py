@@ -24,6 +24,7 @@ from core.runs.config import model_class, model_config, run_id
 from core.runs.request import RunRequest
 from core.types import (
     Array,
+    Budgeted,
     Features,
     Interactions,
     KeepsSnapshots,
@@ -81,6 +82,8 @@ def fit(
     model = kind(model_config(config.model, config.params))
     if isinstance(model, Resumable):
         model.resume_at(checkpoints.Checkpoints(workspace, run_id(config)))
+    if isinstance(model, Budgeted):
+        model.began_at(began)
     model.fit(
         TrainData(
             parts.train, items, users, parts.validation, parts.train_and_validation, components

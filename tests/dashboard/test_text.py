@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.models import MODELS
-from core.models.ensemble.auto import WHY
+from core.models.ensemble.choice import WHY
 from dashboard.text import LANGUAGES, text, texts
 
 DASHBOARD = Path(__file__).resolve().parents[2] / "dashboard"

@@ -1,53 +1,35 @@
-"""Which models suit a log, with which settings, and how long they will take; then their fusion."""
+"""The models that suit a log, fitted in the time there is, and their fusion."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from core.findings import ChoiceFindings, FusionFindings
-from core.models.common.memory import free_memory
+from core.models.common.deadline import Deadline
 from core.models.common.settings import setting
-from core.models.ensemble.fusion import Fusion, has_validation, part_of, without_validation_events
-from core.models.ensemble.score_fusion import ScoreFusionConfig
+from core.models.ensemble.budget import Budget
+from core.models.ensemble.choice import NETWORK, Choice, Facts, choose
+from core.models.ensemble.fusion import (
+    SCALED_ON,
+    Fusion,
+    has_validation,
+    part_of,
+    weigh,
+    without_validation_events,
+)
+from core.models.ensemble.score_fusion import ScoreFusion, ScoreFusionConfig
 from core.models.neural.gradient_model import GradientModel
-from core.models.popularity import CLOCK_TIMES, DAY_S
-from core.types import OnEpoch, Params, Recommender, TrainData
+from core.types import EpochReport, OnEpoch, Recommender, TrainData
 
-LONG = 50.0  # events in a typical history, from which on a log is treated like one of films
-ENOUGH_EVENTS = 10_000  # for a neural model to learn what counting does not
-MANY_EVENTS = 500_000  # below, more and shorter windows of a history teach more than few long ones
-WINDOWS = (1, 7, 30, 90, 365, 1000)  # days whose popularity may be a trend
-SHORTEST, LONGEST = 0.01, 0.25  # a window, as a share of the log's days
-RANK_SHARE = 1 / 32  # directions per person or item that gfcf keeps, of whichever are fewer
-USUAL_EPOCHS, FEWEST_EPOCHS = 20, 5
-WHY = {  # why a model was taken or not
-    "visitors": "what to show to people without a history",
-    "spans": "the log spans {days:,.0f} days",
-    "brief": "the log spans {days:,.0f} days, too few to have a trend",
-    "no_days": "the log does not say on which days things happened",
-    "attributes": "the items have attributes",
-    "nothing_known": "nothing is known of the items",
-    "ordered": "the log has an order",
-    "unordered": "the log has no order",
-    "no_order": "the log has no order to learn from",
-    "order_used": "the log has an order, others use it",
-    "every_log": "suits every log",
-    "large_too": "suits every log, also a large one",
-    "few_items": "{items:,} items are few enough",
-    "many_items": "{items:,} items would need {gib:,.0f} GiB",
-    "network": "the log has an order and events enough to learn it",
-    "few_events": "{events:,} events are too few for a neural model",
-    "late": "would take {seconds:,.0f} s, and {left:,.0f} s are left",
-    "late_at_least": "would take {seconds:,.0f} s at least, and {left:,.0f} s are left",
-    "another": "two networks from different draws err less than one",
-    "another_late": "two networks from different draws err less than one, but another would take "
-    "{seconds:,.0f} s, and {left:,.0f} s are left",
-}
+NOT_WORTH = 0.3  # of a network's time, below which it is better left as it was judged
+PROBED, WEIGHED = 0.5, 0.6  # shares of the whole that are done, as it is told
+WEIGHTS = "weights"  # what is told of as if it were a component
+BEST_EPOCH = "auto.best_epoch"  # in what is kept of a network
+WORTH_KEEPING, MOST_KEPT = 2.0, 2**28  # seconds and bytes of a part that need not be fitted again
 
 
 @dataclass(frozen=True)
@@ -60,165 +42,24 @@ class AutoConfig(ScoreFusionConfig):
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What the choice of models hangs on."""
+class Fit:
+    """What a model is fitted with."""
 
-    events: int
-    users: int
-    items: int
-    length: float  # of the history that the event in the middle belongs to
-    ordered: bool
-    days: float  # from the first event to the last; 0 without clock times
-    attributes: bool
+    train: TrainData
+    rng: np.random.Generator
     device: str
-    memory: int  # bytes that are free
-
-    @classmethod
-    def of(cls, train: TrainData, device: str) -> Self:
-        """The facts about these data on this device."""
-        log = train.interactions
-        lengths = np.sort(np.diff(log.offsets))
-        middle = int(np.searchsorted(lengths.cumsum(), len(log) / 2))
-        times, days = log.times, 0.0
-        if times is not None and len(times) and CLOCK_TIMES[0] <= times.max() < CLOCK_TIMES[1]:
-            days = float(times.max() - times.min()) / DAY_S
-        return cls(
-            events=len(log),
-            users=log.n_users,
-            items=log.n_items,
-            length=float(lengths[middle]) if len(lengths) else 0.0,
-            ordered=times is not None,
-            days=days,
-            attributes=any(train.item_features.blocks()) if train.item_features else False,
-            device=device,
-            memory=free_memory(device),
-        )
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A model, whether it is taken, and why."""
-
-    model: str
-    params: Params
-    taken: bool
-    reason: str  # a key of WHY
-    seconds: float  # to fit it twice, for the choice of weights and for good: the order of it
-    apart: str = ""  # what tells it from another of the same model
-    about: Mapping[str, float] = field(default_factory=dict)  # the numbers in its reason
-
-    @property
-    def why(self) -> str:
-        """Its reason in words."""
-        return WHY[self.reason].format(**self.about)
-
-    @property
-    def name(self) -> str:
-        """What the component is called."""
-        return f"{self.model} {self.apart}".strip()
-
-    def findings(self, took: float | None) -> ChoiceFindings:
-        """The same for who reads what was found out; took seconds, None if not taken."""
-        own = {f.name: getattr(self, f.name) for f in fields(self)}
-        return ChoiceFindings(**own, name=self.name, why=self.why, took=took)
-
-
-def choose(facts: Facts, minutes: float) -> list[Choice]:
-    """What to train on such data, and what not, on a budget; the last gets what time is left."""
-    left, choices = 60 * minutes, []
-    for choice in _candidates(facts):
-        if choice.taken and choice.seconds > left:
-            about = {"seconds": choice.seconds, "left": left}
-            choice = replace(choice, taken=False, reason="late", about=about)
-        left -= choice.seconds if choice.taken else 0
-        choices.append(choice)
-    first = _unified(facts, left)
-    if not first.taken:
-        return [*choices, first]
-    left -= first.seconds
-    about = {"seconds": first.seconds, "left": left}
-    second = replace(first, reason="another", apart="2", about=about)
-    if first.seconds > left:
-        second = replace(second, taken=False, reason="another_late")
-    return [*choices, first, second]
-
-
-def _candidates(facts: Facts) -> Iterator[Choice]:
-    """All but the neural one; seconds as on two CPU cores or on a GPU of a data centre."""
-    gpu, long = facts.device != "cpu", facts.length >= LONG
-    about = {"days": facts.days, "items": facts.items, "gib": 16 * facts.items**2 / 2**30}
-
-    def choice(
-        model: str, params: Params, taken: bool, reason: str, cpu_s: float, apart: str = ""
-    ) -> Choice:
-        seconds = 2 * cpu_s * (0.05 if gpu else 1) + 0.1
-        return Choice(model, params, taken, reason, seconds, apart, about)
-
-    yield choice("popularity", {}, True, "visitors", 0)
-    windows = [n for n in WINDOWS if SHORTEST * facts.days <= n <= LONGEST * facts.days]
-    for window in windows:
-        params = {"window_days": float(window)}
-        yield choice("recent_popularity", params, True, "spans", 0, f"{window} d")
-    if not windows:
-        reason = "brief" if facts.days else "no_days"
-        yield choice("recent_popularity", {"window_days": 1.0}, False, reason, 0)
-    described = facts.attributes
-    reason = "attributes" if described else "nothing_known"
-    yield choice("content", {}, described, reason, 1e-6 * facts.items)
-    params = {"gap": 10, "history_decay": 0.8} if long else {}
-    reason = "ordered" if facts.ordered else "no_order"
-    yield choice("transitions", params, facts.ordered, reason, 1.5e-6 * facts.events)
-    yield choice("item_knn", {"similarity": "tfidf"}, True, "every_log", 4e-6 * facts.events)
-    size = 8e-5 * (facts.users + facts.items) + 1e-6 * facts.events
-    yield choice("als", {}, True, "large_too", size)
-    fits = about["gib"] * 2**30 <= facts.memory / 2
-    reason = "few_items" if fits else "many_items"
-    params = {"l2": 300.0 if long else 100.0}
-    yield choice("ease", params, fits, reason, 8e-12 * facts.items**3)
-    rank = int(np.clip(RANK_SHARE * min(facts.users, facts.items) // 32 * 32, 64, 1024))
-    reason = "order_used" if facts.ordered else "unordered"
-    seconds = (1e-5 + 5e-8 * rank) * facts.events
-    yield choice("gfcf", {"rank": rank}, not facts.ordered, reason, seconds)
-
-
-def _unified(facts: Facts, left: float) -> Choice:
-    """The transformer in the size that the device and the time allow."""
-    gpu, long = facts.device != "cpu", facts.length >= LONG
-    params: dict[str, Any] = {"dropout": 0.3, "patience": 5 if gpu else 3}
-    if gpu:
-        params |= {"dim": 256, "heads": 4, "max_len": 200 if long else 50}
-        params |= {"temperature": 0.05 if long else 0.07}
-    else:
-        params |= {"dim": 64, "heads": 1, "layers": 1, "loss": "sampled"}
-        params |= {"max_len": 100 if long and facts.events >= MANY_EVENTS else 50}
-    # events per step: as many as keep the device busy, but a hundred steps per epoch before that
-    step = min(12_800 if gpu and long else 2_048, facts.events / 100)
-    width = min(max(facts.length, 1.0), params["max_len"])
-    params["batch"] = int(np.clip(step / width, 8, 256))
-    rate = 2e5 if gpu else 2e4 if params["max_len"] > 50 else 3.5e4  # events per second
-    validation = min(facts.users, 10_000) * facts.items * (1e-10 if gpu else 4e-8)
-    epoch = 2 * facts.events / rate + validation  # twice: for the choice, and for good
-    affordable = int(left / epoch) if epoch else 0
-    seconds = epoch * min(affordable, USUAL_EPOCHS)
-    taken, reason = True, "network"
-    about: dict[str, float] = {}
-    if not facts.ordered:
-        taken, reason = False, "no_order"
-    elif facts.events < ENOUGH_EVENTS:
-        taken, reason, about = False, "few_events", {"events": facts.events}
-    elif affordable < FEWEST_EPOCHS:
-        taken, reason = False, "late_at_least"
-        about = {"seconds": FEWEST_EPOCHS * epoch, "left": left}
-    params["epochs"] = max(FEWEST_EPOCHS, min(affordable, 2 * USUAL_EPOCHS))
-    return Choice("unified", params, taken, reason, seconds if taken else 0.0, about=about)
+    on_epoch: OnEpoch
 
 
 class Auto(Fusion):
     """The models that suit the data and the time, each fitted, then their fusion.
 
     `choose` says which and why. Each is fitted without the validation events, from which the
-    fusion's weights come, then for good with them: a neural one for as many epochs as were best.
-    Components without any weight are dropped.
+    fusion's weights come, then, if it has any weight, for good with them: a neural one for as many
+    epochs as were best. All of it ends when the minutes are over: a part is begun only where it and
+    all that is left to do fit, by what the parts before it took on this machine; networks and the
+    search for weights stop where they are; what could not be fitted for good stays without the
+    validation events.
     """
 
     Config: ClassVar[type] = AutoConfig
@@ -226,6 +67,11 @@ class Auto(Fusion):
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
         self._choices: tuple[ChoiceFindings, ...] = ()
+        self._began: float | None = None
+
+    def began_at(self, moment: float) -> None:
+        """The minutes of the next fit count from this moment of time.perf_counter()."""
+        self._began = moment
 
     def fit(
         self,
@@ -236,55 +82,125 @@ class Auto(Fusion):
         on_epoch: OnEpoch | None = None,
     ) -> Self:
         """Choose, fit and fuse."""
+        began, self._began = self._began or time.perf_counter(), None
+        budget = Budget(began, 60 * self.config.minutes)
         choices = choose(Facts.of(train, device), self.config.minutes)
-        taken = {choice.name: choice for choice in choices if choice.taken}
-        total, done = sum(choice.seconds for choice in taken.values()), 0.0
-        models: list[Recommender] = []
-        probes: list[Recommender] = []
-        took = {}
-        for name, choice in taken.items():
-            began, after = time.perf_counter(), done + choice.seconds / total
-            middle = (done + after) / 2
-            on_component = part_of(on_epoch, name, done, middle)
-            probe = self._resumed(_probe(choice), f"{name}.probe")
-            probes.append(
-                probe.fit(
-                    without_validation_events(train), rng=rng, device=device, on_epoch=on_component
-                )
+        models, choices = self._probes(choices, budget, train, rng, device, on_epoch)
+        log, held_out = train.interactions, train.validation
+        sample = log.queries(np.sort(rng.permutation(log.n_users)[:SCALED_ON]))
+        fusion = ScoreFusion.alike(self.config, tuple(models.values()), sample, device)
+        names, self._figures = list(models), np.zeros(0)
+        if has_validation(train) and held_out is not None:
+            part_of(on_epoch, WEIGHTS, PROBED, WEIGHED)
+            weights, self._figures = weigh(fusion, held_out, log.n_items, rng, budget.weighed_by())
+            kept = np.flatnonzero(weights.any(dim=0).cpu().numpy()).tolist()
+            names = [names[c] for c in kept]
+            self._figures = self._figures[[*kept, -1]]
+            finals = self._finals(
+                {name: models[name] for name in names}, budget, train, rng, device, on_epoch
             )
-            on_component = part_of(on_epoch, name, middle, after)
-            models.append(self._final(probe, name, train, rng, device, on_component))
-            took[name], done = round(time.perf_counter() - began, 1), after
-        self._choices = tuple(choice.findings(took.get(choice.name)) for choice in choices)
-        self._fuse(
-            tuple(taken), models, probes if has_validation(train) else None, train, rng, device
-        )
-        self._drop_weightless()
+            fusion = ScoreFusion.alike(self.config, tuple(finals.values()), sample, device)
+            fusion = replace(fusion, weights=weights[:, kept])
+        self._names, self._fusion = tuple(names), fusion
+        self._choices = tuple(choice.findings(budget.took.get(choice.name)) for choice in choices)
+        if on_epoch is not None:
+            on_epoch(EpochReport(1, 1, done=1.0, component=names[-1]))
         return self
 
-    def _final(
+    def _probes(
         self,
-        probe: Recommender,
-        name: str,
+        choices: list[Choice],
+        budget: Budget,
         train: TrainData,
         rng: np.random.Generator,
         device: str,
-        on_epoch: OnEpoch,
-    ) -> Recommender:
-        """The same model with the validation events; itself where there are none."""
-        if train.train_and_validation is None or not has_validation(train):
-            return probe
-        config = probe.config
-        if isinstance(probe, GradientModel):
-            config = replace(config, epochs=probe.best_epoch)
+        on_epoch: OnEpoch | None,
+    ) -> tuple[dict[str, Recommender], list[Choice]]:
+        """The models by name, without the validation events, and what became of each choice."""
+        total = sum(choice.seconds for choice in choices if choice.taken) or 1.0
+        models, done, told = dict[str, Recommender](), 0.0, []
+        known = without_validation_events(train)
+        twice = has_validation(train)
+        for choice in choices:
+            network = choice.model == NETWORK
+            if choice.taken and (late := budget.late(choice, network=network)):
+                choice = replace(choice, taken=False, reason="late", about=late)
+            told.append(choice)
+            if not choice.taken:
+                continue
+            tell = part_of(on_epoch, choice.name, done, done + PROBED * choice.seconds / total)
+            done += PROBED * choice.seconds / total
+            probe = _probe(choice)
+            with budget.fitting(choice):
+                if isinstance(probe, GradientModel):
+                    probe.stop_by(budget.probed_by(twice=twice))
+                fit = Fit(known, rng, device, tell)
+                models[choice.name] = self._once(probe, f"{choice.name}.probe", fit)
+        return models, told
+
+    def _finals(
+        self,
+        probes: dict[str, Recommender],
+        budget: Budget,
+        train: TrainData,
+        rng: np.random.Generator,
+        device: str,
+        on_epoch: OnEpoch | None,
+    ) -> dict[str, Recommender]:
+        """The same models with the validation events, as far as there is time; by name."""
+        if train.train_and_validation is None:
+            return probes
         whole = replace(
             train,
             interactions=train.train_and_validation,
             validation=None,
             train_and_validation=None,
         )
-        final = self._resumed(type(probe)(config), f"{name}.final")
-        return final.fit(whole, rng=rng, device=device, on_epoch=on_epoch)
+        total, done = sum(budget.took[name] for name in probes) or 1.0, WEIGHED
+        models = {}
+        # networks last: they can be stopped
+        for name in sorted(probes, key=lambda name: isinstance(probes[name], GradientModel)):
+            probe, seconds = probes[name], budget.took[name]
+            tell = part_of(on_epoch, name, done, done + (1 - WEIGHED) * seconds / total)
+            done += (1 - WEIGHED) * seconds / total
+            config = probe.config
+            if isinstance(probe, GradientModel):
+                config = replace(config, epochs=probe.best_epoch)
+            elif budget.saved_by().left < seconds:
+                models[name] = probe
+                continue
+            final = type(probe)(config)
+            if isinstance(final, GradientModel):
+                others = sum(budget.took[n] for n in probes if n not in models)
+                share = seconds / others if others else 1.0
+                if budget.saved_by().left * share < NOT_WORTH * seconds:
+                    models[name] = probe
+                    continue
+                final.stop_by(Deadline.within(budget.saved_by().left * share))
+            models[name] = self._once(final, f"{name}.final", Fit(whole, rng, device, tell))
+        return {name: models[name] for name in probes}
+
+    def _once(self, model: Recommender, name: str, fit: Fit) -> Recommender:
+        """The model, fitted; as it was left where an interrupted fit had come beyond it."""
+        place = self._checkpoint.part(f"{name}.done") if self._checkpoint else None
+        if place is not None and (kept := place.read()) is not None:
+            state = dict(kept)
+            best_epoch = state.pop(BEST_EPOCH, np.zeros(1))
+            loaded = model.load(state, device=fit.device)
+            if isinstance(loaded, GradientModel):
+                loaded.best_epoch = int(best_epoch[0])
+            return loaded
+        began = time.perf_counter()
+        fitted = self._resumed(model, name).fit(
+            fit.train, rng=fit.rng, device=fit.device, on_epoch=fit.on_epoch
+        )
+        if place is not None and time.perf_counter() - began > WORTH_KEEPING:
+            state = dict(fitted.state())
+            if isinstance(fitted, GradientModel):
+                state[BEST_EPOCH] = np.array([fitted.best_epoch])
+            if sum(array.nbytes for array in state.values()) < MOST_KEPT:
+                place.write(state)
+        return fitted
 
     def findings(self) -> FusionFindings:
         """What was chosen and why, beside what a fusion finds."""

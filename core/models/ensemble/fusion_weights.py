@@ -56,8 +56,7 @@ class Pairs:
 
     def where(self, own: Tensor) -> Pairs:
         """Those of some queries."""
-        parts = (x[own] for x in (self.ahead, self.counts, self.segments, self.totals))
-        return Pairs(*parts)
+        return Pairs(self.ahead[own], self.counts[own], self.segments[own], self.totals[own])
 
     @property
     def owners(self) -> Tensor:
@@ -137,9 +136,11 @@ class Pairs:
         ahead = torch.cat(
             [pad(lead, by, value=-torch.inf) for lead, by in zip(leads, pads, strict=True)]
         )
-        segments = segment(held_out.queries[order])
-        columns = (np.repeat(x, n[order]) for x in (n[order], segments, totals[order]))
-        return cls(ahead, *(tensor(x, ahead.device) for x in columns), answerable)
+        counts, segments, targets = (
+            tensor(np.repeat(x, n[order]), ahead.device)
+            for x in (n[order], segment(held_out.queries[order]), totals[order])
+        )
+        return cls(ahead, counts, segments, targets, answerable)
 
 
 def _ahead(parts: Parts, holdout: Holdout) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import NotFitted
+from core.models.common.deadline import NEVER, Deadline
 from core.models.common.strengths import popularity
 from core.models.common.tensors import tensor
 from core.models.common.validation import validation_score
@@ -64,6 +65,7 @@ class GradientModel(ABC, Generic[Net]):
         self._start: StartState | None = None
         self._scores_of_none = torch.zeros(0)  # (I,) of a history without events
         self._checkpoint: Checkpoint | None = None
+        self._until = NEVER
         self.best_epoch = 0  # where validation said to stop; all of them without validation
         self.snapshots: Mapping[int, Floats] = {}
 
@@ -99,6 +101,10 @@ class GradientModel(ABC, Generic[Net]):
         """The next fit goes on from here, and leaves here how far it is."""
         self._checkpoint = checkpoint
 
+    def stop_by(self, deadline: Deadline) -> None:
+        """The next fit ends by then, with the best epoch that it has."""
+        self._until = deadline
+
     def fit(
         self,
         train: TrainData,
@@ -115,6 +121,7 @@ class GradientModel(ABC, Generic[Net]):
         """
         config, log = self.config, train.interactions
         checkpoint, self._checkpoint = self._checkpoint, None
+        until, self._until = self._until, NEVER
         self._net, self.snapshots = None, {}
         self.best_epoch = epochs = int(config.epochs)
         with seeded(rng, device) as generator:
@@ -143,6 +150,7 @@ class GradientModel(ABC, Generic[Net]):
                     on_epoch=_part_of(on_epoch, begin, end),
                     checkpoint=checkpoint.part("refit" if begin else "fit") if checkpoint else None,
                     snapshots=snapshots,
+                    until=until,
                 )
                 if snapshots:
                     self.snapshots = {at: v.numpy() for at, v in snapshots.kept.items()}

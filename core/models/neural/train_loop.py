@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import BadInput, TooLarge
+from core.models.common.deadline import NEVER, Deadline
 from core.models.common.settings import Settings, setting
 from core.models.neural.cuda_graph import CudaGraph
 from core.models.neural.snapshots import Snapshots
@@ -69,6 +70,7 @@ def train_loop(
     on_epoch: OnEpoch | None = None,
     checkpoint: Checkpoint | None = None,
     snapshots: Snapshots | None = None,
+    until: Deadline = NEVER,
 ) -> int:
     """Trains in place and leaves the best epoch's averaged weights; AdamW, short warm-up.
 
@@ -86,6 +88,8 @@ def train_loop(
         checkpoint: Where to go on from, and to leave how far it is; on a CPU an interrupted
             training so ends with the very weights of one that was not.
         snapshots: Is given what the items are after each epoch, and keeps some of it.
+        until: When it ends with the best that there is, in the middle of an epoch if need be; no
+            epoch is begun that would not be done by then, but for the first.
 
     Returns:
         The best epoch, from 1.
@@ -102,17 +106,23 @@ def train_loop(
         state.read_checkpoint(checkpoint)
         for report in state.reports:
             tell(report)
-    began = time.perf_counter() - state.seconds
+    began, took = time.perf_counter() - state.seconds, 0.0
     while state.epoch < epochs and state.epoch - state.best_epoch < config.patience:
         epoch, start = state.epoch + 1, time.perf_counter()
+        if until.left < took:
+            break
         module.train()
         total = torch.zeros((), device=device)
         for rows in batches:
+            if until.passed and state.average.steps:
+                break
             share = min(1.0, (state.average.steps + 1) / warmup)
             for group in optimiser.param_groups:
                 group["lr"] = config.learning_rate * share
             total += _step(loss, rows, optimiser, batches) * len(rows)
             state.average.update()
+        if until.passed and state.epoch:  # what is left of this epoch would not be judged
+            break
         mean = float(total) / max(1, len(batches))
         if not np.isfinite(mean):
             raise BadInput(
@@ -123,6 +133,7 @@ def train_loop(
         module.eval()
         figure = state.record_validation(epoch, epochs, validate)
         state.seconds = time.perf_counter() - began
+        took = time.perf_counter() - start
         gpu, memory, memory_of = _gpu(device)
         report = EpochReport(
             epoch,
@@ -140,11 +151,11 @@ def train_loop(
         tell(report)
         if checkpoint:
             state.write_checkpoint(checkpoint)
-    if validate:
+    if validate and state.epoch:
         module.load_state_dict(state.best_weights)
     else:
         state.average.apply()
-    return state.best_epoch
+    return max(1, state.best_epoch)
 
 
 def _gpu(device: torch.device) -> tuple[str | None, int | None, int | None]:

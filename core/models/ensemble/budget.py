@@ -1,0 +1,60 @@
+"""The time that may be spent on a fusion, and what is left of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from core.models.common.deadline import Deadline
+from core.models.ensemble.choice import NETWORK, Choice
+
+# Shares of the time: for the files, for the weights, and without which a network is not worth it.
+SAVING, WEIGHING, NETWORK_WORTH = 0.05, 0.1, 0.15
+KNOWN = 0.5  # seconds that parts were thought to take, from which on they tell the machine's speed
+
+
+class Budget:
+    """The time of one fit, from its beginning to the files, and what became of it."""
+
+    def __init__(self, began: float, seconds: float) -> None:
+        self.end, self.seconds = Deadline(began + seconds), seconds
+        self.took: dict[str, float] = {}  # by component, fitted once
+        self._thought = self._spent = 0.0
+
+    @property
+    def slowness(self) -> float:
+        """How many times as long parts took as was thought, as far as that is known."""
+        return self._spent / self._thought if self._thought > KNOWN else 1.0
+
+    @contextmanager
+    def fitting(self, choice: Choice) -> Iterator[None]:
+        """Inside, this is fitted for the first time."""
+        began = time.perf_counter()
+        yield
+        self.took[choice.name] = took = round(time.perf_counter() - began, 3)
+        if choice.model != NETWORK:
+            self._thought, self._spent = self._thought + choice.seconds / 2, self._spent + took
+
+    def saved_by(self) -> Deadline:
+        """By then all is fitted, so that the files can be written."""
+        return Deadline(self.end.at - SAVING * self.seconds)
+
+    def weighed_by(self) -> Deadline:
+        """By then the weights are found: what was fitted once fits again after it."""
+        finals = sum(self.took.values())
+        left = self.saved_by().left
+        return Deadline.within(max(0.0, max(left - finals, WEIGHING * left)))
+
+    def late(self, choice: Choice, *, network: bool) -> dict[str, float] | None:
+        """None if there is time for it; else the seconds that it would take and that are left."""
+        left = self.saved_by().left - WEIGHING * self.seconds - sum(self.took.values())
+        need = self.slowness * choice.seconds
+        if network:  # which can be stopped
+            need = min(need, NETWORK_WORTH * self.seconds)
+        return {"seconds": need, "left": max(0.0, left)} if need > left else None
+
+    def probed_by(self, *, twice: bool) -> Deadline:
+        """When a network has to stop; with `twice` it has to be fitted again."""
+        left = self.saved_by().left - WEIGHING * self.seconds - sum(self.took.values())
+        return Deadline.within(max(0.0, left / 2 if twice else left))
