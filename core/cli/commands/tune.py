@@ -30,7 +30,10 @@ def tune(options: Any) -> Result:
         return result.to_json(), text
 
     if options.job:
-        with jobs.adopt(workspace, options.job) as report:
+        with (
+            jobs.stopped_by_signals(jobs.folder_of(workspace, options.job)),
+            jobs.adopt(workspace, options.job) as report,
+        ):
             return searched(Search.read(report.folder), report)
     search = plan_search(
         workspace,
@@ -52,8 +55,8 @@ def tune(options: Any) -> Result:
     )
     folder = workspace.searches_folder / search.id
     with (
+        jobs.stopped_by_signals(folder),
         jobs.run_inline(workspace, folder, lambda: prepare_search(workspace, search)) as report,
-        jobs.stopped_by_ctrl_c(report),
     ):
         return searched(search, report)
 
