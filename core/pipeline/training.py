@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import platform
+import sys
 import time
 from collections.abc import Mapping
+from importlib import metadata
 from typing import Any
 
 import numpy as np
-import torch
 
 from core.data import dataset
 from core.data.dataset import Dataset
@@ -165,12 +166,13 @@ def _created(workspace: Workspace, config: RunConfig) -> str:
     return str(spec.get("created") or utc_now())
 
 
-def _machine(device: str) -> dict[str, str | int]:
-    name = torch.cuda.get_device_name() if device == "cuda" else platform.machine()
+def _machine(device: str) -> dict[str, str | int | None]:
+    torch = sys.modules.get("torch")  # not loaded by what only counts, on one thread
+    on_gpu = torch is not None and device == "cuda"
     return {
         "device": device,
-        "device_name": name,
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
+        "device_name": torch.cuda.get_device_name() if torch and on_gpu else platform.machine(),
+        "threads": torch.get_num_threads() if torch else None,
+        "torch": metadata.version("torch"),
         "python": platform.python_version(),
     }

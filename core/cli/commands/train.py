@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core import jobs, pipeline
-from core.cli.commands.evaluate import metrics_text
+from core.cli.commands.metrics_text import metrics_text
 from core.cli.terminal import Result, progress, table
 from core.data.features.embeddings import CHOICES
 from core.data.store import Workspace

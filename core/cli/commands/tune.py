@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from core import jobs
-from core.cli.commands.evaluate import metrics_text
+from core.cli.commands.metrics_text import metrics_text
 from core.cli.commands.train import features, report_progress
 from core.cli.terminal import Result, table
 from core.data.store import Workspace
