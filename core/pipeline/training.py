@@ -156,7 +156,11 @@ def split_as(data: Dataset, config: RunConfig, *, validation: bool | None = None
 
 def learnt_from(data: Dataset, config: RunConfig, model: Recommender) -> Interactions:
     """The events that this run's model learnt from, validation's where it was refitted to them."""
-    log = split_as(data, config)
+    return learnt_part(split_as(data, config), model)
+
+
+def learnt_part(log: Split, model: Recommender) -> Interactions:
+    """The same of a run whose split is at hand."""
     return log.train_and_validation if getattr(model.config, "refit", True) else log.train
 
 
