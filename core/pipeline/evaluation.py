@@ -161,6 +161,7 @@ def _export(
             table.to_parquet(folder / name, index=False)
         about = {**metrics.to_json(), "files": EXPORTED}
         about.pop("slices")
+        about.pop("shortcuts")
         write_json_atomically(folder / "protocol.json", about)
 
 

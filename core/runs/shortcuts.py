@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any, Self
 
 from core.data.durable import known_entries
@@ -60,6 +61,27 @@ class Period:
     events: int
     first: int | None  # the times of its first and last event: Unix seconds, or order numbers
     last: int | None
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Its first and last time as people read them: days, or numbers; empty without times."""
+        first, last = self.first, self.last
+        if first is None or last is None:
+            return "", ""
+        if self.kind != "clock":
+            return str(first), str(last)
+        days = (datetime.fromtimestamp(at, UTC).date().isoformat() for at in (first, last))
+        return next(days), next(days)
+
+    def sentence(self) -> str:
+        """In English."""
+        what = {
+            "clock": "the last tenth of the time learnt from",
+            "order": "the last tenth of the events learnt from",
+            "all": "all that was learnt from, as the log has no times",
+        }[self.kind]
+        when = "" if self.kind == "all" else ", {} to {}".format(*self.ends)
+        return f"the last period is {what}: {self.events:,} events{when}"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from core.cli.terminal import table
 from core.runs.metrics import RunMetrics
+from core.runs.shortcuts import RunShortcuts
 
 
 def metrics_text(metrics: RunMetrics, own: RunMetrics | None = None) -> str:
@@ -26,4 +27,19 @@ def metrics_text(metrics: RunMetrics, own: RunMetrics | None = None) -> str:
             for row in rows:
                 interval = own.metrics.get(row["metric"])
                 row["not re-ranked"] = interval.mean if interval else None
-    return head + "\n" + table(rows, columns)
+    text = head + "\n" + table(rows, columns)
+    return text + _shortcuts_text(metrics.shortcuts) if metrics.shortcuts else text
+
+
+def _shortcuts_text(beside: RunShortcuts) -> str:
+    """The sentence, what each rule reaches, and how far the run is ahead of it."""
+    rows = [
+        {"rule": rule.name, **asdict(margin)}
+        for rule in beside.shortcuts
+        for margin in rule.margins
+    ]
+    columns = ("rule", "metric", "reached", "run", "difference", "se", "low", "high", "p_holm")
+    text = f"\n\n{beside.sentence()}\n{table(rows, columns)}\n{beside.period.sentence()}"
+    if any(not rule.margins for rule in beside.shortcuts):
+        text += "; own items again cannot be listed, as seen items are hidden"
+    return text
