@@ -129,5 +129,12 @@ class RunShortcuts:
 
     def to_json(self) -> dict[str, Any]:
         """As metrics.json and `recscope evaluate --json` have it, the verdicts included."""
-        rules = [{**asdict(rule), "verdict": rule.verdict} for rule in self.shortcuts]
+        rules = [
+            {
+                "name": rule.name,
+                "verdict": rule.verdict,
+                "margins": [asdict(margin) for margin in rule.margins],
+            }
+            for rule in self.shortcuts
+        ]
         return {**asdict(self), "shortcuts": rules, "sentence": self.sentence()}
