@@ -17,3 +17,4 @@ if "OMP_WAIT_POLICY" not in os.environ:
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent  # where core, dashboard and sample_data lie
+DEVICES = ("auto", "cpu", "cuda")  # where a model may compute; auto: on a GPU where there is one

@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, run
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from core.errors import BadInput
 
 if TYPE_CHECKING:
+    from scipy import sparse
     from torch import Tensor
 
 PAD = -1
-DEVICES = ("auto", "cpu", "cuda")  # where a model may compute; auto: on a GPU where there is one
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -169,6 +168,8 @@ class Queries:
             n_items: Items in the catalogue.
             values: What each event adds, (E,); its weight if not given.
         """
+        from scipy import sparse  # a tenth of a second, which a list of runs need not await
+
         data = self.weights if values is None else np.asarray(values, np.float32)
         matrix = sparse.csr_matrix(
             (data, self.items, self.offsets), shape=(len(self), n_items), copy=True

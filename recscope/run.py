@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 
 import pandas as pd
 from plotly.graph_objects import Figure
@@ -73,6 +74,35 @@ class Run(Explains):
         rows = [(name, at.mean, at.low, at.high) for name, at in found.metrics.items()]
         frame = pd.DataFrame(rows, columns=["metric", "mean", "low", "high"])
         return frame.astype({"low": float, "high": float})
+
+    def shortcuts(self) -> pd.DataFrame:
+        """How far the run is ahead of simple rules, person by person, when last evaluated.
+
+        The rules learnt from the same events and were asked about the same people: what follows
+        what (`transitions`, as the model of that name), what was popular in the last period
+        (`last_period`), and, where seen items are not hidden, a person's own items again
+        (`repeats`). Where low and high have 0 between them, or p_holm is not small, the run is not
+        surely better.
+
+        Returns:
+            rule, metric, reached (by the rule), run, difference (run - reached), se (of the
+            difference, over people), low, high (95 %), p, p_holm (corrected for all rows).
+
+        Raises:
+            BadInput: the run was not evaluated, or by a Recscope that asked no rules.
+        """
+        metrics = self.stored.metrics
+        if metrics is None or metrics.shortcuts is None:
+            raise BadInput(
+                f"run {self.name} ({self.id}) was not evaluated beside simple rules yet: evaluate "
+                "it (again) first"
+            )
+        rows = [
+            {"rule": rule.name, **asdict(margin)}
+            for rule in metrics.shortcuts.shortcuts
+            for margin in rule.margins
+        ]
+        return pd.DataFrame(rows)
 
     def recommend(
         self,

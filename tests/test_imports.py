@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from core import pipeline
 from dashboard import cache
 
 
@@ -18,9 +21,8 @@ def imports_without(module: str, absent: list[str]) -> None:
 
 def test_models_import_on_a_bare_gpu_box():
     absent = ["duckdb", "pandas", "pyarrow", "plotly", "streamlit", "sklearn", "psutil"]
-    imports_without(
-        "core.models, core.recommend.top_k, core.recommend.rerank, core.evaluate", absent
-    )
+    modules = "core.models, core.recommend.top_k, core.recommend.rerank, core.evaluate"
+    imports_without(f"{modules}; list(core.models.MODELS.values())", absent)
 
 
 def test_data_imports_without_torch():
@@ -34,20 +36,32 @@ def test_embeddings_import_without_tables_and_load_nothing_heavy():
 
 
 def test_the_command_line_answers_before_anything_heavy_is_loaded():
-    imports_without("core.cli", ["torch", "sklearn", "faiss", "streamlit"])
+    imports_without("core.cli", ["torch", "sklearn", "faiss", "streamlit", "numpy"])
+    imports_without("core.cli.commands.list_all", ["torch", "sklearn", "pandas", "scipy.sparse"])
 
 
-def test_the_dashboard_s_cache_serves_what_mypy_sees_and_loads_it_when_asked():
+@pytest.mark.parametrize("model", ["popularity", "recent_popularity", "transitions"])
+def test_what_only_counts_is_trained_without_loading_what_learns(model, shop):
+    words = ["train", "shop", "--model", model, "--data-dir", str(shop.path)]
+    absent = ["torch", "sklearn", "scipy.stats", "faiss", "streamlit"]
+    imports_without(f"core.cli; assert core.cli.main({words}) == 0", absent)
+
+
+@pytest.mark.parametrize("package", [cache, pipeline], ids=lambda package: package.__name__)
+def test_what_is_loaded_when_asked_is_what_mypy_sees(package):
     typed = {
         alias.name: node.module
-        for node in ast.walk(ast.parse(Path(cache.__file__).read_text("utf-8")))
-        if isinstance(node, ast.ImportFrom) and node.module.startswith("dashboard.cache.")
+        for node in ast.walk(ast.parse(Path(package.__file__).read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module.startswith(f"{package.__name__}.")
         for alias in node.names
     }
-    assert sorted(typed) == sorted(cache.__all__)
+    assert sorted(typed) == sorted(package.__all__)
     for name, module in typed.items():
-        served = getattr(cache, name)
+        served = getattr(package, name)
         assert name == "PERSONAL" or served.__module__ == module, name
+
+
+def test_the_dashboard_s_cache_loads_nothing_heavy():
     absent = ["torch", "sklearn", "faiss"]
     imports_without(
         "dashboard.cache; dashboard.cache.finished_runs, dashboard.cache.history", absent

@@ -2,7 +2,7 @@
 
 Results go to standard output, for people as a short table, with --json as exactly one JSON object;
 progress and errors go to standard error. Exit code 0, 2 for a mistake in what was asked, 1 for
-ours, 130 when stopped by Ctrl-C.
+ours, 130 when stopped by Ctrl-C; a training that a signal stops, 128 and its number.
 """
 
 from __future__ import annotations

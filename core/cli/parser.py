@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+from core import DEVICES
 from core.cli import option_values as values
-from core.types import DEVICES
 
 
 class _Parser(argparse.ArgumentParser):

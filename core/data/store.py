@@ -11,10 +11,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
-import duckdb
 import platformdirs
 import psutil
 
@@ -28,6 +27,9 @@ from core.data.processes import is_alive
 from core.data.refs import checked_name, meant_by
 from core.data.unreadable import Unreadable, read_all
 from core.errors import BadInput, Corrupt, NotFound
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 class Workspace:
@@ -190,6 +192,8 @@ def connect(
         threads: All cores if not given.
         temp_directory: Where it spills; without one it spills nowhere and leaves no file behind.
     """
+    import duckdb  # a tenth of a second, which a list of runs need not await
+
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,

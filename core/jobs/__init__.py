@@ -10,9 +10,9 @@ from core.jobs.process import (
     run_inline,
     start_child,
     starting,
-    stopped_by_ctrl_c,
 )
 from core.jobs.progress import Report, active, epochs, log, status, statuses, unreadable_jobs
+from core.jobs.stopped import Stop, stopped_by_signals
 from core.jobs.stored import RUN, SEARCH, Status, folder_of, read_spec
 from core.jobs.training import asked_for, start_training, train_inline
 
@@ -21,6 +21,7 @@ __all__ = [
     "SEARCH",
     "Report",
     "Status",
+    "Stop",
     "active",
     "adopt",
     "asked_for",
@@ -36,7 +37,7 @@ __all__ = [
     "starting",
     "status",
     "statuses",
-    "stopped_by_ctrl_c",
+    "stopped_by_signals",
     "train_inline",
     "unreadable_jobs",
 ]

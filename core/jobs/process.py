@@ -27,6 +27,7 @@ from core.data.processes import child_environment, started_at
 from core.data.store import Workspace
 from core.errors import BadInput, Cancelled, CoreError, Corrupt, NotFound
 from core.jobs.progress import Report, ahead, enqueue, status, statuses
+from core.jobs.stopped import STOPPED, killed_for_memory, record_stop
 from core.jobs.stored import Status, folder_of, read_spec, read_status
 from core.runs.identity import code_version
 
@@ -48,7 +49,9 @@ def start_child(
     with starting(workspace):
         if not _under_way(folder):
             prepare()
-            enqueue(folder, _spawn(workspace, folder, words).pid, group=True)
+            child = _spawn(workspace, folder, words)
+            enqueue(folder, child.pid, group=True)
+            threading.Thread(target=_wait_for, args=(child, folder), daemon=True).start()
 
 
 @contextmanager
@@ -70,32 +73,6 @@ def run_inline(
         enqueue(folder, os.getpid(), group=False)
     with _reported(Report(folder), workspace) as report:
         yield report
-
-
-@contextmanager
-def stopped_by_ctrl_c(report: Report) -> Iterator[None]:
-    """Ctrl-C ends this process at once, also inside a long call; the job is then cancelled.
-
-    Python itself would wait for the call to return. Only in the main thread of a command.
-    """
-    heard, told = os.pipe()
-    os.set_blocking(told, False)
-
-    def listen() -> None:
-        while said := os.read(heard, 1):
-            if said[0] == signal.SIGINT:
-                (report.folder / "cancel").touch()
-                sys.stderr.write("\nrecscope: stopped\n")
-                os._exit(130)
-        os.close(heard)
-
-    threading.Thread(target=listen, daemon=True).start()
-    before = signal.set_wakeup_fd(told)
-    try:
-        yield
-    finally:
-        signal.set_wakeup_fd(before)
-        os.close(told)
 
 
 @contextmanager
@@ -137,7 +114,7 @@ def reset_folder(folder: Path) -> Path:
     """The job's folder, without what the last try said."""
     with writing(folder):
         folder.mkdir(exist_ok=True)
-        for stale in ("log.txt", "cancel"):
+        for stale in ("log.txt", "cancel", STOPPED):
             (folder / stale).unlink(missing_ok=True)
     return folder
 
@@ -146,7 +123,7 @@ def _spawn(workspace: Workspace, folder: Path, words: list[str]) -> subprocess.P
     command = [sys.executable, "-m", "core.cli", *words]
     command += ["--data-dir", str(workspace.path), "--job", folder.name]
     with (folder / "log.txt").open("ab") as log:
-        child = subprocess.Popen(
+        return subprocess.Popen(
             command,
             cwd=folder,
             env=child_environment(),
@@ -155,8 +132,15 @@ def _spawn(workspace: Workspace, folder: Path, words: list[str]) -> subprocess.P
             stderr=log,
             start_new_session=True,  # it outlives the server, and can be stopped as one group
         )
-    threading.Thread(target=child.wait, daemon=True).start()  # leaves no zombie
-    return child
+
+
+def _wait_for(child: subprocess.Popen[bytes], folder: Path) -> None:
+    """Leaves no zombie, and says which signal ended the child, where it could not itself."""
+    began = time.time()
+    code = child.wait()
+    if code < 0:
+        memory = code == -signal.SIGKILL and killed_for_memory(child.pid, began)
+        record_stop(folder, child.pid, -code, out_of_memory=memory)
 
 
 @contextmanager

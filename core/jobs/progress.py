@@ -20,7 +20,6 @@ from core.data.processes import started_at
 from core.data.store import Workspace
 from core.data.unreadable import Unreadable, read_all
 from core.errors import NotFound
-from core.jobs.stored import KILLED as KILLED
 from core.jobs.stored import RUN, SEARCH, folder_of, read_record, read_status
 from core.jobs.stored import Status as Status
 from core.types import EpochReport

@@ -12,6 +12,7 @@ from core.data.durable import check_entries, read_json, read_object
 from core.data.processes import is_alive
 from core.data.store import Workspace
 from core.errors import Corrupt
+from core.jobs.stopped import Stop, read_stop
 
 RUN, SEARCH = "run", "search"
 
@@ -33,11 +34,6 @@ QUICK = (
     "transitions",
 )  # they only count: seconds, little memory
 
-KILLED = (
-    "the process was killed from outside, most often because the machine ran out of memory: "
-    "try a smaller model or dataset, or close what else needs memory"
-)
-
 
 @dataclass(frozen=True)
 class Status:
@@ -58,6 +54,7 @@ class Status:
     seconds: float  # since it got the device, or how long it took
     queue_position: int | None  # jobs that go first; None unless queued
     pid: int | None
+    stop: Stop | None = None  # what stopped its process, if that did not end by itself
 
     @property
     def active(self) -> bool:
@@ -145,9 +142,14 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 def _status(folder: Path, spec: Mapping[str, Any], record: Mapping[str, Any]) -> Status:
     state, message = record["state"], record.get("message", "")
     pid, started = record.get("pid"), record.get("process_started")
+    stop = None
     if state in _ACTIVE and (pid is None or started is None or not is_alive(pid, started)):
-        cancelled = (folder / "cancel").exists()
-        state, message = ("cancelled", "") if cancelled else ("killed", KILLED)
+        if (folder / "cancel").exists():
+            state, message = "cancelled", ""
+        else:
+            stop = read_stop(folder, pid)
+            state = "cancelled" if stop.signal == "SIGINT" else "killed"
+            message = f"the process {stop.sentence()}"
     seconds = float(record["seconds"])
     if state == "running":
         since = datetime.now(UTC) - datetime.fromisoformat(record["started"])
@@ -169,4 +171,5 @@ def _status(folder: Path, spec: Mapping[str, Any], record: Mapping[str, Any]) ->
         seconds=round(seconds, 3),
         queue_position=None,
         pid=record.get("pid") if state in _ACTIVE else None,
+        stop=stop,
     )

@@ -1,39 +1,51 @@
-"""Arrays → scores. Needs numpy, scipy and torch, nothing else."""
+"""Arrays → scores. Needs numpy, scipy and torch, nothing else.
 
-from core.models.als import ALS
-from core.models.content import Content
-from core.models.ease import EASE
-from core.models.ensemble.auto import Auto
-from core.models.ensemble.fusion import Fusion
-from core.models.gfcf import GFCF
-from core.models.lightgcn import LightGCN, SimGCL
-from core.models.mlp_rating import MLPRating
-from core.models.neighbours import ItemKNN, UserKNN
-from core.models.neumf import NeuMF
-from core.models.popularity import Popularity, RecentPopularity
-from core.models.recvae import RecVAE
-from core.models.transitions import Transitions
-from core.models.two_tower import TwoTower
-from core.models.unified import Unified
+A model's module is imported when the model is first asked for: most of them load torch, which what
+only counts, or only lists names, need not await.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+
 from core.types import Recommender
 
-MODELS: dict[str, type[Recommender]] = {
-    "popularity": Popularity,
-    "recent_popularity": RecentPopularity,
-    "item_knn": ItemKNN,
-    "user_knn": UserKNN,
-    "transitions": Transitions,
-    "ease": EASE,
-    "als": ALS,
-    "content": Content,
-    "gfcf": GFCF,
-    "lightgcn": LightGCN,
-    "simgcl": SimGCL,
-    "recvae": RecVAE,
-    "two_tower": TwoTower,
-    "neumf": NeuMF,
-    "mlp_rating": MLPRating,
-    "unified": Unified,
-    "fusion": Fusion,
-    "auto": Auto,
+_CLASSES = {  # name → module of this package, class
+    "popularity": ("popularity", "Popularity"),
+    "recent_popularity": ("popularity", "RecentPopularity"),
+    "item_knn": ("neighbours", "ItemKNN"),
+    "user_knn": ("neighbours", "UserKNN"),
+    "transitions": ("transitions", "Transitions"),
+    "ease": ("ease", "EASE"),
+    "als": ("als", "ALS"),
+    "content": ("content", "Content"),
+    "gfcf": ("gfcf", "GFCF"),
+    "lightgcn": ("lightgcn", "LightGCN"),
+    "simgcl": ("lightgcn", "SimGCL"),
+    "recvae": ("recvae", "RecVAE"),
+    "two_tower": ("two_tower", "TwoTower"),
+    "neumf": ("neumf", "NeuMF"),
+    "mlp_rating": ("mlp_rating", "MLPRating"),
+    "unified": ("unified", "Unified"),
+    "fusion": ("ensemble.fusion", "Fusion"),
+    "auto": ("ensemble.auto", "Auto"),
 }
+
+
+class _Models(Mapping[str, type[Recommender]]):
+    """The classes by name."""
+
+    def __getitem__(self, name: str) -> type[Recommender]:
+        module, kind = _CLASSES[name]
+        found: type[Recommender] = getattr(import_module(f"{__name__}.{module}"), kind)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_CLASSES)
+
+    def __len__(self) -> int:
+        return len(_CLASSES)
+
+
+MODELS = _Models()

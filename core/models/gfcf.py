@@ -18,9 +18,9 @@ from core.models.common.linear_history import HistoryLinear
 from core.models.common.memory import free_memory
 from core.models.common.settings import Settings, history_decay_setting, setting
 from core.models.common.similarity import PRODUCTS, largest
-from core.models.common.sparse_rows import SparseRows, sparse_tensor
+from core.models.common.sparse_rows import SparseRows
 from core.models.common.strengths import largest_per_row, strengths, tie_breaker
-from core.models.common.tensors import sum_rows, tensor
+from core.models.common.tensors import sparse_tensor, sum_rows, tensor
 from core.types import Array, Floats, OnEpoch, Queries, TrainData
 
 SPARE = 16  # columns beyond the rank, so that the last of it converge too

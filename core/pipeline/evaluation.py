@@ -20,6 +20,7 @@ from core.evaluate import compare as paired
 from core.evaluate import evaluate as measure
 from core.models.common.places import UNREACHABLE
 from core.pipeline.loaded_run import load_run
+from core.pipeline.shortcuts import run_shortcuts
 from core.pipeline.training import split_as
 from core.recommend.rerank import Rerank
 from core.runs import weights
@@ -94,6 +95,7 @@ def evaluate(
         ratings=data.info.value_kind == "rating",
         on_progress=say,
     )
+    beside = run_shortcuts(workspace, data.info, evaluation, parts, loaded.model, say)
     say("slices", None)
     metrics = RunMetrics(
         run=run.id,
@@ -121,6 +123,7 @@ def evaluate(
                 user_features=data.user_features,
             )
         ),
+        shortcuts=beside,
     )
     if export:
         say("export", None)
@@ -158,6 +161,7 @@ def _export(
             table.to_parquet(folder / name, index=False)
         about = {**metrics.to_json(), "files": EXPORTED}
         about.pop("slices")
+        about.pop("shortcuts")
         write_json_atomically(folder / "protocol.json", about)
 
 

@@ -13,11 +13,11 @@ from core.data.dataset import Dataset
 from core.embed import Exact, Index, Neighbours, Vectors, item_similarity, searcher, words
 from core.embed.item_similarity import Overlap
 from core.errors import BadInput, NotFound
-from core.pipeline.embedding import features_known, vectors_of
 from core.pipeline.epochs import vectors_after
 from core.pipeline.explanations.explaining import item_codes
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun
+from core.pipeline.run_embedding import features_known, vectors_of
 from core.types import FeatureBlock
 
 

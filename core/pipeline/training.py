@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import platform
+import sys
 import time
 from collections.abc import Mapping
+from importlib import metadata
 from typing import Any
 
 import numpy as np
-import torch
 
 from core.data import dataset
 from core.data.dataset import Dataset
@@ -158,7 +159,11 @@ def split_as(data: Dataset, config: RunConfig, *, validation: bool | None = None
 
 def learnt_from(data: Dataset, config: RunConfig, model: Recommender) -> Interactions:
     """The events that this run's model learnt from, validation's where it was refitted to them."""
-    log = split_as(data, config)
+    return learnt_part(split_as(data, config), model)
+
+
+def learnt_part(log: Split, model: Recommender) -> Interactions:
+    """The same of a run whose split is at hand."""
     return log.train_and_validation if getattr(model.config, "refit", True) else log.train
 
 
@@ -168,12 +173,13 @@ def _created(workspace: Workspace, config: RunConfig) -> str:
     return str(spec.get("created") or utc_now())
 
 
-def _machine(device: str) -> dict[str, str | int]:
-    name = torch.cuda.get_device_name() if device == "cuda" else platform.machine()
+def _machine(device: str) -> dict[str, str | int | None]:
+    torch = sys.modules.get("torch")  # not loaded by what only counts, on one thread
+    on_gpu = torch is not None and device == "cuda"
     return {
         "device": device,
-        "device_name": name,
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
+        "device_name": torch.cuda.get_device_name() if torch and on_gpu else platform.machine(),
+        "threads": torch.get_num_threads() if torch else None,
+        "torch": metadata.version("torch"),
         "python": platform.python_version(),
     }

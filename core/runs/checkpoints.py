@@ -42,26 +42,40 @@ class Checkpoints:
 
     def read(self) -> dict[str, Array] | None:
         """What was left last; None if there is nothing, or not what was written."""
-        try:
-            with safe_open(self._path, "numpy") as file:
-                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                written = (file.metadata() or {}).get("sha256")
-        except (OSError, SafetensorError):
-            return None
-        return state if written in (None, _sha256(state)) else None
+        return read_arrays(self._path)
 
     def write(self, state: Mapping[str, Array]) -> None:
         """Leaves this instead; what is read is always whole."""
-        arrays = {name: np.asarray(array, order="C") for name, array in state.items()}
-        needed = sum(array.nbytes for array in arrays.values())
-        with writing(self._path):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(self._workspace, self._path, needed) as path:
-            save_file(arrays, path, metadata={"sha256": _sha256(arrays)})
+        write_arrays(self._workspace, self._path, state)
 
     def part(self, name: str) -> Checkpoints:
         """Another file beside this one."""
         return Checkpoints(self._workspace, self._run_id, f"{self._name}.{name}")
+
+
+def read_arrays(path: Path) -> dict[str, Array] | None:
+    """What `write_arrays` left there; None if there is nothing, or not what was written."""
+    try:
+        with safe_open(path, "numpy") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            written = (file.metadata() or {}).get("sha256")
+    except (OSError, SafetensorError):
+        return None
+    return arrays if written in (None, _sha256(arrays)) else None
+
+
+def write_arrays(workspace: Workspace, path: Path, state: Mapping[str, Array]) -> None:
+    """Leaves these arrays in a safetensors file; what is read is always whole.
+
+    Raises:
+        BadInput: there is no room for it, or it may not be written.
+    """
+    arrays = {name: np.asarray(array, order="C") for name, array in state.items()}
+    needed = sum(array.nbytes for array in arrays.values())
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(workspace, path, needed) as scratch:
+        save_file(arrays, scratch, metadata={"sha256": _sha256(arrays)})
 
 
 def _sha256(arrays: Mapping[str, Array]) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
 import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, asdict, dataclass, fields
+from pathlib import Path
 from typing import Any, get_type_hints
 
+from core import DEVICES
 from core.errors import BadInput, NotFound
+from core.models import MODELS
 from core.runs.identity import runs_digest
-from core.types import DEVICES, Recommender, RunConfig
+from core.types import Recommender, RunConfig
 
 _SWITCH = {"true": True, "yes": True, "on": True, "1": True}
 _SWITCH |= {"false": False, "no": False, "off": False, "0": False}
@@ -26,8 +30,6 @@ def run_id(config: RunConfig) -> str:
 
 def model_class(model: str) -> type[Recommender]:
     """The class of this name in MODELS."""
-    from core.models import MODELS
-
     if model not in MODELS:
         near = difflib.get_close_matches(model.lower(), MODELS, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}? " if near else ""
@@ -40,9 +42,9 @@ def settle_device(device: str) -> str:
     """Either "cpu" or "cuda"; "auto" is the GPU where there is one."""
     if device not in DEVICES:
         raise BadInput(f"there is no device {device!r}: choose one of {', '.join(DEVICES)}")
-    if device == "cpu":
-        return device
-    import torch
+    if device == "cpu" or (device == "auto" and not _has_gpu_driver()):
+        return "cpu"
+    import torch  # a second or two, which a machine without a GPU need not await
 
     if torch.cuda.is_available():
         return "cuda"
@@ -51,6 +53,15 @@ def settle_device(device: str) -> str:
             f"device 'cuda' is not there: torch {torch.__version__} sees no GPU; choose cpu or auto"
         )
     return "cpu"
+
+
+def _has_gpu_driver() -> bool:
+    """Whether torch could find a GPU: a CUDA driver is installed, or the kernel has AMD's."""
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return Path("/dev/kfd").exists()
+    return True
 
 
 def model_config(model: str, params: Mapping[str, object] | Iterable[str]) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -84,25 +84,33 @@ def _without_docstring(node: ast.AST) -> list[ast.stmt]:
 _WITH_DOCSTRING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
-def _told(node: object) -> Iterator[str]:
+def _told(node: object) -> list[str]:
     """The tree as text, the same in every version of Python: ast.dump changes with it."""
+    told: list[str] = []
+    _tell(node, told.append)
+    return told
+
+
+def _tell(node: object, add: Callable[[str], None]) -> None:
+    """Adds the text of this node. Every command that trains waits for this: it is kept lean."""
     if isinstance(node, list):
         for part in node:
-            yield from _told(part)
-            yield ","
+            _tell(part, add)
+            add(",")
     elif isinstance(node, ast.AST):
-        yield f"{type(node).__name__}("
-        for name, value in ast.iter_fields(node):
-            if isinstance(node, _WITH_DOCSTRING) and name == "body":
+        add(f"{type(node).__name__}(")
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if name == "body" and isinstance(node, _WITH_DOCSTRING):
                 value = _without_docstring(node)
-            if isinstance(node, ast.ImportFrom) and name == "module" and _is_ours(value):
+            elif name == "module" and isinstance(node, ast.ImportFrom) and _is_ours(value):
                 continue  # where it lies; what is taken from there says the rest
             if value is not None and value != []:
-                yield f"{name}="
-                yield from _told(value)
-        yield ")"
+                add(f"{name}=")
+                _tell(value, add)
+        add(")")
     else:
-        yield repr(node)
+        add(repr(node))
 
 
 def _is_ours(module: str | None) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from core.data.durable import known_entries
+from core.runs.shortcuts import RunShortcuts
 from core.types import Interval, RerankReport, Slice
 
 
@@ -31,6 +32,7 @@ class RunMetrics:
     score_tie_rate: float
     seconds: float
     slices: tuple[Slice, ...] = ()
+    shortcuts: RunShortcuts | None = None  # beside simple rules; None of an older evaluation
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
@@ -45,9 +47,12 @@ class RunMetrics:
         values["slices"] = tuple(
             Slice(**known_entries(Slice, row)) for row in content.get("slices", ())
         )
+        beside = content.get("shortcuts")
+        values["shortcuts"] = RunShortcuts.from_json(beside) if beside else None
         return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
         """As metrics.json and `recscope evaluate --json` have it."""
         content = asdict(self)
-        return {**content, "slices": list(content["slices"])}
+        beside = self.shortcuts.to_json() if self.shortcuts else None
+        return {**content, "slices": list(content["slices"]), "shortcuts": beside}

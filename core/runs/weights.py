@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import load_file, save_file
@@ -36,6 +35,9 @@ from core.runs.faithfulness import RunFaithfulness
 from core.runs.identity import code_version
 from core.runs.metrics import RunMetrics
 from core.types import Array, Recommender, RunConfig, Vocab
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def save_run(

@@ -10,9 +10,9 @@ from core.embed.clusters import Term
 from core.embed.diagnosis import BAD, OK, WARN
 from core.models.common.attributes import attributes, categories
 from core.pipeline import CombinedItems, ItemNeighbours
-from core.pipeline.embedding import attribute_accuracies as accuracies_of
 from core.pipeline.embedding_report import AttributeAccuracy
 from core.pipeline.labels import Labels
+from core.pipeline.run_embedding import attribute_accuracies as accuracies_of
 from core.recommend.top_k import score_blocks
 from core.runs.artifact import Run
 from core.types import PAD, Array, Queries

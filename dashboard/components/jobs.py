@@ -177,3 +177,10 @@ def _name(fit: FitCurve) -> str:
 def state_label(state: str) -> Text:
     """The state of a job in the language of the page."""
     return t(f"state.{state}")
+
+
+def ended_label(status: jobs.Status) -> Text | str:
+    """Why a job did not end well: the signal that stopped it, else its own sentence."""
+    if stop := status.stop:
+        return t(f"stopped.{stop.key}", signal=stop.signal or "")
+    return status.message

@@ -19,6 +19,7 @@ from dashboard.components.jobs import live_jobs
 from dashboard.components.labels import interval, metric_label, run_label, split_label, text_or
 from dashboard.components.page import ROW, empty, figure, first_step, heading, link, section, table
 from dashboard.components.people import K_ELSEWHERE
+from dashboard.components.shortcuts import shortcuts_section
 from dashboard.state import dark, t
 from dashboard.text import Text, plain
 
@@ -42,6 +43,7 @@ def main(now: Context) -> None:
         _conditions(runs, baseline, metric)
     _offer_evaluation(now)
     _charts(runs, baseline, metric, differences)
+    shortcuts_section(runs)
     _all_metrics(runs, k)
     _tradeoff(runs, name, metric, k)
     _slices(runs)

@@ -18,7 +18,7 @@ from core.runs.config import model_class
 from core.runs.request import RunRequest
 from dashboard import cache, state
 from dashboard.components.context import Context, context
-from dashboard.components.jobs import live_jobs, state_label
+from dashboard.components.jobs import ended_label, live_jobs, state_label
 from dashboard.components.keeping import choose_run, tell
 from dashboard.components.labels import day, metric_label, model_label, seconds_label, split_label
 from dashboard.components.page import empty, heading, link, section, table
@@ -77,7 +77,7 @@ def _ended(now: Context) -> None:
                 "search.ended" if status.kind == jobs.SEARCH else "train.ended",
                 name=model_label(status.model),
                 state=state_label(status.state),
-                message=status.message,
+                message=ended_label(status),
             ),
             icon=":material/warning:",
         )
@@ -188,7 +188,7 @@ def _all_runs(now: Context) -> None:
                 "seconds": status.seconds,
                 "day": day(status.queued),
                 "size": size_in_words(folder_size(jobs.folder_of(now.workspace, status.run_id))),
-                "message": status.message,
+                "message": plain(ended_label(status)),
             }
         )
     frame = pd.DataFrame(rows)

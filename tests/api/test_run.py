@@ -141,6 +141,22 @@ def test_cutoffs_are_those_asked_for(run):
     assert row["low"] <= row["mean"] <= row["high"]
 
 
+def test_simple_rules_beside_a_run(run):
+    with pytest.raises(api.BadInput, match="not evaluated beside simple rules yet"):
+        run.shortcuts()
+    run.evaluate(k=5, keep_seen=True)
+    beside = run.shortcuts().set_index(["rule", "metric"])
+    assert set(beside.index) == {
+        (rule, metric)
+        for rule in ("transitions", "last_period", "repeats")
+        for metric in ("ndcg@5", "recall@5")
+    }
+    apart = beside["run"] - beside["reached"]
+    assert beside["difference"].to_numpy() == pytest.approx(apart.to_numpy())
+    assert (beside["low"] <= beside["high"]).all()
+    assert beside.loc["transitions", "se"].tolist() == [0.0, 0.0], "it is this very model"
+
+
 def test_vectors_map_and_neighbours(run):
     plain, mapped = run.embed(), run.embed(map=True)
     assert list(plain)[:3] == ["item_id", "label", "v0"]

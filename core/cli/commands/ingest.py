@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.cli.commands.list_all import to_json
 from core.cli.terminal import Result, progress
 from core.data.files.dialects import ReadAs
 from core.data.ingest.accounts import mostly_rejected
 from core.data.ingest.ingest import ingest as ingest_files
 from core.data.store import DatasetInfo, Workspace
-
-_ABOUT = (
-    *("mapping", "evidence", "time_kind", "value_kind", "weights", "cleaning", "parent", "files"),
-    *("first_time", "last_time", "item_columns", "user_columns", "created"),
-    *("lines", "read_as", "matched", "advice"),
-)
 
 
 def ingest(options: Any) -> Result:
@@ -39,12 +34,6 @@ def ingest(options: Any) -> Result:
     )
     content = to_json(info)
     return {"dataset": content.pop("id"), **content}, _ingested(info)
-
-
-def to_json(info: DatasetInfo) -> dict[str, Any]:
-    """What --json says of a dataset."""
-    about = {key: info.meta.get(key) for key in _ABOUT}
-    return {"id": info.id, "name": info.name, **info.counts, **about}
 
 
 def _ingested(info: DatasetInfo) -> str:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from core import holdings, jobs
-from core.cli.commands.ingest import to_json
 from core.cli.terminal import Result, table
 from core.data.info import is_archived
 from core.data.limits import size_in_words
-from core.data.store import Workspace
+from core.data.store import DatasetInfo, Workspace
 from core.data.unreadable import Unreadable
 from core.runs import artifact
+
+_ABOUT = (
+    *("mapping", "evidence", "time_kind", "value_kind", "weights", "cleaning", "parent", "files"),
+    *("first_time", "last_time", "item_columns", "user_columns", "created"),
+    *("lines", "read_as", "matched", "advice"),
+)
 
 
 def datasets(options: Any) -> Result:
@@ -23,6 +28,12 @@ def datasets(options: Any) -> Result:
     broken = [one for one in holdings.unreadable(workspace) if one.kind == holdings.DATASET]
     columns = ("id", "name", "rows_kept", "users", "items", "size", "created")
     return _listed("datasets", found, columns, broken)
+
+
+def to_json(info: DatasetInfo) -> dict[str, Any]:
+    """What --json says of a dataset."""
+    about = {key: info.meta.get(key) for key in _ABOUT}
+    return {"id": info.id, "name": info.name, **info.counts, **about}
 
 
 def runs(options: Any) -> Result:

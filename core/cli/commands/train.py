@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from core import jobs, pipeline
-from core.cli.commands.evaluate import metrics_text
+from core.cli.commands.metrics_text import metrics_text
 from core.cli.terminal import Result, progress, table
 from core.data.features.embeddings import CHOICES
 from core.data.store import Workspace
 from core.findings import FusionFindings
 from core.runs import artifact
+from core.runs.config import run_id
 from core.runs.overrun import overrun
 from core.runs.request import RunRequest
 from core.types import Progress, RunConfig
@@ -21,7 +22,10 @@ from core.types import Progress, RunConfig
 def train(options: Any) -> Result:
     workspace = Workspace.open(options.data_dir)
     if options.job:
-        with jobs.adopt(workspace, options.job) as report:
+        with (
+            jobs.stopped_by_signals(jobs.folder_of(workspace, options.job)),
+            jobs.adopt(workspace, options.job) as report,
+        ):
             spec, name = jobs.asked_for(report.folder)
             return _fitted(workspace, spec, name, options.evaluate, report)
     spec = RunRequest(
@@ -38,11 +42,10 @@ def train(options: Any) -> Result:
     if stored and not (options.evaluate and stored.metrics is None and spec.split != "none"):
         print("recscope: this run is already there", file=sys.stderr)
         return _trained(stored, options.evaluate)
+    dataset_name = workspace.dataset(spec.dataset).name
     with (
-        jobs.train_inline(
-            workspace, spec, workspace.dataset(spec.dataset).name, options.name
-        ) as report,
-        jobs.stopped_by_ctrl_c(report),
+        jobs.stopped_by_signals(workspace.runs_folder / run_id(spec)),
+        jobs.train_inline(workspace, spec, dataset_name, options.name) as report,
     ):
         return _fitted(workspace, spec, options.name, options.evaluate, report)
 

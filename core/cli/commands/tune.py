@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from core import jobs
-from core.cli.commands.evaluate import metrics_text
+from core.cli.commands.metrics_text import metrics_text
 from core.cli.commands.train import features, report_progress
 from core.cli.terminal import Result, table
 from core.data.store import Workspace
@@ -30,7 +30,10 @@ def tune(options: Any) -> Result:
         return result.to_json(), text
 
     if options.job:
-        with jobs.adopt(workspace, options.job) as report:
+        with (
+            jobs.stopped_by_signals(jobs.folder_of(workspace, options.job)),
+            jobs.adopt(workspace, options.job) as report,
+        ):
             return searched(Search.read(report.folder), report)
     search = plan_search(
         workspace,
@@ -52,8 +55,8 @@ def tune(options: Any) -> Result:
     )
     folder = workspace.searches_folder / search.id
     with (
+        jobs.stopped_by_signals(folder),
         jobs.run_inline(workspace, folder, lambda: prepare_search(workspace, search)) as report,
-        jobs.stopped_by_ctrl_c(report),
     ):
         return searched(search, report)
 

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.preprocessing import MultiLabelBinarizer
 
 from core.types import Array, FeatureBlock, Features
 
@@ -229,6 +227,9 @@ def _one_hot(column: Column, n: int) -> tuple[list[str], Any, int]:
     # by falling count, equal counts by name: the same choice on every machine
     kept = sorted(sorted(counts.index, key=lambda label: (-counts[label], label))[:MAX_VALUES])
     known = set(kept)
+    # A second to load, which a log need not await that no model reads attributes of.
+    from sklearn.preprocessing import MultiLabelBinarizer
+
     binarizer = MultiLabelBinarizer(classes=kept, sparse_output=True)
     matrix = binarizer.fit_transform([[v for v in own if v in known] for own in labels])
     names = [f"{column.name}={label}" for label in kept]
@@ -237,6 +238,8 @@ def _one_hot(column: Column, n: int) -> tuple[list[str], Any, int]:
 
 def _tfidf(column: Column, n: int) -> tuple[list[str], Any, int]:
     """Names ("title: toy"), CSR (n, F) of TF-IDF with rows of length 1, and 0."""
+    from sklearn.feature_extraction.text import TfidfVectorizer  # as in _one_hot
+
     many = len(column.values) >= 1000
     vectorizer = TfidfVectorizer(
         analyzer=_terms,

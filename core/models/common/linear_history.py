@@ -1,19 +1,22 @@
-"""Models whose scores are linear in the history: what they store, scores, shares."""
+"""Models whose scores are linear in the history: what they store, scores, shares.
+
+torch is loaded where something is scored: it takes a second or two, and counting needs none of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-import torch
 from scipy import sparse
-from torch import Tensor
 
 from core.errors import NotFitted
 from core.models.common.sparse_rows import SparseRows, stored_matrix
-from core.models.common.tensors import sum_rows, tensor
 from core.types import Array, Floats, Queries
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class StoredRows:
@@ -28,23 +31,27 @@ class StoredRows:
 
     def __init__(self, config: Any = None) -> None:
         self.config = self.Config() if config is None else config
-        self._base: Tensor | None = None
+        self._base: Floats | None = None
+        self._base_there: Tensor | None = None  # the same on the device
+        self._device = "cpu"
         self._rows: SparseRows | Tensor | None = None  # None: the history plays no part
         self._decay = 1.0
 
     def _keep(
         self, base: Array, rows: SparseRows | Tensor | None, decay: float, device: str
     ) -> None:
-        self._base = tensor(np.asarray(base, np.float32), device)
+        self._base = np.asarray(base, np.float32)
+        self._base_there = None
+        self._device = device.partition(":")[0]
         self._rows = rows
         self._decay = float(decay)
 
     @property
     def device(self) -> str:
         """Where base and rows lie: "cpu" or "cuda"."""
-        return "cpu" if self._base is None else self._base.device.type
+        return self._device
 
-    def _fitted(self) -> Tensor:
+    def _stored(self) -> Floats:
         """The base, (I,).
 
         Raises:
@@ -53,6 +60,18 @@ class StoredRows:
         if self._base is None:
             raise NotFitted(f"this {type(self).__name__} model is not fitted yet: fit or load it")
         return self._base
+
+    def _fitted(self) -> Tensor:
+        """The base on the device, (I,).
+
+        Raises:
+            NotFitted: there is none.
+        """
+        from core.models.common.tensors import tensor  # loads torch, see above
+
+        if self._base_there is None:
+            self._base_there = tensor(self._stored(), self._device)
+        return self._base_there
 
     def _weights(self, queries: Queries) -> Floats:
         """What each event counts, (E,)."""
@@ -66,11 +85,11 @@ class StoredRows:
 
     def state(self) -> dict[str, Array]:
         """Base (I,), decay (1,), and rows as weights (I, I) or as indptr, indices, data."""
-        state = {"base": self._fitted().cpu().numpy(), "decay": np.array([self._decay])}
-        if isinstance(self._rows, Tensor):
-            state["weights"] = self._rows.cpu().numpy()
-        elif self._rows is not None:
+        state = {"base": self._stored(), "decay": np.array([self._decay])}
+        if isinstance(self._rows, SparseRows):
             state |= {n: getattr(self._rows.matrix, n) for n in ("indptr", "indices", "data")}
+        elif self._rows is not None:
+            state["weights"] = self._rows.cpu().numpy()
         return state
 
     def load(self, state: Mapping[str, Array], *, device: str = "cpu") -> Self:
@@ -78,6 +97,8 @@ class StoredRows:
         base = state["base"]
         rows: SparseRows | Tensor | None = None
         if "weights" in state:
+            from core.models.common.tensors import tensor  # loads torch, see above
+
             rows = tensor(state["weights"], device)
         elif "data" in state:
             rows = SparseRows(stored_matrix(state, len(base)), device)
@@ -98,19 +119,21 @@ class HistoryLinear(StoredRows):
         base = self._fitted()
         if self._rows is None or not len(queries.items):
             return base.repeat(len(queries), 1)
-        if isinstance(self._rows, Tensor):
-            return sum_rows(queries, self._weights(queries), self._rows).add_(base)
-        return self._rows.sum(self._history(queries, len(base))).add_(base)
+        if isinstance(self._rows, SparseRows):
+            return self._rows.sum(self._history(queries, len(base))).add_(base)
+        from core.models.common.tensors import sum_rows  # loads torch, see above
+
+        return sum_rows(queries, self._weights(queries), self._rows).add_(base)
 
     def shares(self, queries: Queries, items: Array) -> Array:
         """What each event adds to these items' scores while it is the latest, (E, T) float64."""
         weights = np.asarray(queries.weights, np.float64)[:, None]
         if self._rows is None:
             return weights * np.zeros(len(items))
-        if isinstance(self._rows, Tensor):
-            chosen = self._rows[torch.from_numpy(queries.items)][:, torch.from_numpy(items)]
-            return weights * chosen.cpu().numpy().astype(np.float64)
-        rows = self._rows.matrix[queries.items][:, items].toarray().astype(np.float64)
+        if isinstance(self._rows, SparseRows):
+            rows = self._rows.matrix[queries.items][:, items].toarray().astype(np.float64)
+        else:
+            rows = self._rows[queries.items][:, items].cpu().numpy().astype(np.float64)
         weighted: Array = weights * rows
         return weighted
 

@@ -1,8 +1,10 @@
-"""Jagged arrays as tensors on a device."""
+"""Jagged arrays and sparse matrices as tensors on a device."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor
 from torch.nn import functional
 
@@ -34,3 +36,14 @@ def sum_rows(queries: Queries, weights: Floats, rows: Tensor) -> Tensor:
         mode="sum",
         per_sample_weights=tensor(weights, rows.device),
     )
+
+
+def sparse_tensor(matrix: sparse.csc_matrix, device: str | torch.device) -> Tensor:
+    """The matrix on this device, as torch's sparse COO."""
+    coo = matrix.tocsr().tocoo()
+    places = torch.from_numpy(np.stack([coo.row, coo.col]).astype(np.int64))
+    # torch 2.11 warns where this is not said aloud
+    with torch.sparse.check_sparse_tensor_invariants(False):  # type: ignore[no-untyped-call]
+        return torch.sparse_coo_tensor(
+            places, torch.from_numpy(coo.data), coo.shape, device=device, is_coalesced=True
+        )
