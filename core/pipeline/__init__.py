@@ -1,5 +1,6 @@
 """The only place where the stages are wired together: load → split → fit → save, and back."""
 
+from core.pipeline.described import with_described
 from core.pipeline.embedding import Embedding, align_map, embedding, vectors_of
 from core.pipeline.embedding_report import EmbeddingReport
 from core.pipeline.epochs import continue_map, drift_of, vectors_after
@@ -95,4 +96,5 @@ __all__ = [
     "vectors_of",
     "what_if",
     "why_not",
+    "with_described",
 ]
