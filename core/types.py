@@ -270,6 +270,11 @@ class Features:
     text_embedding: FeatureBlock | None = None  # what an encoder made of the texts
     image_embedding: FeatureBlock | None = None
 
+    @property
+    def n_rows(self) -> int:
+        """How many items, or users, they are of; 0 where nothing is known."""
+        return max((block.matrix.shape[0] for _, block in self.blocks()), default=0)
+
     def blocks(self) -> Iterator[tuple[str, FeatureBlock]]:
         """The parts that are there, with their names."""
         for kind in fields(self):
@@ -589,6 +594,33 @@ class Composed(Protocol):
         """What one history gives the item with only the parts in each row of keep (M, P), (M,).
 
         A row of all parts gives what `score` does.
+        """
+        ...
+
+
+@runtime_checkable
+class Extensible(Composed, Protocol):
+    """Optional power of what is Composed: takes in items that nobody took yet, by their parts."""
+
+    def with_items(
+        self, features: Features, learnt: int | None = None, like: Array | None = None
+    ) -> Self:
+        """A model with more items at the end of its catalogue, codes I, I + 1, …; this one stays.
+
+        A new item is to it what an item of the log is of which only the attributes are left: its id
+        says nothing, nobody's taking it does. What the others get does not change.
+
+        Args:
+            features: Of all items, a row for each of the model's own I first, as the model was
+                given them, then for the new ones, in the same columns. Of embeddings the new ones
+                have none.
+            learnt: How many of its own it learnt from, which came first: rarities and means are
+                theirs. All of them if not given.
+            like: Of each new item, (M,), the code of one of which it has all but what the features
+                say: the id, the embeddings and what people did; PAD, as if not given, for none.
+
+        Raises:
+            BadInput: the features are not those that it learnt from.
         """
         ...
 

@@ -72,6 +72,17 @@ class WhyNot:
         removal = self.answer.removal
         return _events(() if removal is None else removal.removed)
 
+    def changed(self) -> pd.DataFrame:
+        """Single attributes of the item with another value of which it comes in, the best first.
+
+        Returns:
+            attribute, old (missing where it has none), new, rank_after. Empty where no value that
+            was tried is enough, or the model hears of none.
+        """
+        changes = () if self.answer.changes is None else self.answer.changes.changes
+        rows = [(each.name, each.old, each.new, each.rank_after) for each in changes]
+        return pd.DataFrame(rows, columns=("attribute", "old", "new", "rank_after"))
+
     def __str__(self) -> str:
         return changes_text.why_not_text(self.answer)
 

@@ -46,7 +46,8 @@ class Explains:
 
         Args:
             user: Whose history counts, an id of the dataset. A history may stand in its place.
-            item: The item to explain; the k best if not given.
+            item: The item to explain; the k best if not given. It may be one that nobody took yet,
+                but the items' table describes, where the model reads content.
             k: How many of the best are explained, 10 if not given.
             against: Explain why an item comes before this one instead.
             history: Of somebody whom the log has never seen: a DataFrame or a `pathlib.Path` to a
@@ -63,12 +64,13 @@ class Explains:
         Shawshank Redemption, The (1994) is in place 361. What speaks for it most is ...
         """
         seed = requests.whole("seed", seed, least=0)
-        person, query = requests.person(self._loaded, user, history)
-        items, other = requests.items_to_explain(self._loaded, query, item, k, against)
+        loaded = pipeline.with_described(self._loaded, [item, against])
+        person, query = requests.person(loaded, user, history)
+        items, other = requests.items_to_explain(loaded, query, item, k, against)
         found = pipeline.explain_items(
-            self._loaded, query, items, against=other, seed=seed, method=method
+            loaded, query, items, against=other, seed=seed, method=method
         )
-        described = pipeline.describe_explanation(self._loaded, query, found, user=person)
+        described = pipeline.describe_explanation(loaded, query, found, user=person)
         return Explanation(found, tuple(described))
 
     def counterfactual(
@@ -94,8 +96,8 @@ class Explains:
         >>> print(str(run.counterfactual(1, run.recommend([1], k=1)["item_id"][0])).split(";")[0])
         28 Days (2000) (...) goes from place 1 to ... without 1 event of 232, and ...
         """
-        person, query, item, k = self._asked(user, history, item, k)
-        return Counterfactual(pipeline.counterfactual(self._loaded, query, item, k=k, user=person))
+        loaded, person, query, item, k = self._asked(user, history, item, k)
+        return Counterfactual(pipeline.counterfactual(loaded, query, item, k=k, user=person))
 
     def why_not(
         self,
@@ -123,9 +125,9 @@ class Explains:
            addition  rank_after
         0         1           2
         """
-        person, query, item, k = self._asked(user, history, item, k)
+        loaded, person, query, item, k = self._asked(user, history, item, k)
         with ProgressLine(shown=self._progress) as line:
-            answer = pipeline.why_not(self._loaded, query, item, k=k, user=person, on_stage=line)
+            answer = pipeline.why_not(loaded, query, item, k=k, user=person, on_stage=line)
         return WhyNot(answer)
 
     def what_if(
@@ -155,8 +157,9 @@ class Explains:
         """
         k = requests.cutoff(self._loaded, k)
         drop, add = requests.ids("drop", drop), requests.ids("add", add)
-        person, query = requests.person(self._loaded, user, history)
-        return WhatIf(pipeline.what_if(self._loaded, query, drop=drop, add=add, k=k, user=person))
+        loaded = pipeline.with_described(self._loaded, add)
+        person, query = requests.person(loaded, user, history)
+        return WhatIf(pipeline.what_if(loaded, query, drop=drop, add=add, k=k, user=person))
 
     def overview(
         self, k: int = surveying.PLACES, *, people: int = surveying.PEOPLE, seed: int = 0
@@ -203,18 +206,18 @@ class Explains:
             NotFound: a user or an item that is not there.
             BadInput: not one person, no such network, or no item of the history speaks for it.
         """
-        person, query, item, _ = self._asked(user, history, item, requests.USUAL_K)
-        code = int(pipeline.item_codes(self._loaded, [item])[0])
+        loaded, person, query, item, _ = self._asked(user, history, item, requests.USUAL_K)
+        code = int(pipeline.item_codes(loaded, [item])[0])
         if cause is None:
-            why = pipeline.explain_items(self._loaded, query, np.array([code]))
+            why = pipeline.explain_items(loaded, query, np.array([code]))
             first = pipeline.strongest_cause(query, why)
             if first is None:
                 raise BadInput(f"no single item of the history speaks for {item}: name a cause")
         else:
-            first = int(pipeline.item_codes(self._loaded, [cause])[0])
+            first = int(pipeline.item_codes(loaded, [cause])[0])
         with ProgressLine(shown=self._progress) as line:
             answer = pipeline.reason_origins(
-                self._loaded,
+                loaded,
                 query,
                 first,
                 code,
@@ -247,10 +250,11 @@ class Explains:
 
     def _asked(
         self, user: object, history: History | None, item: object, k: object
-    ) -> tuple[object, Queries, object, int]:
-        """Who is asked about, their history, the item, and the length of the list."""
+    ) -> tuple[pipeline.LoadedRun, object, Queries, object, int]:
+        """The run that knows the item, who is asked about, their history, the item, and k."""
         if item is None:
             raise BadInput("say which item is asked about: give item")
         length = requests.cutoff(self._loaded, k)
-        person, query = requests.person(self._loaded, user, history)
-        return person, query, item, length
+        loaded = pipeline.with_described(self._loaded, [item])
+        person, query = requests.person(loaded, user, history)
+        return loaded, person, query, item, length

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
 
 from core import pipeline
+from core.data.durable import sha256_file
 from core.data.store import Workspace
 from core.models import MODELS
 from core.models.neural.gradient_model import GradientModel
@@ -25,6 +27,28 @@ def train(shop: Workspace, name: str, *params: str, **options) -> Run:
         params = (f"components={','.join(part.id for part in parts)}",)
     params = params or tuple(QUICK.get(name, ()))
     return pipeline.train(shop, RunRequest("shop", name, params, device="cpu", **options))
+
+
+NEW, OTHER = 900, 910  # items that describe_more adds
+
+
+def describe_more(shop: Workspace, kind: str | None = None) -> None:
+    """Two items more in the shop's table: one that is as item 20, and one of no known kind.
+
+    If given, of this kind the first is.
+    """
+    info = shop.dataset("shop")
+    path = info.folder / "items.parquet"
+    items = pd.read_parquet(path).set_index("item_id")
+    items.loc[NEW] = items.loc[20]
+    if kind is not None:
+        items.loc[NEW, "kind"] = kind
+    items.loc[OTHER] = ["kettle", 3.0]
+    items.reset_index().to_parquet(path, index=False)
+    document = json.loads((info.folder / "dataset.json").read_text())
+    document.pop("checksum", None)
+    document["sha256"][path.name] = sha256_file(path)
+    (info.folder / "dataset.json").write_text(json.dumps(document))
 
 
 def events_of(shop, user: str) -> pd.DataFrame:

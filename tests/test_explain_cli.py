@@ -251,13 +251,16 @@ def test_an_item_that_is_only_described_is_told_from_one_that_is_not_there(
     kinds = pd.DataFrame({"item_id": [1, 2, 3], "kind": ["tea", "cup", "tea"]})
     info = make_dataset(events, items=kinds, id="6" * 12, name="few")
     info.folder.rename(shop.datasets_folder / info.id)
-    run = pipeline.train(shop, RunRequest("few", "content", device="cpu", split="none"))
+    run = pipeline.train(shop, RunRequest("few", "ease", device="cpu", split="none"))
     for item, where in (
-        (3, "is described in dataset few, but no event of its log is of it, so"),
-        (4, "is not in dataset few, so"),
+        (3, f"is described in dataset few, but no event of its log is of it, and run {run.id} (e"),
+        (4, f"is not in dataset few, so run {run.id} does not know it"),
     ):
         _, _, err = recscope("explain", run.id, "--user", "a", "--item", item)
-        assert f"item '{item}' {where} run {run.id} does not know it" in err
+        assert f"item '{item}' {where}" in err
+    content = pipeline.train(shop, RunRequest("few", "content", device="cpu", split="none"))
+    code, found, _ = recscope("explain", content.id, "--user", "a", "--item", 3, "--json")
+    assert (code, found["rank"]) == (0, 1)  # nothing else may be recommended
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,8 +25,9 @@ __all__ = ["Dataset", "histories", "kinds", "load"]
 class Dataset:
     """One dataset version as arrays.
 
-    The vocabularies hold every id of the log in sorted order. Events of weight 0 (returns,
-    impressions) are left out of the interactions: they are in the log, but not learnt from.
+    The vocabularies hold every id of the log in sorted order; `with_items` adds more. Events of
+    weight 0 (returns, impressions) are left out of the interactions: they are in the log, but not
+    learnt from.
     """
 
     info: DatasetInfo
@@ -34,6 +36,23 @@ class Dataset:
     items: Vocab
     event_names: tuple[str, ...]  # name of each event code; () if the log has no events
     platform_names: tuple[str, ...]
+    described: int = 0  # of the items the last so many stand only in the table of items
+
+    @property
+    def n_taken(self) -> int:
+        """How many of the items, the first, are of the log."""
+        return len(self.items) - self.described
+
+    def with_items(self, ids: Sequence[Any]) -> Dataset:
+        """The same with these items of the table, which are not of the log, at the end.
+
+        Their features are made by the columns, values and scales of those of the log.
+        """
+        own = self.items.ids
+        items = Vocab(np.concatenate([own, np.array(list(ids), own.dtype)]))
+        interactions = replace(self.interactions, n_items=len(items))
+        more = self.described + len(ids)
+        return replace(self, interactions=interactions, items=items, described=more)
 
     @property
     def fingerprint(self) -> str:
@@ -66,7 +85,7 @@ class Dataset:
     @cached_property
     def _items_described(self) -> tuple[Features | None, dict[str, str]]:
         known = self.info.path("items")
-        return features(self.item_table(), "item_id") if known else (None, {})
+        return features(self.item_table(), "item_id", self.n_taken) if known else (None, {})
 
     @cached_property
     def _users_described(self) -> tuple[Features | None, dict[str, str]]:

@@ -232,12 +232,17 @@ def item_labels(info: DatasetInfo, ids: Iterable[Any]) -> pd.Series[Any]:
     return _with_labels(con, frame).set_index("item_id")["label"]
 
 
-def is_described(info: DatasetInfo, item_id: Any) -> bool:
-    """Whether this item stands in the dataset's table of items; ids are compared as texts."""
+def described_ids(info: DatasetInfo, ids: Iterable[object]) -> list[Any]:
+    """Those of these ids that stand in the dataset's table of items, as it has them, each once.
+
+    In the order asked; ids are compared as texts.
+    """
     if info.path("items") is None:
-        return False
-    question = "SELECT 1 FROM items WHERE item_id::VARCHAR = $item LIMIT 1"
-    return bool(open_log(info).execute(question, {"item": str(item_id)}).fetchall())
+        return []
+    wanted = list(dict.fromkeys(map(str, ids)))
+    question = "SELECT DISTINCT item_id FROM items WHERE list_contains($wanted, item_id::VARCHAR)"
+    rows = open_log(info).execute(question, {"wanted": wanted}).fetchall()
+    return sorted((item for (item,) in rows), key=lambda item: wanted.index(str(item)))
 
 
 def user_history(info: DatasetInfo, user_id: Any, n: int | None = None) -> pd.DataFrame:

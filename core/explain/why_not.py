@@ -12,6 +12,7 @@ from scipy import sparse
 
 from core.errors import BadInput
 from core.explain.additions import Additions
+from core.explain.attribute_changes import AttributeChanges, attribute_changes
 from core.explain.counterfactual import smallest_removal
 from core.explain.history import one_history
 from core.explain.item_rank import Entering
@@ -82,6 +83,7 @@ class WhyNot:
     diverse_by: str | None  # how items are told to be alike: "vectors", "people"; None: not at all
     removal: EnteringRemoval | None  # None: no removal that was tried is enough
     parts: tuple[PartLeftOut, ...]  # of the item; () where none is enough, or it has none
+    changes: AttributeChanges | None  # of the item; None where it has no such attribute
     evaluations: int  # histories that the model was asked for
     events: int  # in the history
 
@@ -99,6 +101,7 @@ def why_not(
     k: int = 10,
     rows: Any = None,
     features: Features | None = None,
+    learnt: int | None = None,
     shown: int = SHOWN,
     on_progress: Progress = silent,
 ) -> WhyNot:
@@ -114,6 +117,7 @@ def why_not(
       Encoder, else by `rows`; an addition is like another if each of its items is like one of it.
     - The smallest set found of events without which it is there, see `counterfactual`.
     - Each single part of the item, where it has any, without which it is there.
+    - Single attributes with another value of which it is there, see `attribute_changes`.
 
     Each answer is asked again, alone, before it is told. The model is asked for as many histories
     as there are items, and more if no single one is enough.
@@ -126,6 +130,7 @@ def why_not(
         k: Length of the list.
         rows: A vector per item (I, D), dense or sparse, such as who took it.
         features: Of the items, for parts where the model hears any.
+        learnt: How many of the items the model learnt from, the first; all if not given.
         shown: Additions told, at most.
         on_progress: Told "one more event", "two more events", … and the share that is tried.
 
@@ -146,6 +151,7 @@ def why_not(
     additions = search.run(on_progress)
     removal = smallest_removal(ranks)
     parts = tuple(_parts(model, query, item, features, n_items, k))
+    changes = attribute_changes(model, query, item, features, n_items=n_items, k=k, learnt=learnt)
     return WhyNot(
         k=k,
         item=item,
@@ -161,6 +167,7 @@ def why_not(
         if removal.removed
         else None,
         parts=parts,
+        changes=changes,
         evaluations=search.additions.evaluations + removal.evaluations,
         events=ranks.n,
     )

@@ -11,14 +11,14 @@ from scipy import sparse
 from torch import Tensor
 
 from core.errors import BadInput
-from core.models.common.item_parts import EMBEDDINGS, item_parts
+from core.models.common.item_parts import EMBEDDINGS, item_parts, rows_like, unembedded
 from core.models.common.linear_history import HistoryLinear
 from core.models.common.settings import Settings, history_decay_setting, setting
 from core.models.common.sparse_rows import SparseRows
 from core.models.common.strengths import tie_breaker
 from core.models.common.tensors import sum_rows, tensor
 from core.models.common.vectors import row_lengths, unit_rows, whitened
-from core.types import Array, Features, Floats, Ints, ItemPart, OnEpoch, Queries, TrainData
+from core.types import PAD, Array, Features, Floats, Ints, ItemPart, OnEpoch, Queries, TrainData
 
 BANDS = 10  # a number counts as its tenth of the catalogue
 
@@ -150,6 +150,28 @@ class Content(HistoryLinear):
         scores: Array = base + np.asarray(keep, np.float64) @ terms
         return scores
 
+    def with_items(
+        self, features: Features, learnt: int | None = None, like: Array | None = None
+    ) -> Self:
+        """Items nobody took: their vectors by the rarities and tenths of the items learnt from."""
+        self._parts(features)  # they are those that it learnt from
+        n_items = self._vectors.shape[0]
+        like = np.full(features.n_rows - n_items, PAD) if like is None else like
+        words, _ = _weighted(unembedded(features), self.config, learnt or n_items)
+        felt = rows_like(self._embeddings.cpu().numpy(), like)
+        ends, weights = np.cumsum(self._widths), [_weight(self.config, kind) for kind in EMBEDDINGS]
+        dense = [
+            np.sqrt(weight) * unit_rows(felt[:, end - width : end])
+            for weight, width, end in zip(weights, self._widths, ends, strict=True)
+        ]
+        new, embeddings = _of_length_one(words[n_items:], np.hstack(dense))
+        rows = sparse.hstack([self._vectors.T, new.T], format="csr")
+        state = self.state() | {name: getattr(rows, name) for name in ("indptr", "indices", "data")}
+        state["base"] = np.append(state["base"], rows_like(state["base"], like))
+        if "embeddings" in state:
+            state["embeddings"] = np.concatenate([state["embeddings"], embeddings])
+        return type(self)(self.config).load(state, device=self.device)
+
     def state(self) -> dict[str, Array]:
         """Beside what is sparse the embeddings (I, D) and the width of each kind, if any."""
         state = super().state()
@@ -188,11 +210,25 @@ def _vectors(features: Features | None, config: Any) -> tuple[sparse.csr_matrix,
     In two parts: what is sparse (I, F), and the embeddings (I, D); then how many columns of D each
     kind in EMBEDDINGS has.
     """
+    words, dense = _weighted(features, config)
+    widths = np.array([dense[kind].shape[1] if kind in dense else 0 for kind in EMBEDDINGS])
+    return *_of_length_one(
+        words, np.hstack([np.zeros((words.shape[0], 0)), *dense.values()])
+    ), widths
+
+
+def _weighted(
+    features: Features | None, config: Any, learnt: int | None = None
+) -> tuple[sparse.csr_matrix, dict[str, Array]]:
+    """The blocks times the roots of their weights: what is sparse, and the embeddings by kind.
+
+    Rarities and tenths are those of the first `learnt` items, or of all.
+    """
     makers: dict[str, Callable[[Any], Any]] = {
-        "categorical": _rarity_weighted,
-        "multi_hot": _rarity_weighted,
+        "categorical": lambda matrix: _rarity_weighted(matrix, learnt),
+        "multi_hot": lambda matrix: _rarity_weighted(matrix, learnt),
         "text": sparse.csr_matrix,
-        "numeric": _bands,
+        "numeric": lambda numbers: _bands(numbers, learnt),
         "text_embedding": _whitened,
         "image_embedding": _whitened,
     }
@@ -206,40 +242,45 @@ def _vectors(features: Features | None, config: Any) -> tuple[sparse.csr_matrix,
     for name, block in blocks.items():
         if weight := _weight(config, name):
             by_kind[name] = np.sqrt(weight) * unit_rows(makers[name](block.matrix))
-    weighted = list(by_kind.values())
-    if not weighted:
+    if not by_kind:
         raise BadInput(
             f"content has weight 0 for all that is known of the items ({', '.join(blocks)}): "
             "give one of them a weight above 0"
         )
-    n_items = weighted[0].shape[0]
-    parts = [sparse.csr_matrix((n_items, 0)), *(m for m in weighted if sparse.issparse(m))]
-    words = sparse.hstack(parts, format="csr")
-    dense = np.hstack([np.zeros((n_items, 0)), *(m for m in weighted if not sparse.issparse(m))])
+    n_items = next(iter(by_kind.values())).shape[0]
+    words = [matrix for kind, matrix in by_kind.items() if kind not in EMBEDDINGS]
+    stacked = sparse.hstack([sparse.csr_matrix((n_items, 0)), *words], format="csr")
+    return stacked, {kind: by_kind[kind] for kind in EMBEDDINGS if kind in by_kind}
+
+
+def _of_length_one(words: sparse.csr_matrix, dense: Array) -> tuple[sparse.csr_matrix, Floats]:
+    """Rows (I, F) and (I, D) side by side, of length 1, float32."""
     whole = np.hypot(row_lengths(words), row_lengths(dense))
     scale = sparse.diags(1 / np.where(whole > 0, whole, 1))
-    widths = np.array([by_kind[kind].shape[1] if kind in by_kind else 0 for kind in EMBEDDINGS])
     words = sparse.csr_matrix(scale @ words, dtype=np.float32)
-    return words, (scale @ dense).astype(np.float32), widths
+    return words, (scale @ dense).astype(np.float32)
 
 
 def _whitened(embeddings: Array) -> Floats:
     return np.nan_to_num(whitened(embeddings))
 
 
-def _rarity_weighted(matrix: Any) -> sparse.csr_matrix:
+def _rarity_weighted(matrix: Any, learnt: int | None) -> sparse.csr_matrix:
     """Each 0/1 column times ln(1 + I / items that have it)."""
     matrix = sparse.csr_matrix(matrix, dtype=np.float64)
-    having = np.bincount(matrix.indices, minlength=matrix.shape[1])
-    return matrix @ sparse.diags(np.log1p(matrix.shape[0] / np.maximum(having, 1)))
+    first = matrix[:learnt]
+    having = np.bincount(first.indices, minlength=matrix.shape[1])
+    return matrix @ sparse.diags(np.log1p(first.shape[0] / np.maximum(having, 1)))
 
 
-def _bands(numbers: Array) -> sparse.csr_matrix:
+def _bands(numbers: Array, learnt: int | None) -> sparse.csr_matrix:
     """Which tenth of the catalogue each number lies in, 0/1 (I, F · BANDS); no tenth if missing."""
     columns = []
     for column in np.asarray(numbers, np.float64).T:
         present = np.flatnonzero(np.isfinite(column))
-        edges = np.quantile(column[present], np.arange(1, BANDS) / BANDS) if len(present) else []
+        first = column[:learnt]
+        first = first[np.isfinite(first)]
+        edges = np.quantile(first, np.arange(1, BANDS) / BANDS) if len(first) else []
         band = np.searchsorted(edges, column[present], side="right")
         ones = np.ones(len(present))
         columns.append(sparse.csr_matrix((ones, (present, band)), shape=(len(column), BANDS)))

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what mypy sees; the table below is what happens, a test holds both together
+    from core.pipeline.described import with_described
     from core.pipeline.embedding_report import EmbeddingReport
     from core.pipeline.epochs import continue_map, drift_of, vectors_after
     from core.pipeline.evaluation import compare, evaluate
@@ -105,9 +106,11 @@ __all__ = [
     "vectors_of",
     "what_if",
     "why_not",
+    "with_described",
 ]
 
 _NAMES = {  # module → what it serves
+    "described": ("with_described",),
     "run_embedding": (
         "Embedding",
         "align_map",

@@ -70,7 +70,8 @@ class Labels:
     def known_by(self, items: Array) -> list[str] | None:
         """By what the model knows each item: "events", else "content", or "nothing".
 
-        None without the dataset.
+        Or "described", by its content too, where it is no item of the log. None without the
+        dataset.
         """
         counts = self.taken
         if counts is None:
@@ -78,7 +79,9 @@ class Labels:
         data, model = self.loaded.load_dataset(), self.loaded.model
         described = data.item_features is not None and reads_content(model)
         unseen = "content" if described else "nothing"
-        return ["events" if counts[item] else unseen for item in items]
+        of_log = ["events" if counts[item] else unseen for item in items]
+        new = map(self.loaded.is_described, items)
+        return ["described" if is_new else by for by, is_new in zip(of_log, new, strict=True)]
 
     @cached_property
     def taken(self) -> Ints | None:

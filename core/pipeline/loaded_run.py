@@ -22,7 +22,7 @@ from core.recommend.top_k import recommend as recommend_codes
 from core.runs import weights
 from core.runs.artifact import Run
 from core.runs.config import settle_device
-from core.types import PAD, Ints, Queries, Recommendations, Recommender, Vocab
+from core.types import PAD, Array, Ints, Queries, Recommendations, Recommender, Vocab
 
 _log = logging.getLogger("recscope")
 
@@ -37,10 +37,21 @@ class LoadedRun:
     run: Run
     model: Recommender
     items: Vocab
+    data: Dataset | None = None  # with items beside those of the log; see core.pipeline.described
 
     def load_dataset(self) -> Dataset:
         """The dataset that the run learnt from, read once; its items are the run's."""
-        return self._dataset
+        return self._dataset if self.data is None else self.data
+
+    @property
+    def described(self) -> Array:
+        """The ids of the items that stand only in the table of items, in code order."""
+        taken = len(self.items) if self.data is None else self.data.n_taken
+        return self.items.ids[taken:]
+
+    def is_described(self, item: int) -> bool:
+        """Whether this item (a code) stands only in the table of items: nobody took it yet."""
+        return self.data is not None and item >= self.data.n_taken
 
     @cached_property
     def _dataset(self) -> Dataset:

@@ -110,6 +110,12 @@ def find_item(info: DatasetInfo, text: str) -> str | None:
     return None if matches.empty else str(matches["item_id"].iloc[0])
 
 
+@cached_copy(SMALL)
+def described_item(info: DatasetInfo, text: str) -> str | None:
+    """The id that this text is, if an item of the table of items has it, taken or not."""
+    return next(map(str, queries.described_ids(info, [text])), None)
+
+
 @cached_copy(MEDIUM)
 def search_items(info: DatasetInfo, text: str, n: int) -> pd.DataFrame:
     return queries.search_items(info, text, n)

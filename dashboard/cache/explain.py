@@ -20,11 +20,13 @@ from core.explain.reasons import Reasons
 from core.explain.survey.agreement import PEOPLE, Agreement, agreement
 from core.explain.survey.overview import Overview, overview
 from core.explain.what_if import Move
+from core.pipeline.described import embeddings_left_out
 from core.pipeline.explanations.as_json import item_interactions, item_reasons
 from core.pipeline.explanations.cohorts import CohortMetrics, cohort_metrics
 from core.pipeline.explanations.cohorts import why_no_metrics as reasons_for_none
 from core.pipeline.explanations.evidence import Evidence, LearntLog
 from core.pipeline.explanations.origin import ReasonOrigins, reason_origins
+from core.pipeline.explanations.sentences import unseen as clauses_of_unseen
 from core.pipeline.labels import Labels
 from core.runs.artifact import Run
 from core.runs.faithfulness import RunFaithfulness
@@ -96,6 +98,19 @@ def counterfactual(
     )
 
 
+@cached_background(SMALL)
+def why_not(
+    workspace: Workspace, run: Run, query: Queries, item: str, k: int
+) -> Background[pipeline.ItemWhyNot]:
+    """What would bring an item (an id) into the first k, under way."""
+    loaded_run = loaded(workspace, run)
+
+    def ask(on_stage: Progress) -> pipeline.ItemWhyNot:
+        return pipeline.why_not(loaded_run, query, item, k=k, on_stage=on_stage)
+
+    return Background(ask)
+
+
 @cached_copy(SMALL)
 def moves(
     workspace: Workspace,
@@ -155,10 +170,12 @@ def origins(
 
 
 @cached_copy(SMALL)
-def known_by(workspace: Workspace, run: Run, item: int) -> str:
-    """By what the run knows this item: "events", else its "content", or "nothing"."""
-    known_by = Labels(loaded(workspace, run)).known_by(np.array([item]))
-    return "events" if known_by is None else known_by[0]
+def unseen(workspace: Workspace, run: Run, item: int) -> tuple[str, ...]:
+    """The clauses of an item that the run never saw anyone take; none of one that it did."""
+    loaded_run = loaded(workspace, run)
+    known_by = Labels(loaded_run).known_by(np.array([item]))
+    left_out = embeddings_left_out(loaded_run, item)
+    return tuple(clauses_of_unseen(known_by[0] if known_by else None, left_out))
 
 
 @cached_copy(SMALL)

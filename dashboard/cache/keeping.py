@@ -12,6 +12,7 @@ from core.data.store import DatasetInfo, Workspace
 from core.runs.artifact import Run
 from core.types import Queries
 from dashboard.background import Background
+from dashboard.cache.extended import ExtendedRun
 
 # How many are kept, by what they hold:
 SMALL = 500  # an answer about one person or one item
@@ -38,6 +39,7 @@ _BY_ID: dict[Any, Any] = {
     Queries: fingerprint,
     DatasetInfo: lambda info: info.id,
     Run: lambda run: (run.id, run.artifact_hash),
+    ExtendedRun: lambda run: (run.id, run.artifact_hash, run.described),
     Workspace: lambda workspace: str(workspace.path),
     "dashboard.map.item_map.ItemMap": lambda item_map: item_map.identity,  # it needs torch
     "dashboard.map.pairs.Pair": lambda pair: pair.identity,

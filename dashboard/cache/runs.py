@@ -12,6 +12,7 @@ from core.pipeline import LoadedRun
 from core.recommend.rerank import Rerank
 from core.runs.artifact import Run
 from core.types import Array, Queries
+from dashboard.cache.extended import ExtendedRun
 from dashboard.cache.keeping import MEDIUM, RUNS, SMALL, cached_copy, cached_shared
 
 
@@ -22,7 +23,13 @@ def model_names() -> list[str]:
 
 @cached_shared(RUNS)
 def loaded(workspace: Workspace, run: Run) -> LoadedRun:
-    """A run ready to be asked; shared by all sessions, only read."""
+    """A run ready to be asked; shared by all sessions, only read.
+
+    Raises:
+        NotFound: it is to be asked about items that nobody took, and reads no content.
+    """
+    if isinstance(run, ExtendedRun):
+        return pipeline.with_described(loaded(workspace, run.stored), run.described)
     return pipeline.load_run(workspace, run)
 
 

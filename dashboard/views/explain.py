@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.explain import Explanation
+from core.types import PAD
 from dashboard import cache, state
 from dashboard.background import Background
 from dashboard.components.context import Context, context
@@ -13,6 +14,7 @@ from dashboard.components.explain.case import LENGTHS, Case, case_of
 from dashboard.components.explain.change import change_details
 from dashboard.components.explain.components import Components
 from dashboard.components.explain.contrast import Contrast
+from dashboard.components.explain.entering import entering
 from dashboard.components.explain.everyone.box import everyone
 from dashboard.components.explain.evidence import item_evidence
 from dashboard.components.explain.groups import history_groups
@@ -86,12 +88,13 @@ def _explain(case: Case) -> None:
     searched = card.change(found)
     with changes:
         change_details(case, searched)
+        entering(case)
     with found_how:
         proof(case, found, searched)
     with left:
         _stranger(case)
     with all_users:
-        everyone(case)
+        everyone(case.of_log)
 
 
 def _stranger(case: Case) -> None:
@@ -139,6 +142,36 @@ def _choose_item(case: Case) -> None:
         key=key,
         on_change=changed,
     )
+    _other_item(case)
+
+
+def _other_item(case: Case) -> None:
+    """A box for any other item, by its id or a part of its name, also one that nobody took yet."""
+
+    def chosen() -> None:
+        words = (st.session_state["other_item"] or "").strip()
+        st.session_state["other_item"] = ""
+        item: str | None = words
+        if not words:
+            return
+        if case.vocab.encode([words])[0] == PAD:
+            dataset = case.dataset
+            item = cache.described_item(dataset, words) or cache.find_item(dataset, words)
+        if item is None:
+            st.session_state["other_item_unknown"] = words
+            return
+        state.put("item", item)
+        state.forget("against")
+
+    st.text_input(
+        t("explain.item.other"),
+        key="other_item",
+        placeholder=t("explain.what_if.add.placeholder"),
+        help=t("explain.item.other.help"),
+        on_change=chosen,
+    )
+    if unknown := st.session_state.pop("other_item_unknown", None):
+        st.warning(t("explain.item.unknown", value=unknown), icon=":material/search_off:")
 
 
 main(context())

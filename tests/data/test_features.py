@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.data.features import encode as module
+from core.data.features import blocks, encode
 from core.data.features.encode import features, texts
 
 N = 40
@@ -130,9 +130,9 @@ def test_a_price_of_its_own_in_each_row_is_no_identifier():
 
 
 def test_huge_catalogues_stay_bounded(monkeypatch):
-    monkeypatch.setattr(module, "MAX_VALUES", 2)
-    monkeypatch.setattr(module, "MAX_NUMBERS", 1)
-    monkeypatch.setattr(module, "MAX_TERMS", 3)
+    monkeypatch.setattr(blocks, "MAX_VALUES", 2)
+    monkeypatch.setattr(encode, "MAX_NUMBERS", 1)
+    monkeypatch.setattr(blocks, "MAX_TERMS", 3)
     table = pd.DataFrame(
         {
             "item_id": range(6),
@@ -178,3 +178,54 @@ def test_what_the_texts_say_in_lines():
     )
     heat = "title: Heat\ntags: slow, loud\ndescription: Two men meet in a city of a hundred lights"
     assert texts(table, "item_id") == [heat, "title: Heat", ""]
+
+
+def test_later_rows_are_told_by_the_columns_of_the_first():
+    titles = ["One red ball", "Two blue ships go", "A red ship is here", "Blue red sky now"]
+    titles += ["One last green ball", "A tale of two skies", "One red yak", "？"]
+    table = pd.DataFrame(
+        {
+            "item_id": range(8),
+            "brand": ["a", "b", "b", "a", "a", "b", "c", None],
+            "genres": ["x|y", "y|z", "x|y", "z", "x", "y|z", "z|new", "(no genres listed)"],
+            "price": [1.0, 2.0, np.nan, 4.0, 5.0, 1.0, 1e6, np.inf],
+            "said": ["['p','q']", "['q']", "['p']", "[]", "['q']", "['p']", "p", "['r','q']"],
+            "born": pd.to_datetime(["2020-01-01", "2020-01-03"] * 4),
+            "title": titles,
+            "same": ["k"] * 6 + ["other", "k"],
+        }
+    )
+    first, left_out = features(table.iloc[:6], "item_id")
+    whole, others_left_out = features(table, "item_id", learnt=6)
+    assert others_left_out == left_out == {"same": "the same value everywhere"}
+    for (kind, own), (_, block) in zip(first.blocks(), whole.blocks(), strict=True):
+        assert block.names == own.names
+        dense = [m if kind == "numeric" else m.toarray() for m in (own.matrix, block.matrix)]
+        np.testing.assert_array_equal(dense[1][:6], dense[0])
+    names = [*whole.categorical.names, *whole.multi_hot.names, *whole.numeric.names]
+    assert names == [
+        *("brand=a", "brand=b", "genres=x", "genres=y", "genres=z", "said=p", "said=q"),
+        *("price", "born"),
+    ]
+    assert not whole.categorical.matrix[6:].toarray().any()  # brand c is none of a and b
+    tags = whole.multi_hot.matrix[6:].toarray()
+    np.testing.assert_array_equal(tags, [[0, 0, 1, 0, 0], [0, 0, 0, 0, 1]])
+    np.testing.assert_array_equal(whole.numeric.matrix[6:, 0], [1e6, np.nan])
+    words = dict(zip(whole.text.names, whole.text.matrix[6].toarray()[0], strict=True))
+    assert {name for name, weight in words.items() if weight} == {"title: one", "title: red"}
+
+
+@pytest.mark.parametrize("kind", ["text", "categories", "lists", "numbers"])
+def test_a_row_that_comes_once_more_is_told_the_same(kind):
+    rng = np.random.default_rng(3)
+    makers = {
+        "text": lambda: " ".join(rng.choice(["red", "blue", "sky", "ship", "yak"], 5)),
+        "categories": lambda: str(rng.choice(["a", "b", "c"])),
+        "lists": lambda: list(rng.choice(["a", "b", "c"], 2)),
+        "numbers": lambda: float(rng.normal()),
+    }
+    values = [makers[kind]() for _ in range(N)]
+    table = pd.DataFrame({"item_id": range(2 * N), "column": values * 2})
+    [(name, block)] = features(table, "item_id", learnt=N)[0].blocks()
+    matrix = block.matrix if name == "numeric" else block.matrix.toarray()
+    np.testing.assert_allclose(matrix[N:], matrix[:N], atol=1e-6)

@@ -16,6 +16,7 @@ from core.runs import artifact
 def counterfactual(options: Any) -> Result:
     workspace = Workspace.open(options.data_dir)
     loaded = pipeline.load_run(workspace, artifact.find_run(workspace, options.run))
+    loaded = pipeline.with_described(loaded, [options.item])
     user, query = one_person(loaded, options)
     listed = pipeline.is_listed(loaded, query, options.item, options.k)
     if options.add:
@@ -42,6 +43,7 @@ def what_if(options: Any) -> Result:
         raise BadInput("nothing is dropped and nothing added: give --drop ID,… or --add ID,…")
     workspace = Workspace.open(options.data_dir)
     loaded = pipeline.load_run(workspace, artifact.find_run(workspace, options.run))
+    loaded = pipeline.with_described(loaded, options.add or ())
     user, query = one_person(loaded, options)
     moved = pipeline.what_if(
         loaded, query, drop=options.drop, add=options.add, k=options.k, user=user

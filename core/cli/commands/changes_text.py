@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from core.cli.terminal import table
+from core.explain.attribute_changes import AttributeChanges
 from core.pipeline import ItemCounterfactual, ItemWhyNot, WhatIf
 from core.pipeline.explanations.as_json import NamedItem
 from core.pipeline.explanations.counterfactuals import NamedAddition
@@ -18,10 +19,11 @@ def removal_text(answer: ItemCounterfactual) -> str:
     """The smallest removal that takes an item off the list."""
     name = _name(NamedItem(answer.item, answer.label))
     if not answer.found:
-        return (
+        text = (
             f"{name} is in place {answer.rank_before} and stays in the top {answer.k} even without "
             f"any history, in place {answer.rank_after}"
         )
+        return _noted(text, answer.note)
     without = _counted(len(answer.removed), "event")
     text = (
         f"{name} goes from place {answer.rank_before} to {answer.rank_after} without "
@@ -29,7 +31,8 @@ def removal_text(answer: ItemCounterfactual) -> str:
     )
     if answer.replaced_by is not None:
         text += f", and {_name(answer.replaced_by)} comes into the top {answer.k}"
-    return f"{text}{_smallest(answer.removed, answer.smallest)}\n{_events(answer.removed)}"
+    text += f"{_smallest(answer.removed, answer.smallest)}\n{_events(answer.removed)}"
+    return _noted(text, answer.note)
 
 
 def why_not_text(answer: ItemWhyNot) -> str:
@@ -55,7 +58,29 @@ def why_not_text(answer: ItemWhyNot) -> str:
             f"were it without one of these of its own, it would be there\n"
             f"{table(rows, ('part', 'place'))}"
         )
-    return "\n\n".join(paragraphs)
+    if answer.changes is not None:
+        paragraphs.append(_changes_text(answer.changes))
+    return _noted("\n\n".join(paragraphs), answer.note)
+
+
+def _changes_text(answer: AttributeChanges) -> str:
+    """Which other values the model would have it there with."""
+    if not answer.changes:
+        return f"no other value of one attribute brings it in: {answer.tried:,} were tried"
+    rows = [
+        {
+            "attribute": c.name,
+            "instead of": c.old or "nothing",
+            "value": c.new,
+            "place": c.rank_after,
+        }
+        for c in answer.changes
+    ]
+    most = f"the best of {answer.enough:,}, " if answer.enough > len(rows) else ""
+    return (
+        f"had it another value of one attribute ({most}as the model sees such an item, no "
+        f"promise), it would be there\n{table(rows, ('attribute', 'instead of', 'value', 'place'))}"
+    )
 
 
 def _additions_text(answer: ItemWhyNot) -> str:
@@ -80,6 +105,10 @@ def _additions_text(answer: ItemWhyNot) -> str:
         for one in answer.additions
     ]
     return f"{head}\n{table(rows, ('added', 'place', 'how'))}"
+
+
+def _noted(text: str, note: str | None) -> str:
+    return text if note is None else f"{text}\n\n{note}"
 
 
 def _how(addition: NamedAddition) -> str:

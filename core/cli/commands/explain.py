@@ -40,6 +40,7 @@ def explain(options: Any) -> Result:
     elif options.hash_user:
         raise BadInput("--hash-user has nothing to act on: add --out FILE.json")
     loaded = pipeline.load_run(workspace, run)
+    loaded = pipeline.with_described(loaded, [options.item, options.against])
     user, query = one_person(loaded, options)
     items, against = pipeline.items_to_explain(
         loaded, query, item=options.item, k=options.k or 10, against=options.against

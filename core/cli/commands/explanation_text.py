@@ -34,6 +34,8 @@ VOUCHES = {
 def answer(explanation: ItemExplanation, evidence: Sequence[Evidence] | None) -> str:
     """The sentence, what the log says of the causes that it names, and the figures."""
     named = {cause.item for cause in explanation.reasons.speaking} if explanation.reasons else set()
+    if explanation.known_by == "described":
+        evidence = None  # nobody took it, as the sentence says
     lines = [
         f"  {evidence_text(each, explanation.label)}"
         for each in evidence or ()

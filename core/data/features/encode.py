@@ -5,47 +5,33 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from core.data.features.blocks import CJK, WORDS, Column, Kind, dense, one_hot, tfidf
 from core.types import Array, FeatureBlock, Features
 
-# What keeps a catalogue of millions within memory; what is cut off is told in `left_out`.
-MAX_VALUES = 1_000  # categories kept per column, the most frequent
-MAX_TERMS = 10_000  # terms kept per text column, the most frequent
-MAX_NUMBERS = 200  # numeric columns, which are dense
+MAX_NUMBERS = 200  # numeric columns, which are dense; what is cut off is told in `left_out`
 
 _TEXT_NAME = re.compile(
     r"title|name|desc|text|summary|review|tag|keyword|标题|名称|描述|标签", re.I
 )
 _CODE_NAME = re.compile(r"(^|[_ ])(id|code|zip)$", re.I)
 _SEPARATORS = ("|", ";", ", ")
-_CJK = "\u3400-\u9fff\uf900-\ufaff\u3040-\u30ff"  # Chinese and Japanese, written without spaces
-_WORDS = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]{{2,}}")
+_LIST = "[]"  # stands for a separator where texts are JSON or Python lists
 # what stands for "no label", as in MovieLens' "(no genres listed)"
 _NOTHING = re.compile(r"\(no .*\)|n/?a|none|null|nan|unknown|-+|", re.I)
 _IDENTIFIERS_FROM = 20  # fewer rows can be all different by chance
 
-Values = list[Any]  # of one column, missing ones left out
-Kind = str
 
-
-@dataclass(frozen=True)
-class Column:
-    """One attribute column: what was recognised, and the rows that have a value."""
-
-    name: str
-    kind: Kind  # "categorical", "multi_hot", "numeric" or "text"
-    rows: Array  # (n,) positions
-    values: Values  # (n,) str; list of str for multi_hot; float for numeric
-
-
-def features(table: pd.DataFrame, id_column: str) -> tuple[Features, dict[str, str]]:
+def features(
+    table: pd.DataFrame, id_column: str, learnt: int | None = None
+) -> tuple[Features, dict[str, str]]:
     """The attributes of this table, and what was left out: column → why.
 
     Lists, JSON lists and `A|B|C` become `multi_hot`, recurring strings `categorical`, numbers and
@@ -56,12 +42,16 @@ def features(table: pd.DataFrame, id_column: str) -> tuple[Features, dict[str, s
     Args:
         table: A row per item (or user), in code order; all-missing where nothing is known.
         id_column: The column to leave alone.
+        learnt: The first so many rows decide what each column is and which values it has, and come
+            out as they do alone; the rest are told by that, values never seen as missing. All rows
+            if not given.
     """
+    first = table.iloc[:learnt]
     columns: list[Column] = []
     left_out: dict[str, str] = {}
     for name in table.columns:
         if name != id_column:
-            found = _column(str(name), table[name])
+            found = _column(str(name), first[name])
             if isinstance(found, Column):
                 columns.append(found)
             else:
@@ -69,10 +59,13 @@ def features(table: pd.DataFrame, id_column: str) -> tuple[Features, dict[str, s
     numbers = [column for column in columns if column.kind == "numeric"]
     for column in numbers[MAX_NUMBERS:]:
         left_out[column.name] = f"more than {MAX_NUMBERS} columns of numbers"
-    makers: dict[Kind, Callable[[Column, int], tuple[list[str], Any, int]]] = {
-        "categorical": _one_hot,
-        "multi_hot": _one_hot,
-        "text": _tfidf,
+    whole = {
+        column.name: _with_others(column, table[column.name], len(first)) for column in columns
+    }
+    makers: dict[Kind, Callable[[Column, Column, int], tuple[list[str], Any, int]]] = {
+        "categorical": one_hot,
+        "multi_hot": one_hot,
+        "text": tfidf,
     }
     parts: dict[str, FeatureBlock] = {}
     for kind, make in makers.items():
@@ -80,7 +73,7 @@ def features(table: pd.DataFrame, id_column: str) -> tuple[Features, dict[str, s
         matrices = []
         for column in columns:
             if column.kind == kind:
-                own, matrix, rare = make(column, len(table))
+                own, matrix, rare = make(column, whole[column.name], len(table))
                 names += own
                 matrices.append(matrix)
                 if rare:
@@ -88,7 +81,8 @@ def features(table: pd.DataFrame, id_column: str) -> tuple[Features, dict[str, s
         if names:
             parts[kind] = FeatureBlock(tuple(names), sparse.hstack(matrices, format="csr"))
     if numbers:
-        parts["numeric"] = _dense(numbers[:MAX_NUMBERS], len(table))
+        kept = [whole[column.name] for column in numbers[:MAX_NUMBERS]]
+        parts["numeric"] = dense(kept, len(table))
     return Features(**parts), left_out
 
 
@@ -124,17 +118,49 @@ def _column(name: str, series: pd.Series[Any]) -> Column | str:
     if not len(present):
         return "no values"
     if pd.api.types.is_datetime64_any_dtype(series):
-        days = series.dt.tz_localize(None).astype("datetime64[us]").astype("int64") / 86_400e6
-        return _numbers(name, present, days.to_numpy(float), identifier=False)
+        return _numbers(name, present, _amounts(series), identifier=False)
     if pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series):
         whole = pd.api.types.is_integer_dtype(series)
         if whole and _CODE_NAME.search(name):  # category_id 2053013555 is a name, not an amount
             return _strings(name, present, series.astype(str).tolist(), total)
-        return _numbers(name, present, series.to_numpy(float), identifier=whole)
+        return _numbers(name, present, _amounts(series), identifier=whole)
     values = series.tolist()
-    if isinstance(values[0], (list, tuple, np.ndarray)):
-        return _lists(name, present, [[str(v) for v in value] for value in values])
+    if _are_lists(values):
+        return _lists(name, present, _labels(values, ""))
     return _strings(name, present, [str(value).strip() for value in values], total)
+
+
+def _with_others(column: Column, series: pd.Series[Any], n: int) -> Column:
+    """The column with the values of all rows, those from n on read as the first n were."""
+    if n == len(series):
+        return column
+    others = series.iloc[n:]
+    rows = np.flatnonzero(others.notna())
+    others = others.iloc[rows]
+    if column.kind == "numeric":
+        amounts = _amounts(others)
+        finite = np.isfinite(amounts)
+        rows, values = rows[finite], amounts[finite].tolist()
+    elif _are_lists(values := others.tolist()):
+        values = _labels(values, "")
+    else:
+        rows, values = _said(rows, [str(value).strip() for value in values])
+        if column.cut:
+            values = _labels(values, column.cut)
+    return replace(
+        column,
+        rows=np.concatenate([column.rows, n + rows]).astype(np.int64),
+        values=[*column.values, *values],
+    )
+
+
+def _amounts(series: pd.Series[Any]) -> Array:
+    """Numbers as they are, dates as days since 1970; none is missing."""
+    if pd.api.types.is_datetime64_any_dtype(series):
+        micros = series.dt.tz_localize(None).astype("datetime64[us]").astype("int64")
+        series = micros / 86_400e6
+    amounts: Array = series.to_numpy(float)
+    return amounts
 
 
 def _numbers(name: str, rows: Array, values: Array, *, identifier: bool) -> Column | str:
@@ -149,17 +175,16 @@ def _numbers(name: str, rows: Array, values: Array, *, identifier: bool) -> Colu
 
 
 def _strings(name: str, rows: Array, values: list[str], total: int) -> Column | str:
-    filled = [place for place, value in enumerate(values) if not _NOTHING.fullmatch(value)]
-    rows, values = rows[filled], [values[place] for place in filled]
+    rows, values = _said(rows, values)
     distinct = sorted(set(values))
     if not distinct:
         return "no values"
-    if lists := _parsed(distinct) or _separated(distinct, len(values)):
-        return _lists(name, rows, [lists[value] for value in values])
+    if cut := _list_sign(distinct) or _separator(distinct, len(values)):
+        return _lists(name, rows, _labels(values, cut), cut)
     if len(distinct) == 1 and len(values) == total:
         return "the same value everywhere"
-    words = float(np.mean([len(_WORDS.findall(value)) for value in distinct]))
-    cjk = any(re.search(f"[{_CJK}]", value) for value in distinct[:100])
+    words = float(np.mean([len(WORDS.findall(value)) for value in distinct]))
+    cjk = any(re.search(f"[{CJK}]", value) for value in distinct[:100])
     recurring = len(distinct) <= len(values) / 2
     if not recurring and (words > 3 or (_TEXT_NAME.search(name) and (words > 1 or cjk))):
         return Column(name, "text", rows, values)
@@ -170,35 +195,54 @@ def _strings(name: str, rows: Array, values: list[str], total: int) -> Column | 
     return Column(name, "categorical", rows, values)
 
 
-def _lists(name: str, rows: Array, values: list[list[str]]) -> Column | str:
-    values = [
-        [text for label in labels if not _NOTHING.fullmatch(text := label.strip())]
-        for labels in values
-    ]
+def _said(rows: Array, values: list[str]) -> tuple[Array, list[str]]:
+    """Rows and values without those that stand for no value."""
+    filled = [at for at, value in enumerate(values) if not _NOTHING.fullmatch(value)]
+    return rows[filled], [values[at] for at in filled]
+
+
+def _lists(name: str, rows: Array, values: list[list[str]], cut: str = "") -> Column | str:
     if not any(values):
         return "no values"
-    return Column(name, "multi_hot", rows, values)
+    return Column(name, "multi_hot", rows, values, cut)
 
 
-def _parsed(distinct: list[str]) -> dict[str, list[str]]:
-    """Each value read as a JSON (or Python) list of scalars; {} unless all of them are that."""
-    if not all(value.startswith("[") and value.endswith("]") for value in distinct):
-        return {}
-    found: dict[str, list[str]] = {}
-    for value in distinct:
+def _are_lists(values: list[Any]) -> bool:
+    return bool(values) and isinstance(values[0], (list, tuple, np.ndarray))
+
+
+def _labels(values: list[Any], cut: str) -> list[list[str]]:
+    """The labels of each value: of a text that is cut so, or of a list as it is."""
+    by_value: dict[str, list[str]] = {}
+    if cut:
+        by_value = {value: _cut(value, cut) or [] for value in set(values)}
+    lists = [by_value[value] if cut else [str(each) for each in value] for value in values]
+    return [
+        [text for label in labels if not _NOTHING.fullmatch(text := label.strip())]
+        for labels in lists
+    ]
+
+
+def _cut(value: str, cut: str) -> list[str] | None:
+    """The parts of a text; None where it is to be a list and is none."""
+    if cut != _LIST:
+        return [label for each in value.split(cut) if (label := each.strip())]
+    if value.startswith("[") and value.endswith("]"):
         for read in (json.loads, ast.literal_eval):
             try:
-                found[value] = [str(part) for part in read(value)]
-                break
+                return [str(each) for each in read(value)]
             except (ValueError, SyntaxError, RecursionError, MemoryError):
                 continue
-        else:
-            return {}
-    return found
+    return None
 
 
-def _separated(distinct: list[str], n: int) -> dict[str, list[str]]:
-    """Each value cut at the separator, if that gives few labels that recur; else {}.
+def _list_sign(distinct: list[str]) -> str:
+    """_LIST if all of these are JSON (or Python) lists of scalars, else ""."""
+    return _LIST if all(_cut(value, _LIST) is not None for value in distinct) else ""
+
+
+def _separator(distinct: list[str], n: int) -> str:
+    """What the values are to be cut at, if that gives few labels that recur; else "".
 
     A bar is hardly ever part of a text. A semicolon or comma is, so there the labels must be short
     and far fewer than the values.
@@ -207,81 +251,9 @@ def _separated(distinct: list[str], n: int) -> dict[str, list[str]]:
         with_it = sum(separator in value for value in distinct)
         if with_it < max(1, 0.05 * len(distinct)):
             continue
-        cut = {
-            value: [label for part in value.split(separator) if (label := part.strip())]
-            for value in distinct
-        }
-        labels = {label for parts in cut.values() for label in parts}
+        labels = {label for value in distinct for label in _cut(value, separator) or ()}
         short = max(len(label) for label in labels) <= 40 if labels else False
         few = len(labels) <= 0.2 * n and with_it >= 0.2 * len(distinct)
         if labels and ((short and few) or (separator == "|" and (len(labels) <= n or n < 20))):
-            return cut
-    return {}
-
-
-def _one_hot(column: Column, n: int) -> tuple[list[str], Any, int]:
-    """Names ("genres=Comedy"), CSR (n, F) of 0/1, and how many rarer values were cut off."""
-    single = column.kind == "categorical"
-    labels: list[Iterable[str]] = [[value] if single else set(value) for value in column.values]
-    counts = pd.Series([label for own in labels for label in own], dtype="str").value_counts()
-    # by falling count, equal counts by name: the same choice on every machine
-    kept = sorted(sorted(counts.index, key=lambda label: (-counts[label], label))[:MAX_VALUES])
-    known = set(kept)
-    # A second to load, which a log need not await that no model reads attributes of.
-    from sklearn.preprocessing import MultiLabelBinarizer
-
-    binarizer = MultiLabelBinarizer(classes=kept, sparse_output=True)
-    matrix = binarizer.fit_transform([[v for v in own if v in known] for own in labels])
-    names = [f"{column.name}={label}" for label in kept]
-    return names, _spread(matrix.astype(np.float32), column.rows, n), len(counts) - len(kept)
-
-
-def _tfidf(column: Column, n: int) -> tuple[list[str], Any, int]:
-    """Names ("title: toy"), CSR (n, F) of TF-IDF with rows of length 1, and 0."""
-    from sklearn.feature_extraction.text import TfidfVectorizer  # as in _one_hot
-
-    many = len(column.values) >= 1000
-    vectorizer = TfidfVectorizer(
-        analyzer=_terms,
-        sublinear_tf=True,
-        max_features=MAX_TERMS,
-        min_df=2 if many else 1,  # a term of a single row likens it to no other
-        max_df=0.5 if many else 1.0,  # and a term of most rows tells none apart
-        dtype=np.float32,
-    )
-    try:
-        matrix = vectorizer.fit_transform(column.values)
-    except ValueError:  # no term is left
-        return [], sparse.csr_matrix((n, 0), dtype=np.float32), 0
-    names = [f"{column.name}: {term}" for term in vectorizer.get_feature_names_out()]
-    return names, _spread(matrix, column.rows, n), 0
-
-
-def _terms(text: str) -> list[str]:
-    """Words in lower case; runs of Chinese or Japanese characters as overlapping pairs.
-
-    >>> _terms("Toy Story 2：玩具总动员")
-    ['toy', 'story', '玩具', '具总', '总动', '动员']
-    """
-    terms: list[str] = []
-    for run in _WORDS.findall(text.lower()):
-        if len(run) > 2 and re.match(f"[{_CJK}]", run):
-            terms += [run[i : i + 2] for i in range(len(run) - 1)]
-        else:
-            terms.append(run)
-    return terms
-
-
-def _dense(columns: list[Column], n: int) -> FeatureBlock:
-    matrix = np.full((n, len(columns)), np.nan, np.float32)
-    for f, column in enumerate(columns):
-        matrix[column.rows, f] = column.values
-    return FeatureBlock(tuple(column.name for column in columns), matrix)
-
-
-def _spread(matrix: Any, rows: Array, n: int) -> Any:
-    """The rows (len(rows), F) put at these places of an otherwise empty (n, F)."""
-    counts = np.zeros(n, np.int64)
-    counts[rows] = np.diff(matrix.indptr)
-    indptr = np.concatenate([[0], np.cumsum(counts)])
-    return sparse.csr_matrix((matrix.data, matrix.indices, indptr), shape=(n, matrix.shape[1]))
+            return separator
+    return ""

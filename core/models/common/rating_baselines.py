@@ -12,6 +12,7 @@ from core.errors import BadInput
 from core.models.common.linear_history import StoredRows
 from core.types import Array, Floats, Interactions, Queries
 
+ITEM_RATINGS = "rating_item"  # in a state
 DAMPING = 5.0  # how many average ratings each item and person is thought to have beside its own
 
 Fitted = TypeVar("Fitted")
@@ -61,17 +62,17 @@ class RatingBaseline:
     def state(self) -> dict[str, Array]:
         """As arrays, for the state of a model."""
         return {
-            "rating_item": self.item,
+            ITEM_RATINGS: self.item,
             "rating_range": np.array([self.mean, self.low, self.high]),
         }
 
     @classmethod
     def load(cls, state: Mapping[str, Array]) -> RatingBaseline | None:
         """The baseline in a model's state, if any."""
-        if "rating_item" not in state:
+        if ITEM_RATINGS not in state:
             return None
         mean, low, high = state["rating_range"].tolist()
-        return cls(mean, state["rating_item"], low, high)
+        return cls(mean, state[ITEM_RATINGS], low, high)
 
 
 @dataclass(frozen=True, eq=False)

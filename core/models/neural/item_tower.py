@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.errors import BadInput
-from core.models.common.item_parts import EMBEDDINGS, ID, item_parts
+from core.models.common.item_parts import EMBEDDINGS, ID, item_parts, rows_like, unembedded
 from core.models.common.tensors import ragged_range, tensor
 from core.models.common.vectors import unit_rows, whitened
 from core.types import Array, Features, Floats, Ints, ItemPart
@@ -21,12 +21,13 @@ EMBEDDING_DROPOUT = 0.2
 
 
 def content(
-    features: Features | None, n_items: int
+    features: Features | None, n_items: int, learnt: int | None = None
 ) -> tuple[sparse.csr_matrix, Floats, dict[str, Array]]:
     """What the item features say: tags (I, F) of kinds and words, numbers (I, N), embeddings.
 
     Rows of tags have unit length per kind of attribute. A number becomes its z-score, clipped to
-    ±5, and a second column says where it is missing. Embeddings are whitened, (I, D) each.
+    ±5, and a second column says where it is missing. Embeddings are whitened, (I, D) each. Means
+    and spreads of numbers are those of the first `learnt` items, or of all.
     """
     tags = [sparse.csr_matrix((n_items, 0), dtype=np.float32)]
     numbers = [np.zeros((n_items, 0), np.float32)]
@@ -36,18 +37,19 @@ def content(
             if (vectors := whitened(block.matrix)).shape[1]:  # 0 if all are alike
                 embeddings[kind] = vectors
         elif kind == "numeric":
-            numbers.append(_standard(np.asarray(block.matrix, np.float64)))
+            numbers.append(_standard(np.asarray(block.matrix, np.float64), learnt))
         else:
             tags.append(unit_rows(sparse.csr_matrix(block.matrix, dtype=np.float32)))
     stacked = sparse.hstack(tags, format="csr", dtype=np.float32)
     return stacked, np.hstack(numbers).astype(np.float32), embeddings
 
 
-def _standard(values: Array) -> Array:
+def _standard(values: Array, learnt: int | None) -> Array:
     missing = np.isnan(values)
     present = np.ma.masked_array(values, missing)
-    spread = np.maximum(present.std(axis=0).filled(0), 1e-9)
-    z = ((present - present.mean(axis=0)) / spread).filled(0)
+    first = present[:learnt]
+    spread = np.maximum(first.std(axis=0).filled(0), 1e-9)
+    z = ((present - first.mean(axis=0)) / spread).filled(0)
     both: Array = np.hstack([np.clip(z, -5, 5), missing])
     return both
 
@@ -131,6 +133,41 @@ class ItemTower(nn.Module):
             if (key := f"tower.embedded.{kind}.vectors") in state
         }
         return cls(dim, tags, state["tower.numbers"].numpy(), embeddings)
+
+    @staticmethod
+    def extended(
+        state: Mapping[str, Array], features: Features, learnt: int | None, like: Array
+    ) -> dict[str, Array]:
+        """Of the state of a whole network the tower's arrays, with more items.
+
+        Args:
+            state: With I items.
+            features: Of those first, then of M more; embeddings count for nothing.
+            learnt: The first so many were learnt from; all if not given.
+            like: Whose id and embeddings each of the M has, PAD for none, (M,).
+        """
+        n_items = len(state["tower.known"])
+        hears = "tower.tag.weight" in state or state["tower.numbers"].shape[1]
+        tags, numbers, _ = content(
+            unembedded(features) if hears else None, features.n_rows, learnt or n_items
+        )
+        new = tags[n_items:]
+        rows: dict[str, Array] = {
+            "values": new.data,
+            "places": new.indices.astype(np.int64),
+            "starts": state["tower.starts"][-1] + new.indptr[1:].astype(np.int64),
+            "numbers": numbers[n_items:],
+        }
+        embedded = (
+            f"embedded.{kind}.{what}" for kind in EMBEDDINGS for what in ("vectors", "there")
+        )
+        for name in ("known", "id.weight", *embedded):
+            if (own := state.get(f"tower.{name}")) is not None:
+                rows[name] = rows_like(own, like)
+        return {
+            f"tower.{name}": np.concatenate([state[f"tower.{name}"], more])
+            for name, more in rows.items()
+        }
 
     def forward(self, id_dropout: float = 0.0, items: Tensor | None = None) -> Tensor:
         """The vectors (I, dim) of these items (I,), or of all; ids are dropped at this rate."""

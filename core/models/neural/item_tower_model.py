@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core.models.common.item_parts import rows_like
+from core.models.common.rating_baselines import ITEM_RATINGS
 from core.models.common.tensors import tensor
-from core.models.neural.gradient_model import GradientModel
+from core.models.neural.gradient_model import POPULARITY, START, GradientModel
 from core.models.neural.item_tower import ItemTower, content
 from core.models.neural.start_state import Scores
-from core.types import Array, Features, Interactions, ItemPart, Queries, TrainData
+from core.types import PAD, Array, Features, Interactions, ItemPart, Queries, TrainData
+
+TAKEN = (START[1], POPULARITY, ITEM_RATINGS)  # a number an item, by who took it; else 0
 
 
 class TowerNet(nn.Module, ABC):
@@ -87,6 +91,24 @@ class ItemTowerModel(GradientModel[Net]):
             scores = self._match(net, self._encode_subsets(query, keep), vectors)
         empty = tensor(keep.sum(axis=1) == 0, scores.device)
         return torch.where(empty[:, None], of_none, scores)
+
+    def with_items(
+        self, features: Features, learnt: int | None = None, like: Array | None = None
+    ) -> Self:
+        """Items nobody took, by what the tower makes of their attributes alone.
+
+        To an empty history they have no offset, and no rating of theirs is known.
+        """
+        self.parts(features)  # they are those that it learnt from
+        state = self.state()
+        like = np.full(features.n_rows - len(self._vectors), PAD) if like is None else like
+        taken = {
+            name: np.append(state[name], rows_like(state[name], like))
+            for name in TAKEN
+            if name in state
+        }
+        extended = ItemTower.extended(state, features, learnt, like)
+        return type(self)(self.config).load(state | taken | extended, device=self.device)
 
     def parts(self, features: Features | None) -> tuple[ItemPart, ...]:
         """What the items are made of: the id, and the attributes that the model learnt from."""

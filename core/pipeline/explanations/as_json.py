@@ -15,6 +15,7 @@ from core.explain.item_rank import ItemRanks
 from core.explain.parts import ItemPartValues, explain_parts, readable_parts
 from core.explain.reasons import Cause, Reasons, contrast_of, reasons_of
 from core.models import MODELS
+from core.pipeline.described import embeddings_left_out
 from core.pipeline.explanations.explaining import ranked_items
 from core.pipeline.explanations.sentences import called, contrast_sentence, sentence
 from core.pipeline.labels import Labels
@@ -99,7 +100,7 @@ class ItemExplanation:
     rank: int | None  # in `recommend`'s list, from 1; None for one that is in the history
     rank_without: int  # among the same items, were nothing known of the history
     sentence: str  # why it stands there, or what puts it before `against`
-    known_by: str | None  # by what the model knows it: "events", "content", "nothing"
+    known_by: str | None  # as in Labels.known_by
     quantity: str  # what score, base and values are of, in words
     score: float
     base: float
@@ -116,6 +117,7 @@ class ItemExplanation:
     against: NamedItem | None = None
     reasons: Reasons | None = None  # what the sentence says; None of a contrast
     twins: tuple[NamedItem, ...] = ()  # of its causes, those of which one does what all do
+    embeddings_left_out: tuple[str, ...] = ()  # that a new item does not have, and others do
 
     def to_json(self) -> dict[str, Any]:
         """As `recscope explain --json` has it."""
@@ -157,10 +159,11 @@ def describe_explanation(
 
     def described(column: int, code: int) -> ItemExplanation:
         reasons = None
+        left_out = embeddings_left_out(loaded, code)
         if against is None:
             reasons = item_reasons(loaded, query, explanation, column, k=k)
             known = None if known_by is None else known_by[column]
-            said = sentence(reasons, labels.__getitem__, model, known)
+            said = sentence(reasons, labels.__getitem__, model, known, left_out)
             rank_without = reasons.rank_without_history
         else:
             contrast = contrast_of(query.items, explanation, column)
@@ -192,6 +195,7 @@ def describe_explanation(
             against=None if against is None else NamedItem(ids[against], labels[against]),
             reasons=reasons,
             twins=() if reasons is None else tuple(map(cause_named, reasons.twins)),
+            embeddings_left_out=left_out,
         )
 
     pairs = enumerate(explanation.items.tolist())

@@ -11,10 +11,13 @@ import numpy as np
 from core.errors import BadInput
 from core.explain import counterfactual as removing
 from core.explain import why_not as entering
+from core.explain.attribute_changes import AttributeChanges
 from core.explain.item_rank import ItemRanks
 from core.explain.why_not import PartLeftOut
+from core.pipeline.described import embeddings_left_out
 from core.pipeline.explanations.as_json import NamedItem
 from core.pipeline.explanations.explaining import item_codes
+from core.pipeline.explanations.sentences import unseen_sentence
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun
 from core.pipeline.named import HistoryEvent, Names
@@ -38,6 +41,7 @@ class ItemCounterfactual:
     smallest: bool  # every smaller set was tried, and none is enough
     events: int  # in the history
     evaluations: int  # histories that the model was asked for
+    note: str | None = None  # of an item that nobody took yet: by what the model knows it
 
     def to_json(self) -> dict[str, Any]:
         """As `recscope counterfactual --json` has it."""
@@ -91,8 +95,10 @@ class ItemWhyNot:
     diverse_by: str | None  # what says that items are alike: "vectors", "people", or nothing
     removal: NamedRemoval | None
     parts: tuple[PartLeftOut, ...]  # of the item, each of which alone keeps it out
+    changes: AttributeChanges | None  # another value of one attribute; None where it has none
     events: int  # in the history
     evaluations: int  # histories that the model was asked for
+    note: str | None = None  # of an item that nobody took yet: by what the model knows it
 
     def to_json(self) -> dict[str, Any]:
         """As `recscope counterfactual --add --json` has it."""
@@ -101,6 +107,7 @@ class ItemWhyNot:
             "additions": [one.to_json() for one in self.additions],
             "removal": self.removal and self.removal.to_json(),
             "parts": [dict(vars(part)) for part in self.parts],
+            "changes": self.changes and self.changes.to_json(),
         }
 
 
@@ -154,6 +161,7 @@ def counterfactual(
         smallest=answer.smallest,
         events=answer.events,
         evaluations=answer.evaluations,
+        note=_note(loaded, code),
     )
 
 
@@ -178,11 +186,11 @@ def why_not(
         raise BadInput(
             f"item {item} is in the top {k} already, so nothing need bring it in: choose one below"
         )
-    rows, features = None, None
+    rows, features, learnt = None, None, None
     if Labels(loaded).info is not None:
         data = loaded.load_dataset()
         rows = data.interactions.queries().matrix(len(loaded.items)).T.tocsr()
-        features = data.item_features
+        features, learnt = data.item_features, data.n_taken
     answer = entering.why_not(
         loaded.model,
         query,
@@ -191,6 +199,7 @@ def why_not(
         k=k,
         rows=rows,
         features=features,
+        learnt=learnt,
         on_progress=on_stage,
     )
     added = (extra for one in answer.additions for extra in one.added)
@@ -212,8 +221,10 @@ def why_not(
         diverse_by=answer.diverse_by,
         removal=_removal(names, answer.removal),
         parts=answer.parts,
+        changes=answer.changes,
         events=answer.events,
         evaluations=answer.evaluations,
+        note=_note(loaded, code),
     )
 
 
@@ -228,6 +239,12 @@ def _removal(names: Names, removal: entering.EnteringRemoval | None) -> NamedRem
         return None
     events = tuple(names.events(removal.removed))
     return NamedRemoval(events, removal.rank_after, removal.smallest)
+
+
+def _note(loaded: LoadedRun, code: int) -> str | None:
+    if not loaded.is_described(code):
+        return None
+    return unseen_sentence(loaded.run.config.model, embeddings_left_out(loaded, code))
 
 
 def _check_new(loaded: LoadedRun, query: Queries, code: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.data.queries import is_described
+from core.data.queries import described_ids
 from core.errors import BadInput, NotFound
 from core.explain import Explanation, explain, explain_with_shap
 from core.explain.history import anonymous
@@ -44,7 +44,7 @@ def item_codes(loaded: LoadedRun, ids: Sequence[object]) -> Ints:
 def _where_it_is(loaded: LoadedRun, item: object) -> str:
     """Of an item that the run does not know: whether its dataset describes it all the same."""
     name, info = loaded.run.dataset_name, Labels(loaded).info
-    if info is not None and is_described(info, item):
+    if info is not None and described_ids(info, [item]):
         return f"is described in dataset {name}, but no event of its log is of it"
     return f"is not in dataset {name}"
 

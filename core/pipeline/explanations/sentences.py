@@ -63,6 +63,10 @@ SAID = {
     "contrast.speaks": "{item} comes before {other}. What speaks for that most is {causes} "
     "({share:.0%} of all that does).",
     "unseen.content": "It has no event in training: {model} knows it by its content only.",
+    "unseen.described": "Nobody took it yet: it stands only in the table of items, and {model} "
+    "knows it by what is said of it there.",
+    "unseen.text_embedding": "What a text model would make of its texts is left out.",
+    "unseen.image_embedding": "What an image model would make of its images is left out.",
     "unseen.nothing": "It has no event in training, and {model} knows nothing else of it.",
     "either": "either {first} or {last}",
     "either.three": "any of {first} or {last}",
@@ -90,7 +94,11 @@ TIMES = "{item} ({n} times)"
 
 
 def sentence(
-    reasons: Reasons, name: Callable[[int], str], model: str, known_by: str | None = None
+    reasons: Reasons,
+    name: Callable[[int], str],
+    model: str,
+    known_by: str | None = None,
+    left_out: Sequence[str] = (),
 ) -> str:
     """Why the item stands where it does, in English.
 
@@ -98,7 +106,8 @@ def sentence(
         reasons: What may be said.
         name: Of an item code.
         model: What the model is called.
-        known_by: By what the model knows the item: "events", "content" or "nothing".
+        known_by: By what the model knows the item: "events", "content", "described" or "nothing".
+        left_out: Embeddings that it does not have, since it came later.
     """
     values = {
         **vars(reasons),
@@ -107,10 +116,20 @@ def sentence(
         "causes": _causes(reasons, name),
         "against": called(reasons.against, name) if reasons.against else "",
     }
-    clauses = list(reasons.clauses)
-    if known_by in ("content", "nothing"):
-        clauses.append(f"unseen.{known_by}")
+    clauses = [*reasons.clauses, *unseen(known_by, left_out)]
     return " ".join(SAID[clause].format(**values) for clause in clauses)
+
+
+def unseen(known_by: str | None, left_out: Sequence[str]) -> list[str]:
+    """Which clauses say that nobody took an item, and what is left out of it."""
+    if known_by in (None, "events"):
+        return []
+    return [f"unseen.{what}" for what in (known_by, *left_out)]
+
+
+def unseen_sentence(model: str, left_out: Sequence[str]) -> str:
+    """The same of an item that stands only in the table of items, in English."""
+    return " ".join(SAID[clause].format(model=model) for clause in unseen("described", left_out))
 
 
 def confidence_sentence(confidence: Confidence) -> str:

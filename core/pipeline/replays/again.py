@@ -123,7 +123,7 @@ def made_again(names: Labels, record: Record, explanation: Explanation) -> Again
     unchecked = [] if record.history.from_dataset else ["history"]
     if names.info is None:
         unchecked = ["history"]
-        if record.described:
+        if record.with_dataset:
             for path in OF_DATASET:
                 _leave_out(then, path)
                 _leave_out(now, path)

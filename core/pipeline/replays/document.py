@@ -88,6 +88,7 @@ class ExplanationDocument:
             "items": ids[explanation.items].tolist(),
             "labels": [labels[code] for code in explanation.items.tolist()],
             "against": None if against is None else ids[[against]].tolist()[0],
+            **({"described": new} if (new := self.loaded.described.tolist()) else {}),
             "quantity": explanation.quantity,
             "per_player": self.per_player,
             **_figures(explanation),

@@ -50,12 +50,13 @@ class Record:
     content: Mapping[str, Any]  # without its seal
     text: bytes  # the same, as the seal is of it
     seal: Seal
-    described: bool  # the dataset was there when it was exported: items had names
+    with_dataset: bool  # it was there when it was exported: items had names
     run_id: str
     history: History
     items: tuple[Any, ...]  # (T,) ids
     against: Any  # the id of an item, or None
     contrast: Contrast
+    described: tuple[Any, ...]  # ids of the catalogue's items that only the table of items has
     seed: int
     per_player: int
     evaluations: int
@@ -96,9 +97,11 @@ class Record:
             )
         items, against = content["items"], content["against"]
         _check(isinstance(items, list) and len(items) > 0 and len(set(items)) == len(items))
-        _check(all(map(_is_id, [*items, *([] if against is None else [against])])))
         contrast = Contrast(content["quantity"])
         _check((contrast is Contrast.ITEM) == (against is not None))
+        described = content.get("described", [])
+        _check(isinstance(described, list) and len(set(described)) == len(described))
+        _check(all(map(_is_id, [*items, *described, *([] if against is None else [against])])))
         counts = {name: content[name] for name in ("seed", "per_player", "evaluations")}
         _check(all(type(count) is int and 0 <= count < LARGEST for count in counts.values()))
         _check(counts["per_player"] > 0 and content["device"] in ("cpu", "cuda"))
@@ -115,12 +118,13 @@ class Record:
             content=content,
             text=canonical(content),
             seal=seal,
-            described=len(content["dataset"]) > 2,  # it had hashes beside its id and name
+            with_dataset=len(content["dataset"]) > 2,  # it had hashes beside its id and name
             run_id=run_id,
             history=_history(content),
             items=tuple(items),
             against=against,
             contrast=contrast,
+            described=tuple(described),
             **counts,
             user=user.get("id"),
             user_hash=user["sha256"] if user else None,

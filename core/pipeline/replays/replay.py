@@ -10,6 +10,7 @@ from typing import Any
 from core.data.durable import sha256_file
 from core.data.store import Workspace
 from core.errors import Corrupt, NotFound, TooLarge
+from core.pipeline.described import with_described
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun, load_run
 from core.pipeline.replays.again import explained_again, made_again
@@ -61,6 +62,7 @@ def replay(
         seconds: For which the run may be asked.
 
     Raises:
+        NotFound: an item that nobody took is explained, and this run's model reads no content.
         BadInput: no such file or run, the file is damaged, or it asks for more than is replayed.
         Corrupt: the workspace's key, or the dataset, is not what was written.
     """
@@ -76,7 +78,7 @@ def replay(
     own = key is not None and explained is not None and is_own(explained, key)
     refused = verdict == Verdict.CHANGED or (verdict == Verdict.FOREIGN and own)
     try:
-        loaded = load_run(workspace, run, device=record.device)
+        loaded = with_described(load_run(workspace, run, device=record.device), record.described)
     except Corrupt:
         differs = (*_seal_difference(verdict), *_damaged(run))
         return Replay(ok=False, run=run.id, seal=verdict, differs=differs)
@@ -121,7 +123,7 @@ def _compared(loaded: LoadedRun, record: Record, verdict: Verdict) -> Replay:
         reason = f"the model cannot be asked ({str(error).splitlines()[0]})"
         return Replay(False, run, verdict, differs=(Difference("history", "asked", reason),))
     explanation = settled(explanation, record.content.get("stability"))
-    again = made_again(Labels(loaded, record.described), record, explanation)
+    again = made_again(Labels(loaded, record.with_dataset), record, explanation)
     tolerance, pairs = Tolerance.of(explanation), list(leaves(again.then, again.now))
     apart = [tolerance.apart(pair) or 0.0 for pair in pairs if pair[0][0] in WHOLE]
     different = [pair for pair in pairs if not tolerance.same(pair)]

@@ -96,10 +96,11 @@ def _confidence(explanation: Explanation, column: int, *, done: bool) -> None:
 
 def _caution(case: Case) -> None:
     """An item that the model never saw anyone take: by what it knows it then."""
-    known_by = cache.known_by(case.workspace, case.run, case.item)
-    if known_by != "events":
+    clauses = cache.unseen(case.workspace, case.run, case.item)
+    if clauses:
         model = model_label(case.run.config.model)
-        st.caption(INFO + " " + t(f"explain.said.unseen.{known_by}", model=model))
+        said = (t(f"explain.said.{clause}", model=model) for clause in clauses)
+        st.caption(INFO + " " + t("explain.space").join(said))
 
 
 def _bars(case: Case, reasons: Reasons) -> None:

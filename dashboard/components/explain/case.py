@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
 import streamlit as st
 
 from core.data.store import DatasetInfo, Workspace
+from core.errors import NotFound
 from core.explain.contrast import Contrast
 from core.explain.shapley import MOST_ENUMERATED
 from core.runs.artifact import Run
 from core.types import PAD, Array, LinearInHistory, Queries, Vocab
 from dashboard import cache, state
+from dashboard.cache.extended import ExtendedRun
 from dashboard.components.labels import run_label
 from dashboard.components.people import length
 from dashboard.state import t
@@ -40,8 +42,22 @@ class Case:
 
     @property
     def explained(self) -> tuple[int, ...]:
-        """The items explained together: the first k, or one that is none of them alone."""
-        return self.items[: self.k] if self.listed else (self.item,)
+        """The items explained together: the first k, or one that is none of them alone.
+
+        An item that nobody took is alone as well, as the command that says the same has it.
+        """
+        return self.items[: self.k] if self.listed and not self.described else (self.item,)
+
+    @property
+    def described(self) -> bool:
+        """Whether nobody took it yet: only the table of items has it."""
+        return cache.loaded(self.workspace, self.run).is_described(self.item)
+
+    @property
+    def of_log(self) -> Case:
+        """The same with the run as it is stored, for what is asked about many people."""
+        stored = self.run.stored if isinstance(self.run, ExtendedRun) else self.run
+        return replace(self, run=stored)
 
     @property
     def column(self) -> int:
@@ -95,6 +111,7 @@ class Case:
 def case_of(workspace: Workspace, dataset: DatasetInfo, run: Run, user: str) -> Case | None:
     """The case that the URL describes; None where the run has nothing to recommend."""
     with st.spinner(t("recommendations.computing", run=run_label(run))):
+        run = _extended(workspace, dataset, run)
         vocab = cache.loaded(workspace, run).items
         query = cache.history_query(workspace, run, user)
         k = length(LENGTHS)
@@ -111,6 +128,23 @@ def case_of(workspace: Workspace, dataset: DatasetInfo, run: Run, user: str) -> 
         rank = cache.rank(workspace, run, query, item)
     called = names(dataset, vocab, [*items, *query.items.tolist()])
     return Case(workspace, dataset, run, user, k, query, vocab, items, item, rank, called)
+
+
+def _extended(workspace: Workspace, dataset: DatasetInfo, run: Run) -> Run:
+    """The run with the item of the URL, where only the table of items has it."""
+    item_id, vocab = state.get("item"), cache.loaded(workspace, run).items
+    if item_id is None or vocab.encode([item_id])[0] != PAD:
+        return run
+    described = cache.described_item(dataset, item_id)
+    if described is None:
+        return run
+    extended = ExtendedRun.of(run, (described,))
+    try:
+        cache.loaded(workspace, extended)
+    except NotFound:
+        state.amiss("item", item_id, "explain.described_item")
+        return run
+    return extended
 
 
 def _asked(vocab: Vocab) -> int | None:

@@ -29,6 +29,9 @@ def item_evidence(case: Case, reasons: Sequence[int] | None = None) -> None:
             have left out; if not given, those that the log bears out best.
     """
     section("explain.evidence")
+    if case.described:
+        st.caption(t("explain.evidence.nobody_yet"))
+        return
     found = cache.evidence(case.workspace, case.run, case.query, case.item)
     if found is None:
         st.caption(t("explain.evidence.gone"))
