@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="recscope: %(message)s", level=logging.WARNING)
     try:
         options = build_parser().parse_args(argv)
+        options.own_process = argv is None  # which does nothing else: its time is the command's
         result, text = commands.run(options.command, options)
         end_of_progress()
         print(json.dumps(plain(result), ensure_ascii=False) if options.json else text)

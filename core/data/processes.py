@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import psutil
 
@@ -18,6 +19,12 @@ def started_at(pid: int) -> float | None:
         return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
     except (psutil.NoSuchProcess, ValueError, OverflowError):  # or no number that a process has
         return None
+
+
+def process_began() -> float:
+    """When this process was started, as a moment of time.perf_counter()."""
+    age = time.time() - float(psutil.Process().create_time())
+    return time.perf_counter() - max(0.0, age)
 
 
 def is_alive(pid: int, started: float) -> bool:

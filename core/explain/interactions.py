@@ -72,9 +72,10 @@ def interactions(
         against=explanation.against,
         contrast=Contrast.ITEM if explanation.contrast is Contrast.ITEM else Contrast.MEAN,
     )
-    size = float(np.abs(explanation.values[:, column]).sum())
+    sizes = np.abs(explanation.values[:, column])
     if n <= shapley.MOST_ENUMERATED:
         values = game(shapley.coalitions(n)).sum(axis=2)[:, 0]
+        size = float(np.abs(shapley.from_coalitions(values[:, None])).sum())
         pairs = [
             (first, second, float(_exact(values, n, first, second)), 0.0)
             for first, second in combinations(range(n), 2)
@@ -83,7 +84,11 @@ def interactions(
         order = np.argsort(-np.abs(explanation.values[:, column]), kind="stable")
         rng = np.random.default_rng(explanation.seed)
         chosen = combinations(sorted(order[:STRONGEST].tolist()), 2)
-        pairs = list(_sampled(game, chosen, rng))
+        sampled = list(_sampled(game, chosen, rng))
+        pairs = [(first, second, value, se) for first, second, value, se, _ in sampled]
+        # what events do by themselves is known of the strongest alone: scaled up to all of them
+        alone = float(np.mean([alone for *_, alone in sampled])) if sampled else 0.0
+        size = alone * float(sizes.sum() / max(sizes[order[:STRONGEST]].mean(), 1e-300))
     least = max(CLAIMED * size, 1e-9 * max(1.0, abs(float(explanation.scores[column]))))
     found = [
         Interaction(first, second, value, se, abs(value) - SURE * se > least)
@@ -106,8 +111,11 @@ def _exact(values: Array, n: int, first: int, second: int) -> float:
 
 def _sampled(
     game: Game, pairs: Iterable[tuple[int, int]], rng: np.random.Generator
-) -> Iterable[tuple[int, int, float, float]]:
-    """Over sets of the others that come before the pair in random orders, and their complements."""
+) -> Iterable[tuple[int, int, float, float, float]]:
+    """Over sets of the others that come before the pair in random orders, and their complements.
+
+    Yields the pair, its interaction and the error, and how much one of the two does by itself.
+    """
     for first, second in pairs:
         others: Ints = np.setdiff1d(np.arange(game.n), (first, second))
         sets = np.zeros((DRAWN, game.n), bool)
@@ -121,4 +129,6 @@ def _sampled(
         joined[(0, 2), :, second] = True
         v = game(joined.reshape(-1, game.n)).sum(axis=2)[:, 0].reshape(4, DRAWN)
         gains = (v[0] - v[1] - v[2] + v[3]).reshape(-1, 2).mean(axis=1)
-        yield first, second, float(gains.mean()), float(gains.std(ddof=1) / len(gains) ** 0.5)
+        error = float(gains.std(ddof=1) / len(gains) ** 0.5)
+        alone = np.abs([(v[0] + v[1] - v[2] - v[3]).mean(), (v[0] + v[2] - v[1] - v[3]).mean()]) / 2
+        yield first, second, float(gains.mean()), error, float(alone.mean())

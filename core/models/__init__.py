@@ -6,7 +6,7 @@ only counts, or only lists names, need not await.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, MutableMapping
 from importlib import import_module
 
 from core.types import Recommender
@@ -33,19 +33,30 @@ _CLASSES = {  # name → module of this package, class
 }
 
 
-class _Models(Mapping[str, type[Recommender]]):
-    """The classes by name."""
+class _Models(MutableMapping[str, type[Recommender]]):
+    """The classes by name, each imported when it is asked for; others can be put in."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, type[Recommender] | tuple[str, str]] = dict(_CLASSES)
 
     def __getitem__(self, name: str) -> type[Recommender]:
-        module, kind = _CLASSES[name]
-        found: type[Recommender] = getattr(import_module(f"{__name__}.{module}"), kind)
-        return found
+        kind = self._kinds[name]
+        if isinstance(kind, tuple):
+            module, class_name = kind
+            kind = self._kinds[name] = getattr(import_module(f"{__name__}.{module}"), class_name)
+        return kind
+
+    def __setitem__(self, name: str, kind: type[Recommender]) -> None:
+        self._kinds[name] = kind
+
+    def __delitem__(self, name: str) -> None:
+        del self._kinds[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_CLASSES)
+        return iter(self._kinds)
 
     def __len__(self) -> int:
-        return len(_CLASSES)
+        return len(self._kinds)
 
 
 MODELS = _Models()

@@ -64,13 +64,18 @@ def fit(
     name: str | None = None,
     on_stage: Progress | None = None,
     on_epoch: OnEpoch | None = None,
+    began: float | None = None,
 ) -> Run:
-    """The run of this config, fitted unless it is already there and whole."""
+    """The run of this config, fitted unless it is already there and whole.
+
+    Its seconds, and the minutes that auto may take, count from `began`, a moment of
+    time.perf_counter(), else from now.
+    """
     say = on_stage or silent
     name = None if name is None else checked_name(name)
     if found := finished_run(workspace, config, name):
         return found
-    began = time.perf_counter()
+    began = time.perf_counter() if began is None else began
     info = workspace.dataset(config.dataset)
     kind = model_class(config.model)
     say("load", None)

@@ -10,6 +10,7 @@ from core import jobs, pipeline
 from core.cli.commands.metrics_text import metrics_text
 from core.cli.terminal import Result, progress, table
 from core.data.features.embeddings import CHOICES
+from core.data.processes import process_began
 from core.data.store import Workspace
 from core.findings import FusionFindings
 from core.runs import artifact
@@ -21,13 +22,14 @@ from core.types import Progress, RunConfig
 
 def train(options: Any) -> Result:
     workspace = Workspace.open(options.data_dir)
+    began = process_began() if options.own_process else None
     if options.job:
         with (
             jobs.stopped_by_signals(jobs.folder_of(workspace, options.job)),
             jobs.adopt(workspace, options.job) as report,
         ):
             spec, name = jobs.asked_for(report.folder)
-            return _fitted(workspace, spec, name, options.evaluate, report)
+            return _fitted(workspace, spec, name, options.evaluate, report, began)
     spec = RunRequest(
         options.dataset,
         options.model,
@@ -47,7 +49,7 @@ def train(options: Any) -> Result:
         jobs.stopped_by_signals(workspace.runs_folder / run_id(spec)),
         jobs.train_inline(workspace, spec, dataset_name, options.name) as report,
     ):
-        return _fitted(workspace, spec, options.name, options.evaluate, report)
+        return _fitted(workspace, spec, options.name, options.evaluate, report, began)
 
 
 def features(options: Any) -> dict[str, str]:
@@ -67,10 +69,22 @@ def report_progress(report: jobs.Report) -> Progress:
 
 
 def _fitted(
-    workspace: Workspace, spec: RunConfig, name: str | None, evaluate: bool, report: jobs.Report
+    workspace: Workspace,
+    spec: RunConfig,
+    name: str | None,
+    evaluate: bool,
+    report: jobs.Report,
+    began: float | None,
 ) -> Result:
     on_stage = report_progress(report)
-    run = pipeline.fit(workspace, spec, name=name, on_stage=on_stage, on_epoch=report.epoch)
+    run = pipeline.fit(
+        workspace,
+        spec,
+        name=name,
+        on_stage=on_stage,
+        on_epoch=report.epoch,
+        began=began,
+    )
     evaluate = evaluate and spec.split != "none"
     if evaluate:
         pipeline.evaluate(workspace, run, device=spec.device, on_stage=on_stage)

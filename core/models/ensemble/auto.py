@@ -96,9 +96,9 @@ class Auto(Fusion):
             kept = np.flatnonzero(weights.any(dim=0).cpu().numpy()).tolist()
             names = [names[c] for c in kept]
             self._figures = self._figures[[*kept, -1]]
-            finals = self._finals(
-                {name: models[name] for name in names}, budget, train, rng, device, on_epoch
-            )
+            del fusion  # what is fitted again makes room first
+            models = {name: models[name] for name in names}
+            finals = self._finals(models, budget, train, rng, device, on_epoch)
             fusion = ScoreFusion.alike(self.config, tuple(finals.values()), sample, device)
             fusion = replace(fusion, weights=weights[:, kept])
         self._names, self._fusion = tuple(names), fusion
@@ -147,7 +147,10 @@ class Auto(Fusion):
         device: str,
         on_epoch: OnEpoch | None,
     ) -> dict[str, Recommender]:
-        """The same models with the validation events, as far as there is time; by name."""
+        """The same models with the validation events, as far as there is time; by name.
+
+        `probes` is emptied, so that a large model need not lie there twice.
+        """
         if train.train_and_validation is None:
             return probes
         whole = replace(
@@ -156,11 +159,11 @@ class Auto(Fusion):
             validation=None,
             train_and_validation=None,
         )
-        total, done = sum(budget.took[name] for name in probes) or 1.0, WEIGHED
-        models = {}
+        names, models = list(probes), dict[str, Recommender]()
+        total, done = sum(budget.took[name] for name in names) or 1.0, WEIGHED
         # networks last: they can be stopped
         for name in sorted(probes, key=lambda name: isinstance(probes[name], GradientModel)):
-            probe, seconds = probes[name], budget.took[name]
+            probe, seconds = probes.pop(name), budget.took[name]
             tell = part_of(on_epoch, name, done, done + (1 - WEIGHED) * seconds / total)
             done += (1 - WEIGHED) * seconds / total
             config = probe.config
@@ -171,14 +174,15 @@ class Auto(Fusion):
                 continue
             final = type(probe)(config)
             if isinstance(final, GradientModel):
-                others = sum(budget.took[n] for n in probes if n not in models)
+                others = sum(budget.took[other] for other in names if other not in models)
                 share = seconds / others if others else 1.0
                 if budget.saved_by().left * share < NOT_WORTH * seconds:
                     models[name] = probe
                     continue
                 final.stop_by(Deadline.within(budget.saved_by().left * share))
+            del probe
             models[name] = self._once(final, f"{name}.final", Fit(whole, rng, device, tell))
-        return {name: models[name] for name in probes}
+        return {name: models[name] for name in names}
 
     def _once(self, model: Recommender, name: str, fit: Fit) -> Recommender:
         """The model, fitted; as it was left where an interrupted fit had come beyond it."""

@@ -198,5 +198,5 @@ def _unified(facts: Facts, left: float) -> Choice:
     elif affordable < FEWEST_EPOCHS:
         taken, reason = False, "late_at_least"
         about = {"seconds": FEWEST_EPOCHS * epoch, "left": left}
-    params["epochs"] = max(FEWEST_EPOCHS, min(affordable, 2 * USUAL_EPOCHS))
+    params["epochs"] = 2 * USUAL_EPOCHS  # it ends when it gets no better, or by the clock
     return Choice("unified", params, taken, reason, seconds if taken else 0.0, about=about)

@@ -352,14 +352,14 @@ def weigh(
             for score in scores
         ]
         return fusion.weights, np.array(figures)
-    pairs = Pairs.of(fusion.component_scores, held_out, rng, block, until)
+    # of the time there is a third at most for each: scores, weights, and what these are worth
+    scored_by = Deadline.within(until.left / 3)
+    pairs = Pairs.of(fusion.component_scores, held_out, rng, block, scored_by)
     if pairs is None:  # nothing that was held out can stand on a list
         return fusion.weights, np.zeros(n + 1)
     alone = np.array([pairs.figure(pairs.ahead[..., c]) for c in range(n)])
+    weights = best_weights(pairs, Deadline.within(until.left / 2))
     figure, too_little = cross_fitted(pairs, until)
     if too_little:
-        weights = np.tile(np.eye(n)[int(alone.argmax())], (SEGMENTS, 1))
-        figure = alone.max()
-    else:
-        weights = best_weights(pairs, until)
+        weights, figure = np.tile(np.eye(n)[int(alone.argmax())], (SEGMENTS, 1)), alone.max()
     return tensor(weights.astype(np.float32), device), np.append(alone, figure)

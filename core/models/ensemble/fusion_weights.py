@@ -20,7 +20,7 @@ PAIRS = 20_000  # of query and target, at most
 EDGES = (1, 5, 20, 100)  # a history's length falls into one of five segments
 PRIOR = 300  # people that the mix counts for, and all segments in each of them
 SURE = 2.0  # standard errors by which a segment's own weights must be better to be taken
-NUMBERS = 2**25  # of competitors' leads, at most some more: 128 MiB
+NUMBERS = 2**24  # of competitors' leads, at most some more: 64 MiB
 RATIOS = np.concatenate([[0.0], np.geomspace(0.003, 10, 22)])  # of a weight to the largest other
 ROUNDS = 6  # over all components, at most: then each has been fitted to the others
 
@@ -191,6 +191,8 @@ def best_weights(pairs: Pairs, until: Deadline = NEVER) -> Array:
 
 def _leaning(pairs: Pairs, starts: Sequence[Array], prior: Array, until: Deadline) -> Array:
     """The best weights (C,) from these starts, leaning on others as if PRIOR people had those."""
+    if until.passed:
+        return prior
     fitted = max((_climb(pairs, start, until) for start in starts), key=lambda found: found[1])[0]
     leaning: Array = (pairs.people * fitted + PRIOR * prior) / (pairs.people + PRIOR)
     return leaning
