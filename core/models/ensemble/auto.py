@@ -37,7 +37,11 @@ class AutoConfig(ScoreFusionConfig):
     """What may be spent, and how the models are added up."""
 
     minutes: float = setting(
-        4.0, "What would take longer in all is left out", min=0.1, max=1e4, step=1.0
+        6.0,
+        "From the start to the saved run; what would take longer is left out",
+        min=0.1,
+        max=1e4,
+        step=1.0,
     )
 
 

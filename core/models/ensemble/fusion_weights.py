@@ -58,6 +58,10 @@ class Pairs:
         """Those of some queries."""
         return Pairs(self.ahead[own], self.counts[own], self.segments[own], self.totals[own])
 
+    def hopeful(self) -> Pairs:
+        """Those whose target is among the best of some component; another is hardly ever listed."""
+        return self.where(((self.ahead >= 0).sum(dim=1) < BEST).any(dim=1))
+
     @property
     def owners(self) -> Tensor:
         """The query of each pair, (P,) int64 from 0."""
@@ -193,7 +197,8 @@ def _leaning(pairs: Pairs, starts: Sequence[Array], prior: Array, until: Deadlin
     """The best weights (C,) from these starts, leaning on others as if PRIOR people had those."""
     if until.passed:
         return prior
-    fitted = max((_climb(pairs, start, until) for start in starts), key=lambda found: found[1])[0]
+    some = pairs.hopeful()
+    fitted = max((_climb(some, start, until) for start in starts), key=lambda found: found[1])[0]
     leaning: Array = (pairs.people * fitted + PRIOR * prior) / (pairs.people + PRIOR)
     return leaning
 
