@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from core.data.split import split_log
+from core.models.common.deadline import Deadline
 from core.models.ensemble import auto
 from core.models.ensemble.auto import Auto, AutoConfig
+from core.models.ensemble.budget import Budget
 from core.models.ensemble.choice import Choice, Facts, choose
 from core.models.popularity import Popularity
+from core.models.transitions import Transitions
 from core.models.unified import Unified
 from core.types import Features, Interactions, TrainData
 
@@ -189,3 +194,110 @@ def test_each_model_is_judged_without_the_validation_events_and_kept_with_them(m
     assert found.choices[1].took > 0
     assert found.choices[2].took is None
     assert found.validation >= found.components[0].validation
+
+
+@pytest.fixture
+def shop_log() -> TrainData:
+    """240 events of 40 people who go round 12 items, with the last ones for validation."""
+    rng = np.random.default_rng(0)
+    items = np.concatenate([(start + np.arange(6)) % 12 for start in rng.integers(0, 12, 40)])
+    n = len(items)
+    users, times = np.repeat(np.arange(40), 6), np.arange(n)
+    log = Interactions(users, items, np.ones(n, np.float32), 40, 12, times)
+    parts = split_log(log, "leave-last-out", validation=True)
+    return TrainData(parts.train, None, None, parts.validation, parts.train_and_validation)
+
+
+def test_a_time_that_is_over_leaves_what_is_there_at_once(shop_log):
+    model = Auto(AutoConfig(minutes=0.1))
+    model.began_at(time.perf_counter() - 3600)
+    model.fit(shop_log, rng=np.random.default_rng(0))
+    assert list(model.components) == ["popularity"]
+    late = [choice for choice in model.findings().choices if choice.reason == "late"]
+    assert {"transitions", "als", "ease"} <= {choice.model for choice in late}
+    assert all("0 s are left" in choice.why for choice in late)
+
+
+def test_the_clock_counts_from_where_it_is_told_and_once(shop_log):
+    model = Auto(AutoConfig(minutes=0.1))
+    model.began_at(time.perf_counter() - 3600)
+    model.fit(shop_log, rng=np.random.default_rng(0))
+    model.fit(shop_log, rng=np.random.default_rng(0))  # from now: all the time is there
+    assert "transitions" in {c.model for c in model.findings().choices if c.took is not None}
+
+
+def test_parts_that_take_longer_than_thought_leave_less_for_others():
+    budget = Budget(time.perf_counter(), 100)
+    slow = Choice("als", {}, True, "large_too", 10.0)
+    assert budget.late(replace(slow, seconds=80), network=False) is None
+    budget.took["als"] = 20.0
+    budget._thought, budget._spent = 5.0, 20.0
+    assert budget.slowness == 4
+    told = budget.late(replace(slow, seconds=20), network=False)
+    assert told is not None
+    assert told["seconds"] == 80
+    assert told["left"] == pytest.approx(100 - 5 - 10 - 20, abs=1)
+    # what was fitted once is fitted again after the weights
+    assert budget.weighed_by().left == pytest.approx(100 - 5 - 20, abs=1)
+    assert budget.probed_by(twice=True).left == pytest.approx(65 / 2, abs=1)
+
+
+def test_a_network_ends_when_its_time_is_over_with_the_best_it_has(shop_log):
+    model = Unified(Unified.Config(dim=8, epochs=1000, patience=1000, refit=False))
+    model.stop_by(Deadline.within(0.3))
+    began = time.perf_counter()
+    model.fit(shop_log, rng=np.random.default_rng(0))
+    assert time.perf_counter() - began < 20, "a thousand epochs take minutes"
+    assert 1 <= model.best_epoch < 1000
+    assert np.isfinite(model.score(shop_log.validation.queries).numpy()).all()
+    over = Unified(Unified.Config(dim=8, epochs=5, refit=False))
+    over.stop_by(Deadline(0.0))  # one step, so that there is something
+    over.fit(shop_log, rng=np.random.default_rng(0))
+    assert over.best_epoch == 1
+
+
+class Folder:
+    """A checkpoint in memory."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, Any] = {}
+        self.name = ""
+
+    def read(self) -> Any:
+        return self.states.get(self.name)
+
+    def write(self, state: Any) -> None:
+        self.states[self.name] = dict(state)
+
+    def part(self, name: str) -> Folder:
+        part = Folder()
+        part.states, part.name = self.states, f"{self.name}/{name}"
+        return part
+
+
+def test_what_an_interrupted_fit_had_finished_is_not_fitted_again(shop_log, monkeypatch):
+    monkeypatch.setattr(auto, "WORTH_KEEPING", -1.0)
+    choices = [
+        Choice("popularity", {}, True, "visitors", 1.0),
+        Choice("transitions", {}, True, "ordered", 1.0),
+        Choice("unified", {"dim": 8, "epochs": 3}, True, "network", 3.0),
+    ]
+    monkeypatch.setattr(auto, "choose", lambda facts, minutes: choices)
+    place, fits = Folder(), []
+    for kind in (Popularity, Transitions, Unified):
+        fit = kind.fit
+
+        def noted(self: Any, train: TrainData, fit: Any = fit, **rest: Any) -> Any:
+            fits.append(type(self).__name__)
+            return fit(self, train, **rest)
+
+        monkeypatch.setattr(kind, "fit", noted)
+    scores = []
+    for _ in range(2):
+        model = Auto(AutoConfig())
+        model.resume_at(place)
+        model.fit(shop_log, rng=np.random.default_rng(0))
+        scores.append(model.score(shop_log.validation.queries))
+    assert 3 < len(fits) <= 6, "once each, those with weight twice; the second time none"
+    assert len(fits) == len(place.states)
+    torch.testing.assert_close(scores[0], scores[1])

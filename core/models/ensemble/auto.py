@@ -127,7 +127,8 @@ class Auto(Fusion):
         twice = has_validation(train)
         for choice in choices:
             network = choice.model == NETWORK
-            if choice.taken and (late := budget.late(choice, network=network)):
+            # the first, popularity, is there whatever the time
+            if choice.taken and models and (late := budget.late(choice, network=network)):
                 choice = replace(choice, taken=False, reason="late", about=late)
             told.append(choice)
             if not choice.taken:
