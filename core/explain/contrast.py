@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -42,5 +43,8 @@ class Contrast(StrEnum):
         """
         if self is Contrast.MEAN:
             return mean_of_candidates(scores, allowed)
-        there = torch.from_numpy(allowed).to(scores.device)
-        return scores[:, there].double().logsumexp(dim=1)
+        left_out = torch.from_numpy(np.flatnonzero(~allowed)).to(scores.device)
+        shares = scores.index_fill(1, left_out, -torch.inf)  # a copy, which the rest is done in
+        most = shares.amax(dim=1, keepdim=True)
+        total = shares.sub_(most).exp_().sum(dim=1, dtype=torch.float64)
+        return total.log() + most[:, 0].double()
