@@ -19,6 +19,7 @@ BEST = 60  # of each component compete with a target; NDCG@10 needs those ahead 
 PAIRS = 20_000  # of query and target, at most
 EDGES = (1, 5, 20, 100)  # a history's length falls into one of five segments
 PRIOR = 300  # people that the mix counts for, and all segments in each of them
+STEEP = 4  # power of what a component is worth alone, as which it counts in the mix
 SURE = 2.0  # standard errors by which a segment's own weights must be better to be taken
 NUMBERS = 2**24  # of competitors' leads, at most some more: 64 MiB
 RATIOS = np.concatenate([[0.0], np.geomspace(0.003, 10, 22)])  # of a weight to the largest other
@@ -173,13 +174,14 @@ def best_weights(pairs: Pairs, until: Deadline = NEVER) -> Array:
 
     One component after the other gets the weight that is best beside the others', from a grid,
     until none changes; once from the best component alone and once from all alike. The weights lean
-    on a mix in which each component counts by the square of what it is worth alone, the more, the
+    on a mix in which each component counts by a power of what it is worth alone, the more, the
     fewer people they are of. A segment's own are taken if surely better than those of all, and lean
     on these. What is found when the time is over is taken.
     """
     n = pairs.ahead.shape[2]
     alone = np.array([pairs.of_leads(pairs.ahead[..., c]) for c in range(n)])
-    mix = alone**2 / (alone**2).sum() if alone.any() else np.full(n, 1 / n)
+    worth = (alone / max(alone.max(), 1e-300)) ** STEEP
+    mix = worth / worth.sum() if alone.any() else np.full(n, 1 / n)
     starts = (np.eye(n)[int(alone.argmax())], np.full(n, 1 / n))
     together = _leaning(pairs, starts, mix, until)
     rows = []
