@@ -5,6 +5,7 @@ python benchmarks/explain.py DATA_FOLDER [--only NAME,...] [--quick] [--seed 0] 
 gap         every model, 1,000 random pairs of a person and an item: does it add up
 exact       at most 8 events against all coalitions, asked one by one by a loop of its own
 sampled     40 to 120 events, 100 histories each, against a reference of ten times as many
+seeds       200 events: do two seeds name the same, do the standard errors cover the error
 shap        the same beside shap.PermutationExplainer as shipped: same model, same evaluations
 speed       top 10 of `unified` on ml-1m, histories of 200: seconds to first bars and to the last
 what-if     seconds to the new top 10 of an edited history
@@ -256,6 +257,31 @@ def agreement(values: Array, reference: Array) -> tuple[float, float]:
     return float(np.median(off)), float(np.median(orders))
 
 
+def seeds(world: World) -> None:
+    """Two seeds at the usual effort, and how often ± 1.96 covers what many more orders give."""
+    for name, data in (("als", FILMS), ("recvae", FILMS), ("unified", "ml-1m")):
+        model, n_items, same, covered = world.model(name, data), world.n_items(data), [], []
+        for query in world.people(data, 200, 10_000, 12):
+            query = query.latest(200)
+            items = world.top(model, query, 3, data)
+            first, second = (explain(model, query, items, n_items=n_items, seed=s) for s in (0, 1))
+            best = [np.argsort(-np.abs(each.values), axis=0)[:5] for each in (first, second)]
+            pairs = zip(*(each.T for each in best), strict=True)
+            same += [len(np.intersect1d(*pair)) / 5 for pair in pairs]
+            steps = refine(
+                model, query, items, n_items=n_items, seed=2, per_player=600, until=10**9
+            )
+            *_, many = steps
+            gaps = np.abs(first.values - many.values)
+            covered.append(float((gaps <= 1.96 * np.hypot(first.se, many.se)).mean()))
+        print(
+            f"seeds, {name} on {data}: of the first five of two seeds {np.mean(same):.1%} are the "
+            f"same (must 90%), ± 1.96 covers {np.mean(covered):.1%} (must 95 ± 3), {len(covered)} "
+            "people, 3 items each",
+            flush=True,
+        )
+
+
 def against_shap(world: World) -> None:
     import shap
 
@@ -465,6 +491,7 @@ PARTS: dict[str, Callable[[World], None]] = {
     "gap": gap,
     "exact": exact,
     "sampled": sampled,
+    "seeds": seeds,
     "shap": against_shap,
     "speed": speed,
     "what-if": what_if,
