@@ -15,7 +15,7 @@ from scipy import sparse
 
 from core.errors import BadInput, NotFitted
 from core.models import MODELS
-from core.models.ensemble import auto
+from core.models.ensemble import choice
 from core.models.neural import training_state as course
 from core.models.neural.gradient_model import GradientModel
 from core.types import (
@@ -192,7 +192,7 @@ class Memory:
 def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(name, stop_after, monkeypatch):
     monkeypatch.setattr(course, "SELDOM_S", 0.0)
     monkeypatch.setattr(course, "SHARE", 1e9)
-    monkeypatch.setattr(auto, "ENOUGH_EVENTS", 0)
+    monkeypatch.setattr(choice, "ENOUGH_EVENTS", 0)
     train = with_validation(checkerboard(8, 10)[0])
     quick = {"epochs": 6, "patience": 6, "refit": stop_after == 2}
     if name == "fusion":

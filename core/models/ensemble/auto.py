@@ -50,7 +50,7 @@ class Fit:
     """What a model is fitted with."""
 
     train: TrainData
-    rng: np.random.Generator
+    rng: np.random.Generator  # its own: what an earlier fit had finished draws nothing
     device: str
     on_epoch: OnEpoch
 
@@ -139,7 +139,7 @@ class Auto(Fusion):
             with budget.fitting(choice):
                 if isinstance(probe, GradientModel):
                     probe.stop_by(budget.probed_by(twice=twice))
-                fit = Fit(known, rng, device, tell)
+                fit = Fit(known, rng.spawn(1)[0], device, tell)
                 models[choice.name] = self._once(probe, f"{choice.name}.probe", fit)
         return models, told
 
@@ -186,7 +186,9 @@ class Auto(Fusion):
                     continue
                 final.stop_by(Deadline.within(budget.saved_by().left * share))
             del probe
-            models[name] = self._once(final, f"{name}.final", Fit(whole, rng, device, tell))
+            models[name] = self._once(
+                final, f"{name}.final", Fit(whole, rng.spawn(1)[0], device, tell)
+            )
         return {name: models[name] for name in names}
 
     def _once(self, model: Recommender, name: str, fit: Fit) -> Recommender:
