@@ -16,6 +16,7 @@ from core.models.ensemble import auto
 from core.models.ensemble.auto import Auto, AutoConfig
 from core.models.ensemble.budget import Budget
 from core.models.ensemble.choice import Choice, Facts, choose
+from core.models.ensemble.newcomers import newcomers
 from core.models.popularity import Popularity
 from core.models.transitions import Transitions
 from core.models.unified import Unified
@@ -301,3 +302,43 @@ def test_what_an_interrupted_fit_had_finished_is_not_fitted_again(shop_log, monk
     assert 3 < len(fits) <= 6, "once each, those with weight twice; the second time none"
     assert len(fits) == len(place.states)
     torch.testing.assert_close(scores[0], scores[1])
+
+
+def fashion() -> TrainData:
+    """300 people over 150 days; whoever comes late takes the new items 10 and 11, not the old."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for user in range(300):
+        day, late = user / 2, user >= 260
+        choice = np.array([10, 11, 8, 9]) if late else np.arange(8)
+        p = np.array([0.45, 0.45, 0.05, 0.05]) if late else np.full(8, 1 / 8)
+        rows += [(user, i, day + n / 10) for n, i in enumerate(rng.choice(choice, 3, False, p))]
+    users, items, days = (np.array(column) for column in zip(*rows, strict=True))
+    times = (1_500_000_000 + days * 86_400).astype(np.int64)
+    log = Interactions(users, items, np.ones(len(users), np.float32), 300, 12, times)
+    parts = split_log(log, "none", validation=True)
+    return TrainData(parts.train, None, None, parts.validation, parts.train_and_validation)
+
+
+def test_newcomers_are_shown_what_newcomers_took():
+    train = fashion()
+    before, held_out = newcomers(train.train_and_validation)
+    assert held_out.queries.lengths.tolist() == [0] * len(held_out)
+    first = train.train_and_validation.times[np.isin(train.train_and_validation.users, [285])]
+    assert before.times.max() < first.min()
+    assert set(held_out.targets.tolist()) <= {8, 9, 10, 11}
+    assert not np.isin(before.users, held_out.queries.users).any()
+    model = Auto(AutoConfig()).fit(train, rng=np.random.default_rng(0))
+    nobody = train.interactions.queries(np.arange(1))[:1].subsets(np.zeros((1, 2), bool))
+    best = model.score(nobody)[0].argsort(descending=True)[:2].tolist()
+    assert sorted(best) == [10, 11], "most people ever took others"
+    counts = np.bincount(train.interactions.items, minlength=12)
+    assert counts[10] < counts[:8].mean()
+
+
+def test_a_log_without_days_or_newcomers_says_nothing_of_them(shop_log):
+    assert newcomers(shop_log.train_and_validation) is None  # in mere order
+    log = fashion().train_and_validation
+    assert newcomers(replace(log, times=None)) is None
+    regulars = replace(log, users=np.sort(log.users % 5), n_users=5)
+    assert newcomers(regulars) is None

@@ -11,6 +11,7 @@ import numpy as np
 from core.findings import ChoiceFindings, FusionFindings
 from core.models.common.deadline import Deadline
 from core.models.common.settings import setting
+from core.models.common.tensors import tensor
 from core.models.ensemble.budget import Budget
 from core.models.ensemble.choice import NETWORK, Choice, Facts, choose
 from core.models.ensemble.fusion import (
@@ -21,6 +22,7 @@ from core.models.ensemble.fusion import (
     weigh,
     without_validation_events,
 )
+from core.models.ensemble.newcomers import weights_of_newcomers
 from core.models.ensemble.score_fusion import ScoreFusion, ScoreFusionConfig
 from core.models.neural.gradient_model import GradientModel
 from core.types import EpochReport, OnEpoch, Recommender, TrainData
@@ -63,7 +65,8 @@ class Auto(Fusion):
     epochs as were best. All of it ends when the minutes are over: a part is begun only where it and
     all that is left to do fit, by what the parts before it took on this machine; networks and the
     search for weights stop where they are; what could not be fitted for good stays without the
-    validation events.
+    validation events. For people without a history, whom validation by last events does not know,
+    the weights are of those who came in the log's last period (newcomers.py).
     """
 
     Config: ClassVar[type] = AutoConfig
@@ -97,6 +100,11 @@ class Auto(Fusion):
         if has_validation(train) and held_out is not None:
             part_of(on_epoch, WEIGHTS, PROBED, WEIGHED)
             weights, self._figures = weigh(fusion, held_out, log.n_items, rng, budget.weighed_by())
+            if held_out.queries.lengths.all():  # nobody without a history was asked
+                known = train.train_and_validation or log
+                own = weights_of_newcomers(models, known, self.config, rng, device)
+                if own is not None:
+                    weights[0] = tensor(own.astype(np.float32), weights.device)
             kept = np.flatnonzero(weights.any(dim=0).cpu().numpy()).tolist()
             names = [names[c] for c in kept]
             self._figures = self._figures[[*kept, -1]]
