@@ -18,6 +18,8 @@ from core.types import Array, Ints, LinearInHistory, Queries, Recommender
 STRONGEST = 5  # players, each two of whom are looked at where there are more than can be enumerated
 DRAWN = 64  # sets of others that each of these pairs joins
 CLAIMED = 0.1  # of Σ |value|, below which nothing is said of a pair
+ENOUGH = 6  # pairs, from which on one must stand out from the others
+STANDS_OUT = 3.0  # times as large as the pair in the middle
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ def interactions(
         alone = float(np.mean([alone for *_, alone in sampled])) if sampled else 0.0
         size = alone * float(sizes.sum() / max(sizes[order[:STRONGEST]].mean(), 1e-300))
     least = max(CLAIMED * size, 1e-9 * max(1.0, abs(float(explanation.scores[column]))))
+    if len(pairs) >= ENOUGH:  # what all pairs do, as where scores are put on a scale, is of none
+        least = max(least, STANDS_OUT * float(np.median([abs(value) for _, _, value, _ in pairs])))
     found = [
         Interaction(first, second, value, se, abs(value) - SURE * se > least)
         for first, second, value, se in pairs

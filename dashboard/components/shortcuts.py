@@ -29,8 +29,8 @@ def shortcuts_section(runs: Sequence[Run]) -> None:
             st.caption(t("shortcuts.older", run=run_label(run), id=run.id))
     if not measured:
         return
-    for said in dict.fromkeys(_conditions(own) for _, own in measured):
-        st.caption(said)
+    conditions = dict.fromkeys(_conditions(own) for _, own in measured)
+    st.caption(Text("  \n").join(conditions))
     frame = _figures(measured)
     table(frame, alt=t("shortcuts.alt", n=len(measured)), key="shortcuts_table")
 
