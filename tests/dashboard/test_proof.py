@@ -9,7 +9,7 @@ import pytest
 from core.data.store import Workspace
 from core.pipeline.replays.seal import KEY_FILE, key_to_seal_with
 from dashboard.components.explain.proof import SealTold
-from dashboard.text import LANGUAGES, text
+from dashboard.text import LANGUAGES, text, texts
 
 
 @pytest.fixture
@@ -46,3 +46,10 @@ def test_with_a_damaged_key_there_is_no_export(workspace, language):
     (workspace.path / KEY_FILE).write_bytes(b"short")
     assert not SealTold.of(workspace).possible
     assert "has 5 bytes where a key has 32" in told(workspace, language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_two_facts_of_the_proof_are_called_the_same(language):
+    """They are the rows of a table: one would stand in the place of the other."""
+    called = [words for key, words in texts(language).items() if key.startswith("explain.proof.")]
+    assert len(called) == len(set(called))

@@ -29,7 +29,6 @@ from core.types import EpochReport, OnEpoch, Recommender, TrainData
 
 NOT_WORTH = 0.3  # of a network's time, below which it is better left as it was judged
 PROBED, WEIGHED = 0.5, 0.6  # shares of the whole that are done, as it is told
-WEIGHTS = "weights"  # what is told of as if it were a component
 BEST_EPOCH = "auto.best_epoch"  # in what is kept of a network
 WORTH_KEEPING, MOST_KEPT = 2.0, 2**28  # seconds and bytes of a part that need not be fitted again
 
@@ -98,10 +97,11 @@ class Auto(Fusion):
         fusion = ScoreFusion.alike(self.config, tuple(models.values()), sample, device)
         names, self._figures = list(models), np.zeros(0)
         if has_validation(train) and held_out is not None:
-            part_of(on_epoch, WEIGHTS, PROBED, WEIGHED)
+            if on_epoch is not None:
+                on_epoch(EpochReport(0, 1, done=PROBED))
             weights, self._figures = weigh(fusion, held_out, log.n_items, rng, budget.weighed_by())
             if held_out.queries.lengths.all():  # nobody without a history was asked
-                known = train.train_and_validation or log
+                known = log if train.train_and_validation is None else train.train_and_validation
                 own = weights_of_newcomers(models, known, self.config, rng, device)
                 if own is not None:
                     weights[0] = tensor(own.astype(np.float32), weights.device)
@@ -144,11 +144,12 @@ class Auto(Fusion):
             tell = part_of(on_epoch, choice.name, done, done + PROBED * choice.seconds / total)
             done += PROBED * choice.seconds / total
             probe = _probe(choice)
-            with budget.fitting(choice):
+            with budget.fitting(choice.name):
                 if isinstance(probe, GradientModel):
                     probe.stop_by(budget.probed_by(twice=twice))
                 fit = Fit(known, rng.spawn(1)[0], device, tell)
                 models[choice.name] = self._once(probe, f"{choice.name}.probe", fit)
+            budget.compare(choice)
         return models, told
 
     def _finals(
@@ -173,10 +174,10 @@ class Auto(Fusion):
             train_and_validation=None,
         )
         names, models = list(probes), dict[str, Recommender]()
-        total, done = sum(budget.took[name] for name in names) or 1.0, WEIGHED
+        total, done = sum(budget.once[name] for name in names) or 1.0, WEIGHED
         # networks last: they can be stopped
         for name in sorted(probes, key=lambda name: isinstance(probes[name], GradientModel)):
-            probe, seconds = probes.pop(name), budget.took[name]
+            probe, seconds = probes.pop(name), budget.once[name]
             tell = part_of(on_epoch, name, done, done + (1 - WEIGHED) * seconds / total)
             done += (1 - WEIGHED) * seconds / total
             config = probe.config
@@ -187,16 +188,16 @@ class Auto(Fusion):
                 continue
             final = type(probe)(config)
             if isinstance(final, GradientModel):
-                others = sum(budget.took[other] for other in names if other not in models)
+                others = sum(budget.once[other] for other in names if other not in models)
                 share = seconds / others if others else 1.0
                 if budget.saved_by().left * share < NOT_WORTH * seconds:
                     models[name] = probe
                     continue
                 final.stop_by(Deadline.within(budget.saved_by().left * share))
             del probe
-            models[name] = self._once(
-                final, f"{name}.final", Fit(whole, rng.spawn(1)[0], device, tell)
-            )
+            fit = Fit(whole, rng.spawn(1)[0], device, tell)
+            with budget.fitting(name):
+                models[name] = self._once(final, f"{name}.final", fit)
         return {name: models[name] for name in names}
 
     def _once(self, model: Recommender, name: str, fit: Fit) -> Recommender:

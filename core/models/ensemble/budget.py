@@ -19,7 +19,8 @@ class Budget:
 
     def __init__(self, began: float, seconds: float) -> None:
         self.end, self.seconds = Deadline(began + seconds), seconds
-        self.took: dict[str, float] = {}  # by component, fitted once
+        self.once: dict[str, float] = {}  # seconds by component, fitted the first time
+        self.took: dict[str, float] = {}  # the same, fitted for good as well
         self._thought = self._spent = 0.0
 
     @property
@@ -28,13 +29,19 @@ class Budget:
         return self._spent / self._thought if self._thought > KNOWN else 1.0
 
     @contextmanager
-    def fitting(self, choice: Choice) -> Iterator[None]:
-        """Inside, this is fitted for the first time."""
+    def fitting(self, name: str) -> Iterator[None]:
+        """Inside, this component is fitted."""
         began = time.perf_counter()
         yield
-        self.took[choice.name] = took = round(time.perf_counter() - began, 3)
+        seconds = time.perf_counter() - began
+        self.once.setdefault(name, seconds)
+        self.took[name] = round(self.took.get(name, 0.0) + seconds, 3)
+
+    def compare(self, choice: Choice) -> None:
+        """Learns how slow the machine is from what this took; a network takes what it is given."""
         if choice.model != NETWORK:
-            self._thought, self._spent = self._thought + choice.seconds / 2, self._spent + took
+            self._thought += choice.seconds / 2  # it was thought of as fitted twice
+            self._spent += self.once[choice.name]
 
     def saved_by(self) -> Deadline:
         """By then all is fitted, so that the files can be written."""
@@ -42,13 +49,13 @@ class Budget:
 
     def weighed_by(self) -> Deadline:
         """By then the weights are found: what was fitted once fits again after it."""
-        finals = sum(self.took.values())
+        finals = sum(self.once.values())
         left = self.saved_by().left
         return Deadline.within(max(0.0, max(left - finals, WEIGHING * left)))
 
     def late(self, choice: Choice, *, network: bool) -> dict[str, float] | None:
         """None if there is time for it; else the seconds that it would take and that are left."""
-        left = self.saved_by().left - WEIGHING * self.seconds - sum(self.took.values())
+        left = self.saved_by().left - WEIGHING * self.seconds - sum(self.once.values())
         need = self.slowness * choice.seconds
         if network:  # which can be stopped
             need = min(need, NETWORK_WORTH * self.seconds)
@@ -56,5 +63,5 @@ class Budget:
 
     def probed_by(self, *, twice: bool) -> Deadline:
         """When a network has to stop; with `twice` it has to be fitted again."""
-        left = self.saved_by().left - WEIGHING * self.seconds - sum(self.took.values())
+        left = self.saved_by().left - WEIGHING * self.seconds - sum(self.once.values())
         return Deadline.within(max(0.0, left / 2 if twice else left))

@@ -161,19 +161,6 @@ class Fusion:
             fusion = replace(fusion, weights=weights)
         self._fusion = fusion
 
-    def _drop_weightless(self) -> None:
-        fusion = self._fitted()
-        kept = np.flatnonzero(fusion.weights.any(dim=0).cpu().numpy()).tolist()
-        self._fusion = replace(
-            fusion,
-            models=tuple(fusion.models[c] for c in kept),
-            weights=fusion.weights[:, kept],
-            scale=fusion.scale[:, kept],
-        )
-        self._names = tuple(self._names[c] for c in kept)
-        if len(self._figures):
-            self._figures = self._figures[[*kept, -1]]
-
     @property
     def device(self) -> str:
         """Where the weights lie, and the scores of the components: "cpu" or "cuda"."""
