@@ -81,7 +81,7 @@ def test_a_second_start_does_nothing_new(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "SLOW", ())
     workspace = Workspace.open(tmp_path)
     demo.prepare(workspace)
-    while jobs.active(workspace):
+    while not all(ended(status) for status in jobs.statuses(workspace)):
         time.sleep(0.1)
     assert {info.name for info in workspace.datasets()} == {"movielens", "online-retail"}
     runs = artifact.list_runs(workspace)
@@ -91,6 +91,11 @@ def test_a_second_start_does_nothing_new(tmp_path, monkeypatch):
     demo.prepare(workspace)
     assert jobs.active(workspace) == []
     assert times(workspace) == before
+
+
+def ended(status: jobs.Status) -> bool:
+    """Also the process, which still prints its table to the log after it has said so."""
+    return not status.active and not (status.pid and psutil.pid_exists(status.pid))
 
 
 def times(workspace: Workspace) -> dict[str, int]:
