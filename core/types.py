@@ -637,6 +637,15 @@ class ScoresSubsets(Protocol):
 
 
 @runtime_checkable
+class ReadsLatest(Protocol):
+    """Optional power: its scores go by no more than the latest events of a history."""
+
+    def reads(self) -> int | None:
+        """How many of them at most, 0 if by none; None where all count after all."""
+        ...
+
+
+@runtime_checkable
 class GivesShares(Protocol):
     """Optional power: it learns which of all items is taken, as a softmax of its scores says."""
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from core.errors import BadInput
-from core.types import PAD, Queries
+from core.types import PAD, Queries, ReadsLatest, Recommender
 
 
 def anonymous(queries: Queries) -> Queries:
@@ -24,3 +24,10 @@ def one_history(query: Queries) -> Queries:
     if len(query) != 1:
         raise BadInput(f"one history is explained at a time, not {len(query)}")
     return anonymous(query)
+
+
+def events_read(model: Recommender, query: Queries) -> int:
+    """How many events of this one history, the latest, the model's scores go by at most."""
+    most = model.reads() if isinstance(model, ReadsLatest) else None
+    n = len(query.items)
+    return n if most is None else min(n, most)

@@ -130,6 +130,10 @@ class LightGCN(GradientModel["Network"]):
             return users
         return torch.where(users.any(dim=1, keepdim=True), users, self._start.vector)
 
+    def reads(self) -> int | None:
+        """The latest events of a history that count; all where the log has no times."""
+        return self.config.max_len if self._fitted().ordered else None
+
     def _users(self, queries: Queries) -> Tensor:
         net = self._fitted()
         latest = queries.latest(self.config.max_len) if net.ordered else queries

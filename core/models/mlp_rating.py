@@ -120,6 +120,10 @@ class MLPRating(GradientModel["Network"]):
         with torch.no_grad():
             self._items = net.items_at(every)
 
+    def reads(self) -> int | None:
+        """The latest events of a history that count; all where the log has no times."""
+        return self.config.max_len if self._fitted().ordered else None
+
     def _history(self, net: Network, queries: Queries) -> tuple[Bags, Tensor]:
         """What counts of these histories, and z of its events."""
         latest = queries.latest(self.config.max_len) if net.ordered else queries

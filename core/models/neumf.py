@@ -103,6 +103,10 @@ class NeuMF(GradientModel["Network"]):
         loss: Tensor = (functional.softplus(-scores) * shares).sum() + refused
         return loss
 
+    def reads(self) -> int | None:
+        """The latest events of a history that count; all where the log has no times."""
+        return self.config.max_len if self._fitted().ordered else None
+
     def _scores(self, net: Network, queries: Queries) -> Tensor:
         latest = queries.latest(self.config.max_len) if net.ordered else queries
         with torch.no_grad():

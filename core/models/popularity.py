@@ -30,6 +30,10 @@ class Popularity(PredictsRatings, HistoryLinear):
 
     Config: ClassVar[type] = PopularityConfig
 
+    def reads(self) -> int:
+        """No event of a history counts."""
+        return 0
+
     def fit(
         self,
         train: TrainData,
@@ -70,6 +74,10 @@ class RecentPopularity(HistoryLinear):
     """
 
     Config: ClassVar[type] = RecentPopularityConfig
+
+    def reads(self) -> int:
+        """No event of a history counts."""
+        return 0
 
     def fit(
         self,

@@ -71,6 +71,10 @@ class Transitions(HistoryLinear):
         self._keep(base, SparseRows(rows, device), config.history_decay, device)
         return self
 
+    def reads(self) -> int:
+        """The latest events of a history that count."""
+        return int(self.config.length)
+
     def score(self, queries: Queries) -> Any:
         """Scores (B, n_items), float32, on the model's device."""
         return super().score(queries.latest(self.config.length))

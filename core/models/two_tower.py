@@ -87,6 +87,10 @@ class TwoTower(ItemTowerModel["Towers"]):
 
         return Batches(torch.ones(len(pairs)), config.batch, generator), loss
 
+    def reads(self) -> int | None:
+        """The latest events of a history that count; all where the log has no times."""
+        return self.config.max_len if self._fitted().ordered else None
+
     def encode(self, queries: Queries) -> Tensor:
         """What each history says, (B, dim); times encode_items() it is the score."""
         net = self._fitted()

@@ -209,6 +209,10 @@ class Unified(ItemTowerModel[Network]):
             return batches, CudaGraph(loss, net.parameters(), batches)
         return batches, loss
 
+    def reads(self) -> int:
+        """The latest events of a history that count."""
+        return int(self.config.max_len)
+
     def _states(self, queries: Queries) -> Tensor:
         """What each history says, (B, dim); 0 for an empty one."""
         net = self._fitted()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.data.store import Workspace
 from core.explain import Explanation
+from core.explain.history import events_read
+from core.runs.artifact import Run
 from core.types import PAD
 from dashboard import cache, state
 from dashboard.background import Background
@@ -29,7 +32,7 @@ from dashboard.components.labels import run_label
 from dashboard.components.page import empty, first_step, heading, section
 from dashboard.components.people import person, whose_list
 from dashboard.state import t
-from dashboard.text import literal
+from dashboard.text import Text, literal
 
 
 def main(now: Context) -> None:
@@ -41,13 +44,20 @@ def main(now: Context) -> None:
     top = st.container()  # what it says is known once the run has been asked
     whose_list(now.dataset, user, LENGTHS)
     case = case_of(now.workspace, now.dataset, run, user)
-    events = len(cache.history_query(now.workspace, run, user).items)
     with top:
-        heading("explain", t("explain.answer", run=run_label(run), user=user, n=events))
+        heading("explain", _answer(now.workspace, run, user))
     if case is None:
         empty(t("explain.nothing.what"), t("explain.nothing.why"))
     else:
         _explain(case)
+
+
+def _answer(workspace: Workspace, run: Run, user: str) -> Text:
+    """What the run goes by, and no more of the history than it reads."""
+    query = cache.history_query(workspace, run, user)
+    read, n = events_read(cache.loaded(workspace, run).model, query), len(query.items)
+    how = "" if read == n else ".latest" if read else ".none"
+    return t(f"explain.answer{how}", run=run_label(run), user=user, read=read, n=n)
 
 
 def _nothing(now: Context) -> None:

@@ -29,6 +29,7 @@ from core.runs import artifact
 from core.runs.artifact import Run
 from core.runs.request import RunRequest
 from core.types import Array, Progress, Queries
+from dashboard import cache
 from dashboard.background import Background
 from dashboard.cache.keeping import cached_background
 from dashboard.charts import explain as charts
@@ -81,7 +82,8 @@ def films(trained: Workspace) -> Iterator[dict[str, Run]]:
 
 def sentence(page: AppTest) -> str:
     """The card's, as plain text."""
-    return unescape(re.sub("<.*?>", "", page.get("html")[0].proto.body))
+    (told,) = [h.proto.body for h in page.get("html") if h.proto.body.startswith("<p")]
+    return unescape(re.sub("<.*?>", "", told))
 
 
 def plain(page: AppTest) -> str:
@@ -115,6 +117,26 @@ def test_the_sentence_names_what_the_values_say(
     why = text(language, f"explain.confidence.{confidence.name}", **vars(confidence))
     assert why in plain(page)
     np.testing.assert_allclose(effects(page), found.values[:, 0], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_the_heading_claims_no_more_than_the_model_reads(
+    open_page: Open, trained: Workspace, films: dict[str, Run], language: str
+) -> None:
+    short = pipeline.train(trained, RunRequest("movielens", "transitions", {"length": 11}))
+    try:
+        said = {
+            run.id: open_page(trained, "explain", run=run.id, user=USER, language=language)
+            .markdown[0]
+            .value
+            for run in (short, films["als"], films["popularity"])
+        }
+    finally:
+        artifact.delete_run(trained, short.id)
+    numbers = [re.findall(r"(?<![\w·])\d+(?!\w)", own.replace(USER, "")) for own in said.values()]
+    assert [set(each) for each in numbers] == [{"11", "28"}, {"28"}, {"28"}]
+    none = text(language, "explain.answer.none", run="", user=USER, n=28).partition("**")[2]
+    assert none[-20:] in said[films["popularity"].id]
 
 
 @pytest.mark.parametrize("model", ["transitions", "als"])
@@ -216,6 +238,20 @@ def test_what_is_told_apart_adds_up_to_the_difference(
     told = plain(page).replace("**", "")
     assert f"{one} comes before {other}" in told
     assert f"They are {difference} apart." in told
+
+
+def test_what_they_have_is_not_offered_beside_it_and_a_link_to_it_says_so(
+    open_page: Open, trained: Workspace, films: dict[str, Run]
+) -> None:
+    asked = Asked.of(trained, films["transitions"])
+    had = [str(asked.ready.items.ids[item]) for item in asked.query.items]
+    popular = set(cache.popular_items(trained.dataset("movielens")))
+    assert popular & set(had)
+    query = {"run": films["transitions"].id, "user": USER}
+    assert not set(had) & set(box(open_page(trained, "explain", **query), "against").options)
+    page = open_page(trained, "explain", **query, against=had[0])
+    title = asked.titles[asked.query.items[0]]
+    assert f"{title} is in the history already" in plain(page).replace("**", "")
 
 
 def test_edits_in_the_address_are_asked_of_the_model(

@@ -27,6 +27,7 @@ from core.types import (
     LinearInHistory,
     Queries,
     RatingPredictor,
+    ReadsLatest,
     Recommender,
     Resumable,
     ScoresSubsets,
@@ -93,6 +94,37 @@ def test_is_a_recommender(name):
 def test_some_models_predict_ratings_and_some_are_linear_in_the_history():
     assert {"popularity", "item_knn", "user_knn", "mlp_rating", "unified"} <= RATERS
     assert {"popularity", "item_knn", "transitions", "ease", "gfcf", "content"} <= set(LINEAR)
+
+
+CUT = {  # of a history only so many events count, by this setting
+    name: setting.name
+    for name, kind in MODELS.items()
+    for setting in fields(kind.Config)
+    if setting.name in ("max_len", "length")
+}
+
+
+@pytest.mark.parametrize("name", sorted(CUT.keys() | IMPERSONAL))
+def test_reads_as_much_of_a_history_as_it_says(name, world):
+    model = fitted(name, world, **({CUT[name]: 3} if name in CUT else {}))
+    long = history(0, 5, 3, 1, 4, 2)
+    assert isinstance(model, ReadsLatest)
+    assert model.reads() == (3 if name in CUT else 0)
+    torch.testing.assert_close(model.score(long), model.score(long.latest(model.reads())))
+    if name in CUT:
+        assert not torch.allclose(model.score(long), model.score(long.latest(2)))
+
+
+def test_a_fusion_reads_what_its_components_do(world):
+    def reads(*names: str) -> int | None:
+        parts = {name: fitted(name, world) for name in names}
+        return fitted_of(replace(world, components=parts)).reads()
+
+    def fitted_of(train: TrainData) -> Recommender:
+        return MODELS["fusion"]().fit(train, rng=np.random.default_rng(0))
+
+    assert reads("popularity", "transitions") == 50
+    assert reads("als", "transitions") is None
 
 
 @every_model

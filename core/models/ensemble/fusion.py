@@ -35,6 +35,7 @@ from core.types import (
     ItemPart,
     OnEpoch,
     Queries,
+    ReadsLatest,
     Recommender,
     Resumable,
     TrainData,
@@ -175,6 +176,13 @@ class Fusion:
     def score(self, queries: Queries) -> Tensor:
         """Scores (B, n_items), float32, on the model's device."""
         return self._fitted().score(queries)
+
+    def reads(self) -> int | None:
+        """What the component reads that reads most."""
+        models = self._fitted().models
+        each = [model.reads() if isinstance(model, ReadsLatest) else None for model in models]
+        most = [n for n in each if n is not None]
+        return max(most) if len(most) == len(each) else None
 
     def contributions(self, queries: Queries) -> Tensor:
         """What each component adds to each score, (C, B, n_items).

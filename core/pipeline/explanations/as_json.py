@@ -10,6 +10,7 @@ import numpy as np
 
 from core.explain import Explanation
 from core.explain.confidence import Confidence
+from core.explain.history import events_read
 from core.explain.interactions import Interaction, interactions
 from core.explain.item_rank import ItemRanks
 from core.explain.parts import ItemPartValues, explain_parts, readable_parts
@@ -21,8 +22,6 @@ from core.pipeline.explanations.sentences import called, contrast_sentence, sent
 from core.pipeline.labels import Labels
 from core.pipeline.loaded_run import LoadedRun
 from core.types import PAD, Queries, Recommender
-
-IMPERSONAL = {"popularity", "recent_popularity"}  # models that do not look at the history
 
 
 @dataclass(frozen=True)
@@ -213,7 +212,7 @@ def item_reasons(
         column,
         n_items=len(loaded.items),
         k=k,
-        impersonal=loaded.run.config.model in IMPERSONAL,
+        impersonal=not events_read(loaded.model, query),
     )
 
 
