@@ -79,6 +79,12 @@ class Reasons:
         main = f"{self.standing}.{self.verdict}"
         if self.verdict is Verdict.UNMOVED and self.impersonal:
             main = f"{self.standing}.impersonal"
+        if (
+            self.verdict is Verdict.IN_SPITE
+            and self.standing is not Standing.IN_HISTORY
+            and self.rank_without_history > self.rank
+        ):
+            main += ".higher"  # its score fell, those of items that were before it fell more
         speaks = self.verdict not in (Verdict.EMPTY, Verdict.UNMOVED)
         clauses = [main]
         if self.twins and self.verdict in (Verdict.BECAUSE, Verdict.SPEAKS):
@@ -161,6 +167,7 @@ class Contrast:
     speaking: tuple[Cause, ...]  # for the item, against the other
     against: Cause | None
     share: float  # of all that speaks for the item, what `speaking` does
+    known: tuple[int, ...]  # which of the two are in the history, so that no list has them
     clauses: tuple[str, ...]  # names of the sentences that say it
 
 
@@ -183,7 +190,10 @@ def contrast_of(history: Ints, explanation: Explanation, column: int) -> Contras
     if moved < -ROUNDING * max(1.0, difference):
         main = "in_spite"
     clauses = [f"contrast.{main if every else 'empty'}", *(["against"] if against else [])]
-    return Contrast(item, other, difference, speaking, against, share, tuple(clauses))
+    known = tuple(each for each in (item, other) if each in history)
+    if known:
+        clauses.append("contrast.known" if len(known) == 1 else "contrast.known.both")
+    return Contrast(item, other, difference, speaking, against, share, known, tuple(clauses))
 
 
 def notable(every: Sequence[Cause]) -> tuple[tuple[Cause, ...], Cause | None, float]:

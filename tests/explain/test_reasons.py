@@ -90,6 +90,8 @@ def check_claims(said: str, model, query, item: int, *, impersonal: bool) -> Non
         assert lift < base
     if match := re.search(r"without any(?: history)? it would be in place (\d+)", said):
         assert without_any == int(match[1])
+    if "on the whole speaks against it" in said and item not in everything:
+        assert ("but against other items more" in said) == (without_any > now)
     if match := re.search(r"still be among the first (\d+), in place (\d+)", said):
         assert without_any == int(match[2]) <= int(match[1]) == K
     if "moves it" in said or "look at what a person did" in said:
@@ -133,6 +135,22 @@ def test_what_is_said_to_come_first_does(model_name, world):
             nothing = model.score(timed())[0].double().numpy()
             ahead = [float(s[int(first[1])] - s[int(first[2])]) for s in (scores, nothing)]
             assert ("in spite" in said) == (ahead[0] < ahead[1] - 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("item", "other", "said"),
+    [
+        (3, 2, ()),
+        (3, 1, ("item 1 is in the history already, so it is not recommended again",)),
+        (0, 1, ("are in the history already", "they are not recommended again")),
+    ],
+)
+def test_what_the_history_has_is_not_said_to_be_recommended_first(item, other, said):
+    model, query = Table(none=0, _0=3, _1=0, _0_1=3), timed(0, 1)
+    found = explain(model, query, [item], n_items=5, against=other)
+    told = contrast_sentence(contrast_of(query.items, found, 0), name)
+    assert all(part in told for part in said)
+    assert ("in the history already" in told) == bool(said)
 
 
 class Table:

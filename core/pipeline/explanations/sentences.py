@@ -21,6 +21,8 @@ SAID = {
     "history it would be in place {rank_without_history:,}.",
     "listed.in_spite": "{item} is recommended in spite of the history, which on the whole speaks "
     "against it: without any it would be in place {rank_without_history:,}.",
+    "listed.in_spite.higher": "{item} is recommended: the history on the whole speaks against it, "
+    "but against other items more; without any it would be in place {rank_without_history:,}.",
     "listed.because": "{item} is recommended because of {causes} ({share:.0%} of what speaks for "
     "it): without that it would be in place {rank_without_causes:,} instead of {rank:,}.",
     "listed.speaks": "{item} is recommended. What speaks for it most is {causes} ({share:.0%} of "
@@ -34,6 +36,9 @@ SAID = {
     "any history it would be in place {rank_without_history:,}.",
     "unlisted.in_spite": "{item} is in place {rank:,}: the history on the whole speaks against it, "
     "without any it would be in place {rank_without_history:,}.",
+    "unlisted.in_spite.higher": "{item} is in place {rank:,}: the history on the whole speaks "
+    "against it, but against other items more; without any it would be in place "
+    "{rank_without_history:,}.",
     "unlisted.because": "{item} is in place {rank:,}. What speaks for it most is {causes} "
     "({share:.0%} of all that does): without that it would be in place {rank_without_causes:,}.",
     "unlisted.speaks": "{item} is in place {rank:,}. What speaks for it most is {causes} "
@@ -62,6 +67,10 @@ SAID = {
     "reason.",
     "contrast.speaks": "{item} comes before {other}. What speaks for that most is {causes} "
     "({share:.0%} of all that does).",
+    "contrast.known": "{known} is in the history already, so it is not recommended again: their "
+    "scores alone are compared.",
+    "contrast.known.both": "{known} are in the history already, so they are not recommended again: "
+    "their scores alone are compared.",
     "unseen.content": "It has no event in training: {model} knows it by its content only.",
     "unseen.described": "Nobody took it yet: it stands only in the table of items, and {model} "
     "knows it by what is said of it there.",
@@ -155,6 +164,7 @@ def contrast_sentence(contrast: Contrast, name: Callable[[int], str]) -> str:
         "causes": listed([called(cause, name) for cause in contrast.speaking]),
         "against": called(contrast.against, name) if contrast.against else "",
         "share": contrast.share,
+        "known": listed([name(item) for item in contrast.known]),
     }
     return " ".join(SAID[clause].format(**values) for clause in contrast.clauses)
 

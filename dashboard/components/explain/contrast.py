@@ -14,7 +14,7 @@ from dashboard.components.explain.values import Values, strongest
 from dashboard.components.explain.words import figures, listed, quoted
 from dashboard.components.page import figure, section
 from dashboard.state import dark, t
-from dashboard.text import Text
+from dashboard.text import Text, strong
 
 NONE = ""
 
@@ -54,7 +54,9 @@ def _choose(case: Case, *, cheap: bool) -> int | None:
     """The item that the URL says, else the next in the list where that costs next to nothing."""
     item_id, after = state.get("against"), _next(case)
     chosen = _code(case, item_id) if item_id else after if item_id is None and cheap else None
-    popular = cache.popular_items(case.dataset)
+    had = {case.id(item) for item in case.query.items}
+    every = cache.popular_items(case.dataset).items()
+    popular = {key: name for key, name in every if key not in had}
     near = {case.id(item): case.name(item) for item in case.items}
     labels = {NONE: t("explain.contrast.none"), **popular, **near}
     order = dict.fromkeys([NONE, *near, *popular])
@@ -96,6 +98,7 @@ def _sentence(case: Case, explanation: Explanation) -> Text:
         "causes": listed(quoted(case, contrast.speaking)),
         "against": listed(quoted(case, [contrast.against] if contrast.against else [])),
         "share": contrast.share,
+        "known": listed([strong(case.name(item)) for item in contrast.known]),
         "difference": figures([contrast.difference])[0].lstrip("+"),
     }
     keys = (*(f"explain.said.{clause}" for clause in contrast.clauses), "explain.contrast.by")
