@@ -67,6 +67,35 @@ def test_the_people_are_those_that_core_tells_each_a_link(shop, language):
     assert drawn.code[0].value.endswith("--origin --retrain")
 
 
+def lead(run_folder: str, run_id: str, user: str, had: bool) -> None:
+    """The script of a page with an origin in which all people shown had the cause, or none."""
+    from dataclasses import replace
+
+    from core import pipeline
+    from core.data.store import Workspace
+    from core.runs import artifact
+    from dashboard import cache
+    from dashboard.components.explain.case import case_of
+    from dashboard.components.explain.origin import _origins
+
+    workspace = Workspace.open(run_folder)
+    run = artifact.find_run(workspace, run_id)
+    case = case_of(workspace, workspace.dataset(run.config.dataset), run, user)
+    loaded, cause = cache.loaded(workspace, run), int(case.query.items[0])
+    found = pipeline.reason_origins(loaded, case.query, cause, case.item)
+    people = tuple(replace(each, has_cause=had) for each in found.origins)
+    _origins(case, replace(found, origins=people))
+
+
+@pytest.mark.parametrize("had", [True, False])
+def test_the_lead_does_not_say_that_they_took_what_none_of_them_took(shop, had):
+    run, user = train(shop, "lightgcn"), someone(shop, 6, 9)
+    args = (str(shop.path), run.id, user, had)
+    drawn = AppTest.from_function(lead, default_timeout=120, args=args).run()
+    assert not drawn.exception, drawn.exception
+    assert drawn.markdown[0].value.startswith("None of these people had taken") != had
+
+
 def test_a_model_without_such_a_layer_says_so_and_no_traceback(shop):
     run, user = train(shop, "transitions"), someone(shop, 6, 9)
     drawn = page(shop, run, user)

@@ -40,7 +40,7 @@ def item_evidence(case: Case, reasons: Sequence[int] | None = None) -> None:
     st.caption(t(f"explain.evidence.lead.{how}"))
     chosen = _supported(found) if reasons is None else _chosen(case, found, reasons)
     if not chosen:
-        key = "none" if reasons is not None or not found else "unsupported"
+        key = "none" if not found else "unsupported" if reasons is None else "no_reason"
         st.markdown(t(f"explain.evidence.{key}", n=len(found), item=case.name(case.item)))
     for each in chosen:
         st.markdown(sentence(each, case.name(case.item)))

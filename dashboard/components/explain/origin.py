@@ -55,9 +55,10 @@ def _origins(case: Case, answer: ReasonOrigins) -> None:
     if not answer.origins:
         st.markdown(t("explain.origin.nobody", **said))
         return
-    st.markdown(t("explain.origin.lead", **said))
-    st.markdown(Text("\n").join(Text("- ") + _person(case, each) for each in answer.origins))
     how = "after" if answer.ordered else "also"
+    had = any(each.has_cause for each in answer.origins)
+    st.markdown(t("explain.origin.lead" if had else f"explain.origin.lead.other.{how}", **said))
+    st.markdown(Text("\n").join(Text("- ") + _person(case, each) for each in answer.origins))
     st.caption(t(f"explain.origin.counted.{how}", **said))
     st.caption(t("explain.origin.estimate"))
     words = ["recscope", "explain", case.run.id, "--user", case.user, "--item", case.id(case.item)]
