@@ -31,11 +31,31 @@ GROUPS = 8  # if one does not say how many at most
 
 
 def grouping_names(query: Queries, features: Features | None = None) -> tuple[str, ...]:
-    """How the events of this history can be grouped, as in visit, event, item.genres."""
-    block = categories(features)
-    names = attributes(block.names) if block else ()
+    """How the events of this history can be grouped, as in visit, event, item.genres.
+
+    Attributes whose values here are words come before those of codes, which tell nobody anything.
+    """
     kinds = (EVENT,) if query.events is not None else ()
-    return (VISIT, *kinds, *(f"{ITEM}{name}" for name in names))
+    block = categories(features)
+    if block is None:
+        return (VISIT, *kinds)
+    had = np.unique(block.matrix.tocsr()[query.items].indices)
+    values = {
+        name: [block.names[column].partition("=")[2] for column in np.intersect1d(columns, had)]
+        for name, columns in attributes(block.names).items()
+    }
+    in_words = sorted(values, key=lambda name: _are_words(values[name]), reverse=True)
+    return (VISIT, *kinds, *(f"{ITEM}{name}" for name in in_words))
+
+
+def _are_words(values: Sequence[str]) -> bool:
+    """Whether most of them have more letters than digits.
+
+    >>> _are_words(["appliances.kitchen", "茶具", "B7"]), _are_words(["2053013555631882655"])
+    (True, False)
+    """
+    words = [sum(map(str.isalpha, value)) > sum(map(str.isdigit, value)) for value in values]
+    return 2 * sum(words) > len(words)
 
 
 def group_labels(

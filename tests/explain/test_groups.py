@@ -7,11 +7,12 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from core.errors import BadInput
 from core.explain import explain
 from core.explain.groups import OTHER, explain_groups, explain_members, group_labels, grouping_names
-from core.types import Additive, Array, Queries, Recommender
+from core.types import Additive, Array, FeatureBlock, Features, Queries, Recommender
 from tests.explain.test_attribution import fitted, lifts, timed
 
 ITEMS = np.array([4, 7])
@@ -249,3 +250,10 @@ def test_unknown_ways_are_refused(features):
         group_labels(query, "visit", most=13)
     with pytest.raises(BadInput, match="one history"):
         group_labels(replace(query, users=np.zeros(2, int), offsets=np.array([0, 1, 2])), "visit")
+
+
+def test_attributes_in_words_come_before_codes():
+    names = ("code=2053013555631882655", "code=7", "kind=appliances.kitchen", "kind=茶具", "sku=B7")
+    of_items = np.array([[1, 0, 1, 0, 1], [0, 1, 0, 1, 0]])
+    features = Features(categorical=FeatureBlock(names, sparse.csr_matrix(of_items)))
+    assert grouping_names(timed(0, 1), features)[1:] == ("item.kind", "item.code", "item.sku")
