@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -29,8 +29,7 @@ def shortcuts_section(runs: Sequence[Run]) -> None:
             st.caption(t("shortcuts.older", run=run_label(run), id=run.id))
     if not measured:
         return
-    conditions = dict.fromkeys(_conditions(own) for _, own in measured)
-    st.caption(Text("  \n").join(conditions))
+    st.caption(_conditions(measured))
     frame = _figures(measured)
     table(frame, alt=t("shortcuts.alt", n=len(measured)), key="shortcuts_table")
 
@@ -55,16 +54,28 @@ def _rule(name: str) -> Text:
     return text_or(f"shortcuts.rule.{name}", name)
 
 
-def _conditions(own: RunShortcuts) -> Text:
-    """Whom the figures are of, and what the last period is."""
-    period = own.period
-    first, last = period.ends
-    said = t(f"shortcuts.period.{period.kind}", n=period.events, first=first, last=last)
+def _conditions(measured: Sequence[tuple[Run, RunShortcuts]]) -> Text:
+    """Whom the figures are of, and what the last period is: each once, by run where they differ."""
+    holds: dict[Text, list[str]] = {}
+    for run, own in measured:
+        for said in _conditions_of(own):
+            holds.setdefault(said, []).append(run_label(run))
+    of_all = [said for said, runs in holds.items() if len(runs) == len(measured)]
+    of_some = [
+        t("shortcuts.of_some", runs=t("explain.comma").join(runs), said=said)
+        for said, runs in holds.items()
+        if len(runs) < len(measured)
+    ]
+    return Text("  \n").join([t("explain.space").join(of_all)] * bool(of_all) + of_some)
+
+
+def _conditions_of(own: RunShortcuts) -> Iterator[Text]:
     if own.people < own.of:
-        said = t("shortcuts.sample", n=own.people, of=own.of) + " " + said
+        yield t("shortcuts.sample", n=own.people, of=own.of)
+    first, last = own.period.ends
+    yield t(f"shortcuts.period.{own.period.kind}", n=own.period.events, first=first, last=last)
     if any(not one.margins for one in own.shortcuts):
-        said += " " + t("shortcuts.no_repeats")
-    return said
+        yield t("shortcuts.no_repeats")
 
 
 def _figures(measured: Sequence[tuple[Run, RunShortcuts]]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import streamlit as st
 from core import jobs
 from core.data.features.embeddings import CHOICES
 from core.runs.artifact import Run
-from core.runs.machines import Machine, Machines
+from core.runs.machines import Machines
 from core.runs.request import RunRequest
 from dashboard import state
 from dashboard.charts import compare as charts
@@ -185,17 +185,24 @@ def _conditions(runs: list[Run], baseline: Run, metric: str) -> None:
     st.caption(said)
     machines = Machines.of(runs)
     if machines.differ:
-        each = ", ".join(_machine(run, at) for run, at in zip(runs, machines.runs, strict=True))
-        st.caption(t("compare.conditions.machines", each=each))
+        st.caption(t("compare.conditions.machines", each=_machines(runs, machines)))
 
 
-def _machine(run: Run, at: Machine) -> str:
-    """Such as "EASE · 3f9a1c: x86_64, 2 threads"."""
-    name = at.device_name or at.device
-    words = {"run": run_label(run), "name": name, "device": at.device}
-    if at.threads is None:
-        return t("compare.machine.device", **words)
-    return t("compare.machine", **words, n=at.threads)
+def _machines(runs: list[Run], machines: Machines) -> str:
+    """Such as "EASE · 3f9a1c on x86_64 (cpu, 2 threads)", those on the same machine together."""
+    alike: dict[tuple[object, ...], list[str]] = {}
+    for run, at in zip(runs, machines.runs, strict=True):
+        alike.setdefault((at.device_name or at.device, at.device, at.threads), []).append(
+            run_label(run)
+        )
+    comma = t("explain.comma")
+    return comma.join(
+        t(
+            "compare.machine.device" if threads is None else "compare.machine",
+            **{"run": comma.join(labels), "name": name, "device": device, "n": threads},
+        )
+        for (name, device, threads), labels in alike.items()
+    )
 
 
 def _value(run: Run, metric: str) -> str:
@@ -313,28 +320,42 @@ def slice_label(by: str) -> Text:
 
 
 def _protocol(now: Context, runs: list[Run]) -> None:
+    """How they were evaluated: a line for all that were alike, with what tells each of them."""
     section("compare.protocol")
     if now.dataset is None:
         return
+    alike: dict[Text, list[Run]] = {}
     for run in runs:
         if (metrics := run.metrics) is None:
             continue
-        st.markdown(
-            Text("- ")
-            + t(
-                "compare.protocol.line",
-                run=run_label(run),
-                users=metrics.users,
-                items=now.dataset.counts["items"],
-                split=split_label(metrics.split, metrics.cut),
-                seen=t("compare.seen.hidden" if metrics.hide_seen else "compare.seen.shown"),
-                hidden=metrics.target_hidden_share,
-                ties=metrics.score_tie_rate,
-                times=metrics.split_tie_rate,
-            )
+        how = t(
+            "compare.protocol.how",
+            users=metrics.users,
+            items=now.dataset.counts["items"],
+            split=split_label(metrics.split, metrics.cut),
+            seen=t("compare.seen.hidden" if metrics.hide_seen else "compare.seen.shown"),
+            hidden=metrics.target_hidden_share,
+            times=metrics.split_tie_rate,
         )
-        if said := faithful_line(run):
-            st.markdown(Text("- ") + said)
+        alike.setdefault(how, []).append(run)
+    comma = t("explain.comma")
+    for how, same in alike.items():
+        ties = {run_label(run): t("compare.protocol.share", share=_ties(run)) for run in same}
+        own = [t("compare.protocol.ties", run=run, share=share) for run, share in ties.items()]
+        said = {
+            "runs": comma.join(ties),
+            "how": how,
+            "ties": comma.join(own) if len(set(ties.values())) > 1 else next(iter(ties.values())),
+        }
+        st.markdown(Text("- ") + t("compare.protocol.line", **said))
+    for run in runs:
+        if said_of_run := faithful_line(run):
+            st.markdown(Text("- ") + said_of_run)
+
+
+def _ties(run: Run) -> float:
+    """The share of the lists that end in a tie of scores."""
+    return run.metrics.score_tie_rate if run.metrics else 0.0
 
 
 main(context())

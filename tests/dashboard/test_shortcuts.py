@@ -66,3 +66,17 @@ def test_an_older_evaluation_says_how_to_have_them(shop, evaluated, open_page):
     path.write_text(json.dumps(older))
     said = words(open_page(shop, "compare", dataset="shop"))
     assert f"recscope evaluate {evaluated.id}" in said
+
+
+def test_a_condition_that_two_runs_share_is_said_once(shop, evaluated, open_page):
+    other = pipeline.train(shop, RunRequest("shop", "popularity", device="cpu"))
+    pipeline.evaluate(shop, other, device="cpu")
+    path = other.folder / "metrics.json"
+    content = json.loads(path.read_text())
+    content["shortcuts"]["people"] -= 1
+    path.write_text(json.dumps({k: v for k, v in content.items() if k != "checksum"}))
+    page = open_page(shop, "compare", dataset="shop")
+    (told,) = [c.value for c in page.caption if "of 40 people, drawn at random" in c.value]
+    assert told.count("The last period is") == told.count(text("en", "shortcuts.no_repeats")) == 1
+    assert f"{other.id[:6]}: Compared on 39 of 40" in told
+    assert evaluated.id[:6] not in told

@@ -140,6 +140,20 @@ def test_compare_says_that_runs_were_computed_otherwise(
             write_json_atomically(path, run)
 
 
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_compare_says_once_what_holds_for_all_runs(
+    open_page: Open, trained: Workspace, language: str
+) -> None:
+    page = open_page(trained, "compare", dataset="movielens", language=language)
+    runs = page.multiselect[0].value
+    assert len(runs) > 1
+    split = text(language, "split.leave-last-out")
+    (protocol,) = [m.value for m in page.markdown if m.value.startswith("- ") and split in m.value]
+    assert all(run[:6] in protocol for run in runs)
+    seen = text(language, "shortcuts.no_repeats")
+    assert sum(c.value.count(seen) for c in page.caption) == 1
+
+
 def test_an_empty_home_fills_itself(
     open_page: Open, nothing: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
