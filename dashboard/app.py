@@ -30,13 +30,16 @@ CHOSEN = f"""<style>
 [data-testid="stTab"]:hover, button[data-selected]:not([disabled]),
 [role="radio"][data-selected]:not([data-disabled]) {{ color: {theme.chosen(True)} !important; }}
 </style>"""
+# What stands side by side where both have room for names, and else one below the other.
+SIDES = """<style>
+.st-key-sides > [data-testid="stLayoutWrapper"] { flex-basis: 26rem; }
+</style>"""
 
 
 def main() -> None:
     state.sync()
     st.set_page_config(page_title=t("app.name"), page_icon=str(ICON), layout="wide")
-    if dark():
-        st.html(CHOSEN)
+    st.html(SIDES + CHOSEN if dark() else SIDES)
     page = st.navigation(
         {
             t(f"group.{group}"): [

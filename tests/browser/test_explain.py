@@ -91,6 +91,25 @@ def test_from_a_recommendation_to_its_proof(
     assert main(["explain", "--replay", str(saved), "--data-dir", str(furnished.path)]) == 0
 
 
+def test_names_have_room_in_a_narrow_window(visit: Visit, address: str) -> None:
+    page = visit(f"/explain?{address}&drop=1")
+    page.set_viewport_size({"width": 1000, "height": 900})
+    settled(page)
+    editor = page.locator(".st-key-history_editor").bounding_box()
+    assert editor["width"] > 245 + 170  # what is beside the name, and 24 letters
+
+
+def test_the_cases_of_everyone_are_seen_whole(visit: Visit, address: str) -> None:
+    page = visit(f"/explain?{address}")
+    settled(page)
+    page.get_by_text(text("en", "explain.all")).click()
+    page.get_by_role("tab", name=text("en", "explain.all.tab.cases")).click()
+    scroller = page.locator(".st-key-all_cases .dvn-scroller")
+    scroller.wait_for()
+    ready(page)
+    assert scroller.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
+
+
 def test_the_list_is_gone_through_by_keyboard(visit: Visit, address: str) -> None:
     page = visit(f"/explain?{address}")
     settled(page)

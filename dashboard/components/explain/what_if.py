@@ -28,7 +28,8 @@ def what_if(case: Case) -> None:
         words = listed([t("explain.quoted", item=word) for word in unread[:MOST_WORDS]])
         st.warning(t("explain.what_if.unread", words=words), icon=":material/link_off:")
         edits.write(case.vocab)
-    left, right = st.columns(2)
+    sides = st.container(horizontal=True, key="sides")
+    left, right = sides.container(), sides.container()
     with left:
         _add_box(case, edits)
         with st.container(key="history_editor"):

@@ -17,6 +17,8 @@ from dashboard.components.people import height, why_address
 from dashboard.state import t
 from dashboard.text import plain
 
+OPEN, NAMES = 55, 150  # pixels: so that all columns are seen in a window of 1360
+
 
 def cases(case: Case, overview: Overview) -> None:
     """A row for each item explained of each person."""
@@ -68,10 +70,11 @@ def _columns() -> dict[str, object]:
         for name in ("open", "without", "verdict", "cause", "share", "confidence")
     }
     return {
-        "open": column.LinkColumn(names["open"], display_text="→", width="small"),
+        "open": column.LinkColumn(names["open"], display_text="→", width=OPEN),
+        "label": column.TextColumn(plain(t("column.label")), width=NAMES),
         "without": column.NumberColumn(names["without"], format="localized"),
         "verdict": column.TextColumn(names["verdict"]),
-        "cause": column.TextColumn(names["cause"], width="medium"),
+        "cause": column.TextColumn(names["cause"], width=NAMES),
         "share": column.NumberColumn(names["share"], format="percent"),
         "confidence": column.TextColumn(names["confidence"]),
     }
