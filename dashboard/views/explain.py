@@ -56,7 +56,7 @@ def _answer(workspace: Workspace, run: Run, user: str) -> Text:
     """What the run goes by, and no more of the history than it reads."""
     query = cache.history_query(workspace, run, user)
     read, n = events_read(cache.loaded(workspace, run).model, query), len(query.items)
-    how = "" if read == n else ".latest" if read else ".none"
+    how = ".empty" if not n else "" if read == n else ".latest" if read else ".none"
     return t(f"explain.answer{how}", run=run_label(run), user=user, read=read, n=n)
 
 

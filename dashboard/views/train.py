@@ -197,7 +197,7 @@ def _all_runs(now: Context) -> None:
                 "state": plain(state_label(status.state)),
                 "split": plain(split_label(run.config.split, run.config.cut)) if run else "–",
                 "ndcg@10": ndcg.mean if ndcg else None,
-                "seconds": status.seconds,
+                "seconds": run.seconds if run else status.seconds,
                 "day": day(status.queued),
                 "size": size_in_words(folder_size(jobs.folder_of(now.workspace, status.run_id))),
                 "message": plain(ended_label(status)),

@@ -10,7 +10,7 @@ import pytest
 from core.explain import Explanation
 from core.explain.interactions import Interaction
 from dashboard.charts.explain import LONGEST, shortened
-from dashboard.components.explain import together, values
+from dashboard.components.explain import together, values, words
 from dashboard.components.explain.values import Values, player_labels, strongest
 from dashboard.text import text
 from tests.dashboard.test_explain import explanation
@@ -65,6 +65,13 @@ def test_the_other_events_are_counted_one_by_one(monkeypatch: pytest.MonkeyPatch
     frame = strongest(case, Values(0.0, each, np.zeros(13), players))
     assert len(frame) == 11
     assert frame["label"].iloc[-1] == "the other 402 events"
+
+
+def test_some_events_of_an_item_are_not_told_as_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words, "t", lambda key, **said: text("en", key, **said))
+    case: Any = Shopper([4, 4, 4, 5, 5, 6], [""] * 6)
+    told = [each.plain for each in words.repeated(case, [4, 5, 5, 6])]
+    assert [each.partition("” ")[2] for each in told] == ["(1 of 3 times)", "(2 times)", ""]
 
 
 def pair(value: float) -> Interaction:

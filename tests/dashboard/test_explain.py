@@ -254,6 +254,19 @@ def test_what_they_have_is_not_offered_beside_it_and_a_link_to_it_says_so(
     assert f"{title} is in the history already" in plain(page).replace("**", "")
 
 
+def test_only_what_follows_in_the_list_is_called_the_next(
+    open_page: Open, trained: Workspace, films: dict[str, Run]
+) -> None:
+    asked = Asked.of(trained, films["transitions"])
+    ids = [str(asked.ready.items.ids[item]) for item in asked.best(200)]
+    called = []
+    for item in (ids[0], ids[9], ids[-1]):
+        query = {"run": films["transitions"].id, "user": USER, "item": item}
+        options = box(open_page(trained, "explain", **query), "against").options
+        called.append([option for option in options if "(next in the list)" in option])
+    assert called == [[f"{asked.titles[asked.best(2)[1]]} (next in the list)"], [], []]
+
+
 def test_edits_in_the_address_are_asked_of_the_model(
     open_page: Open, trained: Workspace, films: dict[str, Run]
 ) -> None:

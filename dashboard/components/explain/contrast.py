@@ -63,7 +63,7 @@ def _choose(case: Case, *, cheap: bool) -> int | None:
     if chosen is not None:
         labels[case.id(chosen)] = case.name(chosen)
         order[case.id(chosen)] = None
-    if after is not None:
+    if after is not None and case.listed and case.items.index(after) > case.column:
         labels[case.id(after)] = t("explain.contrast.next", item=case.name(after))
     order.pop(case.id(case.item), None)
     state.pick(
@@ -77,7 +77,7 @@ def _choose(case: Case, *, cheap: bool) -> int | None:
 
 
 def _next(case: Case) -> int | None:
-    """The item below this one, or above it where it is the last."""
+    """The item below this one, or above it where it is the last; of one not listed the first."""
     others = [item for item in case.items if item != case.item]
     return others[min(case.column, len(others) - 1)] if others else None
 

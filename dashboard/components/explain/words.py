@@ -70,11 +70,20 @@ def quoted(case: Case, causes_named: Iterable[Cause]) -> list[Text]:
 
 
 def repeated(case: Case, items: Iterable[int]) -> list[Text]:
-    """These events' items by name, each once with how often it comes."""
+    """These events' items by name, each once with how often it comes, of how often it is there."""
     counts: dict[int, int] = {}
     for item in items:
         counts[int(item)] = counts.get(int(item), 0) + 1
-    return [_times(case, item, n) for item, n in counts.items()]
+    return [_some(case, item, n) for item, n in counts.items()]
+
+
+def _some(case: Case, item: int, n: int) -> Text:
+    """An item with how many of its events are meant, where not all are."""
+    every = int((case.query.items == item).sum())
+    if n == every:
+        return _times(case, item, n)
+    name = t("explain.quoted", item=case.name(item))
+    return t("explain.times.some", item=name, some=n, of=every)
 
 
 def _times(case: Case, item: int, n: int) -> Text:
