@@ -104,7 +104,7 @@ def test_the_cases_of_everyone_are_seen_whole(visit: Visit, address: str) -> Non
     settled(page)
     page.get_by_text(text("en", "explain.all")).click()
     page.get_by_role("tab", name=text("en", "explain.all.tab.cases")).click()
-    scroller = page.locator(".st-key-all_cases .dvn-scroller")
+    scroller = page.locator("[data-testid=stTabs] .dvn-scroller")
     scroller.wait_for()
     ready(page)
     assert scroller.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
