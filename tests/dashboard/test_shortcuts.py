@@ -79,4 +79,5 @@ def test_a_condition_that_two_runs_share_is_said_once(shop, evaluated, open_page
     (told,) = [c.value for c in page.caption if "of 40 people, drawn at random" in c.value]
     assert told.count("The last period is") == told.count(text("en", "shortcuts.no_repeats")) == 1
     assert f"{other.id[:6]}: Compared on 39 of 40" in told
+    assert told.count("Compared on") == 1
     assert evaluated.id[:6] not in told
