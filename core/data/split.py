@@ -171,8 +171,8 @@ def _hold_last(interactions: Interactions, part: Array, name: np.uint8) -> None:
         most = int(np.bincount(users, minlength=1).max())
         beside = " besides those of the test" if len(left) < len(part) else ""
         raise BadInput(
-            f"no user has 2 events or more{beside} (the most is {most}), so none can be held out: a "
-            "log with longer histories is needed, or a split without test and validation"
+            f"no user has 2 events or more{beside} (the most is {most}), so none can be held "
+            "out: a log with longer histories is needed, or a split without test and validation"
         )
     part[left[last & another]] = name
 
