@@ -60,6 +60,7 @@ class FusionFindings:
     validation: float | None  # NDCG@10 of the sum, on validation; None without validation
     candidates: int | None  # that the first of two stages finds; None where scores are added up
     choices: tuple[ChoiceFindings, ...] | None = None  # of auto; None of another fusion
+    newcomers: int = 0  # people who gave the weights of empty histories; 0: they are as the others'
 
     def to_json(self) -> dict[str, Any]:
         """The same as JSON."""
@@ -68,6 +69,7 @@ class FusionFindings:
             "components": [component.to_json() for component in self.components],
             "validation": self.validation,
             "candidates": self.candidates,
+            "newcomers": self.newcomers,
         }
         if self.choices is not None:
             result["choices"] = [choice.to_json() for choice in self.choices]
@@ -91,6 +93,7 @@ class FusionFindings:
             validation=record["validation"],
             candidates=record.get("candidates"),
             choices=choices,
+            newcomers=record.get("newcomers", 0),
         )
 
 

@@ -388,12 +388,14 @@ class RunConfig:
     device: str = "cpu"
     features: Mapping[str, str] = field(default_factory=dict)  # encoders of texts and images
     cut: str = ""  # where by-time cuts, as TimeCut.written has it; "" at the usual share
+    validate_on: str = ""  # next-event, next-period; "" as is usual for the split
 
     def to_json(self) -> dict[str, Any]:
-        """As run.json has it; without a cut nothing is said of one, as before there were any."""
+        """As run.json has it; what is left as usual is not said, as before it could be chosen."""
         content = asdict(self)
-        if not self.cut:
-            del content["cut"]
+        for name in ("cut", "validate_on"):
+            if not content[name]:
+                del content[name]
         return content
 
 

@@ -178,6 +178,7 @@ class Workspace:
         *,
         name: str | None = None,
         cut: str | float = "",
+        validate_on: str = "",
         **settings: object,
     ) -> Run:
         """The model fitted to the dataset; a run that is already there is returned at once.
@@ -193,6 +194,8 @@ class Workspace:
             device: "auto" (a GPU where there is one), "cpu" or "cuda".
             name: What the run is called; the model's name if not given.
             cut: Where "by-time" cuts: a date such as "2024-03-01", or the share after it (0.2).
+            validate_on: What decides when a network stops and how a fusion weighs: "next-event" of
+                each person or "next-period" of everyone; "" as the split asks.
             settings: The model's own (`minutes=4`; a fusion's `components=[run, other]`), and which
                 encoders read the items: text_model, image_model and images.
 
@@ -220,6 +223,7 @@ class Workspace:
             device=device,
             features={key: str(value) for key, value in encoders.items() if value is not None},
             cut=str(cut),
+            validate_on=validate_on,
         ).resolve(self._folders)
         stored = pipeline.finished_run(self._folders, config, name)
         return Run(self._folders, stored or self._fit(config, name), self.progress)

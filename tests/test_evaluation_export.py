@@ -94,3 +94,30 @@ def test_by_command(shop_is_home, recscope, tmp_path):
     )
     assert code == 2
     assert "outside of the log: 0 of its" in err
+
+
+def test_what_weights_are_judged_by_is_chosen_by_command(shop_is_home, recscope):
+    words = ("train", "shop", "--model", "fusion", "--split", "none", "--set")
+    parts = [
+        recscope("train", "shop", "--model", model, "--split", "none", "--json")[1]["run"]
+        for model in ("popularity", "transitions")
+    ]
+    fused = (*words, f"components={','.join(parts)}")
+    code, usual, _ = recscope(*fused, "--json")
+    assert (code, usual["validate_on"]) == (0, "next-event")
+    code, same, _ = recscope(*fused, "--validate-on", "next-event", "--json")
+    assert (code, same["run"]) == (0, usual["run"])
+    code, by_period, _ = recscope(*fused, "--validate-on", "next-period", "--json")
+    assert (code, by_period["validate_on"]) == (0, "next-period")
+    assert by_period["run"] != usual["run"]
+    assert by_period["findings"]["validation"] != usual["findings"]["validation"]
+    code, text, _ = recscope(*fused, "--validate-on", "next-period")
+    assert code == 0
+    assert "on validation: 0." in text
+    assert "by the next period of everyone" in text
+    code, _, err = recscope(*fused, "--validate-on", "next-year")
+    assert code == 2
+    assert "choose one of next-event, next-period" in err
+    code, _, err = recscope("train", "shop", "--model", "als", "--validate-on", "next-period")
+    assert code == 2
+    assert "als needs no validation" in err

@@ -160,6 +160,13 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         metavar="DATE|SHARE",
         help="of --split by-time: what is from then on, or this last share, is asked about",
     )
+    parser.add_argument(
+        "--validate-on",
+        default="",
+        metavar="next-event|next-period",
+        help="what decides when a network stops and how a fusion weighs: each person's next event, "
+        "or the next period of everyone; as the split asks if not given, next-event without a test",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", choices=DEVICES)
     parser.add_argument("--text-model", default="", metavar="svd|NAME|FOLDER")

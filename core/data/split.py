@@ -13,6 +13,7 @@ from core.errors import BadInput
 from core.types import Array, Holdout, Interactions, Split
 
 KINDS = ("leave-last-out", "by-time", "none")
+VALIDATE_ON = ("next-event", "next-period")
 
 _TRAIN, _VALIDATION, _TEST = np.uint8(0), np.uint8(1), np.uint8(2)
 
@@ -81,28 +82,45 @@ def _number(text: str) -> float | None:
         return None
 
 
+def usual_validation(kind: str) -> str:
+    """Which of VALIDATE_ON it is where nobody chose: what the split asks of the test, too."""
+    return "next-period" if kind == "by-time" else "next-event"
+
+
 def split_log(
-    interactions: Interactions, kind: str, *, validation: bool, cut: TimeCut | None = None
+    interactions: Interactions,
+    kind: str,
+    *,
+    validation: bool,
+    validate_on: str = "",
+    cut: TimeCut | None = None,
 ) -> Split:
     """The log cut in three; each event goes to exactly one part.
 
-    - `leave-last-out`: each user's last event is the test target; with `validation` the event
-      before it is the validation target (of users with three events or more, so that no history
-      is empty). Users with a single event stay in train.
-    - `by-time`: one cut for everybody, so that train times < cutoff ≤ test times. A person who
-      comes only after the cut is asked about with an empty history. With `validation` a second
-      cut before the first sets as many events apart again.
-    - `none`: all is train; with `validation` the last event of each user with two or more is held
-      out of train, and still belongs to the history when recommending.
+    The test:
 
-    A query's history is everything of that user's before its targets, validation events included.
-    Ties are broken as the log is sorted: user, time, row of the source. A target may repeat an
-    item of the history or another target: people do.
+    - `leave-last-out`: each user's last event is the target. Users with a single event stay in
+      train.
+    - `by-time`: one cut for everybody, so that train times < cutoff ≤ test times. A person who
+      comes only after the cut is asked about with an empty history.
+    - `none`: there is none.
+
+    With `validation`, of what is left:
+
+    - `next-event`: the last event of each user with two or more, so that no history is empty.
+    - `next-period`: one cut for everybody, before which nobody may have an event; it sets as many
+      events apart as are in a test by time, else a tenth.
+
+    Validation events still belong to the history when recommending. A query's history is everything
+    of that user's before its targets, validation events included. Ties are broken as the log is
+    sorted: user, time, row of the source. A target may repeat an item of the history or another
+    target: people do.
 
     Args:
         interactions: The whole log.
         kind: One of KINDS.
         validation: Whether the model needs targets to know when to stop.
+        validate_on: One of VALIDATE_ON; "" is as the test asks, without one next-event.
         cut: Where `by-time` cuts; a tenth of the events are after it if not given.
 
     Raises:
@@ -112,12 +130,23 @@ def split_log(
         raise BadInput(f"there is no split {kind!r}: choose one of {', '.join(KINDS)}")
     if not len(interactions):
         raise BadInput("the log has no events that count, so there is nothing to split")
-    if kind == "by-time":
-        part = _parts_by_time(interactions, validation, cut or TimeCut())
-    elif cut not in (None, TimeCut()):
+    if kind != "by-time" and cut not in (None, TimeCut()):
         raise BadInput(f"only by-time is cut at a time or share, not {kind}: leave the cut out")
-    else:
-        part = _parts_by_place(interactions, kind, validation)
+    validate_on = validate_on or usual_validation(kind)
+    if validate_on not in VALIDATE_ON:
+        raise BadInput(
+            f"there is no validation on {validate_on!r}: choose one of {', '.join(VALIDATE_ON)}"
+        )
+    part, share = np.full(len(interactions), _TRAIN), TimeCut().share
+    by_period = validation and validate_on == "next-period"
+    if kind == "by-time":
+        share = _hold_period(interactions, part, cut or TimeCut(), room=by_period)
+    elif kind == "leave-last-out":
+        _hold_last(interactions, part, _TEST)
+    if by_period:
+        _hold_period_before(interactions, part, share)
+    elif validation:
+        _hold_last(interactions, part, _VALIDATION)
     test = None if kind == "none" else _holdout(interactions, part < _TEST, part == _TEST)
     return Split(
         kind=kind,
@@ -132,25 +161,28 @@ def split_log(
     )
 
 
-def _parts_by_place(interactions: Interactions, kind: str, validation: bool) -> Array:
-    """The part of each event (E,), by its place from the end of its user's history."""
-    held = [_TEST] if kind == "leave-last-out" else []
-    held += [_VALIDATION] if validation else []
-    ends, lengths = interactions.offsets[1:], np.diff(interactions.offsets)
-    part = np.full(len(interactions), _TRAIN)
-    for place, name in enumerate(held, start=1):
-        part[ends[lengths > place] - place] = name
-        if not (lengths > place).any():
-            raise BadInput(
-                f"no user has {place + 1} events or more (the most is {lengths.max()}), so none "
-                f"can be held out: a log with longer histories is needed, or a split without test "
-                "and validation"
-            )
-    return part
+def _hold_last(interactions: Interactions, part: Array, name: np.uint8) -> None:
+    """Gives each user's last event of train to that part, where another is left."""
+    left = np.flatnonzero(part == _TRAIN)
+    users = interactions.users[left]
+    last = np.diff(users, append=-1) != 0
+    another = np.diff(users, prepend=-1) == 0  # of the same user, before it
+    if not (last & another).any():
+        most = int(np.bincount(users, minlength=1).max())
+        beside = " besides those of the test" if len(left) < len(part) else ""
+        raise BadInput(
+            f"no user has 2 events or more{beside} (the most is {most}), so none can be held out: a "
+            "log with longer histories is needed, or a split without test and validation"
+        )
+    part[left[last & another]] = name
 
 
-def _parts_by_time(interactions: Interactions, validation: bool, cut: TimeCut) -> Array:
-    """The part of each event (E,), by the clock."""
+def _hold_period(interactions: Interactions, part: Array, cut: TimeCut, *, room: bool) -> float:
+    """Gives what comes from the cut on to the test; where a period is wanted before it, with room.
+
+    Returns:
+        The share of what is left that a period before it has, so that it is as long; at most half.
+    """
     times = interactions.times
     if times is None:
         raise BadInput("by-time needs times, and this log has none: use leave-last-out")
@@ -160,24 +192,37 @@ def _parts_by_time(interactions: Interactions, validation: bool, cut: TimeCut) -
         )
     ordered = np.sort(times)
     distinct = 1 + np.count_nonzero(np.diff(ordered))
-    if distinct < 2 + validation:
+    if distinct < 2 + room:
         raise BadInput(
-            f"by-time needs at least {2 + validation} different times, and this log has "
+            f"by-time needs at least {2 + room} different times, and this log has "
             f"{distinct}: use leave-last-out"
         )
     if cut.time is not None:
-        cutoff = _checked_time(ordered, cut.time, validation)
+        cutoff = _checked_time(ordered, cut.time, room)
     else:
         cutoff = _cut(ordered, cut.share)
-        if validation and cutoff == _after(ordered, ordered[0]):  # room for a second cut below
+        if room and cutoff == _after(ordered, ordered[0]):  # room for a second cut below
             cutoff = _after(ordered, cutoff)
-    part = np.where(times < cutoff, _TRAIN, _TEST)
-    if validation:
-        before = ordered[: np.searchsorted(ordered, cutoff)]
-        after = len(ordered) * cut.share if cut.time is None else len(ordered) - len(before)
-        second = _cut(before, min(0.5, after / len(before)))
-        part[(times >= second) & (times < cutoff)] = _VALIDATION
-    return part
+    part[times >= cutoff] = _TEST
+    before = int(np.searchsorted(ordered, cutoff))
+    after = len(ordered) * cut.share if cut.time is None else len(ordered) - before
+    return min(0.5, after / before)
+
+
+def _hold_period_before(interactions: Interactions, part: Array, share: float) -> None:
+    """Gives the last share of what is left in train to validation, by one cut for everybody."""
+    if interactions.times is None:
+        raise BadInput(
+            "validation on next-period needs times, and this log has none: validate on next-event"
+        )
+    left = part == _TRAIN
+    times = np.sort(interactions.times[left])
+    if times[0] == times[-1]:
+        raise BadInput(
+            "validation on next-period needs two different times besides the test's, and there is "
+            "one: validate on next-event"
+        )
+    part[left & (interactions.times >= _cut(times, share))] = _VALIDATION
 
 
 def _checked_time(ordered: Array, time: int, validation: bool) -> np.int64:

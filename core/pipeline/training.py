@@ -159,7 +159,13 @@ def split_as(data: Dataset, config: RunConfig, *, validation: bool | None = None
     if validation is None:
         validation = model_class(config.model).needs_validation
     cut = TimeCut.parse(config.cut, data.info.time_kind) if config.cut else None
-    return split_log(data.interactions, config.split, validation=validation, cut=cut)
+    return split_log(
+        data.interactions,
+        config.split,
+        validation=validation,
+        validate_on=config.validate_on,
+        cut=cut,
+    )
 
 
 def learnt_from(data: Dataset, config: RunConfig, model: Recommender) -> Interactions:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from core import DEVICES
+from core.data.split import usual_validation
 from core.errors import BadInput, NotFound
 from core.models import MODELS
 from core.runs.identity import runs_digest
@@ -36,6 +37,16 @@ def model_class(model: str) -> type[Recommender]:
         raise NotFound(f"there is no model {model!r}: {hint}choose one of {', '.join(MODELS)}")
     found: type[Recommender] = MODELS[model]
     return found
+
+
+def validated_on(config: RunConfig) -> str | None:
+    """What decided when a network stopped and how a fusion weighs: next-event, next-period.
+
+    None where the model needs no validation.
+    """
+    if not model_class(config.model).needs_validation:
+        return None
+    return config.validate_on or usual_validation(config.split)
 
 
 def settle_device(device: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
-from core.data.split import KINDS, TimeCut
+from core.data.split import KINDS, VALIDATE_ON, TimeCut, usual_validation
 from core.data.store import Workspace
 from core.errors import BadInput
 from core.runs.artifact import Run, find_run
@@ -26,6 +26,7 @@ class RunRequest:
     features: Mapping[str, str] = field(default_factory=dict)  # encoders of texts and images
     name: str | None = None  # of the run; the model's if not given
     cut: str = ""  # where by-time cuts: a date, a share, an order number; TimeCut.parse reads it
+    validate_on: str = ""  # next-event, next-period; "" as is usual for the split
 
     def config(self) -> RunConfig:
         """Every parameter named and the device settled; dataset and encoders as they are written.
@@ -39,6 +40,15 @@ class RunRequest:
             raise BadInput(
                 f"only by-time is cut at a time or share, not {self.split}: choose the split "
                 "by-time, or leave the cut out"
+            )
+        if self.validate_on and self.validate_on not in VALIDATE_ON:
+            raise BadInput(
+                f"there is no validation on {self.validate_on!r}: choose one of "
+                f"{', '.join(VALIDATE_ON)}"
+            )
+        if self.validate_on and not model_class(self.model).needs_validation:
+            raise BadInput(
+                f"{self.model} needs no validation: leave the validation on {self.validate_on} out"
             )
         if not 0 <= self.seed < 2**63:
             raise BadInput(f"the seed must lie in 0 … {2**63 - 1}, not at {self.seed}")
@@ -55,6 +65,9 @@ class RunRequest:
             device=settle_device(self.device),
             features=self.features,
             cut=self.cut,
+            validate_on=""
+            if self.validate_on == usual_validation(self.split)
+            else self.validate_on,
         )
 
     def resolve(self, workspace: Workspace) -> RunConfig:

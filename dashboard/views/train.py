@@ -10,6 +10,7 @@ import streamlit as st
 from core import jobs
 from core.data.info import is_archived
 from core.data.limits import size_in_words
+from core.data.split import VALIDATE_ON, usual_validation
 from core.data.store import DatasetInfo
 from core.errors import BadInput
 from core.holdings import folder_size
@@ -116,6 +117,16 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
             help=t("train.cut.help"),
             placeholder=t("train.cut.placeholder"),
         )
+    judged = [model for model in chosen if model_class(model).needs_validation]
+    validate_on = usual = usual_validation(split)
+    if judged:
+        validate_on = how.selectbox(
+            t("train.validate_on"),
+            sorted(VALIDATE_ON, key=lambda kind: kind != usual),
+            format_func=lambda kind: t(f"validate_on.{kind}"),
+            key=f"validate_on_{usual}",
+            help=t("train.validate_on.help"),
+        )
     seed = seed_box.number_input(
         t("train.seed"), min_value=0, value=0, step=1, key="seed", help=t("train.seed.help")
     )
@@ -148,6 +159,7 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
                         device,
                         features=allowed(encoders.get(model, {}), dataset),
                         cut=cut,
+                        validate_on=validate_on if model in judged else "",
                     ),
                 )
         except BadInput as error:
@@ -158,7 +170,7 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
                 state.put("run", run)  # the last that has started
         st.rerun()
     if chosen:
-        search_form(dataset, params, encoders, split, int(seed), device, cut)
+        search_form(dataset, params, encoders, split, int(seed), device, cut, validate_on)
 
 
 def _all_runs(now: Context) -> None:

@@ -189,6 +189,21 @@ def test_by_time_is_cut_where_one_says(open_page: Open, trained: Workspace) -> N
     artifact.delete_run(trained, run)
 
 
+def test_what_stops_a_network_is_chosen_where_there_is_one(
+    open_page: Open, trained: Workspace
+) -> None:
+    page = open_page(trained, "train", dataset="movielens")
+    page.multiselect(key="models").set_value(["popularity"]).run()
+    assert not [box for box in page.selectbox if str(box.key).startswith("validate_on")]
+    page.multiselect(key="models").set_value(["popularity", "auto"]).run()
+    box = page.selectbox(key="validate_on_next-event")
+    assert box.value == "next-event"
+    assert "next period" in box.options[1]
+    page.selectbox(key="split").set_value("by-time").run()
+    assert page.selectbox(key="validate_on_next-period").value == "next-period"
+    assert not page.exception
+
+
 def test_no_run_leads_among_those_that_were_not_asked_the_same(
     open_page: Open, trained: Workspace
 ) -> None:

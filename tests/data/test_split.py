@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.data.split import KINDS, TimeCut, split_log
+from core.data.split import KINDS, VALIDATE_ON, TimeCut, split_log
 from core.errors import BadInput
 from core.types import Holdout, Interactions, Split
 
@@ -35,10 +35,14 @@ def log(rows: list[tuple[int, int, int]], times: bool = True) -> Interactions:
     )
 
 
-def try_split(interactions: Interactions, kind: str, validation: bool) -> Split | None:
+def try_split(
+    interactions: Interactions, kind: str, validation: bool, validate_on: str = ""
+) -> Split | None:
     try:
         cut = TimeCut(0.3) if kind == "by-time" else None
-        return split_log(interactions, kind, validation=validation, cut=cut)
+        return split_log(
+            interactions, kind, validation=validation, validate_on=validate_on, cut=cut
+        )
     except BadInput:
         return None
 
@@ -61,10 +65,10 @@ def target_places(holdout: Holdout) -> list[tuple[int, list[int], list[int]]]:
     ]
 
 
-@given(events, st.sampled_from(KINDS), st.booleans())
-def test_each_event_is_in_exactly_one_part(rows, kind, validation):
+@given(events, st.sampled_from(KINDS), st.booleans(), st.sampled_from(["", *VALIDATE_ON]))
+def test_each_event_is_in_exactly_one_part(rows, kind, validation, validate_on):
     whole = log(rows)
-    cut = try_split(whole, kind, validation)
+    cut = try_split(whole, kind, validation, validate_on)
     if cut is None:
         return
     parts = [int(value) for value in cut.train.values] + held(cut.validation) + held(cut.test)
@@ -111,6 +115,34 @@ def test_train_times_lie_before_the_cut_and_the_others_after(rows, validation):
         own = np.flatnonzero(whole.users == user)
         assert history == own[whole.times[own] < test_start].tolist()
         assert targets == own[whole.times[own] >= test_start].tolist()
+
+
+@given(events, st.sampled_from(KINDS), st.sampled_from(VALIDATE_ON))
+def test_what_validation_asks_does_not_hang_on_what_the_test_asks(rows, kind, validate_on):
+    whole = log(rows)
+    cut = try_split(whole, kind, True, validate_on)
+    if cut is None:
+        return
+    tested = held(cut.test)
+    left = [place for place in range(len(whole)) if place not in tested]
+    asked = held(cut.validation)
+    if validate_on == "next-event":
+        own = [[place for place in left if whole.users[place] == user] for user in range(N_USERS)]
+        assert asked == [places[-1] for places in own if len(places) >= 2]
+    else:
+        begin = whole.times[asked].min()
+        assert sorted(asked) == [place for place in left if whole.times[place] >= begin]
+        assert begin > whole.times[left].min()
+    if cut.test is not None:
+        same = try_split(whole, kind, False)
+        assert same is not None
+        assert target_places(cut.test) == target_places(same.test)
+
+
+def test_a_period_for_validation_is_a_tenth_where_the_test_is_none():
+    whole = log([(n % 5, n, n % 6) for n in range(100)])
+    cut = split_log(whole, "none", validation=True, validate_on="next-period")
+    assert sorted(whole.times[held(cut.validation)]) == list(range(90, 100))
 
 
 @given(events)
@@ -216,7 +248,7 @@ def test_a_validation_part_does_not_change_what_is_asked(small_world, kind):
         ([], True, "none", False, 0.1, "no events"),
         ([(0, 0, 0)], True, "by-name", False, 0.1, "leave-last-out, by-time, none"),
         ([(0, 0, 0), (1, 1, 1)], True, "leave-last-out", False, 0.1, "2 events or more"),
-        ([(0, 0, 0), (0, 1, 1)], True, "leave-last-out", True, 0.1, "3 events or more"),
+        ([(0, 0, 0), (0, 1, 1)], True, "leave-last-out", True, 0.1, "2 events or more besides those of the test"),
         ([(0, 0, 0), (1, 1, 1)], True, "none", True, 0.1, "2 events or more"),
         ([(0, 0, 0), (0, 1, 1)], False, "by-time", False, 0.1, "has none"),
         ([(0, 7, 0), (1, 7, 1)], True, "by-time", False, 0.1, "at least 2 different times"),
@@ -280,6 +312,19 @@ def test_a_cut_beyond_the_log_is_refused(small_world):
     for time in (-(10**30), 10**30):
         with pytest.raises(BadInput, match="outside of the log"):
             split_log(small_world, "by-time", validation=True, cut=TimeCut(time=time))
+
+
+@pytest.mark.parametrize(
+    ("rows", "times", "validate_on", "sentence"),
+    [
+        ([(0, 0, 0), (0, 1, 1)], True, "next-year", "next-event, next-period"),
+        ([(0, 0, 0), (0, 1, 1)], False, "next-period", "validate on next-event"),
+        ([(0, 7, 0), (0, 7, 1)], True, "next-period", "two different times"),
+    ],
+)
+def test_what_cannot_be_validated_on_is_refused(rows, times, validate_on, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        split_log(log(rows, times), "none", validation=True, validate_on=validate_on)
 
 
 def test_only_by_time_is_cut(small_world):

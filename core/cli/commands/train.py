@@ -14,10 +14,15 @@ from core.data.processes import process_began
 from core.data.store import Workspace
 from core.findings import FusionFindings
 from core.runs import artifact
-from core.runs.config import run_id
+from core.runs.config import run_id, validated_on
 from core.runs.overrun import overrun
 from core.runs.request import RunRequest
 from core.types import Progress, RunConfig
+
+VALIDATED_ON = {
+    "next-event": "the next event of each person",
+    "next-period": "the next period of everyone",
+}
 
 
 def train(options: Any) -> Result:
@@ -36,6 +41,7 @@ def train(options: Any) -> Result:
         options.set,
         split=options.split,
         cut=options.cut,
+        validate_on=options.validate_on,
         seed=options.seed,
         device=options.device,
         features=features(options),
@@ -104,6 +110,7 @@ def _trained(run: artifact.Run, evaluate: bool) -> Result:
         "seed": run.config.seed,
         "split": split["kind"],
         "cut": run.config.cut or None,
+        "validate_on": validated_on(run.config),
         "split_tie_rate": split["tie_rate"],
         "split_fingerprint": split["fingerprint"],
         "train_events": split["train_events"],
@@ -119,7 +126,7 @@ def _trained(run: artifact.Run, evaluate: bool) -> Result:
         text += "".join(f"\n{_embedded(kind, about)}" for kind, about in made.items())
     if findings := run.meta.get("findings"):
         result["findings"] = findings
-        text += _fusion_text(FusionFindings.from_json(findings))
+        text += _fusion_text(FusionFindings.from_json(findings), run.config)
     if late := overrun(run):
         result["overrun"] = late.to_json()
         text += f"\n{late.sentence()}"
@@ -137,7 +144,7 @@ def _embedded(kind: str, about: Mapping[str, Any]) -> str:
     return text
 
 
-def _fusion_text(findings: FusionFindings | None) -> str:
+def _fusion_text(findings: FusionFindings | None, config: RunConfig) -> str:
     """A fusion's components, and why they were chosen."""
     if findings is None:
         return ""
@@ -158,4 +165,12 @@ def _fusion_text(findings: FusionFindings | None) -> str:
     fused = findings.validation
     together = "" if fused is None else f" (ndcg@10 together, on validation: {fused:.4f})"
     columns = ("component", "model", "ndcg@10 alone", *segments)
-    return f"{text}\nweights by length of the history{together}\n" + table(rows, columns)
+    text = f"{text}\nweights by length of the history{together}"
+    if (on := validated_on(config)) and fused is not None:
+        text += f", by {VALIDATED_ON[on]}"
+    if findings.newcomers:
+        text += (
+            f"; those of people without a history by {findings.newcomers:,} who came in the log's "
+            "last period"
+        )
+    return f"{text}\n{table(rows, columns)}"

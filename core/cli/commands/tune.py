@@ -43,6 +43,7 @@ def tune(options: Any) -> Result:
             options.set,
             split=options.split,
             cut=options.cut,
+            validate_on=options.validate_on,
             seed=options.seed,
             device=options.device,
             name=options.name,

@@ -97,7 +97,7 @@ class Auto(Fusion):
         log, held_out = train.interactions, train.validation
         sample = log.queries(np.sort(rng.permutation(log.n_users)[:SCALED_ON]))
         fusion = ScoreFusion.alike(self.config, tuple(models.values()), sample, device)
-        names, self._figures = list(models), np.zeros(0)
+        names, self._figures, self._newcomers = list(models), np.zeros(0), 0
         if has_validation(train) and held_out is not None:
             if on_epoch is not None:
                 on_epoch(EpochReport(0, 1, done=PROBED))
@@ -106,7 +106,8 @@ class Auto(Fusion):
                 known = log if train.train_and_validation is None else train.train_and_validation
                 own = weights_of_newcomers(models, known, self.config, rng, device)
                 if own is not None:
-                    weights[0] = tensor(own.astype(np.float32), weights.device)
+                    by_popularity, self._newcomers = own
+                    weights[0] = tensor(by_popularity.astype(np.float32), weights.device)
             kept = np.flatnonzero(weights.any(dim=0).cpu().numpy()).tolist()
             names = [names[c] for c in kept]
             self._figures = self._figures[[*kept, -1]]

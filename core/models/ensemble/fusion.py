@@ -83,6 +83,7 @@ class Fusion:
         self._fusion: ScoreFusion | None = None
         self._checkpoint: Checkpoint | None = None
         self._names: tuple[str, ...] = ()
+        self._newcomers = 0  # people who gave the weights of empty histories
         self._figures = np.zeros(0)  # NDCG@10 on validation: of each component, then of the sum
 
     def resume_at(self, checkpoint: Checkpoint) -> None:
@@ -253,6 +254,7 @@ class Fusion:
             components=tuple(components),
             validation=float(self._figures[-1]) if alone else None,
             candidates=self.config.candidates if self.config.method == "stages" else None,
+            newcomers=self._newcomers,
         )
 
     def state(self) -> dict[str, Array]:
@@ -266,6 +268,7 @@ class Fusion:
             "weights": fusion.weights.cpu().numpy(),
             "scale": fusion.scale.cpu().numpy(),
             "figures": self._figures,
+            "newcomers": np.array([self._newcomers]),
             "components": np.frombuffer(json.dumps(about).encode(), np.uint8),
         }
         for c, model in enumerate(fusion.models):
@@ -286,6 +289,7 @@ class Fusion:
         self._fusion = ScoreFusion(self.config, tuple(models), weights, scale)
         self._names = tuple(component["name"] for component in about)
         self._figures = np.array(state["figures"])
+        self._newcomers = int(state["newcomers"][0]) if "newcomers" in state else 0  # of old
         return self
 
 

@@ -40,11 +40,11 @@ def weights_of_newcomers(
     config: ScoreFusionConfig,
     rng: np.random.Generator,
     device: str,
-) -> Array | None:
+) -> tuple[Array, int] | None:
     """How much each of the models should count for people without a history, (C,), sum 1.
 
-    Only those that count what is popular, each fitted anew to what came before the period. None
-    where there are fewer than two of them, or nothing to judge by.
+    Only those that count what is popular, each fitted anew to what came before the period. And how
+    many people said so. None where there are fewer than two of them, or nothing to judge by.
     """
     counting = {
         name: model
@@ -64,4 +64,4 @@ def weights_of_newcomers(
     if pairs is None:
         return None
     found = dict(zip(counting, best_weights(pairs)[0], strict=True))
-    return np.array([found.get(name, 0.0) for name in models])
+    return np.array([found.get(name, 0.0) for name in models]), len(held_out)

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.findings import ChoiceFindings, FusionFindings
 from core.runs.artifact import Run
+from core.runs.config import validated_on
 from core.runs.overrun import Overrun, overrun
 from dashboard.components.labels import component_label, metric_label, model_label, seconds_label
 from dashboard.components.page import section, table
@@ -31,7 +32,12 @@ def show_findings(run: Run) -> None:
     section("findings.components")
     if findings.validation is not None:
         key = "findings.staged" if findings.candidates else "findings.together"
-        st.caption(t(key, value=f"{findings.validation:.4f}"))
+        said = t(key, value=f"{findings.validation:.4f}")
+        if on := validated_on(run.config):
+            said += " " + t(f"findings.by.{on}")
+        if findings.newcomers:
+            said += " " + t("findings.newcomers", n=findings.newcomers)
+        st.caption(said)
     _components(findings)
     if findings.choices:
         section("findings.choices")

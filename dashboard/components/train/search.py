@@ -11,6 +11,7 @@ from core import jobs, tune
 from core.data.store import DatasetInfo, Workspace
 from core.errors import BadInput
 from core.runs.artifact import Run
+from core.runs.config import model_class
 from core.runs.request import RunRequest
 from core.tune.result import SearchResult
 from core.types import Params
@@ -38,6 +39,7 @@ def search_form(
     seed: int,
     device: str,
     cut: str,
+    validate_on: str,
 ) -> None:
     """Asks what to search, and starts it.
 
@@ -49,6 +51,7 @@ def search_form(
         seed: Of all trials.
         device: Where they are made.
         cut: Where by-time cuts.
+        validate_on: What stops networks: next-event or next-period.
     """
     with st.expander(t("search.title"), icon=":material/manage_search:"):
         models = list(params)
@@ -93,6 +96,7 @@ def search_form(
                     device=device,
                     features=allowed(encoders.get(model, {}), dataset),
                     cut=cut,
+                    validate_on=validate_on if model_class(model).needs_validation else "",
                 ),
                 space=space,
                 trials=int(trials),
