@@ -30,13 +30,14 @@ class ChoiceFindings:
     model: str
     params: Params
     taken: bool
-    reason: str  # a key of core.models.ensemble.auto.WHY; "" in runs of old
+    reason: str  # a key of core.models.ensemble.choice.WHY; "" in runs of old
     seconds: float  # that fitting it twice was thought to take
     apart: str  # what tells it from another of the same model
     about: Mapping[str, float]  # the numbers in its reason
     name: str  # of the component
     why: str  # its reason in words
     took: float | None  # seconds; None if it was not taken
+    decay: float | None = None  # of a history, where another than the usual one was better
 
     def to_json(self) -> dict[str, Any]:
         """The same as JSON."""
@@ -45,7 +46,7 @@ class ChoiceFindings:
     @classmethod
     def from_json(cls, choice: Mapping[str, Any]) -> Self:
         """As run.json has it; what an older version did not write is empty."""
-        absent = {"reason": "", "apart": "", "about": {}, "name": choice["model"]}
+        absent = {"reason": "", "apart": "", "about": {}, "name": choice["model"], "decay": None}
         given = absent | dict(choice)
         return cls(**{f.name: given[f.name] for f in fields(cls)})
 

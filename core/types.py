@@ -553,6 +553,19 @@ class LinearInHistory(Protocol):
 
 
 @runtime_checkable
+class Fades(Protocol):
+    """Optional power: how fast a history fades plays a part in scoring alone, not in the fit."""
+
+    def with_decay(self, decay: float) -> Self:
+        """The fitted model with another history_decay, 0 … 1; this one stays, what it learnt is
+        shared.
+
+        It scores as a model fitted with that setting does, on a log that tells what came last.
+        """
+        ...
+
+
+@runtime_checkable
 class Additive(Protocol):
     """Optional power: a score is a sum over components, models of their own."""
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.errors import NotFitted, TooLarge
+from core.models.common.linear_history import FadesAfterwards
 from core.models.common.memory import free_memory
 from core.models.common.settings import Settings, history_decay_setting, setting
 from core.models.common.strengths import strengths, tie_breaker
@@ -51,7 +52,7 @@ class ALSConfig(Settings):
     history_decay: float = history_decay_setting(0.7)
 
 
-class ALS:
+class ALS(FadesAfterwards):
     """A vector for each person and item, their product near 1 for what was taken, else near 0.
 
     Minimises Σ_taken w_ui (p_u·q_i - 1)² + α Σ_all (p_u·q_i)² + Σ_u λ_u |p_u|² + Σ_i λ_i |q_i|²,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from core.errors import BadInput
 from core.models.common.item_parts import EMBEDDINGS, item_parts, rows_like, unembedded
-from core.models.common.linear_history import HistoryLinear
+from core.models.common.linear_history import FadesAfterwards, HistoryLinear
 from core.models.common.settings import Settings, history_decay_setting, setting
 from core.models.common.sparse_rows import SparseRows
 from core.models.common.strengths import tie_breaker
@@ -45,7 +45,7 @@ class ContentConfig(Settings):
     history_decay: float = history_decay_setting(0.8)
 
 
-class Content(HistoryLinear):
+class Content(FadesAfterwards, HistoryLinear):
     """Scores by how alike an item's attributes and words are to those of the history's items.
 
     v_i = unit(√w · unit(block) side by side): categories times ln(1 + I / items that have it),

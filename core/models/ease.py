@@ -12,7 +12,7 @@ from torch import Tensor
 
 from core.errors import BadInput, TooLarge
 from core.models.common.gram import gram, mirror
-from core.models.common.linear_history import HistoryLinear
+from core.models.common.linear_history import FadesAfterwards, HistoryLinear
 from core.models.common.memory import free_memory
 from core.models.common.settings import Settings, history_decay_setting, setting
 from core.models.common.strengths import strengths, tie_breaker
@@ -34,7 +34,7 @@ class EASEConfig(Settings):
     history_decay: float = history_decay_setting(0.8)
 
 
-class EASE(HistoryLinear):
+class EASE(FadesAfterwards, HistoryLinear):
     """Each item's ridge regression on all others: what in a history speaks for it, or against.
 
     G = XᵀX + diag(λ), P = G⁻¹, rows = -P / diag(P) by column, its diagonal 0; X (U, I) holds

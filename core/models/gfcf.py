@@ -14,7 +14,7 @@ from torch import Tensor
 
 from core.errors import TooLarge
 from core.models.common.gram import products
-from core.models.common.linear_history import HistoryLinear
+from core.models.common.linear_history import FadesAfterwards, HistoryLinear
 from core.models.common.memory import free_memory
 from core.models.common.settings import Settings, history_decay_setting, setting
 from core.models.common.similarity import PRODUCTS, largest
@@ -48,7 +48,7 @@ class GFCFConfig(Settings):
     history_decay: float = history_decay_setting(0.8)
 
 
-class GFCF(HistoryLinear):
+class GFCF(FadesAfterwards, HistoryLinear):
     """Scores by two filters of the graph of people and items: neighbours, and the broad tastes.
 
     R̃ = D_U^-p R D_I^-q / σ with R (U, I) = log2(1 + Σ event weights), D its row and column sums,

@@ -11,7 +11,7 @@ from scipy import sparse
 from torch import Tensor
 
 from core.models.common.gram import chunks
-from core.models.common.linear_history import HistoryLinear
+from core.models.common.linear_history import FadesAfterwards, HistoryLinear
 from core.models.common.rating_baselines import PredictsRatings, RatingBaseline
 from core.models.common.settings import Settings, history_decay_setting, setting
 from core.models.common.similarity import (
@@ -40,7 +40,7 @@ class ItemKNNConfig(Settings):
     history_decay: float = history_decay_setting(0.6)
 
 
-class ItemKNN(PredictsRatings, HistoryLinear):
+class ItemKNN(FadesAfterwards, PredictsRatings, HistoryLinear):
     """Scores by how alike an item is to those of the history: taken by the same people.
 
     Item vectors x over people, weighted (see Weighting); rows[a, b] = x_a·x_b / (‖x_a‖ ‖x_b‖ +
@@ -100,7 +100,7 @@ class UserKNNConfig(Settings):
     history_decay: float = history_decay_setting(0.8)
 
 
-class UserKNN(PredictsRatings):
+class UserKNN(FadesAfterwards, PredictsRatings):
     """Scores by what the k people did whose histories are most like the query's.
 
     score(i) = base(i) + Σ over them of s(q, v) · x_vi, x_v = log2(1 + Σ event weights) of person v,

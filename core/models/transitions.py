@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy import sparse
 
-from core.models.common.linear_history import HistoryLinear
+from core.models.common.linear_history import FadesAfterwards, HistoryLinear
 from core.models.common.settings import Settings, history_decay_setting, setting
 from core.models.common.sparse_rows import SparseRows
 from core.models.common.strengths import largest_per_row, tie_breaker
@@ -37,7 +37,7 @@ class TransitionsConfig(Settings):
     length: int = setting(50, "Latest events of a history that count", min=1, max=1000, step=10)
 
 
-class Transitions(HistoryLinear):
+class Transitions(FadesAfterwards, HistoryLinear):
     """Scores by how often an item was taken shortly after (or before) those of the history.
 
     A[a, b] = Σ gap_decay^(g - 1) over pairs where b follows a at gap g ≤ gap in one history, each

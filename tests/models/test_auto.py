@@ -9,18 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
 from core.data.split import split_log
-from core.models.common.deadline import Deadline
+from core.findings import ChoiceFindings
+from core.models.common.deadline import NEVER, Deadline
+from core.models.common.validation import ValidationQueries
+from core.models.content import Content
 from core.models.ensemble import auto
 from core.models.ensemble.auto import Auto, AutoConfig
 from core.models.ensemble.budget import Budget
 from core.models.ensemble.choice import Choice, Facts, choose
+from core.models.ensemble.fading import well_faded
 from core.models.ensemble.newcomers import newcomers
 from core.models.popularity import Popularity
 from core.models.transitions import Transitions
 from core.models.unified import Unified
-from core.types import Features, Interactions, TrainData
+from core.types import Fades, FeatureBlock, Features, Interactions, TrainData
 
 RETAIL = Facts(
     events=150_000,
@@ -35,18 +40,18 @@ RETAIL = Facts(
 )
 
 
-def taken(facts: Facts, minutes: float = 4.0) -> set[str]:
-    return {choice.model for choice in choose(facts, minutes) if choice.taken}
+def taken(facts: Facts) -> set[str]:
+    return {choice.model for choice in choose(facts) if choice.taken}
 
 
-def why_not(facts: Facts, model: str, minutes: float = 4.0) -> str:
-    found = {choice.model: choice for choice in choose(facts, minutes)}[model]
+def why_not(facts: Facts, model: str) -> str:
+    found = {choice.model: choice for choice in choose(facts)}[model]
     assert not found.taken
     return found.why
 
 
 def params(facts: Facts, model: str) -> Any:
-    return {choice.model: choice for choice in choose(facts, 60)}[model].params
+    return {choice.model: choice for choice in choose(facts)}[model].params
 
 
 def test_a_shop_gets_the_graph_content_linear_models_and_the_transformer():
@@ -80,7 +85,7 @@ def test_what_the_data_do_not_have_is_not_used():
 def test_trends_are_as_long_as_the_log_allows(days: float, windows: list[int]):
     found = [
         choice
-        for choice in choose(replace(RETAIL, days=days), 4)
+        for choice in choose(replace(RETAIL, days=days))
         if choice.model == "recent_popularity"
     ]
     assert [choice.params["window_days"] for choice in found] == windows
@@ -95,13 +100,20 @@ def test_the_filter_keeps_more_of_a_larger_graph():
     assert params(replace(sets, users=10**6, items=10**5), "gfcf")["rank"] == 1024
 
 
-def test_memory_and_time_are_kept_to():
+def test_memory_is_kept_to():
     assert "would need 149 GiB" in why_not(replace(RETAIL, items=100_000), "ease")
-    for minutes in (0.1, 0.5, 1.0, 4.0, 60.0):
-        chosen = [choice for choice in choose(RETAIL, minutes) if choice.taken]
-        assert sum(choice.seconds for choice in chosen) <= 60 * minutes + 1
-    assert "are left" in why_not(RETAIL, "unified", minutes=0.5)
-    assert "unified" in taken(RETAIL, minutes=60)
+
+
+def test_what_costs_least_comes_first_and_networks_last():
+    *counted, first, second = choose(RETAIL)
+    assert counted[0].model == "popularity", "whatever the time, something is there"
+    assert [c.seconds for c in counted] == sorted(c.seconds for c in counted)
+    assert (first.model, second.model) == ("unified", "unified")
+    small, large = (
+        [choice.model for choice in choose(replace(RETAIL, items=n))] for n in (3_000, 20_000)
+    )
+    assert small.index("ease") < small.index("als")
+    assert large.index("ease") > large.index("als")
 
 
 def test_long_histories_and_a_gpu_change_the_settings():
@@ -116,23 +128,35 @@ def test_long_histories_and_a_gpu_change_the_settings():
     assert (few["max_len"], few["batch"]) == (50, 20), "so that there are enough steps"
 
 
-def test_with_time_left_a_second_network_is_trained():
-    first, second = [choice for choice in choose(RETAIL, 60) if choice.model == "unified"]
-    assert second.taken
+def test_a_network_is_begun_where_a_quarter_of_its_passes_fit_and_another_where_time_is_left():
+    first, second = [choice for choice in choose(RETAIL) if choice.model == "unified"]
     assert second.params == first.params
     assert (first.name, second.name) == ("unified", "unified 2")
-    enough = sum(choice.seconds for choice in choose(RETAIL, 60) if choice.taken) - second.seconds
-    *_, alone, left = choose(RETAIL, (enough + 1) / 60)
-    assert alone.taken
-    assert not left.taken
-    assert "another would take" in left.why
+    usual = first.seconds
+    budget = Budget(time.perf_counter(), usual)
+    assert budget.late(first) is None
+    budget.once["unified"] = usual / 2  # and again for good
+    assert budget.late(second) is None
+    budget.once["unified"] = 0.7 * usual
+    late = budget.late(second)
+    assert late is not None
+    assert late["seconds"] == pytest.approx(usual / 4)
+    left = second.left_out(**late)
+    assert (left.taken, left.reason) == (False, "another_late")
+    assert f"another would take {usual / 4:,.0f} s, and {late['left']:,.0f} s are left" in left.why
+    short = Budget(time.perf_counter(), usual / 4).late(first)
+    assert short is not None
+    assert first.left_out(**short).reason == "late_at_least"
+    slow = Budget(time.perf_counter(), usual)
+    slow._thought, slow._spent = 1.0, 4.0
+    assert slow.late(first) is not None
 
 
 def test_every_choice_is_a_valid_config():
     from core.models import MODELS
 
     for facts in (RETAIL, replace(RETAIL, length=150, device="cuda"), replace(RETAIL, events=0)):
-        for choice in choose(facts, 4):
+        for choice in choose(facts):
             MODELS[choice.model].Config(**choice.params)
             assert choice.why
 
@@ -170,7 +194,7 @@ def test_each_model_is_judged_without_the_validation_events_and_kept_with_them(
         Choice("unified", small, True, "network", 3.0),
         Choice("ease", {}, False, "few_items", 5.0, about={"items": 12}),
     ]
-    monkeypatch.setattr(auto, "choose", lambda facts, minutes: choices)
+    monkeypatch.setattr(auto, "choose", lambda facts: choices)
     reports: list[Any] = []
     model = Auto(AutoConfig()).fit(
         shop_log,
@@ -226,17 +250,20 @@ def test_the_clock_counts_from_where_it_is_told_and_once(shop_log):
 def test_parts_that_take_longer_than_thought_leave_less_for_others():
     budget = Budget(time.perf_counter(), 100)
     slow = Choice("als", {}, True, "large_too", 10.0)
-    assert budget.late(replace(slow, seconds=80), network=False) is None
+    assert budget.late(replace(slow, seconds=80)) is None
     budget.once["als"] = 20.0
     budget._thought, budget._spent = 5.0, 20.0
     assert budget.slowness == 4
-    told = budget.late(replace(slow, seconds=20), network=False)
+    told = budget.late(replace(slow, seconds=20))
     assert told is not None
     assert told["seconds"] == 80
     assert told["left"] == pytest.approx(100 - 5 - 10 - 20, abs=1)
     # what was fitted once is fitted again after the weights
     assert budget.weighed_by().left == pytest.approx(100 - 5 - 20, abs=1)
     assert budget.probed_by(twice=True).left == pytest.approx(65 / 2, abs=1)
+    assert budget.faded_by().left <= 1
+    budget.once["als"] = 90.0
+    assert budget.faded_by().left <= 0, "what is left is for fitting again"
 
 
 def test_a_network_ends_when_its_time_is_over_with_the_best_it_has(shop_log):
@@ -279,7 +306,7 @@ def test_what_an_interrupted_fit_had_finished_is_not_fitted_again(shop_log, monk
         Choice("transitions", {}, True, "ordered", 1.0),
         Choice("unified", {"dim": 8, "epochs": 3}, True, "network", 3.0),
     ]
-    monkeypatch.setattr(auto, "choose", lambda facts, minutes: choices)
+    monkeypatch.setattr(auto, "choose", lambda facts: choices)
     place, fits = Folder(), []
     for kind in (Popularity, Transitions, Unified):
         fit = kind.fit
@@ -298,6 +325,26 @@ def test_what_an_interrupted_fit_had_finished_is_not_fitted_again(shop_log, monk
     assert 3 < len(fits) <= 6, "once each, those with weight twice; the second time none"
     assert len(fits) == len(place.states)
     torch.testing.assert_close(scores[0], scores[1])
+
+
+def test_a_kept_fit_that_fades_otherwise_is_not_taken_up(shop_log, monkeypatch):
+    monkeypatch.setattr(auto, "WORTH_KEEPING", -1.0)
+    names = ("popularity", "transitions")
+    choices = [Choice(name, {}, True, "every_log", 1.0) for name in names]
+    monkeypatch.setattr(auto, "choose", lambda facts: choices)
+    place = Folder()
+    for decay in (0.3, 0.9):
+
+        def faded(model: Any, *rest: Any, decay: float = decay) -> Any:
+            return model.with_decay(decay) if isinstance(model, Fades) else model
+
+        monkeypatch.setattr(auto, "well_faded", faded)
+        model = Auto(AutoConfig())
+        model.resume_at(place)
+        model.fit(shop_log, rng=np.random.default_rng(0))
+        transitions = model.components["transitions"]
+        assert transitions.config.history_decay == decay
+        assert transitions.state()["decay"] == pytest.approx(decay)
 
 
 def fashion() -> TrainData:
@@ -338,3 +385,68 @@ def test_a_log_without_days_or_newcomers_says_nothing_of_them(shop_log):
     assert newcomers(replace(log, times=None)) is None
     regulars = replace(log, users=np.sort(log.users % 5), n_users=5)
     assert newcomers(regulars) is None
+
+
+def turned(loyal: int = 0) -> TrainData:
+    """100 people who took three items of one kind, two of another, then two more of that.
+
+    The last of them, the loyal, in the end take two more of the first kind instead.
+    """
+    rng = np.random.default_rng(5)
+    rows = []
+    for user in range(100):
+        first, then = rng.choice(4, 2, replace=False)
+        old, new = (6 * kind + rng.permutation(6) for kind in (first, then))
+        ends = new[2:4] if user < 100 - loyal else old[3:5]
+        rows += [(user, item) for item in (*old[:3], *new[:2], *ends)]
+    users, items = np.array(rows).T
+    ones = np.ones(len(users), np.float32)
+    log = Interactions(users, items, ones, 100, 24, np.arange(len(users)))
+    kinds = sparse.csr_matrix(np.eye(4).repeat(6, axis=0))
+    parts = split_log(log, "leave-last-out", validation=True)
+    return TrainData(
+        parts.train,
+        Features(categorical=FeatureBlock(tuple("abcd"), kinds)),
+        None,
+        parts.validation,
+        parts.train_and_validation,
+    )
+
+
+def test_a_history_fades_as_is_surely_better_on_validation():
+    train = turned()
+    asked = ValidationQueries(train.validation)
+
+    def content(decay: float) -> Any:
+        return Content(Content.Config(history_decay=decay)).fit(train, rng=np.random.default_rng(0))
+
+    # the latest two events outweigh the three before them: 1 + d > d² + d³ + d⁴
+    chosen = well_faded(content(1.0), asked, NEVER)
+    assert chosen.config.history_decay == 0.8
+    queries = train.validation.queries
+    torch.testing.assert_close(chosen.score(queries), content(0.8).score(queries))
+    good = content(0.7)
+    assert well_faded(good, asked, NEVER) is good, "another is as good, none better"
+    slow = content(1.0)
+    assert well_faded(slow, asked, Deadline(0.0)) is slow
+    mixed = turned(loyal=50).validation
+    few = ValidationQueries(mixed[np.arange(35, 60)])  # 15 who turned and ten loyal ones
+    gained = few.gains(content(0.8).score, 25) - few.gains(slow.score, 25)
+    assert 0 < gained.mean() < gained.std() / 5
+    assert well_faded(slow, few, NEVER) is slow, "better by no more than a standard error"
+
+
+def test_auto_fits_for_good_with_the_fading_that_was_best(monkeypatch):
+    choices = [Choice("content", {"history_decay": 1.0}, True, "attributes", 1.0)]
+    monkeypatch.setattr(auto, "choose", lambda facts: choices)
+    model = Auto(AutoConfig()).fit(turned(), rng=np.random.default_rng(0))
+    (found,) = model.findings().choices
+    assert found.decay == 0.8
+    assert found.params["history_decay"] == 0.8
+    assert "an event counts 0.80 of the one after it" in found.why
+    assert model.components["content"].config.history_decay == 0.8
+    assert ChoiceFindings.from_json(found.to_json()) == found
+    unordered = turned()
+    log = replace(unordered.interactions, times=None)
+    model.fit(replace(unordered, interactions=log), rng=np.random.default_rng(0))
+    assert model.findings().choices[0].decay is None

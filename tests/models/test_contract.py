@@ -20,6 +20,7 @@ from core.models.neural import training_state as course
 from core.models.neural.gradient_model import GradientModel
 from core.types import (
     EpochReport,
+    Fades,
     FeatureBlock,
     Features,
     Holdout,
@@ -40,6 +41,7 @@ IMPERSONAL = {"popularity", "recent_popularity"}  # whatever the history, the sa
 RATERS = {name for name, kind in MODELS.items() if issubclass(kind, RatingPredictor)}
 LINEAR = [name for name, kind in MODELS.items() if issubclass(kind, LinearInHistory)]
 NOT_LINEAR = set(MODELS) - set(LINEAR)
+FADING = [name for name, kind in MODELS.items() if hasattr(kind, "with_decay")]
 RESUMABLE = [name for name, kind in MODELS.items() if issubclass(kind, Resumable)]
 
 every_model = pytest.mark.parametrize("name", MODELS)
@@ -125,6 +127,27 @@ def test_a_fusion_reads_what_its_components_do(world):
 
     assert reads("popularity", "transitions") == 50
     assert reads("als", "transitions") is None
+
+
+@pytest.mark.parametrize("name", FADING)
+def test_another_decay_scores_as_if_it_was_fitted_with_it(name, world, queries):
+    model = fitted(name, world)
+    assert isinstance(model, Fades)
+    before = model.score(queries)
+    other, again = model.with_decay(0.35), fitted(name, world, history_decay=0.35)
+    assert other.config == again.config
+    assert torch.equal(other.score(queries), again.score(queries))
+    assert not torch.equal(other.score(queries), before)
+    state = again.state()
+    assert {key: (value == state[key]).all() for key, value in other.state().items()} == (
+        dict.fromkeys(state, True)
+    )
+    assert torch.equal(model.score(queries), before), "the model itself stays"
+
+
+def test_some_models_can_fade_otherwise_than_they_were_fitted():
+    linear = {"item_knn", "user_knn", "transitions", "ease", "als", "content", "gfcf"}
+    assert set(FADING) == linear
 
 
 @every_model

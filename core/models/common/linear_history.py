@@ -6,6 +6,8 @@ torch is loaded where something is scored: it takes a second or two, and countin
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -17,6 +19,20 @@ from core.types import Array, Floats, Queries
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+class FadesAfterwards:
+    """Models whose config.history_decay is but kept by the fit, for when a history is scored."""
+
+    config: Any
+    _decay: float
+
+    def with_decay(self, decay: float) -> Self:
+        """The fitted model with another history_decay, which shares what it learnt; see Fades."""
+        other = copy(self)
+        other.config = replace(self.config, history_decay=decay)
+        other._decay = decay
+        return other
 
 
 class StoredRows:

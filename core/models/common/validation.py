@@ -37,9 +37,7 @@ def validation_score(
 ) -> Callable[[], float]:
     """A function that measures a model on held-out events by its mean NDCG@10, as `evaluate` does.
 
-    All items are ranked; those of the history are hidden, so that a target among them is a miss;
-    ties count against a target; a repeated target counts once. More than 10,000 queries: a drawn
-    part.
+    More than 10,000 queries: a drawn part.
 
     Args:
         score: (B, n_items) for queries.
@@ -47,28 +45,43 @@ def validation_score(
         rng: Draws the part.
         block: Queries scored at once.
     """
-    holdout = holdout[np.flatnonzero(np.diff(holdout.offsets))]
-    if len(holdout) > VALIDATION_QUERIES:
-        drawn = rng.choice(len(holdout), VALIDATION_QUERIES, replace=False)
-        holdout = holdout[np.sort(drawn)]
-    queries = holdout.queries
-    owners, targets = distinct_targets(holdout, 1 + int(holdout.targets.max(initial=0)))
-    starts = np.searchsorted(owners, np.arange(len(holdout) + 1))
+    people = np.flatnonzero(np.diff(holdout.offsets))
+    if len(people) > VALIDATION_QUERIES:
+        people = np.sort(rng.choice(people, VALIDATION_QUERIES, replace=False))
+    asked = ValidationQueries(holdout[people])
+    return lambda: float(asked.gains(score, block).sum()) / max(1, len(asked))
 
-    def measure() -> float:
-        gain = 0.0
-        for low in range(0, len(queries), block):
-            high = min(low + block, len(queries))
-            own = slice(starts[low], starts[high])
+
+class ValidationQueries:
+    """Held-out events as models are asked for them.
+
+    All items are ranked; those of the history are hidden, so that a target among them is a miss;
+    ties count against a target; a repeated target counts once.
+    """
+
+    def __init__(self, holdout: Holdout) -> None:
+        self._queries = holdout.queries
+        n_items = 1 + int(holdout.targets.max(initial=0))
+        self._owners, self._targets = distinct_targets(holdout, n_items)
+        self._starts = np.searchsorted(self._owners, np.arange(len(holdout) + 1))
+
+    def __len__(self) -> int:
+        return len(self._queries)
+
+    def gains(self, score: Callable[[Queries], Tensor], block: int) -> Array:
+        """NDCG@10 of each query, (B,) float64, so many of them scored at once."""
+        gains = np.zeros(len(self))
+        for low in range(0, len(self), block):
+            high = min(low + block, len(self))
+            own = slice(self._starts[low], self._starts[high])
+            owners = self._owners[own] - low
             with torch.no_grad():
-                scores = score(queries[low:high])
-            allowed = hide_seen_items(scores, queries[low:high])
-            rows, wanted = (tensor(x[own], scores.device) for x in (owners - low, targets))
+                scores = score(self._queries[low:high])
+            allowed = hide_seen_items(scores, self._queries[low:high])
+            rows, wanted = (tensor(x, scores.device) for x in (owners, self._targets[own]))
             reach = at_least_as_high(allowed, rows, wanted).cpu().numpy()
-            gain += float(_ndcg(owners[own] - low, reach).sum())
-        return gain / max(1, len(queries))
-
-    return measure
+            gains[low:high] = np.bincount(owners, _ndcg(owners, reach), minlength=high - low)
+        return gains
 
 
 def _ndcg(owners: Ints, reach: Ints) -> Array:

@@ -12,8 +12,10 @@ from core.findings import ChoiceFindings, FusionFindings
 from core.models.common.deadline import Deadline
 from core.models.common.settings import setting
 from core.models.common.tensors import tensor
+from core.models.common.validation import ValidationQueries
 from core.models.ensemble.budget import Budget
-from core.models.ensemble.choice import NETWORK, Choice, Facts, choose
+from core.models.ensemble.choice import Choice, Facts, choose
+from core.models.ensemble.fading import ASKED, NUMBERS, well_faded
 from core.models.ensemble.fusion import (
     SCALED_ON,
     Fusion,
@@ -25,7 +27,7 @@ from core.models.ensemble.fusion import (
 from core.models.ensemble.newcomers import weights_of_newcomers
 from core.models.ensemble.score_fusion import ScoreFusion, ScoreFusionConfig
 from core.models.neural.gradient_model import GradientModel
-from core.types import EpochReport, OnEpoch, Recommender, TrainData
+from core.types import EpochReport, Fades, OnEpoch, Recommender, TrainData
 
 NOT_WORTH = 0.3  # of a network's time, below which it is better left as it was judged
 PROBED, WEIGHED = 0.5, 0.6  # shares of the whole that are done, as it is told
@@ -90,7 +92,7 @@ class Auto(Fusion):
         """Choose, fit and fuse."""
         began, self._began = self._began or time.perf_counter(), None
         budget = Budget(began, 60 * self.config.minutes)
-        choices = choose(Facts.of(train, device), self.config.minutes)
+        choices = choose(Facts.of(train, device))
         models, choices = self._probes(choices, budget, train, rng, device, on_epoch)
         log, held_out = train.interactions, train.validation
         sample = log.queries(np.sort(rng.permutation(log.n_users)[:SCALED_ON]))
@@ -134,13 +136,13 @@ class Auto(Fusion):
         models, done, told = dict[str, Recommender](), 0.0, []
         known = without_validation_events(train)
         twice = has_validation(train)
+        asked = _asked(train)
         for choice in choices:
-            network = choice.model == NETWORK
             # the first, popularity, is there whatever the time
-            if choice.taken and models and (late := budget.late(choice, network=network)):
-                choice = replace(choice, taken=False, reason="late", about=late)
-            told.append(choice)
+            if choice.taken and models and (late := budget.late(choice)):
+                choice = choice.left_out(**late)
             if not choice.taken:
+                told.append(choice)
                 continue
             tell = part_of(on_epoch, choice.name, done, done + PROBED * choice.seconds / total)
             done += PROBED * choice.seconds / total
@@ -149,8 +151,15 @@ class Auto(Fusion):
                 if isinstance(probe, GradientModel):
                     probe.stop_by(budget.probed_by(twice=twice))
                 fit = Fit(known, rng.spawn(1)[0], device, tell)
-                models[choice.name] = self._once(probe, f"{choice.name}.probe", fit)
+                probe = self._once(probe, f"{choice.name}.probe", fit)
             budget.compare(choice)
+            if asked is not None:
+                faded = well_faded(probe, asked, budget.faded_by())
+                if faded is not probe:
+                    choice = choice.fading(faded.config.history_decay)
+                probe = faded
+            models[choice.name] = probe
+            told.append(choice)
         return models, told
 
     def _finals(
@@ -198,7 +207,9 @@ class Auto(Fusion):
             del probe
             fit = Fit(whole, rng.spawn(1)[0], device, tell)
             with budget.fitting(name):
-                models[name] = self._once(final, f"{name}.final", fit)
+                # how fast histories fade is chosen by the clock: another time it may be another
+                fading = f".{config.history_decay:g}" if isinstance(final, Fades) else ""
+                models[name] = self._once(final, f"{name}.final{fading}", fit)
         return {name: models[name] for name in names}
 
     def _once(self, model: Recommender, name: str, fit: Fit) -> Recommender:
@@ -235,3 +246,16 @@ def _probe(choice: Choice) -> Recommender:
     kind = MODELS[choice.model]
     config = kind.Config(**choice.params)
     return kind(replace(config, refit=False) if issubclass(kind, GradientModel) else config)
+
+
+def _asked(train: TrainData) -> ValidationQueries | None:
+    """Whose held-out events say how fast histories should fade: people at even distances.
+
+    None where there are none, or where no history can fade.
+    """
+    log, held_out = train.interactions, train.validation
+    if held_out is None or not has_validation(train) or log.times is None:
+        return None
+    people = np.flatnonzero(np.diff(held_out.offsets))
+    most = min(ASKED, max(1, NUMBERS // log.n_items))
+    return ValidationQueries(held_out[people[:: -(-len(people) // most)]])

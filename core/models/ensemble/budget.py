@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from core.models.common.deadline import Deadline
 from core.models.ensemble.choice import NETWORK, Choice
 
-# Shares of the time: for the files, for the weights, and without which a network is not worth it.
-SAVING, WEIGHING, NETWORK_WORTH = 0.05, 0.1, 0.15
+# Shares of the time: for the files, for the weights, for how fast one model's histories fade.
+SAVING, WEIGHING, FADING = 0.05, 0.1, 0.01
+ENOUGH = 0.25  # of a network's usual passes: from so many on it has weight beside the others
 KNOWN = 0.5  # seconds that parts were thought to take, from which on they tell the machine's speed
 
 
@@ -53,15 +54,24 @@ class Budget:
         left = self.saved_by().left
         return Deadline.within(max(0.0, max(left - finals, WEIGHING * left)))
 
-    def late(self, choice: Choice, *, network: bool) -> dict[str, float] | None:
-        """None if there is time for it; else the seconds that it would take and that are left."""
-        left = self.saved_by().left - WEIGHING * self.seconds - sum(self.once.values())
-        need = self.slowness * choice.seconds
-        if network:  # which can be stopped
-            need = min(need, NETWORK_WORTH * self.seconds)
+    @property
+    def _free(self) -> float:
+        """Seconds for what was not thought of yet: all that was fitted once is fitted again."""
+        return self.saved_by().left - WEIGHING * self.seconds - sum(self.once.values())
+
+    def late(self, choice: Choice) -> dict[str, float] | None:
+        """None if there is time for it; else the seconds that it would take and that are left.
+
+        A network can be stopped, but takes as many as for the fewest passes that are of use.
+        """
+        need = self.slowness * choice.seconds * (ENOUGH if choice.model == NETWORK else 1)
+        left = self._free
         return {"seconds": need, "left": max(0.0, left)} if need > left else None
 
     def probed_by(self, *, twice: bool) -> Deadline:
         """When a network has to stop; with `twice` it has to be fitted again."""
-        left = self.saved_by().left - WEIGHING * self.seconds - sum(self.once.values())
-        return Deadline.within(max(0.0, left / 2 if twice else left))
+        return Deadline.within(max(0.0, self._free / 2 if twice else self._free))
+
+    def faded_by(self) -> Deadline:
+        """By then it is found how fast a model's histories should fade."""
+        return Deadline.within(min(FADING * self.seconds, self._free))

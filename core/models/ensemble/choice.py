@@ -1,4 +1,4 @@
-"""Which models suit a log, with which settings, and about how long they will take."""
+"""Which models suit a log, with which settings, and about how long they take."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WINDOWS = (1, 7, 30, 90, 365, 1000)  # days whose popularity may be a trend
 SHORTEST, LONGEST = 0.01, 0.25  # a window, as a share of the log's days
 MOST_DIRECTIONS = 256  # of gfcf beside models that know the order
 RANK_SHARE = 1 / 32  # directions per person or item that gfcf keeps, of whichever are fewer
-USUAL_EPOCHS, FEWEST_EPOCHS = 20, 5
+USUAL_EPOCHS = 20
 NETWORK = "unified"
 WHY = {  # why a model was taken or not
     "visitors": "what to show to people without a history",
@@ -44,7 +44,9 @@ WHY = {  # why a model was taken or not
     "another": "two networks from different draws err less than one",
     "another_late": "two networks from different draws err less than one, but another would take "
     "{seconds:,.0f} s, and {left:,.0f} s are left",
+    "faded": "; an event counts {decay:.2f} of the one after it, which is better on validation",
 }
+LATE = {"network": "late_at_least", "another": "another_late"}  # by the reason it suited; or "late"
 
 
 @dataclass(frozen=True)
@@ -94,16 +96,27 @@ class Choice:
     seconds: float  # to fit it twice, for the choice of weights and for good: the order of it
     apart: str = ""  # what tells it from another of the same model
     about: Mapping[str, float] = field(default_factory=dict)  # the numbers in its reason
+    decay: float | None = None  # of a history, where another than the usual one is better
 
     @property
     def why(self) -> str:
         """Its reason in words."""
-        return WHY[self.reason].format(**self.about)
+        faded = "" if self.decay is None else WHY["faded"].format(decay=self.decay)
+        return WHY[self.reason].format(**self.about) + faded
 
     @property
     def name(self) -> str:
         """What the component is called."""
         return f"{self.model} {self.apart}".strip()
+
+    def left_out(self, seconds: float, left: float) -> Self:
+        """It suits, but would take so many seconds, and so many are left."""
+        about = {"seconds": seconds, "left": left}
+        return replace(self, taken=False, reason=LATE.get(self.reason, "late"), about=about)
+
+    def fading(self, decay: float) -> Self:
+        """The same with another history_decay, found on validation."""
+        return replace(self, params={**self.params, "history_decay": decay}, decay=decay)
 
     def findings(self, took: float | None) -> ChoiceFindings:
         """The same for who reads what was found out; took seconds, None if not taken."""
@@ -111,24 +124,15 @@ class Choice:
         return ChoiceFindings(**own, name=self.name, why=self.why, took=took)
 
 
-def choose(facts: Facts, minutes: float) -> list[Choice]:
-    """What to train on such data, and what not, on a budget; the last gets what time is left."""
-    left, choices = 60 * minutes, []
-    for choice in _candidates(facts):
-        if choice.taken and choice.seconds > left:
-            about = {"seconds": choice.seconds, "left": left}
-            choice = replace(choice, taken=False, reason="late", about=about)
-        left -= choice.seconds if choice.taken else 0
-        choices.append(choice)
-    first = _unified(facts, left)
-    if not first.taken:
-        return [*choices, first]
-    left -= first.seconds
-    about = {"seconds": first.seconds, "left": left}
-    second = replace(first, reason="another", apart="2", about=about)
-    if first.seconds > left:
-        second = replace(second, taken=False, reason="another_late")
-    return [*choices, first, second]
+def choose(facts: Facts) -> list[Choice]:
+    """What suits such data, and what does not; what costs least comes first, networks last.
+
+    Whether there is time for it, `Budget` says.
+    """
+    counted = sorted(_candidates(facts), key=lambda choice: choice.seconds)
+    network = _unified(facts)
+    again = [replace(network, reason="another", apart="2")] if network.taken else []
+    return [*counted, network, *again]
 
 
 def _candidates(facts: Facts) -> Iterator[Choice]:
@@ -139,7 +143,7 @@ def _candidates(facts: Facts) -> Iterator[Choice]:
     def choice(
         model: str, params: Params, taken: bool, reason: str, cpu_s: float, apart: str = ""
     ) -> Choice:
-        seconds = 2 * cpu_s * (0.05 if gpu else 1) + 0.1
+        seconds = 2 * cpu_s * (0.05 if gpu else 1) + 0.02
         return Choice(model, params, taken, reason, seconds, apart, about)
 
     yield choice("popularity", {}, True, "visitors", 0)
@@ -155,23 +159,24 @@ def _candidates(facts: Facts) -> Iterator[Choice]:
     yield choice("content", {}, described, reason, 1e-6 * facts.items)
     params = {"gap": 10, "history_decay": 0.8} if long else {}
     reason = "ordered" if facts.ordered else "no_order"
-    yield choice("transitions", params, facts.ordered, reason, 1.5e-6 * facts.events)
-    yield choice("item_knn", {"similarity": "tfidf"}, True, "every_log", 4e-6 * facts.events)
+    yield choice("transitions", params, facts.ordered, reason, 8e-7 * facts.events)
+    yield choice("item_knn", {"similarity": "tfidf"}, True, "every_log", 2.5e-6 * facts.events)
     size = 8e-5 * (facts.users + facts.items) + 1e-6 * facts.events
     yield choice("als", {}, True, "large_too", size)
     fits = about["gib"] * 2**30 <= facts.memory / 2
     reason = "few_items" if fits else "many_items"
     params = {"l2": 300.0 if long else 100.0}
-    yield choice("ease", params, fits, reason, 8e-12 * facts.items**3)
+    yield choice("ease", params, fits, reason, 8e-12 * facts.items**3 + 5e-7 * facts.events)
     most = MOST_DIRECTIONS if facts.ordered else 1024
     rank = int(np.clip(RANK_SHARE * min(facts.users, facts.items) // 32 * 32, 64, most))
     reason = "large_too" if facts.ordered else "unordered"
-    seconds = (1e-5 + 5e-8 * rank) * facts.events
+    seconds = (1e-6 + 1e-8 * rank + 4e-9 * facts.length) * facts.events
+    seconds += 2.5e-10 * rank**2 * (facts.users + facts.items)
     yield choice("gfcf", {"rank": rank}, True, reason, seconds)
 
 
-def _unified(facts: Facts, left: float) -> Choice:
-    """The transformer in the size that the device and the time allow."""
+def _unified(facts: Facts) -> Choice:
+    """The transformer in the size that suits the device; seconds for its usual passes."""
     gpu, long = facts.device != "cpu", facts.length >= LONG
     params: dict[str, Any] = {"dropout": 0.3, "patience": 5 if gpu else 3}
     if gpu:
@@ -187,16 +192,11 @@ def _unified(facts: Facts, left: float) -> Choice:
     rate = 2e5 if gpu else 2e4 if params["max_len"] > 50 else 3.5e4  # events per second
     validation = min(facts.users, 10_000) * facts.items * (1e-10 if gpu else 4e-8)
     epoch = 2 * facts.events / rate + validation  # twice: for the choice, and for good
-    affordable = int(left / epoch) if epoch else 0
-    seconds = epoch * min(affordable, USUAL_EPOCHS)
     taken, reason = True, "network"
     about: dict[str, float] = {}
     if not facts.ordered:
         taken, reason = False, "no_order"
     elif facts.events < ENOUGH_EVENTS:
         taken, reason, about = False, "few_events", {"events": facts.events}
-    elif affordable < FEWEST_EPOCHS:
-        taken, reason = False, "late_at_least"
-        about = {"seconds": FEWEST_EPOCHS * epoch, "left": left}
     params["epochs"] = 2 * USUAL_EPOCHS  # it ends when it gets no better, or by the clock
-    return Choice("unified", params, taken, reason, seconds if taken else 0.0, about=about)
+    return Choice(NETWORK, params, taken, reason, USUAL_EPOCHS * epoch, about=about)

@@ -72,7 +72,10 @@ def _tell_overrun(late: Overrun) -> None:
 
 def _why(choice: ChoiceFindings) -> Text:
     """Why a model was taken or not; as the run says it, where it is of an older version."""
-    return t(f"why.{choice.reason}", **choice.about) if choice.reason else literal(choice.why)
+    if not choice.reason:
+        return literal(choice.why)
+    faded = Text() if choice.decay is None else t("why.faded", decay=choice.decay)
+    return t(f"why.{choice.reason}", **choice.about) + faded
 
 
 def _components(findings: FusionFindings) -> None:
