@@ -12,7 +12,9 @@ import torch
 from scipy import sparse
 
 from core.data.split import split_log
+from core.errors import TooLarge
 from core.findings import ChoiceFindings
+from core.models.als import ALS
 from core.models.common.deadline import NEVER, Deadline
 from core.models.common.validation import ValidationQueries
 from core.models.content import Content
@@ -25,7 +27,7 @@ from core.models.ensemble.newcomers import newcomers
 from core.models.popularity import Popularity
 from core.models.transitions import Transitions
 from core.models.unified import Unified
-from core.types import Fades, FeatureBlock, Features, Interactions, TrainData
+from core.types import EpochReport, Fades, FeatureBlock, Features, Interactions, TrainData
 
 RETAIL = Facts(
     events=150_000,
@@ -264,6 +266,39 @@ def test_parts_that_take_longer_than_thought_leave_less_for_others():
     assert budget.faded_by().left <= 1
     budget.once["als"] = 90.0
     assert budget.faded_by().left <= 0, "what is left is for fitting again"
+
+
+def test_what_does_not_fit_into_memory_is_left_out_and_said(shop_log, monkeypatch):
+    def refuse(self: Any, train: TrainData, **rest: Any) -> Any:
+        raise TooLarge("als would need 40 GiB, and 2 are free")
+
+    monkeypatch.setattr(ALS, "fit", refuse)
+    names = ("popularity", "als", "transitions")
+    choices = [Choice(name, {}, True, "every_log", 1.0) for name in names]
+    monkeypatch.setattr(auto, "choose", lambda facts: choices)
+    model = Auto(AutoConfig()).fit(shop_log, rng=np.random.default_rng(0))
+    assert "als" not in model.components
+    assert "transitions" in model.components
+    told = {choice.model: choice for choice in model.findings().choices}["als"]
+    assert (told.taken, told.took) == (False, None)
+    assert told.why == "needs more memory than is free"
+
+
+def test_the_seconds_that_are_left_are_those_of_the_whole(shop_log, monkeypatch):
+    names = ("popularity", "als", "transitions")
+    choices = [Choice(name, {}, True, "every_log", 1.0) for name in names]
+    monkeypatch.setattr(auto, "choose", lambda facts: choices)
+    told: list[EpochReport] = []
+    Auto(AutoConfig(minutes=1)).fit(shop_log, rng=np.random.default_rng(0), on_epoch=told.append)
+    assert [report.share for report in told] == sorted(report.share for report in told)
+    assert all(0 <= report.seconds_left <= 60 for report in told)
+    assert told[-1].seconds_left == 0
+    halfway: list[EpochReport] = []
+    tell = Budget(time.perf_counter() - 30, 120).telling(halfway.append)
+    tell(EpochReport(1, 2, seconds_left=5.0, done=0.6))
+    tell(EpochReport(1, 2, done=0.1))
+    assert halfway[0].seconds_left == pytest.approx(20, abs=1), "as 30 s are to .6"
+    assert halfway[1].seconds_left == pytest.approx(90, abs=1), "not 270: it ends by the clock"
 
 
 def test_a_network_ends_when_its_time_is_over_with_the_best_it_has(shop_log):

@@ -17,7 +17,7 @@ from core.runs import artifact
 from core.runs.config import run_id, validated_on
 from core.runs.overrun import overrun
 from core.runs.request import RunRequest
-from core.types import Progress, RunConfig
+from core.types import EpochReport, Progress, RunConfig
 
 VALIDATED_ON = {
     "next-event": "the next event of each person",
@@ -63,9 +63,8 @@ def features(options: Any) -> dict[str, str]:
     return {name: getattr(options, name) for name in CHOICES}
 
 
-def report_progress(report: jobs.Report) -> Progress:
+def report_progress(report: jobs.Report, show: Progress) -> Progress:
     """Tells each stage to the job and in the terminal."""
-    show = progress()
 
     def on_stage(stage: str, progress: float | None = None) -> None:
         report.stage(stage, progress)
@@ -82,13 +81,19 @@ def _fitted(
     report: jobs.Report,
     began: float | None,
 ) -> Result:
-    on_stage = report_progress(report)
+    show = progress()
+    on_stage = report_progress(report, show)
+
+    def on_epoch(figures: EpochReport) -> None:
+        report.epoch(figures)
+        show(f"fit {figures.component or ''}".rstrip(), figures.share)
+
     run = pipeline.fit(
         workspace,
         spec,
         name=name,
         on_stage=on_stage,
-        on_epoch=report.epoch,
+        on_epoch=on_epoch,
         began=began,
     )
     evaluate = evaluate and spec.split != "none"

@@ -8,7 +8,7 @@ from typing import Any
 from core import jobs
 from core.cli.commands.metrics_text import metrics_text
 from core.cli.commands.train import features, report_progress
-from core.cli.terminal import Result, table
+from core.cli.terminal import Result, progress, table
 from core.data.store import Workspace
 from core.runs import artifact
 from core.runs.request import RunRequest
@@ -21,7 +21,7 @@ def tune(options: Any) -> Result:
     workspace = Workspace.open(options.data_dir)
 
     def searched(search: Search, report: jobs.Report) -> Result:
-        result = run_search(workspace, search, report, report_progress(report))
+        result = run_search(workspace, search, report, report_progress(report, progress()))
         run = artifact.find_run(workspace, result.run)
         text = _tuned(result, run.dataset_name)
         if search.evaluate and (metrics := run.metrics):

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from core.errors import TooLarge
 from core.findings import ChoiceFindings, FusionFindings
 from core.models.common.deadline import Deadline
 from core.models.common.settings import setting
@@ -92,6 +93,7 @@ class Auto(Fusion):
         """Choose, fit and fuse."""
         began, self._began = self._began or time.perf_counter(), None
         budget = Budget(began, 60 * self.config.minutes)
+        on_epoch = budget.telling(on_epoch)
         choices = choose(Facts.of(train, device))
         models, choices = self._probes(choices, budget, train, rng, device, on_epoch)
         log, held_out = train.interactions, train.validation
@@ -147,11 +149,17 @@ class Auto(Fusion):
             tell = part_of(on_epoch, choice.name, done, done + PROBED * choice.seconds / total)
             done += PROBED * choice.seconds / total
             probe = _probe(choice)
-            with budget.fitting(choice.name):
-                if isinstance(probe, GradientModel):
-                    probe.stop_by(budget.probed_by(twice=twice))
-                fit = Fit(known, rng.spawn(1)[0], device, tell)
-                probe = self._once(probe, f"{choice.name}.probe", fit)
+            fit = Fit(known, rng.spawn(1)[0], device, tell)
+            try:
+                with budget.fitting(choice.name):
+                    if isinstance(probe, GradientModel):
+                        probe.stop_by(budget.probed_by(twice=twice))
+                    probe = self._once(probe, f"{choice.name}.probe", fit)
+            except TooLarge:
+                if not models:
+                    raise
+                told.append(replace(choice, taken=False, reason="too_large"))
+                continue
             budget.compare(choice)
             if asked is not None:
                 faded = well_faded(probe, asked, budget.faded_by())

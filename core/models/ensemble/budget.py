@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from core.models.common.deadline import Deadline
 from core.models.ensemble.choice import NETWORK, Choice
+from core.types import EpochReport, OnEpoch
 
 # Shares of the time: for the files, for the weights, for how fast one model's histories fade.
 SAVING, WEIGHING, FADING = 0.05, 0.1, 0.01
@@ -23,6 +25,19 @@ class Budget:
         self.once: dict[str, float] = {}  # seconds by component, fitted the first time
         self.took: dict[str, float] = {}  # the same, fitted for good as well
         self._thought = self._spent = 0.0
+
+    def telling(self, on_epoch: OnEpoch | None) -> OnEpoch | None:
+        """Tells of the whole how many seconds are left: by what is done, at most all there are."""
+        if on_epoch is None:
+            return None
+
+        def tell(report: EpochReport) -> None:
+            left, done = self.end.left, report.share
+            if done > 0:
+                left = min(left, (self.seconds - left) * (1 - done) / done)
+            on_epoch(replace(report, seconds_left=round(max(0.0, left), 1)))
+
+        return tell
 
     @property
     def slowness(self) -> float:

@@ -39,6 +39,7 @@ WHY = {  # why a model was taken or not
     "many_items": "{items:,} items would need {gib:,.0f} GiB",
     "network": "the log has an order and events enough to learn it",
     "few_events": "{events:,} events are too few for a neural model",
+    "too_large": "needs more memory than is free",
     "late": "would take {seconds:,.0f} s, and {left:,.0f} s are left",
     "late_at_least": "would take {seconds:,.0f} s at least, and {left:,.0f} s are left",
     "another": "two networks from different draws err less than one",
