@@ -97,7 +97,9 @@ def main() -> None:
     parser.add_argument("--minutes", default="0.5,2,4", help="budgets, with commas between")
     parser.add_argument("--split", type=among(SPLITS), default=list(SPLITS[:1]))
     parser.add_argument("--busy", action="store_true", help="another process has one core")
-    parser.add_argument("--singles", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument(
+        "--singles", action=argparse.BooleanOptionalAction, default=True, help="hours if large"
+    )
     parser.add_argument("--json", type=Path, help="write all figures here too")
     chosen = parser.parse_args()
     print(f"{machine('cpu')}, load {os.getloadavg()[0]:.1f} before", flush=True)
@@ -134,9 +136,10 @@ def of_log(name: str, chosen: Any, folder: Path) -> Iterator[Figures]:
             row |= trained(home, row)
             if "failed" not in row:
                 row |= apart("auto.py", "inside", str(home), row["run"])
+            print("\n".join(lines(row)), flush=True)
             if "failed" not in row and chosen.singles:
                 row["singles"] = singles(home, row)
-            print("\n".join(lines(row)), flush=True)
+                print("\n".join(margins(row, "singles")), flush=True)
             yield row
 
 
@@ -277,21 +280,24 @@ def lines(row: Figures) -> Words:
     promised = 60 * row["minutes"]
     own, parts = row["shown"]["auto"], dict(row["shown"])
     worst = max(parts, key=lambda name: abs(parts[name]["off"]))
-    text = [
+    return [
         f"{head}: {row['wall']:.1f} s of {promised:g} = {row['wall'] / promised:.3f}, "
         f"CPU {row['cpu']:.1f} s, {row['mib']:.0f} MiB",
         f"  shown {own['told']:.4f}, evaluated {own['evaluated']:.4f} ({own['off']:+.2f} standard "
         f"errors, {row['people']} people); furthest off: {worst} {parts[worst]['off']:+.2f}",
         f"  on test {row[METRIC]:.4f}",
+        *margins(row, "components"),
     ]
-    for kind in ("components", "singles"):
-        ranked = sorted(row.get(kind, {}).items(), key=lambda pair: -pair[1][METRIC])
-        text += [
-            f"    over {'its ' * (kind == 'components')}{name} ({one[METRIC]:.4f}): "
-            f"{one['ahead']:+.4f}, {one['errors']:+.1f} standard errors"
-            for name, one in ranked
-        ]
-    return text
+
+
+def margins(row: Figures, kind: str) -> Words:
+    """How far auto is ahead of its components, or of single runs, the best first."""
+    ranked = sorted(row[kind].items(), key=lambda pair: -pair[1][METRIC])
+    return [
+        f"    over {'its ' * (kind == 'components')}{name} ({one[METRIC]:.4f}): "
+        f"{one['ahead']:+.4f}, {one['errors']:+.1f} standard errors"
+        for name, one in ranked
+    ]
 
 
 def verdict(rows: list[Figures]) -> Words:
