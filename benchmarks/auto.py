@@ -259,10 +259,9 @@ def singles(home: Path, row: Figures) -> Figures:
                 runs[name] = said["run"]
     recscope(home, "evaluate", row["run"])
     said, _ = recscope(home, "compare", row["run"], *runs.values(), "--metrics", METRIC)
-    rows = dict(zip(runs, said["comparisons"], strict=True))
+    rows = zip(runs, said.get("comparisons", ()), strict="failed" not in said)
     return {
-        name: margin(r["difference"], r["low"], r["high"]) | {METRIC: r["mean"]}
-        for name, r in rows.items()
+        name: margin(r["difference"], r["low"], r["high"]) | {METRIC: r["mean"]} for name, r in rows
     }
 
 
@@ -278,7 +277,7 @@ def lines(row: Figures) -> Words:
     if "failed" in row:
         return [f"{head}: FAILED, {row['failed']}"]
     promised = 60 * row["minutes"]
-    own, parts = row["shown"]["auto"], dict(row["shown"])
+    own, parts = row["shown"]["auto"], row["shown"]
     worst = max(parts, key=lambda name: abs(parts[name]["off"]))
     return [
         f"{head}: {row['wall']:.1f} s of {promised:g} = {row['wall'] / promised:.3f}, "
@@ -308,35 +307,23 @@ def verdict(rows: list[Figures]) -> Words:
     slow = max(row["wall"] / 60 / row["minutes"] for row in whole)
     most = max(row["mib"] for row in whole)
     off = max(abs(row["shown"]["auto"]["off"]) for row in whole)
-    others = [
-        one["errors"]
-        for r in whole
-        for k in ("components", "singles")
-        for one in r.get(k, {}).values()
+    alone = [row["singles"].values() for row in whole if row.get("singles")]
+    others = [*alone, *(row["components"].values() for row in whole)]
+    least = min((one["errors"] for each in others for one in each), default=0.0)
+    promises = [
+        (f"longest, of what was given: {slow:.3f}", slow <= LATE),
+        (f"most memory: {most:.0f} MiB", most <= MEMORY_MIB),
+        (f"shown figure furthest off: {off:.2f} standard errors", off <= SHOWN),
+        (f"least ahead of any: {least:+.1f} standard errors", least >= WORSE),
     ]
-    text = [
-        f"\n{len(whole)} of {len(rows)} trained",
-        f"longest, of what was given: {slow:.3f} {kept(slow <= LATE)}",
-        f"most memory: {most:.0f} MiB {kept(most <= MEMORY_MIB)}",
-        f"shown figure furthest off: {off:.2f} standard errors {kept(off <= SHOWN)}",
-    ]
-    if others:
-        text.append(
-            f"least ahead of any: {min(others):+.1f} standard errors {kept(min(others) >= WORSE)}"
+    if alone:
+        best = [max(runs, key=lambda one: one[METRIC])["errors"] for runs in alone]
+        sure = float(np.mean([errors > BETTER for errors in best]))
+        promises.append(
+            (f"surely above the best single run: {sure:.0%} of the rows", sure >= SHARE)
         )
-    best = [
-        max(r["singles"].values(), key=lambda one: one[METRIC]) for r in whole if r.get("singles")
-    ]
-    if best:
-        share = float(np.mean([one["errors"] > BETTER for one in best]))
-        text.append(
-            f"surely above the best single run: {share:.0%} of the rows {kept(share >= SHARE)}"
-        )
-    return text
-
-
-def kept(good: bool) -> str:
-    return "kept" if good else "BROKEN"
+    said = [f"{text}: {'kept' if good else 'BROKEN'}" for text, good in promises]
+    return [f"\n{len(whole)} of {len(rows)} trained", *said]
 
 
 if __name__ == "__main__":
