@@ -24,6 +24,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -46,6 +47,7 @@ from core.types import Holdout, Interactions, Recommender, TrainData, silent
 
 SPLITS = ("leave-last-out", "by-time")
 LATE, MEMORY_MIB, SHOWN, WORSE, BETTER, SHARE = 1.05, 2048, 1.0, -1.0, 2.0, 2 / 3  # must be kept to
+PATIENCE = 10  # times as long as auto a single run may take
 NORMAL = 2 * 1.959964  # width of a 95 % interval in standard errors
 METRIC = "ndcg@10"
 Words = list[str]
@@ -97,9 +99,7 @@ def main() -> None:
     parser.add_argument("--minutes", default="0.5,2,4", help="budgets, with commas between")
     parser.add_argument("--split", type=among(SPLITS), default=list(SPLITS[:1]))
     parser.add_argument("--busy", action="store_true", help="another process has one core")
-    parser.add_argument(
-        "--singles", action=argparse.BooleanOptionalAction, default=True, help="hours if large"
-    )
+    parser.add_argument("--singles", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--json", type=Path, help="write all figures here too")
     chosen = parser.parse_args()
     print(f"{machine('cpu')}, load {os.getloadavg()[0]:.1f} before", flush=True)
@@ -162,13 +162,19 @@ def busy() -> Iterator[None]:
         other.wait()
 
 
-def recscope(home: Path, *words: str) -> tuple[Figures, Figures]:
-    """What a command says as JSON, or its sentence as "failed"; and its seconds and memory."""
+def recscope(home: Path, *words: str, limit: float = 1e6) -> tuple[Figures, Figures]:
+    """What a command says as JSON, or its sentence as "failed"; and its seconds and memory.
+
+    It is stopped after so many seconds.
+    """
     command = [sys.executable, "-m", "recscope", *words, "--data-dir", str(home), "--json"]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.perf_counter()
         child = subprocess.Popen(command, stdout=out, stderr=err, env=child_environment())
+        clock = threading.Timer(limit, child.terminate)
+        clock.start()
         _, status, usage = os.wait4(child.pid, 0)
+        clock.cancel()
         wall = time.perf_counter() - began
         child.returncode = os.waitstatus_to_exitcode(status)
         for file in (out, err):
@@ -243,7 +249,11 @@ def beside(told: float | None, each: Any) -> Figures:
 
 
 def singles(home: Path, row: Figures) -> Figures:
-    """How far auto is ahead of each model in its list, with its defaults and as auto has it."""
+    """How far auto is ahead of each model in its list, with its defaults and as auto has it.
+
+    What takes ten times as long as auto may is left out, and said.
+    """
+    limit = 60 * PATIENCE * row["minutes"]
     runs: dict[str, str] = {}
     for choice in row["findings"]["choices"]:
         own = [f"{key}={value}" for key, value in choice["params"].items()]
@@ -252,7 +262,7 @@ def singles(home: Path, row: Figures) -> Figures:
             if name in runs or (name.endswith("auto") and not own):
                 continue
             asked = ("--model", choice["model"], "--split", row["split"], *given, "--evaluate")
-            said, _ = recscope(home, "train", row["log"], *asked)
+            said, _ = recscope(home, "train", row["log"], *asked, limit=limit)
             if "failed" in said:
                 print(f"  {name}: {said['failed']}", flush=True)
             elif said["run"] not in runs.values():
