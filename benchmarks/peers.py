@@ -9,8 +9,9 @@ their own, `speed.py peers --python ENV/bin/python`:
     ENV/bin/pip install colorlog==4.7.2 colorama==0.4.4 scikit-learn pyyaml tabulate texttable \
         plotly psutil tensorboard thop
 
-RecBole's list of needs includes ray 2.6, which only its parallel tuning imports; hence --no-deps.
-Its model is never read back from its file, as torch.load today refuses what it writes.
+The first line is all that `equal` needs. RecBole's list of needs includes ray 2.6, which only its
+parallel tuning imports; hence --no-deps. Its model is never read back from its file, as torch.load
+today refuses what it writes.
 """
 
 from __future__ import annotations
