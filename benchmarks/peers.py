@@ -1,4 +1,4 @@
-r"""One contender of `speed.py peers`: trains so many seconds, ranks for everyone.
+r"""One contender of `speed.py peers` or `equal`: trains so many seconds, ranks for everyone.
 
 python benchmarks/peers.py WHO LOG.npz LISTS.npy JSON is what speed.py runs. RecTools pins NumPy
 below 2, and RecBole 1.2.1 needs names that NumPy 2 has no more, so the peers want an environment of
@@ -9,8 +9,9 @@ their own, `speed.py peers --python ENV/bin/python`:
     ENV/bin/pip install colorlog==4.7.2 colorama==0.4.4 scikit-learn pyyaml tabulate texttable \
         plotly psutil tensorboard thop
 
-RecBole's list of needs includes ray 2.6, which only its parallel tuning imports; hence --no-deps.
-Its model is never read back from its file, as torch.load today refuses what it writes.
+The first line is all that `equal` needs. RecBole's list of needs includes ray 2.6, which only its
+parallel tuning imports; hence --no-deps. Its model is never read back from its file, as torch.load
+today refuses what it writes.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from typing import Any
 import numpy as np
 import torch
 from machine import peak_mib
+from scipy import sparse
 
 K, WARM = 10, 5  # places of a list; steps whose seconds do not count
 Lists = np.ndarray[Any, Any]  # (users, K) items, best first; -1 where there are fewer
@@ -36,10 +38,16 @@ Settings = dict[str, Any]
 
 
 class Clock:
-    """Counts what was learnt from, from some steps on, and says when the time is over."""
+    """Counts what was learnt from, from some steps on, and says when the time is over.
+
+    On one thread of a CPU the seconds are those that this process had of it, so that what else the
+    machine does is not to anyone's loss.
+    """
 
     def __init__(self, seconds: float, device: str) -> None:
         self.limit, self.device = seconds, device
+        alone = device == "cpu" and torch.get_num_threads() == 1
+        self.now = time.process_time if alone else time.perf_counter
         self.steps, self.targets = 0, 0.0
         self.start = self.seconds = 0.0
 
@@ -47,7 +55,7 @@ class Clock:
         """After each step, whose targets these were: is it the last one?"""
         if self.device == "cuda":
             torch.cuda.synchronize()
-        now = time.perf_counter()
+        now = self.now()
         self.steps += 1
         if self.steps <= WARM:
             self.start = now
@@ -67,14 +75,18 @@ def recscope(log: Any, with_: Settings) -> tuple[Lists, dict[str, float]]:
     from core.models.unified import Unified
     from core.recommend.top_k import recommend
     from core.runs.config import model_config
-    from core.types import Interactions, TrainData
+    from core.types import FeatureBlock, Features, Interactions, TrainData
 
     shape = {name: with_[name] for name in ("dim", "layers", "heads", "max_len", "batch")}
     model = Unified(model_config("unified", {**shape, **with_["ours"]}))
     n_users, n_items = int(log["users"].max()) + 1, int(log["n_items"])
     ones = np.ones(len(log["users"]), np.float32)
     data = Interactions(log["users"], log["items"], ones, n_users, n_items, log["times"])
-    net = model._network(TrainData(data), data).to(with_["device"])
+    kinds = sparse.coo_matrix((np.ones(len(log["kinds"]), np.float32), (log["of"], log["kinds"])))
+    names = tuple(f"kind {kind}" for kind in range(kinds.shape[1]))
+    kinds.resize(n_items, len(names))
+    known = Features(multi_hot=FeatureBlock(names, kinds.tocsr()))
+    net = model._network(TrainData(data, known), data).to(with_["device"])
     model._keep(net, data, with_["device"])
     task = model._task(net, data, torch.Generator().manual_seed(0))
     assert task is not None
@@ -101,12 +113,13 @@ def recscope(log: Any, with_: Settings) -> tuple[Lists, dict[str, float]]:
 
 
 def rectools(log: Any, with_: Settings) -> tuple[Lists, dict[str, float]]:
-    """RecTools' SASRec: softmax over all items."""
+    """RecTools' SASRec: softmax over all items, or what `theirs` says; LiGR layers as eSASRec."""
     import pandas as pd
     from pytorch_lightning import Trainer
     from pytorch_lightning.callbacks import LambdaCallback
     from rectools.dataset import Dataset
     from rectools.models import SASRecModel
+    from rectools.models.nn.transformers.ligr import LiGRLayers
 
     clock = Clock(with_["seconds"], with_["device"])
 
@@ -127,15 +140,23 @@ def rectools(log: Any, with_: Settings) -> tuple[Lists, dict[str, float]]:
 
     stamps = pd.to_datetime(log["times"], unit="s")
     table = {"user_id": log["users"], "item_id": log["items"], "weight": 1.0, "datetime": stamps}
-    data = Dataset.construct(pd.DataFrame(table))
-    model = SASRecModel(
-        n_blocks=with_["layers"],
-        n_heads=with_["heads"],
-        n_factors=with_["dim"],
-        session_max_len=with_["max_len"],
-        batch_size=with_["batch"],
-        get_trainer_func=trainer,
-    ).fit(data)
+    theirs = dict(with_["theirs"])
+    described: Settings = {}
+    if theirs.pop("content", False):
+        known = np.isin(log["of"], log["items"])
+        kinds = {"id": log["of"][known], "value": log["kinds"][known], "feature": "kind"}
+        described = {"item_features_df": pd.DataFrame(kinds), "cat_item_features": ["kind"]}
+    if theirs.pop("ligr", False):
+        theirs |= {"transformer_layers_type": LiGRLayers, "use_key_padding_mask": True}
+    data = Dataset.construct(pd.DataFrame(table), **described)
+    shape = {
+        "n_blocks": with_["layers"],
+        "n_heads": with_["heads"],
+        "n_factors": with_["dim"],
+        "session_max_len": with_["max_len"],
+        "batch_size": with_["batch"],
+    }
+    model = SASRecModel(**shape | theirs, get_trainer_func=trainer).fit(data)
     asked = np.arange(int(log["users"].max()) + 1)
     found = model.recommend(asked, data, k=K, filter_viewed=True)
     lists = np.full((len(asked), K), -1)

@@ -4,6 +4,9 @@ python benchmarks/speed.py DATA_FOLDER target [--device cpu|cuda] [--only NAME]
     from the start of a process until a model's figure on the test events is printed
 python benchmarks/speed.py DATA_FOLDER peers [--device cpu|cuda] [--seconds 45] --python PYTHON
     unified, RecTools' SASRec and RecBole's SASRec: same shape, same seconds (PYTHON: see peers.py)
+python benchmarks/speed.py DATA_FOLDER equal [--seconds 120] --python PYTHON
+    who ranks best after the same seconds: unified, RecTools' SASRec and eSASRec, each as its
+    authors have it for these data; OMP_NUM_THREADS=1 counts the seconds of each process alone
 python benchmarks/speed.py DATA_FOLDER million [--device cpu|cuda]
     a made-up log over a million items: unified learns and ranks
 python benchmarks/speed.py DATA_FOLDER floor [--device cpu|cuda] [--only NAME]
@@ -23,7 +26,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -109,20 +112,24 @@ def target(folder: Path, row: Figures) -> Figures:
 
 
 def ask_peers(chosen: Any) -> None:
-    peers = settings()["peers"]
+    peers = settings()[chosen.what]
     seconds = 2.0 if chosen.quick else chosen.seconds or peers["seconds"]
     train, test = CUTS[peers["data"]](chosen.folder / peers["data"], validation=False)
     log = train.interactions
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder) / "log.npz", Path(folder) / "lists.npy"
         arrays: Any = {"users": log.users, "items": log.items, "times": log.times}
+        assert train.item_features is not None
+        assert train.item_features.multi_hot is not None
+        kinds = train.item_features.multi_hot.matrix.tocoo()
+        arrays |= {"of": kinds.row, "kinds": kinds.col}  # which item is of which kind
         np.savez(source, **arrays, targets=test.targets, n_items=np.array(log.n_items))
         print(f"{peers['data']}, {peers['shape']}, {seconds:g} s of training each", flush=True)
-        first = 0.0
-        for name, who, settings_ in contenders(peers):
+        first, best = 0.0, 0.0
+        for name, who, own in contenders(peers):
             given = {**peers["shape"], "seconds": seconds, "device": chosen.device}
             python = sys.executable if who == "recscope" else chosen.python
-            words = (who, str(source), str(out), json.dumps(given | {"ours": settings_}))
+            words = (who, str(source), str(out), json.dumps(given | {"ours": own, "theirs": own}))
             found = apart("peers.py", *words, python=python)
             if "failed" in found:
                 print(f"{name}: {found['failed']}", flush=True)
@@ -130,18 +137,22 @@ def ask_peers(chosen: Any) -> None:
             speed = found["targets"] / found["seconds"]
             first = first or speed
             recall, ndcg = quality(np.load(out), test)
+            best = best or ndcg
             print(
                 f"{name}: {speed:,.0f} events/s over {found['seconds']:.1f} s, "
-                f"{speed / first:.2f} × the first; recall@10 {recall:.4f}, ndcg@10 {ndcg:.4f}, "
+                f"{speed / first:.2f} × the first; recall@10 {recall:.4f}, ndcg@10 {ndcg:.4f} "
+                f"(the first {best / max(ndcg, 1e-9):.2f} ×), "
                 f"{memory(found)}",
                 flush=True,
             )
 
 
-def contenders(peers: Figures) -> list[tuple[str, str, Figures]]:
-    """Their names, the part of peers.py, and what ours is told beside the shape."""
-    ours = [(f"recscope, {o['loss']} softmax", "recscope", o) for o in peers["ours"]]
-    return [*ours, ("RecTools SASRec", "rectools", {}), ("RecBole SASRec", "recbole", {})]
+def contenders(peers: Figures) -> Iterator[tuple[str, str, Figures]]:
+    """Their names, the part of peers.py, and what each is told beside the shape."""
+    for who in ("ours", "theirs"):
+        for own in peers[who]:
+            part = {"who": "recscope" if who == "ours" else "rectools"} | own
+            yield part.pop("name"), part.pop("who"), part
 
 
 def quality(lists: Array, test: Holdout) -> tuple[float, float]:
@@ -208,6 +219,7 @@ PARTS: dict[str, Callable[[Path, Figures], Figures]] = {
 ASKED: dict[str, Callable[[Any], None]] = {
     "target": ask_target,
     "peers": ask_peers,
+    "equal": ask_peers,
     "million": ask_million,
     "floor": ask_floor,
 }

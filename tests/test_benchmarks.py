@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import auto
 import numpy as np
 import pytest
 import torch
@@ -13,10 +14,11 @@ from accuracy import FIGURES, Among, by_chance, judged, params_of, pooled, setti
 from floor import Few, needs
 from fuzz import FORMATS, Made, make, tried
 from protocols import CUTS, by_time, cold_items, leave_last_out
-from speed import quality
+from speed import contenders, quality
 from trials import difference
 
 from core.evaluate import evaluate
+from core.models.ensemble.score_fusion import ScoreFusion, ScoreFusionConfig
 from core.models.neural.training_state import Batches
 from core.recommend.top_k import recommend
 from core.runs.config import model_config
@@ -29,6 +31,19 @@ class Drawn:
 
     def score(self, queries):
         return torch.from_numpy(np.random.default_rng(0).random((len(queries), ITEMS), np.float32))
+
+
+class KnowsEven:
+    """Puts what is asked for on top for every other person, and nothing for the rest."""
+
+    def __init__(self, asked):
+        self.targets = dict(zip(asked.queries.users.tolist(), asked.targets.tolist(), strict=True))
+
+    def score(self, queries):
+        scores = torch.zeros(len(queries), ITEMS)
+        for row, user in enumerate(queries.users.tolist()):
+            scores[row, self.targets[user]] = 1.0 - user % 2
+        return scores
 
 
 @pytest.fixture
@@ -121,6 +136,35 @@ def test_lists_of_peers_are_judged_as_ours_are(folder):
     assert 0 < expected[1] < expected[0] < 1
 
 
+def test_halves_are_weighed_by_the_other_half(folder):
+    train, _ = leave_last_out(folder, validation=True)
+    asked, log = train.validation, train.interactions
+    fusion = ScoreFusion.alike(
+        ScoreFusionConfig(), (Drawn(), KnowsEven(asked)), log.queries(np.arange(0)), "cpu"
+    )
+    found = auto.crossed(fusion, asked, log, np.random.default_rng(0))
+    assert len(found) == len(asked) == USERS
+    assert (found[::2] == 1).mean() > 0.9
+    assert found[1::2].mean() < 0.3
+
+
+def test_what_auto_promised_is_kept_or_broken():
+    own = {"told": 0.1, "evaluated": 0.1, "off": 0.4}
+    row = {"minutes": 0.5, "wall": 31.0, "mib": 900.0, "shown": {"auto": own}, "ndcg@10": 0.1}
+    row["components"] = {"als": auto.margin(-0.01, -0.02, 0.0) | {"ndcg@10": 0.09}}
+    row["singles"] = {"als": auto.margin(-0.02, -0.03, -0.01) | {"ndcg@10": 0.08}}
+    assert row["components"]["als"]["errors"] == pytest.approx(1.96, abs=0.01)
+    assert "BROKEN" not in "\n".join(auto.verdict([row, {"failed": "no word why"}]))
+    for broken in (
+        {"wall": 32.0},
+        {"mib": 3000.0},
+        {"shown": {"auto": auto.beside(0.2, np.array([0.0, 0.1, 0.1, 0.0]))}},
+        {"components": {"als": auto.margin(0.01, 0.0, 0.02) | {"ndcg@10": 0.11}}},
+        {"singles": {"als": auto.margin(-0.01, -0.02, 0.0) | {"ndcg@10": 0.09}}},
+    ):
+        assert "\n".join(auto.verdict([row | broken])).count("BROKEN") == 1
+
+
 def test_a_step_needs_what_a_layer_needs():
     net = torch.nn.Linear(5, 3, bias=False)
     rows = torch.ones(8, 5)
@@ -138,8 +182,9 @@ def test_each_row_has_data_a_model_and_settings_that_are_there(device):
         assert {*row.get("must", {}), *row.get("aim", {})} <= set(FIGURES)
     for target in settings()["target"]:
         model_config("unified", target["params"])
-    for ours in settings()["peers"]["ours"]:
-        model_config("unified", settings()["peers"]["shape"] | ours)
+    for _, who, own in [c for name in ("peers", "equal") for c in contenders(settings()[name])]:
+        if who == "recscope":
+            model_config("unified", settings()["peers"]["shape"] | own)
     model_config("unified", settings()["million"]["params"])
 
 
