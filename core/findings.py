@@ -60,6 +60,7 @@ class FusionFindings:
     validation: float | None  # NDCG@10 of the sum, on validation; None without validation
     candidates: int | None  # that the first of two stages finds; None where scores are added up
     choices: tuple[ChoiceFindings, ...] | None = None  # of auto; None of another fusion
+    people: int = 0  # whose validation events were asked; 0: not said
     newcomers: int = 0  # people who gave the weights of empty histories; 0: they are as the others'
 
     def to_json(self) -> dict[str, Any]:
@@ -69,6 +70,7 @@ class FusionFindings:
             "components": [component.to_json() for component in self.components],
             "validation": self.validation,
             "candidates": self.candidates,
+            "people": self.people,
             "newcomers": self.newcomers,
         }
         if self.choices is not None:
@@ -93,6 +95,7 @@ class FusionFindings:
             validation=record["validation"],
             candidates=record.get("candidates"),
             choices=choices,
+            people=record.get("people", 0),
             newcomers=record.get("newcomers", 0),
         )
 

@@ -114,7 +114,8 @@ def test_what_weights_are_judged_by_is_chosen_by_command(shop_is_home, recscope)
     code, text, _ = recscope(*fused, "--validate-on", "next-period")
     assert code == 0
     assert "on validation: 0." in text
-    assert "by the next period of everyone" in text
+    assert f"by the next period of everyone, {by_period['findings']['people']} people" in text
+    assert 0 < by_period["findings"]["people"] < usual["findings"]["people"]
     code, _, err = recscope(*fused, "--validate-on", "next-year")
     assert code == 2
     assert "choose one of next-event, next-period" in err

@@ -173,6 +173,7 @@ def _fusion_text(findings: FusionFindings | None, config: RunConfig) -> str:
     text = f"{text}\nweights by length of the history{together}"
     if (on := validated_on(config)) and fused is not None:
         text += f", by {VALIDATED_ON[on]}"
+        text += f", {findings.people:,} people" if findings.people else ""
     if findings.newcomers:
         text += (
             f"; those of people without a history by {findings.newcomers:,} who came in the log's "

@@ -19,6 +19,7 @@ from core.models.ensemble.choice import Choice, Facts, choose
 from core.models.ensemble.fading import ASKED, NUMBERS, well_faded
 from core.models.ensemble.fusion import (
     SCALED_ON,
+    UNJUDGED,
     Fusion,
     has_validation,
     part_of,
@@ -99,26 +100,27 @@ class Auto(Fusion):
         log, held_out = train.interactions, train.validation
         sample = log.queries(np.sort(rng.permutation(log.n_users)[:SCALED_ON]))
         fusion = ScoreFusion.alike(self.config, tuple(models.values()), sample, device)
-        names, self._figures, self._newcomers = list(models), np.zeros(0), 0
+        names, judged = list(models), UNJUDGED
         if has_validation(train) and held_out is not None:
             if on_epoch is not None:
                 on_epoch(EpochReport(0, 1, done=PROBED))
-            weights, self._figures = weigh(fusion, held_out, log.n_items, rng, budget.weighed_by())
+            weights, judged = weigh(fusion, held_out, log.n_items, rng, budget.weighed_by())
             if held_out.queries.lengths.all():  # nobody without a history was asked
                 known = log if train.train_and_validation is None else train.train_and_validation
                 own = weights_of_newcomers(models, known, self.config, rng, device)
                 if own is not None:
-                    by_popularity, self._newcomers = own
+                    by_popularity, newcomers = own
+                    judged = replace(judged, newcomers=newcomers)
                     weights[0] = tensor(by_popularity.astype(np.float32), weights.device)
             kept = np.flatnonzero(weights.any(dim=0).cpu().numpy()).tolist()
             names = [names[c] for c in kept]
-            self._figures = self._figures[[*kept, -1]]
+            judged = replace(judged, figures=judged.figures[[*kept, -1]])
             del fusion  # what is fitted again makes room first
             models = {name: models[name] for name in names}
             finals = self._finals(models, budget, train, rng, device, on_epoch)
             fusion = ScoreFusion.alike(self.config, tuple(finals.values()), sample, device)
             fusion = replace(fusion, weights=weights[:, kept])
-        self._names, self._fusion = tuple(names), fusion
+        self._names, self._fusion, self._judged = tuple(names), fusion, judged
         self._choices = tuple(choice.findings(budget.took.get(choice.name)) for choice in choices)
         if on_epoch is not None:
             on_epoch(EpochReport(1, 1, done=1.0, component=names[-1]))

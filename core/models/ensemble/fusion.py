@@ -16,7 +16,7 @@ from core.findings import ComponentFindings, FusionFindings
 from core.models.common.deadline import NEVER, Deadline
 from core.models.common.settings import setting
 from core.models.common.tensors import tensor
-from core.models.common.validation import validation_score
+from core.models.common.validation import VALIDATION_QUERIES, validation_score
 from core.models.ensemble.fusion_weights import (
     EDGES,
     Pairs,
@@ -42,7 +42,19 @@ from core.types import (
 )
 
 SCALED_ON = 2_000  # histories, from which a frozen scale is taken
-NUMBERS_AT_ONCE = 2**24  # components × queries × items
+NUMBERS_AT_ONCE = 2**22  # components × queries × items; so few that a deadline is seen soon
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What validation said of a fusion."""
+
+    figures: Array  # NDCG@10 of each component, then of the sum, (C + 1,); empty without validation
+    people: int = 0  # who were asked
+    newcomers: int = 0  # who gave the weights of empty histories; 0: they are as the others'
+
+
+UNJUDGED = Judged(np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -84,8 +96,7 @@ class Fusion:
         self._fusion: ScoreFusion | None = None
         self._checkpoint: Checkpoint | None = None
         self._names: tuple[str, ...] = ()
-        self._newcomers = 0  # people who gave the weights of empty histories
-        self._figures = np.zeros(0)  # NDCG@10 on validation: of each component, then of the sum
+        self._judged = UNJUDGED
 
     def resume_at(self, checkpoint: Checkpoint) -> None:
         """The next fit goes on from here, and leaves here how far its components are."""
@@ -156,10 +167,10 @@ class Fusion:
         held_out, log = train.validation, train.interactions
         sample = log.queries(np.sort(rng.permutation(log.n_users)[:SCALED_ON]))
         fusion = ScoreFusion.alike(self.config, models, sample, device)
-        self._names, self._figures = names, np.zeros(0)
+        self._names, self._judged = names, UNJUDGED
         if probes is not None and held_out is not None:
             probe_fusion = ScoreFusion.alike(self.config, probes, sample, device)
-            weights, self._figures = weigh(probe_fusion, held_out, log.n_items, rng)
+            weights, self._judged = weigh(probe_fusion, held_out, log.n_items, rng)
             fusion = replace(fusion, weights=weights)
         self._fusion = fusion
 
@@ -247,7 +258,8 @@ class Fusion:
     def findings(self) -> FusionFindings:
         """Each component's weight by segment of history length, and what it is worth alone."""
         fusion = self._fitted()
-        weights, alone = fusion.weights.T.tolist(), self._figures[:-1].tolist()
+        judged = self._judged
+        weights, alone = fusion.weights.T.tolist(), judged.figures[:-1].tolist()
         components = (
             ComponentFindings(
                 name=name,
@@ -260,9 +272,10 @@ class Fusion:
         return FusionFindings(
             segments=(0, *EDGES),
             components=tuple(components),
-            validation=float(self._figures[-1]) if alone else None,
+            validation=float(judged.figures[-1]) if alone else None,
             candidates=self.config.candidates if self.config.method == "stages" else None,
-            newcomers=self._newcomers,
+            people=judged.people,
+            newcomers=judged.newcomers,
         )
 
     def state(self) -> dict[str, Array]:
@@ -275,8 +288,8 @@ class Fusion:
         state: dict[str, Array] = {
             "weights": fusion.weights.cpu().numpy(),
             "scale": fusion.scale.cpu().numpy(),
-            "figures": self._figures,
-            "newcomers": np.array([self._newcomers]),
+            "figures": self._judged.figures,
+            "people": np.array([self._judged.people, self._judged.newcomers]),
             "components": np.frombuffer(json.dumps(about).encode(), np.uint8),
         }
         for c, model in enumerate(fusion.models):
@@ -296,8 +309,8 @@ class Fusion:
         weights, scale = (tensor(state[name], device) for name in ("weights", "scale"))
         self._fusion = ScoreFusion(self.config, tuple(models), weights, scale)
         self._names = tuple(component["name"] for component in about)
-        self._figures = np.array(state["figures"])
-        self._newcomers = int(state["newcomers"][0]) if "newcomers" in state else 0  # of old
+        people, newcomers = state.get("people", np.zeros(2, int)).tolist()  # earlier: none are said
+        self._judged = Judged(np.array(state["figures"]), people, newcomers)
         return self
 
 
@@ -335,11 +348,11 @@ def weigh(
     n_items: int,
     rng: np.random.Generator,
     until: Deadline = NEVER,
-) -> tuple[Tensor, Array]:
-    """The best weights (segments, C), and the NDCG@10 of each component and of the sum, (C + 1,).
+) -> tuple[Tensor, Judged]:
+    """The best weights (segments, C), and what they and each component are worth.
 
-    That of the sum is by weights that other people's events gave (fusion_weights.cross_fitted): its
-    own would be too good.
+    The NDCG@10 of the sum is by weights that other people's events gave, as by its own it would be
+    too good (fusion_weights.cross_fitted).
     """
     n, device = len(fusion.models), fusion.weights.device
     block = max(1, NUMBERS_AT_ONCE // (n * n_items))
@@ -350,15 +363,17 @@ def weigh(
             validation_score(score, held_out, np.random.default_rng(seed), block)()
             for score in scores
         ]
-        return fusion.weights, np.array(figures)
+        asked = int(np.count_nonzero(np.diff(held_out.offsets)))
+        return fusion.weights, Judged(np.array(figures), min(asked, VALIDATION_QUERIES))
     # of the time there is a third at most for each: scores, weights, and what these are worth
     scored_by = Deadline.within(until.left / 3)
     pairs = Pairs.of(fusion.component_scores, held_out, rng, block, scored_by)
     if pairs is None:  # nothing that was held out can stand on a list
-        return fusion.weights, np.zeros(n + 1)
+        return fusion.weights, Judged(np.zeros(n + 1))
     alone = np.array([pairs.figure(pairs.ahead[..., c]) for c in range(n)])
     weights = best_weights(pairs, Deadline.within(until.left / 2))
     figure, too_little = cross_fitted(pairs, until)
     if too_little:
         weights, figure = np.tile(np.eye(n)[int(alone.argmax())], (SEGMENTS, 1)), alone.max()
-    return tensor(weights.astype(np.float32), device), np.append(alone, figure)
+    asked = round(pairs.people / pairs.answerable)
+    return tensor(weights.astype(np.float32), device), Judged(np.append(alone, figure), asked)

@@ -33,8 +33,8 @@ def show_findings(run: Run) -> None:
     if findings.validation is not None:
         key = "findings.staged" if findings.candidates else "findings.together"
         said = t(key, value=f"{findings.validation:.4f}")
-        if on := validated_on(run.config):
-            said += " " + t(f"findings.by.{on}")
+        if findings.people and (on := validated_on(run.config)):
+            said += " " + t(f"findings.by.{on}", n=findings.people)
         if findings.newcomers:
             said += " " + t("findings.newcomers", n=findings.newcomers)
         st.caption(said)
