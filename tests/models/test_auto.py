@@ -450,7 +450,7 @@ def turned(loyal: int = 0) -> TrainData:
 
 def test_a_history_fades_as_is_surely_better_on_validation():
     train = turned()
-    asked = ValidationQueries(train.validation)
+    asked = train.validation
 
     def content(decay: float) -> Any:
         return Content(Content.Config(history_decay=decay)).fit(train, rng=np.random.default_rng(0))
@@ -465,8 +465,9 @@ def test_a_history_fades_as_is_surely_better_on_validation():
     slow = content(1.0)
     assert well_faded(slow, asked, Deadline(0.0)) is slow
     mixed = turned(loyal=50).validation
-    few = ValidationQueries(mixed[np.arange(35, 60)])  # 15 who turned and ten loyal ones
-    gained = few.gains(content(0.8).score, 25) - few.gains(slow.score, 25)
+    few = mixed[np.arange(35, 60)]  # 15 who turned and ten loyal ones
+    gains = ValidationQueries(few).gains
+    gained = gains(content(0.8).score, 25) - gains(slow.score, 25)
     assert 0 < gained.mean() < gained.std() / 5
     assert well_faded(slow, few, NEVER) is slow, "better by no more than a standard error"
 

@@ -13,10 +13,9 @@ from core.findings import ChoiceFindings, FusionFindings
 from core.models.common.deadline import Deadline
 from core.models.common.settings import setting
 from core.models.common.tensors import tensor
-from core.models.common.validation import ValidationQueries
 from core.models.ensemble.budget import Budget
 from core.models.ensemble.choice import Choice, Facts, choose
-from core.models.ensemble.fading import ASKED, NUMBERS, well_faded
+from core.models.ensemble.fading import well_faded
 from core.models.ensemble.fusion import (
     SCALED_ON,
     UNJUDGED,
@@ -29,7 +28,7 @@ from core.models.ensemble.fusion import (
 from core.models.ensemble.newcomers import weights_of_newcomers
 from core.models.ensemble.score_fusion import ScoreFusion, ScoreFusionConfig
 from core.models.neural.gradient_model import GradientModel
-from core.types import EpochReport, Fades, OnEpoch, Recommender, TrainData
+from core.types import EpochReport, Fades, Holdout, OnEpoch, Recommender, TrainData
 
 NOT_WORTH = 0.3  # of a network's time, below which it is better left as it was judged
 PROBED, WEIGHED = 0.5, 0.6  # shares of the whole that are done, as it is told
@@ -258,14 +257,9 @@ def _probe(choice: Choice) -> Recommender:
     return kind(replace(config, refit=False) if issubclass(kind, GradientModel) else config)
 
 
-def _asked(train: TrainData) -> ValidationQueries | None:
-    """Whose held-out events say how fast histories should fade: people at even distances.
-
-    None where there are none, or where no history can fade.
-    """
-    log, held_out = train.interactions, train.validation
-    if held_out is None or not has_validation(train) or log.times is None:
+def _asked(train: TrainData) -> Holdout | None:
+    """What was held out of those of whom anything was; None where no history can fade."""
+    held_out = train.validation
+    if held_out is None or not has_validation(train) or train.interactions.times is None:
         return None
-    people = np.flatnonzero(np.diff(held_out.offsets))
-    most = min(ASKED, max(1, NUMBERS // log.n_items))
-    return ValidationQueries(held_out[people[:: -(-len(people) // most)]])
+    return held_out[np.flatnonzero(np.diff(held_out.offsets))]

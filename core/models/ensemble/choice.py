@@ -161,7 +161,10 @@ def _candidates(facts: Facts) -> Iterator[Choice]:
     params = {"gap": 10, "history_decay": 0.8} if long else {}
     reason = "ordered" if facts.ordered else "no_order"
     yield choice("transitions", params, facts.ordered, reason, 8e-7 * facts.events)
-    yield choice("item_knn", {"similarity": "tfidf"}, True, "every_log", 2.5e-6 * facts.events)
+    # pairs of items that the same people took: an event counts as many as its history is long
+    paired = 8e-8 * min(facts.events * facts.length, facts.items**2)
+    seconds = 2.5e-6 * facts.events + paired
+    yield choice("item_knn", {"similarity": "tfidf"}, True, "every_log", seconds)
     size = 8e-5 * (facts.users + facts.items) + 1e-6 * facts.events
     yield choice("als", {}, True, "large_too", size)
     fits = about["gib"] * 2**30 <= facts.memory / 2
@@ -171,7 +174,7 @@ def _candidates(facts: Facts) -> Iterator[Choice]:
     most = MOST_DIRECTIONS if facts.ordered else 1024
     rank = int(np.clip(RANK_SHARE * min(facts.users, facts.items) // 32 * 32, 64, most))
     reason = "large_too" if facts.ordered else "unordered"
-    seconds = (1e-6 + 1e-8 * rank + 4e-9 * facts.length) * facts.events
+    seconds = (1e-6 + 1e-8 * rank) * facts.events + paired
     seconds += 2.5e-10 * rank**2 * (facts.users + facts.items)
     yield choice("gfcf", {"rank": rank}, True, reason, seconds)
 
