@@ -16,13 +16,17 @@ from dashboard.components.page import section, table
 from dashboard.state import t
 from dashboard.text import Text, literal, plain
 
+SHARE = 122  # pixels: so that all five are seen in a window of 1360
+
 
 def show_findings(run: Run) -> None:
     """How many items have a text or an image; the components of a fusion, and what was chosen."""
     for kind, about in (run.meta.get("embeddings") or {}).items():
         said = t(f"findings.{kind}", n=about["items"], of=about["of"])
         if about.get("unreadable"):
-            said += " " + t("findings.unreadable", n=about["unreadable"], example=about["example"])
+            said += t("explain.space") + t(
+                "findings.unreadable", n=about["unreadable"], example=about["example"]
+            )
         st.caption(said)
     findings = FusionFindings.from_json(run.meta.get("findings"))
     if findings is None:
@@ -32,12 +36,12 @@ def show_findings(run: Run) -> None:
     section("findings.components")
     if findings.validation is not None:
         key = "findings.staged" if findings.candidates else "findings.together"
-        said = t(key, value=f"{findings.validation:.4f}")
+        told = [t(key, value=f"{findings.validation:.4f}")]
         if findings.people and (on := validated_on(run.config)):
-            said += " " + t(f"findings.by.{on}", n=findings.people)
+            told.append(t(f"findings.by.{on}", n=findings.people))
         if findings.newcomers:
-            said += " " + t("findings.newcomers", n=findings.newcomers)
-        st.caption(said)
+            told.append(t("findings.newcomers", n=findings.newcomers))
+        st.caption(t("explain.space").join(told))
     _components(findings)
     if findings.choices:
         section("findings.choices")
@@ -109,7 +113,9 @@ def _components(findings: FusionFindings) -> None:
         for stage, (component, is_run) in enumerate(zip(components, runs, strict=True))
     ]
     percent: dict[str, Any] = {
-        head: st.column_config.ProgressColumn(head, format="%.0f %%", min_value=0, max_value=100)
+        head: st.column_config.ProgressColumn(
+            head, format="%.0f %%", min_value=0, max_value=100, width=SHARE
+        )
         for head in headers
     }
     alone = st.column_config.NumberColumn(t("findings.alone"), format="%.4f")
