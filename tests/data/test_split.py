@@ -133,7 +133,10 @@ def test_what_validation_asks_does_not_hang_on_what_the_test_asks(rows, kind, va
         begin = whole.times[asked].min()
         assert sorted(asked) == [place for place in left if whole.times[place] >= begin]
         assert begin > whole.times[left].min()
-    if cut.test is not None:
+    if cut.test is not None and (kind, validate_on) != (
+        "by-time",
+        "next-period",
+    ):  # that makes room
         same = try_split(whole, kind, False)
         assert same is not None
         assert target_places(cut.test) == target_places(same.test)
