@@ -10,6 +10,9 @@ from collections import Counter
 from pathlib import Path
 
 import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -121,6 +124,26 @@ def test_every_line_is_accounted_for(workspace, tmp_path, kinds, mark, end):
     if wrong:
         rejected = duckdb.from_parquet(str(info.path("rejected")))
         assert rejected.order("line").project("line").fetchall() == [(n,) for n in wrong]
+
+
+def test_rows_stand_where_they_stood_in_the_file(workspace, tmp_path):
+    """Also of a file in many parts, which several threads read: a join would mix them up."""
+    n = 400_000
+    table = pa.table(
+        {
+            "user_id": [f"u{row % 5000}" for row in range(n)],
+            "item_id": [f"i{row % 700}" for row in range(n)],
+            "timestamp": np.full(n, 1_600_000_000),
+            "part": np.arange(n).astype(str),
+        }
+    )
+    path = tmp_path / "log.parquet"
+    pq.write_table(table, path, row_group_size=20_000)
+    info = ingest(workspace, path)
+    kept = duckdb.from_parquet(str(info.path("events"))).project("source_row, part").fetchnumpy()
+    assert len(kept["part"]) == n
+    first = int(kept["source_row"].min())
+    np.testing.assert_array_equal(kept["source_row"] - first, kept["part"].astype(np.int64))
 
 
 @pytest.mark.slow
