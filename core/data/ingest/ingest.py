@@ -27,6 +27,7 @@ from core.data.store import SCHEMA_VERSION, DatasetInfo, Workspace, connect
 from core.errors import BadInput, TooLarge
 from core.types import Progress, silent
 
+READING = 2  # grows where the same files become other events: 2 has the rows in the files' order
 MEMORY = "2500MB"  # what DuckDB may take; beyond it, it spills into the scratch
 __all__ = ["Preview", "ingest", "preview"]
 
@@ -52,6 +53,7 @@ class Request:
         """12 hex digits: the same files, read alike, and the same options give the same."""
         n, m = len(self.paths), len(self.paths) + len(self.items)
         content = [hashes[:n], hashes[n:m], hashes[m:], self.mapping, self.weights, SCHEMA_VERSION]
+        content += [READING]
         content += [list(layouts)] if layouts else []
         content += [self.read_as.to_json()] if self.read_as else []
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
