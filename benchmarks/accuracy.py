@@ -239,8 +239,9 @@ def table(rows: list[Row], device: str) -> list[str]:
     names += ["fit s", "RSS MiB", "GPU MiB", "device"]
     lines = [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
     for row in rows:
-        must = row.get("cpu_must" if device == "cpu" else "must", row.get("must", {}))
-        aim = row.get("aim", {})
+        must, aim = row.get("must", {}), row.get("aim", {})
+        if device == "cpu":
+            must = row.get("cpu_must", must)
         k = max(must, key=len).split("@")[1] if must else "10"
         reached = all(row["hidden"][key] >= least for key, least in must.items())
         cells = [row["data"] + (", cold items, × random" if row.get("cold") else ""), row["model"]]
