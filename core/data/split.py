@@ -108,8 +108,8 @@ def split_log(
     With `validation`, of what is left:
 
     - `next-event`: the last event of each user with two or more, so that no history is empty.
-    - `next-period`: one cut for everybody, before which nobody may have an event; it sets as many
-      events apart as are in a test by time, else a tenth.
+    - `next-period`: one cut for everybody; who comes only after it is asked with an empty history.
+      It sets as many events apart as are in a test by time, else a tenth.
 
     Validation events still belong to the history when recommending. A query's history is everything
     of that user's before its targets, validation events included. Ties are broken as the log is
