@@ -60,6 +60,8 @@ explain RUN --user 1 --item 2 --against 3 --out FILE.json --hash-user --seed 3 -
 explain RUN --histories FILE -k 10
 explain --replay FILE --json
 explain RUN --replay FILE
+sql SELECT --dataset D --run R --param user=ID --param item=ID --json
+sql SELECT --out FILE.csv
 """
 
 

@@ -22,6 +22,14 @@ def pairs(text: str) -> dict[str, str]:
     return pairs
 
 
+def parameter(text: str) -> tuple[str, str]:
+    """name=value; the value is all that follows, as it is written."""
+    name, sign, value = text.partition("=")
+    if not sign or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text!r} is not name=value")
+    return name, value
+
+
 def weights(text: str) -> dict[str, float]:
     try:
         return {name: float(value) for name, value in pairs(text).items()}

@@ -96,6 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     near.add_argument("-k", type=values.cutoff, default=10)
     near.add_argument("--component", default="", metavar="NAME", help=_COMPONENT)
+    _add_sql(add("sql", "a question of your own to a dataset and a run", output))
     return parser
 
 
@@ -113,6 +114,21 @@ def _add_embed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--axes", type=int, choices=(2, 3), help="of the map, 2 if not given")
     parser.add_argument("--seed", type=values.seed, default=0)
     parser.add_argument("--out", type=Path, metavar="FILE.parquet|FILE.csv")
+
+
+def _add_sql(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("statement", metavar="STATEMENT", help="one SELECT, in double quotes")
+    parser.add_argument("--dataset", metavar="D", help="that of the run if not given")
+    parser.add_argument("--run", metavar="R", help="the newest of the dataset if not given")
+    parser.add_argument(
+        "--param",
+        type=values.parameter,
+        action="append",
+        default=[],
+        metavar="user=ID",
+        help="what $user, $item or another $name in the statement stands for",
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE.csv|FILE.parquet|FILE.json")
 
 
 def _add_ingest(parser: argparse.ArgumentParser) -> None:

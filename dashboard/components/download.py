@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
+from core.data.export.spreadsheet import no_formula
 from dashboard.state import t
 from dashboard.text import Text
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # how one may begin
 SAFE, RAW = "for_people", "raw"
 
 
@@ -53,4 +53,4 @@ def csv(frame: pd.DataFrame, *, for_people: bool) -> str:
 def _no_formula(value: object) -> object:
     """A text that a spreadsheet could reckon out begins with ' instead; all else stays."""
     said = value.plain if isinstance(value, Text) else value
-    return f"'{said}" if isinstance(said, str) and said.startswith(FORMULA) else said
+    return no_formula(said) if isinstance(said, str) else said

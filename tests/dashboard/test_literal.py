@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.data.export.spreadsheet import FORMULA
 from dashboard.charts import theme
-from dashboard.components.download import FORMULA, csv
+from dashboard.components.download import csv
 from dashboard.text import LANGUAGES, Text, literal, plain, strong, text, texts, visible
 
 DASHBOARD = Path(__file__).resolve().parents[2] / "dashboard"

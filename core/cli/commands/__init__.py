@@ -35,6 +35,7 @@ COMMANDS = {  # command → the module of this package that it is a function of
     "faithfulness": "overview",
     "embed": "embed",
     "neighbours": "embed",
+    "sql": "sql",
 }
 
 
