@@ -15,7 +15,7 @@ from dashboard.state import dark, t
 
 ICON = Path(__file__).with_name("icon.svg")
 PAGES = {  # group → page → icon; the order is the story, the first page is at /
-    "explore": {"home": "home", "data": "database"},
+    "explore": {"home": "home", "data": "database", "sql": "terminal"},
     "build": {"train": "model_training", "compare": "balance"},
     "understand": {
         "embeddings": "scatter_plot",

@@ -25,6 +25,7 @@ NAMES = (
     "epoch",
     *SUM,
     *("beside", "beside_space", "beside_layout"),
+    *("sql", "param"),  # a statement, and what its own parameters stand for
     "language",
 )
 BACK, LINK = "back", ":material/link_off:"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from pathlib import Path
@@ -18,12 +19,16 @@ from core.data.store import Workspace as Folders
 from core.errors import BadInput
 from core.runs import artifact
 from core.runs.request import RunRequest
+from core.sql.ask import ask, context
+from core.sql.limits import TO_FILE
 from core.types import EpochReport, RunConfig
 from recscope import listing, requests
 from recscope.dataset import Dataset
 from recscope.progress import ProgressLine
 from recscope.run import Run
 from recscope.tables import Tables, as_files
+
+_log = logging.getLogger("recscope")
 
 
 class Workspace:
@@ -287,6 +292,42 @@ class Workspace:
         freed = planned.bytes
         holdings.delete(self._folders, planned)
         return freed
+
+    def sql(
+        self,
+        statement: str,
+        dataset: Dataset | str | None = None,
+        run: Run | str | None = None,
+        **params: object,
+    ) -> pd.DataFrame:
+        """What a statement of your own gives, with the tables and limits of docs/sql.md.
+
+        >>> ws.sql("SELECT count(*) AS n FROM events WHERE user_id = $user", "movielens", user=1)
+             n
+        0  232
+
+        Args:
+            statement: One that asks, such as SELECT.
+            dataset: Whose events, items and users are asked; that of the run if not given.
+            run: Whose tables are asked; the newest of the dataset if not given.
+            **params: What $name in the statement stands for.
+
+        Returns:
+            The rows, at most a million; that there are more is logged as a warning.
+        """
+        info, stored = context(
+            self._folders,
+            None if dataset is None else self.dataset(dataset).id,
+            None if run is None else self.run(run).id,
+        )
+        values = {name: str(value) for name, value in params.items()}
+        answer = ask(
+            self._folders, statement, dataset=info, run=stored, values=values, limits=TO_FILE
+        )
+        if answer.cut:
+            _log.warning("%s", answer.sentence)
+        frame: pd.DataFrame = answer.table.to_pandas()
+        return frame
 
     def compare(self, *runs: Run | str, metrics: Sequence[str] | str | None = None) -> pd.DataFrame:
         """Each evaluated run against the first, user by user; see core.pipeline.compare.

@@ -81,6 +81,7 @@ if TYPE_CHECKING:  # what mypy sees; the table below is what happens, a test hol
         paired,
         recommendations,
     )
+    from dashboard.cache.sql import run_table, sql_schema
     from dashboard.cache.stored import finished_runs, job, workspace
 
 __all__ = [
@@ -134,11 +135,13 @@ __all__ = [
     "recommended_rows",
     "refining",
     "rejected",
+    "run_table",
     "score_colouring",
     "search_items",
     "selection_moved",
     "selection_numbers",
     "space_similarity",
+    "sql_schema",
     "survey",
     "three_axes",
     "top_items",
@@ -223,6 +226,10 @@ _NAMES = {  # module → what is asked of it
         "model_names",
         "paired",
         "recommendations",
+    ),
+    "sql": (
+        "run_table",
+        "sql_schema",
     ),
     "stored": (
         "finished_runs",

@@ -31,7 +31,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace with the dataset `shop`: 12 people, 8 items with titles, nobody described."""
     folder = tmp_path_factory.mktemp("sql")
     events = [
-        {"user_id": f"u{user}", "item_id": f"i{(user * step) % 8}", "timestamp": 86400 * step}
+        {
+            "user_id": f"u{user}",
+            "item_id": f"i{(user * step) % 8}",
+            "timestamp": 1_600_000_000 + 86400 * step,
+        }
         for user in range(12)
         for step in range(1, 7)
     ]

@@ -1,0 +1,1 @@
+"""The parts of the page with a person's own SQL."""
