@@ -16,7 +16,9 @@ from dashboard.text import plain
 
 TEXT = "sql_text"  # what stands in the editor
 LINKED = 4_000  # letters of a statement that an address holds
-ROWS = 8
+ROWS = 7
+# A statement is read letter by letter.
+MONOSPACE = "<style>.st-key-sql_text textarea { font-family: monospace; }</style>"
 _PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
 
 
@@ -40,6 +42,7 @@ def editor(statement: str) -> None:
     """The statement to be edited, and the button that asks it."""
     if TEXT not in st.session_state or st.session_state.get("sql_shown") != statement:
         st.session_state[TEXT] = st.session_state["sql_shown"] = statement
+    st.html(MONOSPACE)
     st.text_area(t("sql.statement"), key=TEXT, height=28 * ROWS, help=t("sql.statement.help"))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
@@ -56,7 +59,7 @@ def editor(statement: str) -> None:
 def examples(offered: Sequence[Example]) -> None:
     """Statements to click."""
     st.caption(t("sql.examples"))
-    with st.container(horizontal=True, key="sql_examples"):
+    with st.container(horizontal=True, gap="small", key="sql_examples"):
         for example in offered:
             st.button(
                 t(f"sql.example.{example.name}"),
