@@ -30,8 +30,10 @@ CHOSEN = f"""<style>
 [data-testid="stTab"]:hover, button[data-selected]:not([disabled]),
 [role="radio"][data-selected]:not([data-disabled]) {{ color: {theme.chosen(True)} !important; }}
 </style>"""
-# What stands side by side where both have room for names, and else one below the other.
+# What stands side by side where both have room for names, and else one below the other; and a
+# statement of SQL, which is read letter by letter.
 SIDES = """<style>
+.st-key-sql_text textarea { font-family: monospace; }
 .st-key-sides > [data-testid="stLayoutWrapper"] { flex-basis: 26rem; }
 </style>"""
 

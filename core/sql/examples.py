@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from core.data.store import quoted
 from core.sql.tables import TableColumns
+
+TITLES = ("title", "name", "标题", "名称")  # in what a column is called that says what an item is
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,8 @@ class Example:
 _EXAMPLES = (
     Example(
         "popular",
-        "SELECT item_id, count(*) AS events, count(DISTINCT user_id) AS users\n"
-        "FROM events\nGROUP BY item_id\nORDER BY events DESC, item_id\nLIMIT 20",
+        "SELECT item_id,{title} count(*) AS events, count(DISTINCT user_id) AS users\n"
+        "FROM events t\nGROUP BY item_id\nORDER BY events DESC, item_id\nLIMIT 20",
     ),
     Example(
         "months",
@@ -38,21 +41,20 @@ _EXAMPLES = (
     Example("person", "SELECT *\nFROM events\nWHERE user_id = $user\nORDER BY source_row"),
     Example(
         "together",
-        "SELECT item_id, count(DISTINCT user_id) AS users\n"
-        "FROM events\nWHERE user_id IN (SELECT user_id FROM events WHERE item_id = $item)\n"
+        "SELECT item_id,{title} count(DISTINCT user_id) AS users\n"
+        "FROM events t\nWHERE user_id IN (SELECT user_id FROM events WHERE item_id = $item)\n"
         "  AND item_id <> $item\nGROUP BY item_id\nORDER BY users DESC, item_id\nLIMIT 20",
     ),
     Example(
         "list",
-        "SELECT r.rank, r.item_id, r.score, count(e.item_id) AS events\n"
-        "FROM recommendations r LEFT JOIN events e ON e.item_id = r.item_id\n"
-        "WHERE r.user_id = $user\nGROUP BY ALL\nORDER BY r.rank",
+        "SELECT rank, item_id,{title} score\n"
+        "FROM recommendations t\nWHERE user_id = $user\nORDER BY rank",
         ("run",),
     ),
     Example(
         "recommended",
-        "SELECT item_id, count(*) AS lists, avg(rank) AS mean_rank\n"
-        "FROM recommendations\nGROUP BY item_id\nORDER BY lists DESC, item_id\nLIMIT 20",
+        "SELECT item_id,{title} count(*) AS lists, avg(rank) AS mean_rank\n"
+        "FROM recommendations t\nGROUP BY item_id\nORDER BY lists DESC, item_id\nLIMIT 20",
         ("run",),
     ),
     Example(
@@ -70,10 +72,10 @@ _EXAMPLES = (
     ),
     Example(
         "near",
-        "SELECT other.item_id, list_cosine_similarity(own.vector, other.vector) AS near\n"
-        "FROM embeddings own, embeddings other\n"
-        "WHERE own.item_id = $item AND other.item_id <> $item AND NOT isnan(near)\n"
-        "ORDER BY near DESC, other.item_id\nLIMIT 20",
+        "SELECT t.item_id,{title} list_cosine_similarity(own.vector, t.vector) AS near\n"
+        "FROM embeddings t, embeddings own\n"
+        "WHERE own.item_id = $item AND t.item_id <> $item AND NOT isnan(near)\n"
+        "ORDER BY near DESC, t.item_id\nLIMIT 20",
         ("run",),
     ),
 )
@@ -90,4 +92,20 @@ def examples(tables: Sequence[TableColumns], *, clock: bool, run: bool) -> tuple
     there = {f"{table.name}.{column.name}" for table in tables for column in table.columns}
     there |= {table.name for table in tables}
     there |= {name for name, is_there in (("clock", clock), ("run", run)) if is_there}
-    return tuple(example for example in _EXAMPLES if there.issuperset(example.needs))
+    title = _title(tables)
+    return tuple(
+        replace(example, statement=example.statement.replace("{title}", title))
+        for example in _EXAMPLES
+        if there.issuperset(example.needs)
+    )
+
+
+def _title(tables: Sequence[TableColumns]) -> str:
+    """SQL for what the item of `t` is called; "" where no column of the items says it."""
+    items = next((table for table in tables if table.name == "items"), None)
+    for wanted in TITLES:
+        for column in items.columns if items else ():
+            if wanted in column.name.lower() and column.type == "VARCHAR":
+                parts = ("\n  (SELECT any_value(", quoted(column.name), ") FROM items i ")
+                return "".join((*parts, "WHERE i.item_id = t.item_id) AS title,\n "))
+    return ""

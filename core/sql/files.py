@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 from pyarrow import csv, parquet
 
 from core.data.durable import sync_file, sync_folder
-from core.data.export.spreadsheet import FORMULA, no_formula
 from core.data.limits import writing
 from core.recommend import export
 from core.sql.answer import Answer
+from core.sql.spreadsheet import FORMULA, no_formula
 
 FORMATS = (".csv", ".parquet", ".json")
 _BEGINS = f"^[{''.join(FORMULA).replace('-', chr(92) + '-')}]"

@@ -13,6 +13,7 @@ from dashboard.charts.theme import blank, colours, literal
 MOST_BARS = 60
 MOST_LINES = 4  # numbers over one axis
 MOST_POINTS = 5_000
+LONGEST_TICK = 24  # letters
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,9 @@ def choice(frame: pd.DataFrame) -> Choice | None:
     others = [name for name in numbers if name != first]
     if not others:
         return None
+    names_of_rows = [name for name in names if frame[name].map(_is_text).all()]
+    if first in numbers and names_of_rows and frame[names_of_rows[0]].is_unique:
+        first = names_of_rows[0]  # says more than the id before it
     is_name = first not in numbers
     if is_name or (len(frame) <= MOST_BARS and frame[first].is_unique):
         bars = len(frame) <= MOST_BARS and not isinstance(frame[first].iloc[0], list)
@@ -60,17 +64,26 @@ def draw(frame: pd.DataFrame, chosen: Choice, *, dark: bool) -> Figure:
         x, y = frame[chosen.x], frame[name].astype(float)
         if chosen.kind == "bar":
             words = [literal(str(value)) for value in x]
-            drawn.add_trace(Bar(x=words, y=y, marker_color=colour, name=literal(name)))
+            places = list(range(len(words)))
+            drawn.add_trace(Bar(x=places, y=y, marker_color=colour, hovertext=words, name=""))
+            short = [literal(_short(str(value))) for value in x]
+            drawn.update_xaxes(tickvals=places, ticktext=short)
         else:
             mode = "lines+markers" if chosen.kind == "line" else "markers"
             marker = {"color": colour, "size": 6}
             drawn.add_trace(Scatter(x=x, y=y, mode=mode, marker=marker, name=literal(name)))
     drawn.update_xaxes(title=literal(chosen.x))
-    if chosen.kind == "bar":
-        drawn.update_xaxes(type="category")
     drawn.update_yaxes(title=literal(", ".join(chosen.y)))
     drawn.update_layout(showlegend=len(chosen.y) > 1)
     return drawn
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_TICK else f"{text[: LONGEST_TICK - 1]}…"
 
 
 def _is_number(column: pd.Series) -> bool:

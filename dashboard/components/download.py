@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from core.data.export.spreadsheet import no_formula
+from core.sql.spreadsheet import no_formula
 from dashboard.state import t
 from dashboard.text import Text
 

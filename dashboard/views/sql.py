@@ -14,7 +14,7 @@ from dashboard.components.labels import run_label
 from dashboard.components.page import empty, first_step, heading, listing
 from dashboard.components.sql import answer, kept, statement
 from dashboard.state import t
-from dashboard.text import plain
+from dashboard.text import literal
 
 
 def main(now: Context) -> None:
@@ -48,7 +48,7 @@ def _schema(tables: Sequence[TableColumns]) -> None:
     st.caption(t("sql.schema"))
     for table in tables:
         first = table.name == tables[0].name
-        with st.expander(plain(table.name), expanded=first, key=f"sql_table_{table.name}"):
+        with st.expander(literal(table.name), expanded=first, key=f"sql_table_{table.name}"):
             kind = "dataset" if table.name in OF_DATASET else table.name
             st.caption(t(f"sql.about.{kind}"))
             listing(

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.data.export.spreadsheet import FORMULA
+from core.sql.spreadsheet import FORMULA
 from dashboard.charts import theme
 from dashboard.components.download import csv
 from dashboard.text import LANGUAGES, Text, literal, plain, strong, text, texts, visible

@@ -49,7 +49,7 @@ def test_the_page_greets_with_an_answer(
     page = open_page(trained, "sql", dataset="movielens", language=language)
     assert page.title[0].value == text(language, "sql.question")
     frame = rows(page)
-    assert list(frame.columns) == ["item_id", "events", "users"]
+    assert list(frame.columns) == ["item_id", "title", "events", "users"]
     assert len(frame) == 20
     assert [tab.label for tab in page.tabs] == [
         text(language, "sql.table"),
@@ -198,6 +198,7 @@ def test_a_statement_too_long_for_an_address_is_asked_all_the_same(
         ({"day": pd.to_datetime(["2020-01-01", "2020-01-02"]), "n": [1, 2]}, "line"),
         ({"name": ["a", "b"], "n": [1, 2]}, "bar"),
         ({"id": [7, 9], "n": [1, 2]}, "bar"),
+        ({"id": [7, 9], "name": ["a", "b"], "n": [1, 2]}, "bar"),
         ({"x": [1, 1, 2], "y": [1.0, 2.0, 3.0]}, "points"),
         ({"name": ["a", "b"], "other": ["c", "d"]}, None),
         ({"n": [1, 2]}, None),

@@ -133,5 +133,9 @@ HOSTILE: dict[str, tuple[str, str]] = {  # what it tries → (statement, what mu
     ),
     "every type there is": ("SELECT * FROM test_all_types()", HARMLESS),
     "dates beyond Python's": ("SELECT DATE '5881580-07-10', TIMESTAMP 'infinity'", NEVER),
+    "one long call": (
+        "SELECT levenshtein(repeat('a', 200000), repeat('b', 200000))",
+        LIMIT,
+    ),
     "sleeping": ("SELECT sleep_ms(100000)", LIMIT),
 }

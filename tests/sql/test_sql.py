@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from core.cli import main
 from core.data.store import DatasetInfo, Workspace
-from core.errors import BadInput
+from core.errors import BadInput, TooLarge
 from core.runs.artifact import Run
 from core.sql import files, sandbox
 from core.sql.answer import Answer, Column
@@ -172,6 +172,20 @@ def test_a_table_that_the_run_has_not_says_why(shop: Workspace, info: DatasetInf
             ask(shop, f"FROM {table}", dataset=info)
     named = ask(shop, "WITH users AS (SELECT 3 AS n) FROM users", dataset=info)
     assert named.to_json()["rows"] == [[3]]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT len(range(500000000))",  # one call, which DuckDB's own limit does not see
+        "SELECT list(range) FROM range(1000000000)",
+    ],
+)
+def test_memory_that_there_is_not_is_not_taken(
+    shop: Workspace, info: DatasetInfo, statement: str
+) -> None:
+    with pytest.raises(TooLarge, match="more than the 256 MB"):
+        ask(shop, statement, dataset=info, limits=Limits(memory_mb=256))
 
 
 def test_who_leaves_ends_the_process(shop: Workspace, info: DatasetInfo) -> None:

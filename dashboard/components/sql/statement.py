@@ -12,13 +12,11 @@ from core.sql.tables import mentioned
 from dashboard import cache, state
 from dashboard.components.context import Context
 from dashboard.state import t
-from dashboard.text import plain
+from dashboard.text import literal
 
 TEXT = "sql_text"  # what stands in the editor
 LINKED = 4_000  # letters of a statement that an address holds
 ROWS = 7
-# A statement is read letter by letter.
-MONOSPACE = "<style>.st-key-sql_text textarea { font-family: monospace; }</style>"
 _PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
 
 
@@ -42,7 +40,6 @@ def editor(statement: str) -> None:
     """The statement to be edited, and the button that asks it."""
     if TEXT not in st.session_state or st.session_state.get("sql_shown") != statement:
         st.session_state[TEXT] = st.session_state["sql_shown"] = statement
-    st.html(MONOSPACE)
     st.text_area(t("sql.statement"), key=TEXT, height=28 * ROWS, help=t("sql.statement.help"))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
@@ -89,7 +86,7 @@ def parameters(now: Context, statement: str) -> dict[str, str]:
         key = f"sql_param_{name}"
         st.session_state[key] = values[name]
         box.text_input(
-            plain(f"${name}"), key=key, on_change=_bind, args=(name, own), help=t("sql.parameter")
+            literal(f"${name}"), key=key, on_change=_bind, args=(name, own), help=t("sql.parameter")
         )
     return values
 
