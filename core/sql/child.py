@@ -57,16 +57,8 @@ def main() -> None:
     os.nice(10)  # the pages go before
     try:
         table, cut = answer(request, limits)
-    except duckdb.InterruptException:
-        header: dict[str, Any] = {"stopped": True}
-    except (duckdb.OutOfMemoryException, MemoryError, pa.ArrowMemoryError):
-        header = {"no_memory": True}
-    except duckdb.PermissionException:
-        header = {"refused": _NOTHING_ELSE}
-    except Refused as refused:
-        header = {"refused": str(refused)}
-    except (duckdb.Error, pa.ArrowException, UnicodeError, ValueError) as error:
-        header = {"error": _one_line(str(error)), "missing": _missing_table(str(error))}
+    except (Refused, duckdb.Error, pa.ArrowException, MemoryError, OSError, ValueError) as error:
+        header = what_went_wrong(error)
     else:
         header = {"cut": cut, "seconds": time.perf_counter() - began}
     out = sys.stdout.buffer
@@ -76,6 +68,21 @@ def main() -> None:
             stream.write_table(table)
     out.flush()
     os._exit(0)  # what DuckDB still has to clear up is not awaited
+
+
+def what_went_wrong(error: Exception) -> dict[str, Any]:
+    """What sandbox.py makes a sentence of; while rows come, DuckDB's errors are OSErrors."""
+    said = str(error)
+    if isinstance(error, Refused):
+        return {"refused": said}
+    if isinstance(error, duckdb.InterruptException) or "INTERRUPT Error" in said:
+        return {"stopped": True}
+    of_memory = duckdb.OutOfMemoryException, MemoryError, pa.ArrowMemoryError
+    if isinstance(error, of_memory) or said.startswith("Out of Memory Error"):
+        return {"no_memory": True}
+    if isinstance(error, duckdb.PermissionException) or said.startswith("Permission Error"):
+        return {"refused": _NOTHING_ELSE}
+    return {"error": _one_line(said), "missing": _missing_table(said)}
 
 
 def answer(request: dict[str, Any], limits: Limits) -> tuple[pa.Table, bool]:

@@ -151,6 +151,8 @@ SMALL = Limits(answer_mb=1)
         ("SELECT * FROM events WHERE user_id = $user", "parameter $user has no value"),
         ("SELECT $1", "parameter $1 has no value"),
         ("SELECT nothing FROM events", 'column "nothing" not found'),
+        ("SELECT if(range = 5000, error('late'), 1) FROM range(8000)", "late"),  # rows came before
+        ("SELECT repeat('x', 1000000) FROM range(1000000)", "more than the 1024 MB"),
         ("SELEC 1", "syntax error"),
         ("", "there is no statement"),
         ("SELECT 1; SELECT 2", "these are 2"),
