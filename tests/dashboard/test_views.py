@@ -203,6 +203,22 @@ def test_by_time_is_cut_where_one_says(open_page: Open, trained: Workspace) -> N
     artifact.delete_run(trained, run)
 
 
+def test_the_split_fits_a_log_of_baskets(
+    open_page: Open, trained: Workspace, nothing: Workspace, tmp_path: Path
+) -> None:
+    baskets = [(f"u{n % 9}", f"i{n}", f"2024-01-{1 + n // 18:02}") for n in range(90)]
+    lines = ["user,item,time", *map(",".join, baskets)]
+    (tmp_path / "log.csv").write_text("\n".join(lines))
+    ingest(nothing, [tmp_path / "log.csv"], name="shop")
+    page = open_page(nothing, "train")
+    assert page.selectbox(key="split").value == "last-visit"
+    assert "For 100% of people the last event has the same time" in words(page)
+    page.selectbox(key="split").set_value("by-time").run()
+    assert "For 100% of people" not in words(page)
+    films = open_page(trained, "train", dataset="movielens")
+    assert films.selectbox(key="split").value == "leave-last-out"
+
+
 def test_what_stops_a_network_is_chosen_where_there_is_one(
     open_page: Open, trained: Workspace
 ) -> None:
@@ -212,7 +228,7 @@ def test_what_stops_a_network_is_chosen_where_there_is_one(
     page.multiselect(key="models").set_value(["popularity", "auto"]).run()
     box = page.selectbox(key="validate_on_next-event")
     assert box.value == "next-event"
-    assert "next period" in box.options[1]
+    assert "next period" in box.options[2]
     page.selectbox(key="split").set_value("by-time").run()
     assert page.selectbox(key="validate_on_next-period").value == "next-period"
     assert not page.exception
