@@ -125,7 +125,7 @@ def _gets(case: Case, whole: Queries, edits: Edits) -> None:
     st.radio(
         t("home.gets"),
         options,
-        format_func=labels.__getitem__,
+        format_func=lambda option: literal(labels[option]),
         captions=_moves(case, whole, edits) if edits.any else None,
         key=key,
         label_visibility="collapsed",

@@ -31,7 +31,7 @@ from dashboard.components.labels import run_label
 from dashboard.components.page import empty, first_step, heading, section
 from dashboard.components.people import person, whose_list
 from dashboard.state import t
-from dashboard.text import Text
+from dashboard.text import Text, literal
 
 
 def main(now: Context) -> None:
@@ -127,7 +127,7 @@ def _choose_item(case: Case) -> None:
     st.radio(
         t("explain.item", k=case.k),
         options,
-        format_func=labels.__getitem__,
+        format_func=lambda key: literal(labels[key]),
         key=key,
         on_change=changed,
     )

@@ -20,7 +20,6 @@ from dashboard.components.labels import day, metric_label, model_label, run_labe
 from dashboard.components.page import empty, heading, link, section, table
 from dashboard.components.sample import use_sample_data
 from dashboard.components.shortcuts import shortcuts_sentence
-from dashboard.components.story import story
 from dashboard.state import t
 from dashboard.text import Text, plain, strong
 
@@ -46,6 +45,9 @@ def main(now: Context) -> None:
     if run is None:
         heading("home", t("home.answer.untrained", **about))
     else:
+        # Deferred: it loads torch, which takes seconds that a first page without runs need not cost.
+        from dashboard.components.story import story
+
         heading("home", t("home.answer", run=run_label(run), **about))
         story(now, now.dataset, run)
         _more_accurate(now.runs, run)
