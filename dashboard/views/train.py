@@ -23,6 +23,7 @@ from dashboard.components.jobs import ended_label, live_jobs, state_label
 from dashboard.components.keeping import choose_run, tell
 from dashboard.components.labels import day, metric_label, model_label, seconds_label, split_label
 from dashboard.components.page import empty, heading, link, section, table
+from dashboard.components.read_only import writing_button
 from dashboard.components.train.encoders_form import allowed, encoders_form
 from dashboard.components.train.findings import show_findings
 from dashboard.components.train.model_form import model_form
@@ -144,8 +145,10 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
         key="device",
         help=t("train.device.help"),
     )
-    pressed = st.button(
+    workspace = cache.workspace()
+    pressed = writing_button(
         t("action.train", n=len(chosen)),
+        workspace,
         type="primary",
         key="start",
         icon=":material/play_arrow:",
@@ -156,7 +159,7 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
         try:
             for model in chosen:
                 run = jobs.start_training(
-                    cache.workspace(),
+                    workspace,
                     RunRequest(
                         dataset.id,
                         model,
