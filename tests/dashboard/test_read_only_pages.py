@@ -21,6 +21,7 @@ from core import holdings, jobs, pipeline
 from core.data import read_only
 from core.data.durable import utc_now, write_json_atomically
 from core.data.store import Workspace
+from core.errors import ReadOnly
 from core.runs import artifact
 from core.runs.config import run_id
 from core.runs.request import RunRequest
@@ -169,6 +170,8 @@ def test_a_map_is_made_once_and_stays_in_memory(
     monkeypatch.setattr(layouts, "_neighbour_map", None)  # it is not made again
     again = layouts.neighbour_map(on_axes, lambda step, share: None)
     assert (again.x == first.x).all()
+    with pytest.raises(ReadOnly):
+        layouts._stored(on_axes, lambda step, share: None).save(layouts._path(on_axes))
 
 
 async def _never(*_: object) -> None:
