@@ -249,6 +249,8 @@ def test_none_is_made_where_there_is_none(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(NotFound, match="there is no workspace"):
         Workspace.open(tmp_path / "none")
     assert not (tmp_path / "none").exists()
+    with pytest.raises(NotFound, match="there is no workspace"):
+        Workspace.open(tmp_path / "other")  # which would not be protected, as it may be meant
     (tmp_path / "none").mkdir()
     empty = Workspace.open(tmp_path / "none")
     assert (empty.datasets(), jobs.statuses(empty), artifact.list_runs(empty)) == ([], [], [])

@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import ReadOnly
+from core.errors import NotFound, ReadOnly
 
 VARIABLE = "RECSCOPE_READ_ONLY"
 
@@ -46,6 +46,16 @@ def is_read_only(path: Path) -> bool:
     """Whether this path is, or lies in, the workspace that may only be looked at."""
     root = os.environ.get(VARIABLE, "")
     return root != "" and path.resolve().is_relative_to(Path(root).resolve())
+
+
+def check_there() -> None:
+    """Raises NotFound where the variable names no folder, so that nothing is protected by it."""
+    root = os.environ.get(VARIABLE, "")
+    if root and not Path(root).is_dir():
+        raise NotFound(
+            f"there is no workspace {root!r}, and one that may only be looked at must be there: "
+            f"give its folder ({VARIABLE}, or --data-dir with recscope serve --read-only)"
+        )
 
 
 def check_writable(path: Path, act: WritingAct | None = None) -> None:

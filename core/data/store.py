@@ -25,7 +25,13 @@ from core.data.info import DatasetCounts as DatasetCounts
 from core.data.info import DatasetInfo as DatasetInfo
 from core.data.limits import writing
 from core.data.processes import is_alive
-from core.data.read_only import DELETE, RENAME_DATASET, check_writable, is_read_only
+from core.data.read_only import (
+    DELETE,
+    RENAME_DATASET,
+    check_there,
+    check_writable,
+    is_read_only,
+)
 from core.data.refs import checked_name, meant_by
 from core.data.unreadable import Unreadable, read_all
 from core.errors import BadInput, Corrupt, NotFound
@@ -61,12 +67,8 @@ class Workspace:
             BadInput: it cannot be made; or it is not there, and may only be looked at.
         """
         workspace = cls.at(path)
+        check_there()
         if workspace.read_only:
-            if not workspace.path.is_dir():
-                raise NotFound(
-                    f"there is no workspace {str(workspace.path)!r}, and to be looked at only it "
-                    "must be there: give the folder of one, here or as RECSCOPE_HOME"
-                )
             return workspace
         try:
             for folder in (
