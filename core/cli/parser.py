@@ -38,7 +38,12 @@ def build_parser() -> argparse.ArgumentParser:
         ("demo", "open the workbench with the sample data in it"),
         ("serve", "open the workbench on this machine"),
     ):
-        add(name, about).add_argument("--port", type=values.port, default=8501)
+        server = add(name, about)
+        server.add_argument("--port", type=values.port, default=8501)
+        if name == "serve":
+            server.add_argument(
+                "--read-only", action="store_true", help="refuse all that writes in the workspace"
+            )
     for name, about in (
         ("datasets", "the datasets"),
         ("runs", "the runs, also those that wait, work or failed"),

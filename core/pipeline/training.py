@@ -15,6 +15,7 @@ from core.data import dataset
 from core.data.dataset import Dataset
 from core.data.durable import read_json, utc_now
 from core.data.features.embeddings import EmbeddedItems, embed_items
+from core.data.read_only import TRAIN, check_writable
 from core.data.refs import checked_name
 from core.data.split import VISIT_GAP, TimeCut, split_log
 from core.data.store import Workspace
@@ -75,6 +76,7 @@ def fit(
     name = None if name is None else checked_name(name)
     if found := finished_run(workspace, config, name):
         return found
+    check_writable(workspace.path, TRAIN)
     began = time.perf_counter() if began is None else began
     info = workspace.dataset(config.dataset)
     kind = model_class(config.model)

@@ -14,8 +14,9 @@ from dashboard import cache, state
 from dashboard.components.comparison import leader
 from dashboard.components.jobs import job_chip
 from dashboard.components.labels import run_label
+from dashboard.components.read_only import LOCK
 from dashboard.state import t
-from dashboard.text import LANGUAGES
+from dashboard.text import LANGUAGES, Text
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ def sidebar(now: Context) -> None:
                 forgets=("space", "epoch"),
             )
         job_chip(now.workspace)
+        if now.workspace.read_only:
+            st.caption(Text(f"{LOCK} ") + t("read_only.sidebar"))
         state.pick(
             "language",
             list(LANGUAGES),

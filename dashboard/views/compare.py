@@ -19,6 +19,7 @@ from dashboard.components.jobs import live_jobs
 from dashboard.components.labels import interval, metric_label, run_label, split_label, text_or
 from dashboard.components.page import ROW, empty, figure, first_step, heading, link, section, table
 from dashboard.components.people import K_ELSEWHERE
+from dashboard.components.read_only import writing_button
 from dashboard.components.shortcuts import shortcuts_section
 from dashboard.state import dark, t
 from dashboard.text import Text, plain
@@ -65,7 +66,8 @@ def _offer_evaluation(now: Context) -> None:
     if not waiting or jobs.active(now.workspace):
         return
     st.caption(t("compare.unevaluated", n=len(waiting)))
-    if st.button(t("action.evaluate", n=len(waiting)), key="evaluate", icon=":material/rule:"):
+    label, icon = t("action.evaluate", n=len(waiting)), ":material/rule:"
+    if writing_button(label, now.workspace, key="evaluate", icon=icon):
         for run in waiting:
             how = run.config
             jobs.start_training(

@@ -21,6 +21,7 @@ from dashboard.components.jobs import ended_label, live_jobs, state_label
 from dashboard.components.keeping import choose_run, tell
 from dashboard.components.labels import day, metric_label, model_label, seconds_label, split_label
 from dashboard.components.page import empty, heading, link, section, table
+from dashboard.components.read_only import writing_button
 from dashboard.components.train.conditions import conditions_form, planned_split
 from dashboard.components.train.encoders_form import encoders_form
 from dashboard.components.train.findings import show_findings
@@ -101,8 +102,10 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
     # a fusion reads what its components do
     encoders = dict.fromkeys(reading, encoders_form(dataset)) if reading else {}
     conditions = conditions_form(dataset, chosen)
-    pressed = st.button(
+    workspace = cache.workspace()
+    pressed = writing_button(
         t("action.train", n=len(chosen)),
+        workspace,
         type="primary",
         key="start",
         icon=":material/play_arrow:",
@@ -113,7 +116,7 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
         try:
             for model in chosen:
                 asked = conditions.request(dataset, model, params[model], encoders.get(model, {}))
-                run = jobs.start_training(cache.workspace(), asked)
+                run = jobs.start_training(workspace, asked)
         except BadInput as error:
             st.error(literal(error), icon=":material/error:")
             return

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -22,6 +23,7 @@ from core.runs import artifact
 from core.runs.request import RunRequest
 from core.types import EpochReport
 from dashboard import state
+from dashboard.charts import theme
 from dashboard.components import sample
 from dashboard.state import mark
 from dashboard.text import LANGUAGES, text
@@ -38,6 +40,19 @@ def words(page: AppTest) -> str:
 def box(page: AppTest, name: str) -> Selectbox:
     """The box that chooses this value of the address."""
     return next(found for found in page.selectbox if str(found.key).startswith(f"pick_{name}_"))
+
+
+@pytest.mark.parametrize("on_dark", [False, True])
+def test_the_name_is_written_in_the_colour_of_words(on_dark: bool) -> None:
+    from dashboard.app import ICON, logo
+
+    words = theme.WORDS[on_dark]
+    drawing = ElementTree.fromstring(logo(on_dark))
+    assert drawing[-1].get("fill") == words  # the last path is the name
+    assert "currentColor" not in logo(on_dark)
+    mark = ElementTree.fromstring(ICON.read_text("utf-8"))
+    shapes = [ElementTree.tostring(shape) for shape in mark]
+    assert shapes == [ElementTree.tostring(shape) for shape in drawing[1:-1]]  # one mark
 
 
 def test_every_view_is_a_page() -> None:

@@ -14,6 +14,7 @@ from dashboard import cache, state
 from dashboard.components.labels import text_or
 from dashboard.components.page import section, table
 from dashboard.components.progress import progress_bar
+from dashboard.components.read_only import writing_button
 from dashboard.state import t
 from dashboard.text import Text, plain, strong
 
@@ -126,8 +127,9 @@ def _make(workspace: Workspace, dataset: DatasetInfo, steps: list[str]) -> None:
         st.caption(t("data.quality.none"))
     else:
         st.markdown(t("data.quality.chosen", steps=", ".join(steps)))
-    if st.button(
+    if writing_button(
         t("action.clean"),
+        workspace,
         key="clean",
         type="primary",
         icon=":material/cleaning_services:",

@@ -24,6 +24,7 @@ from dashboard.components.labels import (
     text_or,
 )
 from dashboard.components.page import figure, link, section, table
+from dashboard.components.read_only import writing_button
 from dashboard.components.train.conditions import Conditions
 from dashboard.state import dark, mark, t
 from dashboard.text import Text, literal, plain
@@ -71,20 +72,21 @@ def search_form(
             help=t("search.minutes.help"),
             placeholder=t("search.minutes.placeholder"),
         )
-        if not st.button(t("action.search"), key="search", icon=":material/manage_search:"):
+        workspace, icon = cache.workspace(), ":material/manage_search:"
+        if not writing_button(t("action.search"), workspace, key="search", icon=icon):
             return
         others = {key: value for key, value in params[model].items() if key not in space}
         try:
             asked = conditions.request(dataset, model, {**others, **fixed}, encoders.get(model, {}))
             search = tune.plan_search(
-                cache.workspace(),
+                workspace,
                 asked,
                 space=space,
                 trials=int(trials),
                 minutes=minutes,
                 evaluate=True,
             )
-            state.put("run", tune.start_search(cache.workspace(), search))
+            state.put("run", tune.start_search(workspace, search))
         except BadInput as error:
             st.error(literal(error), icon=":material/error:")
             return
