@@ -15,25 +15,28 @@ from core.report.contents import EvaluatedRun, Leaderboard, Report, Step
 from core.report.sentences import ends_signed
 from core.report.words import Words, decimals, ends, figure
 from core.runs.artifact import Run
+from core.runs.shortcuts import Margin
 from core.types import Interval
 
 SHOWN = ("ndcg", "recall", "hit_rate", "mrr", "coverage", "popularity_bias")  # in the first table
 NEITHER = ("coverage", "popularity_bias", "novelty", "diversity", "gini", "calibration")
 BESIDE = 4  # runs in one table of all figures: what a printed page holds
 HEAD = 0.1  # of the items
+NOTABLE = 0.01  # of the weightiest event: what weighs less is drawn with the others
 EVENTS = 8  # of a history that are drawn, the weightiest; the others together
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A mean and its interval."""
+    """A number, and what stands below it: its interval, its p."""
 
     mean: str
-    interval: str
+    below: tuple[str, ...] = ()
     best: bool = False
 
 
-NOTHING = Cell("–", "")
+NOTHING = Cell("–")
+Body = list[tuple[Markup, list[Cell]]]  # what each row is of, and its cells
 
 
 def metrics_shown(board: Leaderboard) -> list[str]:
@@ -42,31 +45,46 @@ def metrics_shown(board: Leaderboard) -> list[str]:
     return [name for name in names if any(name in run.metrics.metrics for run in board.runs)]
 
 
-def leaderboard_cells(board: Leaderboard, each: EvaluatedRun) -> list[Cell]:
-    """A run's row of the first table."""
-    return [_cell(board, each, metric) for metric in metrics_shown(board)]
+def metric_names(t: Words, board: Leaderboard) -> list[Markup]:
+    """The heads of the first table."""
+    return [t.metric(metric) for metric in metrics_shown(board)]
+
+
+def leaderboard_rows(t: Words, board: Leaderboard) -> Body:
+    """A row a run."""
+    return [
+        (t.run(each.run), [_cell(board, each, metric) for metric in metrics_shown(board)])
+        for each in board.runs
+    ]
 
 
 def _cell(board: Leaderboard, each: EvaluatedRun, metric: str) -> Cell:
+    """A run's mean with its interval, marked where no other run's is higher."""
     own = each.metrics.metrics.get(metric)
     if own is None:
         return NOTHING
     means = [r.metrics.metrics[metric].mean for r in board.runs if metric in r.metrics.metrics]
     ranked = board.comparable and len(means) > 1 and metric.partition("@")[0] not in NEITHER
-    return Cell(figure(own.mean), ends(own), ranked and own.mean == max(means))
+    return _figure_cell(own, best=ranked and own.mean == max(means))
 
 
-def all_figures(board: Leaderboard) -> Iterator[tuple[tuple[EvaluatedRun, ...], list[str]]]:
-    """A few runs at a time, and the metrics that they have."""
+def _figure_cell(own: Interval | None, *, best: bool = False) -> Cell:
+    if own is None:
+        return NOTHING
+    interval = ends(own)
+    return Cell(figure(own.mean), (interval,) if interval else (), best)
+
+
+def all_figures(t: Words, board: Leaderboard) -> Iterator[tuple[list[Markup], Body]]:
+    """A few runs at a time, and a row for each metric that they have."""
     for first in range(0, len(board.runs), BESIDE):
         runs = board.runs[first : first + BESIDE]
-        yield runs, list(dict.fromkeys(name for run in runs for name in run.metrics.metrics))
-
-
-def plain_cell(each: EvaluatedRun, metric: str) -> Cell:
-    """A run's figure without a mark."""
-    own: Interval | None = each.metrics.metrics.get(metric)
-    return NOTHING if own is None else Cell(figure(own.mean), ends(own))
+        metrics = dict.fromkeys(name for each in runs for name in each.metrics.metrics)
+        rows = [
+            (t.metric(name), [_figure_cell(each.metrics.metrics.get(name)) for each in runs])
+            for name in metrics
+        ]
+        yield [t.run(each.run) for each in runs], rows
 
 
 def leaderboard_chart(t: Words, board: Leaderboard) -> Rows:
@@ -93,46 +111,46 @@ def difference_chart(t: Words, report: Report) -> Rows:
     )
 
 
-def difference_rows(t: Words, report: Report) -> list[tuple[str, ...]]:
-    """Run, metric, difference, interval, p."""
+def difference_names(t: Words, board: Leaderboard) -> list[Markup]:
+    """The metrics that the runs are compared in."""
+    return [t.metric(name) for name in dict.fromkeys(row.metric for row in board.differences)]
+
+
+def difference_rows(t: Words, report: Report) -> Body:
+    """A row a run: the difference in each metric, its interval, its p."""
     names = {run.id: t.run(run) for run in report.runs}
-    return [
-        (
-            names[row.run],
-            t.metric(row.metric),
-            f"{row.difference:+.4f}",
-            ends_signed(row),
-            f"{row.p_holm:.4f}",
-        )
-        for row in report.leaderboard.differences
-    ]
+    rows: dict[str, list[Cell]] = {}
+    for row in report.leaderboard.differences:
+        cell = Cell(f"{row.difference:+.4f}", (ends_signed(row), f"p = {row.p_holm:.4f}"))
+        rows.setdefault(row.run, []).append(cell)
+    return [(names[run], cells) for run, cells in rows.items()]
 
 
-def shortcut_rows(t: Words, board: Leaderboard) -> list[tuple[str, ...]]:
-    """Run, rule, metric, what the rule and the run reach, difference, its error, interval, p."""
-    return [
-        (
-            t.run(each.run),
-            t.rule(rule.name),
-            t.metric(margin.metric),
-            figure(margin.reached),
-            figure(margin.run),
-            f"{margin.difference:+.4f}",
-            "–" if margin.se is None else figure(margin.se),
-            f"[{margin.low:+.4f}, {margin.high:+.4f}]",
-            f"{margin.p_holm:.4f}",
-        )
-        for each in board.runs
-        if each.metrics.shortcuts
-        for rule in each.metrics.shortcuts.shortcuts
-        for margin in rule.margins
-    ]
+def shortcut_rows(t: Words, board: Leaderboard) -> tuple[Markup, list[Markup], Body]:
+    """The metric, the rules, and a row a run: how far it is ahead of each rule in that metric."""
+    measured = [(each.run, own) for each in board.runs if (own := each.metrics.shortcuts)]
+    rules = list(dict.fromkeys(r.name for _, own in measured for r in own.shortcuts if r.margins))
+    firsts = [rule.margins[0] for _, own in measured for rule in own.shortcuts if rule.margins]
+    rows = []
+    for run, own in measured:
+        margins = {rule.name: rule.margins[0] for rule in own.shortcuts if rule.margins}
+        rows.append((t.run(run), [_margin_cell(margins.get(rule)) for rule in rules]))
+    return t.metric(firsts[0].metric), [t.rule(rule) for rule in rules], rows
+
+
+def _margin_cell(margin: Margin | None) -> Cell:
+    if margin is None:
+        return NOTHING
+    error = () if margin.se is None else (f"± {margin.se:.4f}",)
+    interval = f"[{margin.low:+.4f}, {margin.high:+.4f}]"
+    return Cell(f"{margin.difference:+.4f}", (*error, interval, f"p = {margin.p_holm:.4f}"))
 
 
 def reason_values(t: Words, explanation: ItemExplanation) -> list[Value]:
     """What the weightiest events add to the score, the others together, ± two standard errors."""
     by_size = sorted(explanation.players, key=lambda player: -abs(player.value))
-    drawn = [player for player in by_size[:EVENTS] if player.value]
+    least = NOTABLE * max((abs(player.value) for player in by_size), default=0.0)
+    drawn = [player for player in by_size[:EVENTS] if player.value and abs(player.value) >= least]
     rest = by_size[len(drawn) :]
     values = [(_called(t, player), player.value, player.se) for player in drawn]
     if rest:
@@ -155,26 +173,24 @@ def _called(t: Words, player: PlayerValue) -> Markup:
 
 
 def _written(value: float, error: float, places: int) -> str:
-    return f"{value:+,.{places}f}" + (f" ± {error:,.{places}f}" if error else "")
+    return f"{round(value, places) or 0.0:+,.{places}f}" + (
+        f" ± {error:,.{places}f}" if error else ""
+    )
 
 
 def _ends(value: float, error: float) -> tuple[float | None, float | None]:
     return (value - 2 * error, value + 2 * error) if error else (None, None)
 
 
-def number(value: float) -> str:
-    """A score with three digits."""
-    return f"{value:,.{decimals([value])}f}"
+def numbers(values: Sequence[float]) -> list[str]:
+    """Scores, with as many places as show three digits of the greatest."""
+    places = decimals(values)
+    return [f"{round(value, places) or 0.0:,.{places}f}" for value in values]
 
 
 def said(marks: Rows) -> str:
     """A chart as a line of text, for who cannot see it."""
     return "; ".join(f"{Markup(mark.name).unescape()} {mark.said}" for mark in marks.marks)
-
-
-def columns(mapping: dict[str, str | None]) -> Sequence[tuple[str, str]]:
-    """Role → column, of those that the log has."""
-    return [(role, column) for role, column in mapping.items() if column]
 
 
 def head_share(steps: Sequence[Step]) -> float:
@@ -216,17 +232,16 @@ def settings_rows(t: Words, run: Run) -> list[tuple[str, str]]:
     config, machine = run.config, run.meta["machine"]
     params = ", ".join(f"{name}={value}" for name, value in config.params.items())
     told = {
-        "model": t.model(run),
-        "reproduce.params": params or "–",
-        "reproduce.split": t.name_or(f"split.{config.split}", config.split),
-        "reproduce.cut": config.cut,
-        "reproduce.seed": str(config.seed),
-        "reproduce.device": ", ".join(
+        "report.reproduce.params": params or "–",
+        "report.reproduce.split": t.name_or(f"split.{config.split}", config.split),
+        "report.reproduce.cut": config.cut,
+        "report.reproduce.seed": str(config.seed),
+        "report.reproduce.device": ", ".join(
             f"{name} {value}" if name in ("python", "torch") else str(value)
             for name, value in machine.items()
             if value is not None and name != "threads"
         ),
-        "reproduce.seconds": t("unit.seconds", value=f"{run.seconds:.1f}"),
-        "reproduce.code": str(run.meta["code_version"]),
+        "report.reproduce.seconds": t("unit.seconds", value=f"{run.seconds:.1f}"),
+        "report.reproduce.code": str(run.meta["code_version"]),
     }
-    return [(t(f"report.{name}"), value) for name, value in told.items() if value]
+    return [(t(key), value) for key, value in told.items() if value]

@@ -19,6 +19,7 @@ from dashboard.components.jobs import live_jobs
 from dashboard.components.labels import interval, metric_label, run_label, split_label, text_or
 from dashboard.components.page import ROW, empty, figure, first_step, heading, link, section, table
 from dashboard.components.people import K_ELSEWHERE
+from dashboard.components.report import report_section
 from dashboard.components.shortcuts import shortcuts_section
 from dashboard.state import dark, t
 from dashboard.text import Text, plain
@@ -48,6 +49,8 @@ def main(now: Context) -> None:
     _tradeoff(runs, name, metric, k)
     _slices(runs)
     _protocol(now, runs)
+    if now.dataset is not None:
+        report_section(now.workspace, now.dataset, runs)
     link("recommendations", t("action.recommendations"), icon=":material/recommend:")
 
 
