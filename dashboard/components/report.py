@@ -22,10 +22,15 @@ def report_section(workspace: Workspace, dataset: DatasetInfo, runs: Sequence[Ru
     st.caption(t("compare.report.lead", n=len(chosen)))
     st.download_button(
         t("action.report"),
-        data=lambda: render(collect(workspace, chosen), language),
+        data=lambda: made(workspace, chosen, language),
         file_name=f"report-{dataset.id}.html",
         mime="text/html",
         key="report",
         icon=":material/description:",
         on_click="ignore",
     )
+
+
+def made(workspace: Workspace, runs: Sequence[Run], language: str) -> str:
+    """The whole file on these runs."""
+    return render(collect(workspace, runs), language)
