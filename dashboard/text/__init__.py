@@ -8,7 +8,8 @@ from typing import Any
 
 from core import text as shared
 from core.text import LANGUAGES, read_texts, template
-from dashboard.text.literal import Text, fill, linked, literal, plain, strong, visible
+from core.text.visible import visible
+from dashboard.text.literal import Text, fill, linked, literal, plain, strong
 
 __all__ = [
     "LANGUAGES",

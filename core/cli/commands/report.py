@@ -5,23 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from core.cli.terminal import Result, progress
-from core.data.durable import write_text_atomically
 from core.data.limits import size_in_words
 from core.data.store import Workspace
-from core.recommend import export
+from core.report import html
 from core.report.collect import collect
-from core.report.html import render
 from core.runs import artifact
 
 
 def report(options: Any) -> Result:
-    export.check(options.out, (".html",))
+    html.check(options.out)
     workspace = Workspace.open(options.data_dir)
     runs = [artifact.find_run(workspace, ref) for ref in options.runs]
     contents = collect(workspace, runs, users=options.users, on_stage=progress())
-    page = render(contents, options.language)
-    write_text_atomically(options.out, page)
-    size = len(page.encode())
+    size = html.write(contents, options.out, options.language)
     people = [person.user for person in contents.people.people]
     result = {
         "out": str(options.out),
