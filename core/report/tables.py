@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from core.report import charts
 from core.report.charts import Rows, Value
 from core.report.contents import EvaluatedRun, Leaderboard, Report, Step
 from core.report.sentences import ends_signed
-from core.report.words import Words, decimals, ends, figure
+from core.report.words import Words, day, decimals, ends, figure
 from core.runs.artifact import Run
 from core.runs.shortcuts import Margin
 from core.types import Interval
@@ -152,7 +153,11 @@ def reason_values(t: Words, explanation: ItemExplanation) -> list[Value]:
     least = NOTABLE * max((abs(player.value) for player in by_size), default=0.0)
     drawn = [player for player in by_size[:EVENTS] if player.value and abs(player.value) >= least]
     rest = by_size[len(drawn) :]
-    values = [(_called(t, player), player.value, player.se) for player in drawn]
+    times = Counter(player.player.label for player in drawn)
+    values = [
+        (_called(t, player, dated=times[player.player.label] > 1), player.value, player.se)
+        for player in drawn
+    ]
     if rest:
         n = sum(player.player.count for player in rest)
         total = float(sum(player.value for player in rest))
@@ -165,11 +170,13 @@ def reason_values(t: Words, explanation: ItemExplanation) -> list[Value]:
     ]
 
 
-def _called(t: Words, player: PlayerValue) -> Markup:
+def _called(t: Words, player: PlayerValue, *, dated: bool) -> Markup:
+    """An event by its item, and by its day where several are of one item."""
     event = player.player
     if event.count > 1:
         return t("report.people.oldest", n=event.count)
-    return t("explain.quoted", item=event.label)
+    name = t("explain.quoted", item=event.label)
+    return name + f" {day(event.timestamp)}" if dated and event.timestamp is not None else name
 
 
 def _written(value: float, error: float, places: int) -> str:
