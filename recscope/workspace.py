@@ -191,13 +191,14 @@ class Workspace:
         Args:
             dataset: What to learn from, or its id or name.
             model: "auto", or any other that `recscope models` lists.
-            split: What is held out for `Run.evaluate`: "leave-last-out", "by-time" or "none".
+            split: What is held out for `Run.evaluate`: each person's last event ("leave-last-out")
+                or whole "last-visit", the last period ("by-time"), or "none".
             seed: Of all that is random.
             device: "auto" (a GPU where there is one), "cpu" or "cuda".
             name: What the run is called; the model's name if not given.
             cut: Where "by-time" cuts: a date such as "2024-03-01", or the share after it (0.2).
-            validate_on: What decides when a network stops and how a fusion weighs: "next-event" of
-                each person or "next-period" of everyone; "" as the split asks.
+            validate_on: What decides when a network stops and how a fusion weighs: "next-event" or
+                "next-visit" of each person or "next-period" of everyone; "" as the split asks.
             settings: The model's own (`minutes=4`; a fusion's `components=[run, other]`), and which
                 encoders read the items: text_model, image_model and images.
 

@@ -155,7 +155,13 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", metavar="DATASET")
     parser.add_argument("--model", required=True, metavar="M")
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="key=value")
-    parser.add_argument("--split", default="leave-last-out")
+    parser.add_argument(
+        "--split",
+        default="leave-last-out",
+        metavar="leave-last-out|last-visit|by-time|none",
+        help="what is held out and asked about: each person's last event or whole last visit, or "
+        "what comes after one moment; nothing with none",
+    )
     parser.add_argument(
         "--cut",
         default="",
@@ -165,9 +171,10 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--validate-on",
         default="",
-        metavar="next-event|next-period",
-        help="what decides when a network stops and how a fusion weighs: each person's next event, "
-        "or the next period of everyone; as the split asks if not given, next-event without a test",
+        metavar="next-event|next-visit|next-period",
+        help="what decides when a network stops and how a fusion weighs: each person's next event "
+        "or whole visit, or the next period of everyone; as the split asks if not given, "
+        "next-event without a test",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", choices=DEVICES)

@@ -16,7 +16,7 @@ from core.data.dataset import Dataset
 from core.data.durable import read_json, utc_now
 from core.data.features.embeddings import EmbeddedItems, embed_items
 from core.data.refs import checked_name
-from core.data.split import TimeCut, split_log
+from core.data.split import VISIT_GAP, TimeCut, split_log
 from core.data.store import Workspace
 from core.errors import Corrupt
 from core.runs import artifact, checkpoints, weights
@@ -165,6 +165,7 @@ def split_as(data: Dataset, config: RunConfig, *, validation: bool | None = None
         validation=validation,
         validate_on=config.validate_on,
         cut=cut,
+        visit_gap=VISIT_GAP if data.info.time_kind == "clock" else 0,
     )
 
 

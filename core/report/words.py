@@ -31,10 +31,9 @@ class Words:
         self.language, self._known = language, texts(language)
 
     def __call__(self, key: str, **values: object) -> Markup:
-        """The text of this key: **bold** and `code` are ours, what is filled in is literal."""
+        """The text of this key: **bold** is ours, what is filled in is literal."""
         ours = str(escape(template(self._known, key, values.get("n"))))
         ours = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", ours)
-        ours = re.sub(r"`(.+?)`", r"<code>\1</code>", ours)
         return Markup(ours).format(**{name: _literal(value) for name, value in values.items()})
 
     def has(self, key: str) -> bool:

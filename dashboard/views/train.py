@@ -10,7 +10,7 @@ import streamlit as st
 from core import jobs
 from core.data.info import is_archived
 from core.data.limits import size_in_words
-from core.data.split import VALIDATE_ON, usual_validation
+from core.data.split import KINDS, VALIDATE_ON, usual_validation
 from core.data.store import DatasetInfo
 from core.errors import BadInput
 from core.holdings import folder_size
@@ -30,7 +30,7 @@ from dashboard.components.train.search import found, search_form
 from dashboard.state import t
 from dashboard.text import Text, literal, plain
 
-SPLITS = ("leave-last-out", "by-time", "none")
+MANY = 0.5  # share of people whose last event says little, and of those who came again
 FIRST_CHOICE = ("popularity", "item_knn", "ease")
 
 
@@ -96,7 +96,11 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
         help=t("train.models.help"),
         placeholder=t("train.models.placeholder"),
     )
-    alike = [run for run in runs if run.config.split == st.session_state.get("split", SPLITS[0])]
+    last = cache.last_events(dataset)
+    baskets = last.tied >= MANY and last.again >= MANY
+    usual_split = "last-visit" if baskets else "leave-last-out"
+    planned = st.session_state.get("split", usual_split)
+    alike = [run for run in runs if run.config.split == planned]
     params = {model: model_form(model, alike) for model in chosen}
     reading = [m for m in chosen if model_class(m).needs_features and "components" not in params[m]]
     # a fusion reads what its components do
@@ -104,11 +108,14 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
     how, seed_box, where = st.columns(3)
     split = how.selectbox(
         t("train.split"),
-        SPLITS,
+        KINDS,
+        index=KINDS.index(usual_split),
         format_func=lambda kind: t(f"split.{kind}"),
         key="split",
         help=t("train.split.help"),
     )
+    if baskets and split in ("leave-last-out", "last-visit"):
+        how.caption(t("train.split.tied", share=last.tied))
     cut = ""
     if split == "by-time":
         cut = how.text_input(

@@ -22,6 +22,18 @@ COLOURS: dict[str, Colour] = {"ok": "green", "note": "blue", "warn": "orange", "
 ICONS = {"ok": "check", "note": "info", "warn": "warning", "bad": "block"}
 
 
+def findings_sentence(dataset: DatasetInfo) -> Text:
+    """What is worth a look, by name and the gravest first; or that nothing is."""
+    findings = sorted(
+        (verdict for verdict in cache.verdicts(dataset) if verdict.severity in ("warn", "bad")),
+        key=lambda verdict: -SEVERITIES.index(verdict.severity),
+    )
+    if not findings:
+        return t("home.data.ok")
+    titles = t("explain.comma").join(t(f"verdict.{verdict.key}.title") for verdict in findings)
+    return t("home.data.some", n=len(findings), titles=titles)
+
+
 def quality_tab(workspace: Workspace, dataset: DatasetInfo) -> None:
     """All verdicts, the gravest first, and the button that makes a cleaned version."""
     st.markdown(t("data.quality.lead"))

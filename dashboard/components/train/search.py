@@ -51,7 +51,7 @@ def search_form(
         seed: Of all trials.
         device: Where they are made.
         cut: Where by-time cuts.
-        validate_on: What stops networks: next-event or next-period.
+        validate_on: What stops networks: next-event, next-visit or next-period.
     """
     with st.expander(t("search.title"), icon=":material/manage_search:"):
         models = list(params)
