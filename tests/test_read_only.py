@@ -315,6 +315,7 @@ WRITERS: dict[str, WritingAct | str] = {
     "core.pipeline.replays.seal._make_key": NOT_KEPT,
     "core.pipeline.replays.seal.remember_sealing": NOT_KEPT,
     "core.recommend.export.write": OUT,
+    "core.report.html.write": OUT,
     "core.runs.artifact.rename_run": read_only.RENAME_RUN,
     "core.runs.checkpoints.write_arrays": read_only.TRAIN,
     "core.runs.checkpoints.written_whole": read_only.TRAIN,

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from core import DEVICES
 from core.cli import option_values as values
+from core.text import LANGUAGES
 
 
 class _Parser(argparse.ArgumentParser):
@@ -79,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     compare = add("compare", "runs against the first of them", output)
     compare.add_argument("runs", nargs="+", metavar="RUN")
     compare.add_argument("--metrics", type=values.words, metavar="ndcg@10,recall@10")
+    _add_report(add("report", "runs → one file to hand on", output))
     _add_recommend(add("recommend", "what each person would get", output))
     _add_explain(add("explain", "why an item is recommended", output))
     _add_changes(lambda name, about: add(name, about, output))
@@ -199,6 +201,15 @@ def _add_tune(parser: argparse.ArgumentParser) -> None:
         default={},
         metavar="key=low..high,key=a|b",
         help="what is searched, instead of what is usual for the model",
+    )
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="of one dataset")
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE.html")
+    parser.add_argument("--language", default="en", choices=tuple(LANGUAGES))
+    parser.add_argument(
+        "--users", type=values.words, metavar="ID,ID", help="who is shown; drawn if not given"
     )
 
 

@@ -20,6 +20,7 @@ from dashboard.components.labels import interval, metric_label, run_label, split
 from dashboard.components.page import ROW, empty, figure, first_step, heading, link, section, table
 from dashboard.components.people import K_ELSEWHERE
 from dashboard.components.read_only import writing_button
+from dashboard.components.report import report_section
 from dashboard.components.shortcuts import shortcuts_section
 from dashboard.state import dark, t
 from dashboard.text import Text, plain
@@ -49,6 +50,8 @@ def main(now: Context) -> None:
     _tradeoff(runs, name, metric, k)
     _slices(runs)
     _protocol(now, runs)
+    if now.dataset is not None:
+        report_section(now.workspace, now.dataset, runs)
     link("recommendations", t("action.recommendations"), icon=":material/recommend:")
 
 

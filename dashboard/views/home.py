@@ -45,7 +45,7 @@ def main(now: Context) -> None:
     if run is None:
         heading("home", t("home.answer.untrained", **about))
     else:
-        # Deferred: it loads torch, which takes seconds that a first page without runs need not cost.
+        # Deferred: it loads torch, whose seconds a first page without runs need not cost.
         from dashboard.components.story import story
 
         heading("home", t("home.answer", run=run_label(run), **about))
