@@ -34,9 +34,8 @@ def writing_button(
         help: What it says of itself where it can be clicked.
         more: As st.button takes it.
     """
-    if why := why_not_written(workspace):
-        disabled, help = True, why
-    return st.button(label, disabled=disabled, help=help, **more)
+    why = why_not_written(workspace)
+    return st.button(label, disabled=disabled or why is not None, help=why or help, **more)
 
 
 def why_not_written(workspace: Workspace) -> Text | None:
@@ -48,6 +47,7 @@ def why_not_written(workspace: Workspace) -> Text | None:
 
 def tell_read_only(workspace: Workspace) -> bool:
     """Says the same in place of what would write; whether it did."""
-    if why := why_not_written(workspace):
+    why = why_not_written(workspace)
+    if why is not None:
         st.info(why, icon=LOCK)
     return why is not None
