@@ -129,7 +129,7 @@ def of_log(name: str, chosen: Any, folder: Path) -> Iterator[Figures]:
     said, _ = recscope(home, "ingest", *log.files(chosen.folder / name, folder), "--name", name)
     print(f"\n{name}: {said.get('failed') or said.get('dataset')}", flush=True)
     for split in chosen.split:
-        if "failed" in said or (split == "by-time" and not log.clock):
+        if "failed" in said or (split != SPLITS[0] and not log.clock):
             continue
         for minutes in map(float, chosen.minutes.split(",")):
             row: Figures = {"log": name, "split": split, "minutes": minutes, "busy": chosen.busy}

@@ -74,9 +74,10 @@ def _chromium() -> Check:
 def _workspace(path: Path | None) -> Iterator[Check]:
     try:
         workspace = Workspace.open(path)
-        probe = workspace.path / f".doctor-{uuid4().hex[:8]}"
-        probe.write_text("")
-        probe.unlink()
+        if not workspace.read_only:
+            probe = workspace.path / f".doctor-{uuid4().hex[:8]}"
+            probe.write_text("")
+            probe.unlink()
     except (CoreError, OSError) as error:
         yield Check("workspace", str(error), False, "choose another folder with --data-dir")
         return

@@ -4,7 +4,8 @@ CoreError             one sentence for a person; the command line exits with 1
 ├── BadInput          a mistake in what was given; the command line exits with 2
 │   ├── NotFound      a dataset, run, user, item or file that is not there
 │   ├── UnknownRole   a table that can be read, but not which column is the user or the item
-│   └── TooLarge      it does not fit into memory here
+│   ├── TooLarge      it does not fit into memory here
+│   └── ReadOnly      the workspace may only be looked at
 ├── NotFitted         a model was asked for scores before it was fitted or loaded
 ├── Corrupt           a stored file is not what was written: the hash differs
 └── Cancelled         a person stopped the job
@@ -29,6 +30,10 @@ class UnknownRole(BadInput):
 
 class TooLarge(BadInput):
     """It does not fit here: the sizes, and what to do instead."""
+
+
+class ReadOnly(BadInput):
+    """What is refused in a workspace that may only be looked at, why, and what to do instead."""
 
 
 class NotFitted(CoreError):

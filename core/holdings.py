@@ -8,6 +8,7 @@ from pathlib import Path
 from core import jobs
 from core.data import info
 from core.data.limits import size_in_words
+from core.data.read_only import DELETE, check_writable
 from core.data.refs import meant_by
 from core.data.store import Workspace
 from core.data.unreadable import Unreadable
@@ -166,6 +167,7 @@ def delete(workspace: Workspace, planned: Removal) -> None:
     Raises:
         BadInput: a job that waits or works needs it, or more stands on it by now than was planned.
     """
+    check_writable(workspace.path, DELETE)
     with jobs.starting(workspace):
         now = removal(workspace, planned.thing.id)
         if {one.folder for one in now.with_it} - {one.folder for one in planned.with_it}:

@@ -309,7 +309,7 @@ class Holdout:
 class Split:
     """A log cut into what a model may see and what it is asked about."""
 
-    kind: str  # "leave-last-out", "by-time" or "none"
+    kind: str  # "leave-last-out", "last-visit", "by-time" or "none"
     train: Interactions
     validation: Holdout | None
     train_and_validation: (
@@ -388,7 +388,7 @@ class RunConfig:
     device: str = "cpu"
     features: Mapping[str, str] = field(default_factory=dict)  # encoders of texts and images
     cut: str = ""  # where by-time cuts, as TimeCut.written has it; "" at the usual share
-    validate_on: str = ""  # next-event, next-period; "" as is usual for the split
+    validate_on: str = ""  # next-event, next-visit, next-period; "" as is usual for the split
 
     def to_json(self) -> dict[str, Any]:
         """As run.json has it; what is left as usual is not said, as before it could be chosen."""

@@ -14,6 +14,7 @@ from dashboard.components.errors import show_error
 from dashboard.state import dark, t
 
 ICON = Path(__file__).with_name("icon.svg")
+LOGO = Path(__file__).with_name("logo.svg")  # the same with the name, drawn in currentColor
 PAGES = {  # group → page → icon; the order is the story, the first page is at /
     "explore": {"home": "home", "data": "database", "sql": "terminal"},
     "build": {"train": "model_training", "compare": "balance"},
@@ -38,6 +39,11 @@ SIDES = """<style>
 </style>"""
 
 
+def logo(on_dark: bool) -> str:
+    """The mark and the name, as SVG in the colour of words on this ground."""
+    return LOGO.read_text("utf-8").replace("currentColor", theme.WORDS[on_dark])
+
+
 def main() -> None:
     state.sync()
     st.set_page_config(page_title=t("app.name"), page_icon=str(ICON), layout="wide")
@@ -57,6 +63,8 @@ def main() -> None:
             for group, pages in PAGES.items()
         }
     )
+    st.set_page_config(page_title=f"{page.title} · {t('app.name')}")
+    st.logo(logo(dark()), size="large", icon_image=str(ICON))
     state.still_amiss()
     try:
         sidebar(context())

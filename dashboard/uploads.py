@@ -25,7 +25,9 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import runtime
 
+from core.data.read_only import UPLOAD, check_writable
 from core.data.store import Workspace
+from core.errors import ReadOnly
 
 MAX_BYTES = 2000 << 20  # of one file, as server.maxUploadSize
 MAX_SESSION_BYTES = 4 * MAX_BYTES  # of all files that one page has uploaded and not taken back
@@ -35,11 +37,17 @@ RECEIVED = ".received"
 BLOCK = 1 << 20
 _SECRET = secrets.token_hex(16)
 _RECEIPT = re.compile(rf"recscope {_SECRET} ([\w-]{{1,64}})\Z")
-_ADDRESS = re.compile(r"/_stcore/upload_file/([^/]+)/([\w-]{1,64})\Z")
+_UPLOADS = "/_stcore/upload_file/"
+_ADDRESS = re.compile(_UPLOADS + r"([^/]+)/([\w-]{1,64})\Z")
 
 
 class TooMuch(Exception):
     """More than may be uploaded is coming in."""
+
+
+def check_uploads(workspace: Workspace) -> None:
+    """Raises ReadOnly where nothing may be uploaded."""
+    check_writable(workspace.path, UPLOAD)
 
 
 def received(workspace: Workspace, source: IO[bytes]) -> Path | None:
@@ -66,11 +74,21 @@ class UploadsOnDisk:
         self._sizes: dict[str, dict[str, int]] = defaultdict(dict)  # session → upload → bytes
         self._ended: dict[str, float] = {}  # session → when it was first seen to be closed
         self._sweeping: asyncio.Task[None] | None = None
-        tempfile.tempdir = str(workspace.tmp_folder)  # what comes in is no guest of /tmp's memory
+        if not workspace.read_only:
+            tempfile.tempdir = str(
+                workspace.tmp_folder
+            )  # what comes in is no guest of /tmp's memory
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stores what is uploaded, forgets what is taken back, passes everything else on."""
-        address = _ADDRESS.search(scope.get("path", "")) if scope["type"] == "http" else None
+        path = scope.get("path", "") if scope["type"] == "http" else ""
+        if _UPLOADS in path and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
+            try:
+                check_uploads(self._workspace)
+            except ReadOnly as error:
+                await PlainTextResponse(str(error), 403)(scope, receive, send)
+                return
+        address = _ADDRESS.search(path)
         if address is None or not self._is_open(address[1]):
             await self._app(scope, receive, send)  # which refuses uploads to nobody's page
         elif scope["method"] == "PUT":

@@ -17,6 +17,8 @@ from core.data.limits import writing
 from core.data.refs import checked_name
 from core.data.store import Workspace as Folders
 from core.errors import BadInput
+from core.report import html
+from core.report.collect import collect
 from core.runs import artifact
 from core.runs.request import RunRequest
 from core.sql.ask import ask, context
@@ -194,13 +196,14 @@ class Workspace:
         Args:
             dataset: What to learn from, or its id or name.
             model: "auto", or any other that `recscope models` lists.
-            split: What is held out for `Run.evaluate`: "leave-last-out", "by-time" or "none".
+            split: What is held out for `Run.evaluate`: each person's last event ("leave-last-out")
+                or whole "last-visit", the last period ("by-time"), or "none".
             seed: Of all that is random.
             device: "auto" (a GPU where there is one), "cpu" or "cuda".
             name: What the run is called; the model's name if not given.
             cut: Where "by-time" cuts: a date such as "2024-03-01", or the share after it (0.2).
-            validate_on: What decides when a network stops and how a fusion weighs: "next-event" of
-                each person or "next-period" of everyone; "" as the split asks.
+            validate_on: What decides when a network stops and how a fusion weighs: "next-event" or
+                "next-visit" of each person or "next-period" of everyone; "" as the split asks.
             settings: The model's own (`minutes=4`; a fusion's `components=[run, other]`), and which
                 encoders read the items: text_model, image_model and images.
 
@@ -348,6 +351,37 @@ class Workspace:
             metrics = [metrics] if isinstance(metrics, str) else list(metrics)
         chosen = [self.run(run) for run in runs]
         return pipeline.compare(self._folders, [run.stored for run in chosen], metrics=metrics)
+
+    def report(
+        self,
+        *runs: Run | str,
+        out: str | Path,
+        language: str = "en",
+        users: Sequence[object] | None = None,
+    ) -> Path:
+        """Writes one HTML file on these runs of one dataset, to hand on; see docs/report.md.
+
+        Args:
+            runs: At least one, each once.
+            out: Where it is written; it ends in .html.
+            language: "en" or "zh".
+            users: Ids of the people who are shown; three drawn by a fixed seed if not given.
+
+        Returns:
+            Where it was written.
+
+        Raises:
+            BadInput: no run, one of them twice, runs of several datasets, or a file that cannot
+                be written.
+            NotFound: somebody is not in the dataset.
+        """
+        path = Path(out)
+        html.check(path, language)
+        chosen = [self.run(run).stored for run in runs]
+        with self._shown() as line:
+            contents = collect(self._folders, chosen, users=users, on_stage=line)
+        html.write(contents, path, language)
+        return path
 
     def _shown(self) -> ProgressLine:
         return ProgressLine(shown=self.progress)

@@ -17,7 +17,19 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("core", "dashboard", "recscope", "sample_data")
-NOT_CODE = {".json", ".svg", ".csv", ".parquet", ".txt", ".md", ".toml", ".js", ".css", ".mjs"}
+NOT_CODE = {
+    ".json",
+    ".svg",
+    ".csv",
+    ".parquet",
+    ".txt",
+    ".md",
+    ".toml",
+    ".js",
+    ".css",
+    ".html",
+    ".mjs",
+}
 
 pytestmark = pytest.mark.slow
 

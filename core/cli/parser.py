@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from core import DEVICES
 from core.cli import option_values as values
+from core.text import LANGUAGES
 
 
 class _Parser(argparse.ArgumentParser):
@@ -38,7 +39,12 @@ def build_parser() -> argparse.ArgumentParser:
         ("demo", "open the workbench with the sample data in it"),
         ("serve", "open the workbench on this machine"),
     ):
-        add(name, about).add_argument("--port", type=values.port, default=8501)
+        server = add(name, about)
+        server.add_argument("--port", type=values.port, default=8501)
+        if name == "serve":
+            server.add_argument(
+                "--read-only", action="store_true", help="refuse all that writes in the workspace"
+            )
     for name, about in (
         ("datasets", "the datasets"),
         ("runs", "the runs, also those that wait, work or failed"),
@@ -74,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     compare = add("compare", "runs against the first of them", output)
     compare.add_argument("runs", nargs="+", metavar="RUN")
     compare.add_argument("--metrics", type=values.words, metavar="ndcg@10,recall@10")
+    _add_report(add("report", "runs → one file to hand on", output))
     _add_recommend(add("recommend", "what each person would get", output))
     _add_explain(add("explain", "why an item is recommended", output))
     _add_changes(lambda name, about: add(name, about, output))
@@ -169,7 +176,13 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", metavar="DATASET")
     parser.add_argument("--model", required=True, metavar="M")
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="key=value")
-    parser.add_argument("--split", default="leave-last-out")
+    parser.add_argument(
+        "--split",
+        default="leave-last-out",
+        metavar="leave-last-out|last-visit|by-time|none",
+        help="what is held out and asked about: each person's last event or whole last visit, or "
+        "what comes after one moment; nothing with none",
+    )
     parser.add_argument(
         "--cut",
         default="",
@@ -179,9 +192,10 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--validate-on",
         default="",
-        metavar="next-event|next-period",
-        help="what decides when a network stops and how a fusion weighs: each person's next event, "
-        "or the next period of everyone; as the split asks if not given, next-event without a test",
+        metavar="next-event|next-visit|next-period",
+        help="what decides when a network stops and how a fusion weighs: each person's next event "
+        "or whole visit, or the next period of everyone; as the split asks if not given, "
+        "next-event without a test",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", choices=DEVICES)
@@ -203,6 +217,15 @@ def _add_tune(parser: argparse.ArgumentParser) -> None:
         default={},
         metavar="key=low..high,key=a|b",
         help="what is searched, instead of what is usual for the model",
+    )
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="of one dataset")
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE.html")
+    parser.add_argument("--language", default="en", choices=tuple(LANGUAGES))
+    parser.add_argument(
+        "--users", type=values.words, metavar="ID,ID", help="who is shown; drawn if not given"
     )
 
 

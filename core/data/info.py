@@ -8,6 +8,7 @@ from typing import Any, Self, TypedDict
 
 from core.data.durable import check_entries, read_object, verify_once
 from core.data.limits import writing
+from core.data.read_only import ARCHIVE, check_writable
 from core.errors import Corrupt
 
 SCHEMA_VERSION = 1
@@ -128,6 +129,7 @@ def is_archived(folder: Path) -> bool:
 
 def archive(folder: Path, *, undo: bool = False) -> None:
     """Leaves what is in this folder out of lists, or lists it again; it stays as it is."""
+    check_writable(folder, ARCHIVE)
     with writing(folder):
         if undo:
             (folder / ARCHIVED).unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.data.read_only import check_writable
 from core.errors import BadInput, CoreError, TooLarge
 
 _ELSEWHERE = "or choose another folder (--data-dir, RECSCOPE_HOME)"
@@ -65,8 +66,11 @@ def writing(path: Path | None = None, needed: int | None = None) -> Iterator[Non
 
     Raises:
         BadInput: there is no room for it, it may not be written, …
+        ReadOnly: it lies in a workspace that may only be looked at; nothing inside is done.
         TooLarge: memory ran out.
     """
+    if path is not None:
+        check_writable(path)
     try:
         yield
     except CoreError:

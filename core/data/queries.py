@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from core.data.log import Connection, make_labels, open_log, query_table
+from core.data.split import VISIT_GAP
 from core.data.store import DatasetInfo, quoted
 from core.errors import NotFound
 
@@ -114,6 +115,40 @@ def top_users(info: DatasetInfo, n: int = 20) -> pd.DataFrame:
         """,
         n=n,
     )
+
+
+@dataclass(frozen=True)
+class LastEvents:
+    """What a person's last event says, of the people with two events or more that count."""
+
+    tied: float  # share whose last event has the time of the one before: the file's word then
+    again: float  # share who came again: more than VISIT_GAP, or an order number, lies between two
+
+
+def last_events(info: DatasetInfo) -> LastEvents:
+    """Whether the last event of a person is one, or any of a visit; 0 in a log without times."""
+    if info.time_kind == "none":
+        return LastEvents(0.0, 0.0)
+    question = """
+        WITH near AS (
+            SELECT user_id, time - lag(time) OVER () AS gap,
+                   user_id = lag(user_id) OVER () AS another,
+                   user_id IS DISTINCT FROM lead(user_id) OVER () AS last
+            FROM log WHERE event IS NULL OR NOT list_contains($unlearnt, event)
+        ), people AS (
+            SELECT bool_or(last AND gap = 0) AS tied, max(gap) > $visit_gap AS again
+            FROM near WHERE another GROUP BY user_id
+        )
+        SELECT coalesce(avg(tied::INT), 0) AS tied, coalesce(avg(again::INT), 0) AS again
+        FROM people
+    """
+    found = query_table(
+        open_log(info),
+        question,
+        unlearnt=[name for name, weight in info.weights.items() if weight <= 0],
+        visit_gap=VISIT_GAP if info.time_kind == "clock" else 0,
+    )
+    return LastEvents(float(found["tied"][0]), float(found["again"][0]))
 
 
 def activity(info: DatasetInfo, bins: int = 300) -> pd.DataFrame:

@@ -12,8 +12,13 @@ import numpy as np
 from core.errors import BadInput
 from core.types import Array, Holdout, Interactions, Split
 
-KINDS = ("leave-last-out", "by-time", "none")
-VALIDATE_ON = ("next-event", "next-period")
+KINDS = ("leave-last-out", "last-visit", "by-time", "none")
+VALIDATE_ON = ("next-event", "next-visit", "next-period")
+# what asks of validation as this split asks of the test; of the others an event of each person
+_AS_THE_TEST = {"last-visit": "next-visit", "by-time": "next-period"}
+# Seconds without an event of a person after which the next one begins another visit: what web
+# analytics has used since Catledge & Pitkow 1995. A basket has one time, so it is never parted.
+VISIT_GAP = 1800
 
 _TRAIN, _VALIDATION, _TEST = np.uint8(0), np.uint8(1), np.uint8(2)
 
@@ -84,7 +89,7 @@ def _number(text: str) -> float | None:
 
 def usual_validation(kind: str) -> str:
     """Which of VALIDATE_ON it is where nobody chose: what the split asks of the test, too."""
-    return "next-period" if kind == "by-time" else "next-event"
+    return _AS_THE_TEST.get(kind, "next-event")
 
 
 def split_log(
@@ -94,6 +99,7 @@ def split_log(
     validation: bool,
     validate_on: str = "",
     cut: TimeCut | None = None,
+    visit_gap: int = VISIT_GAP,
 ) -> Split:
     """The log cut in three; each event goes to exactly one part.
 
@@ -101,6 +107,8 @@ def split_log(
 
     - `leave-last-out`: each user's last event is the target. Users with a single event stay in
       train.
+    - `last-visit`: each user's last visit is the target, all its events. A visit ends where more
+      than visit_gap passes until the next event. Users with a single visit stay in train.
     - `by-time`: one cut for everybody, so that train times < cutoff ≤ test times. A person who
       comes only after the cut is asked about with an empty history.
     - `none`: there is none.
@@ -108,6 +116,7 @@ def split_log(
     With `validation`, of what is left:
 
     - `next-event`: the last event of each user with two or more, so that no history is empty.
+    - `next-visit`: the last visit of each user with two or more.
     - `next-period`: one cut for everybody; who comes only after it is asked with an empty history.
       It sets as many events apart as are in a test by time, else a tenth.
 
@@ -122,6 +131,8 @@ def split_log(
         validation: Whether the model needs targets to know when to stop.
         validate_on: One of VALIDATE_ON; "" is as the test asks, without one next-event.
         cut: Where `by-time` cuts; a tenth of the events are after it if not given.
+        visit_gap: Longest time between two events of one visit, in the unit of the log's times;
+            0 where they only say an order, so that a visit is what has one time.
 
     Raises:
         BadInput: an unknown kind, or a log that cannot be cut that way.
@@ -141,10 +152,14 @@ def split_log(
     by_period = validation and validate_on == "next-period"
     if kind == "by-time":
         share = _hold_period(interactions, part, cut or TimeCut(), room=by_period)
+    elif kind == "last-visit":
+        _hold_visit(interactions, part, _TEST, visit_gap)
     elif kind == "leave-last-out":
         _hold_last(interactions, part, _TEST)
     if by_period:
         _hold_period_before(interactions, part, share)
+    elif validation and validate_on == "next-visit":
+        _hold_visit(interactions, part, _VALIDATION, visit_gap)
     elif validation:
         _hold_last(interactions, part, _VALIDATION)
     test = None if kind == "none" else _holdout(interactions, part < _TEST, part == _TEST)
@@ -175,6 +190,29 @@ def _hold_last(interactions: Interactions, part: Array, name: np.uint8) -> None:
             "out: a log with longer histories is needed, or a split without test and validation"
         )
     part[left[last & another]] = name
+
+
+def _hold_visit(interactions: Interactions, part: Array, name: np.uint8, gap: int) -> None:
+    """Gives each user's last visit of train to that part, where another is left."""
+    if interactions.times is None:
+        raise BadInput("a last visit needs times, and this log has none: use leave-last-out")
+    left = np.flatnonzero(part == _TRAIN)
+    users, times = interactions.users[left], interactions.times[left]
+    another_user = np.diff(users, prepend=-1) != 0
+    begins = another_user | (np.diff(times, prepend=times[:1]) > gap)
+    visits = np.cumsum(begins)
+    of_user = np.cumsum(another_user) - 1
+    first = visits[another_user][of_user]
+    last = visits[np.diff(users, append=-1) != 0][of_user]
+    held = (visits == last) & (first < last)
+    if not held.any():
+        beside = " besides those of the test" if len(left) < len(part) else ""
+        apart = f"more than {gap:,} seconds apart" if gap else "at different times"
+        raise BadInput(
+            f"no user has 2 visits{beside}, events {apart}, so none can be held out: use "
+            "leave-last-out, validated on next-event"
+        )
+    part[left[held]] = name
 
 
 def _hold_period(interactions: Interactions, part: Array, cut: TimeCut, *, room: bool) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,13 @@ from core.data.info import DatasetCounts as DatasetCounts
 from core.data.info import DatasetInfo as DatasetInfo
 from core.data.limits import writing
 from core.data.processes import is_alive
+from core.data.read_only import (
+    DELETE,
+    RENAME_DATASET,
+    check_there,
+    check_writable,
+    is_read_only,
+)
 from core.data.refs import checked_name, meant_by
 from core.data.unreadable import Unreadable, read_all
 from core.errors import BadInput, Corrupt, NotFound
@@ -33,7 +41,10 @@ if TYPE_CHECKING:
 
 
 class Workspace:
-    """A folder with datasets/, runs/, searches/ and tmp/; `open` makes what is missing."""
+    """A folder with datasets/, runs/, searches/ and tmp/; `open` makes what is missing.
+
+    One that may only be looked at (core.data.read_only) stays as it is to the last byte.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
@@ -43,10 +54,22 @@ class Workspace:
         self.tmp_folder = self.path / "tmp"
 
     @classmethod
-    def open(cls, path: Path | str | None = None) -> Self:
+    def at(cls, path: Path | str | None = None) -> Self:
         """The workspace at this path, else at RECSCOPE_HOME, else in the user's data folder."""
         chosen = path or os.environ.get("RECSCOPE_HOME") or platformdirs.user_data_dir("recscope")
-        workspace = cls(Path(chosen).expanduser().absolute())
+        return cls(Path(chosen).expanduser().absolute())
+
+    @classmethod
+    def open(cls, path: Path | str | None = None) -> Self:
+        """The same, made where it is missing, without what killed processes left.
+
+        Raises:
+            BadInput: it cannot be made; or it is not there, and may only be looked at.
+        """
+        workspace = cls.at(path)
+        check_there()
+        if workspace.read_only:
+            return workspace
         try:
             for folder in (
                 workspace.datasets_folder,
@@ -63,6 +86,11 @@ class Workspace:
             ) from None
         workspace._sweep_tmp()
         return workspace
+
+    @property
+    def read_only(self) -> bool:
+        """Whether this process may only look at it."""
+        return is_read_only(self.path)
 
     def datasets(self, *, archived: bool = False) -> list[DatasetInfo]:
         """All dataset versions that can be read, newest first; archived ones too if asked."""
@@ -124,6 +152,7 @@ class Workspace:
 
     def rename(self, ref: str, name: str) -> DatasetInfo:
         """The dataset under its new name; nothing else about it ever changes."""
+        check_writable(self.path, RENAME_DATASET)
         info, name = self.dataset(ref), checked_name(name)
         write_json_atomically(info.folder / "dataset.json", {**info.meta, "name": name})
         return DatasetInfo.read(info.folder)
@@ -134,6 +163,7 @@ class Workspace:
 
     def discard(self, folder: Path) -> None:
         """Takes a folder out of sight in one step, also on a full disk, then frees its space."""
+        check_writable(self.path, DELETE)
         self.sweep()
         aside = self.tmp_folder / _temporary_name()
         with writing(folder):
@@ -146,7 +176,14 @@ class Workspace:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A new folder under tmp/, removed at the end, or by `sweep` if this process is killed."""
+        """A new folder under tmp/, removed at the end, or by `sweep` if this process is killed.
+
+        In the system's folder for such, if the workspace may only be looked at.
+        """
+        if self.read_only:
+            with tempfile.TemporaryDirectory(prefix="recscope-") as elsewhere:
+                yield Path(elsewhere)
+            return
         self.sweep()
         folder = self.tmp_folder / _temporary_name()
         with writing(folder):

@@ -24,6 +24,7 @@ import psutil
 from core.data.durable import read_json
 from core.data.limits import in_words, writing
 from core.data.processes import child_environment, started_at
+from core.data.read_only import CANCEL_JOB, START_JOB, check_writable
 from core.data.store import Workspace
 from core.errors import BadInput, Cancelled, CoreError, Corrupt, NotFound
 from core.jobs.progress import Report, ahead, enqueue, status, statuses
@@ -104,6 +105,7 @@ def _under_way(folder: Path) -> Status | None:
 @contextmanager
 def starting(workspace: Workspace) -> Iterator[None]:
     """Inside, no other job is started: the same one not twice, none on what is being deleted."""
+    check_writable(workspace.path, START_JOB)
     path = workspace.runs_folder / ".starting"
     with writing(path), path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -190,6 +192,7 @@ def cancel(workspace: Workspace, run_id: str) -> Status:
     whole or not there, and a search goes on after its last whole trial. What survives it for 8 s
     is killed.
     """
+    check_writable(workspace.path, CANCEL_JOB)
     found = status(workspace, run_id)
     if not found.active or found.pid is None:
         return found

@@ -13,6 +13,7 @@ import pandas as pd
 from core.data.dataset import Dataset
 from core.data.durable import write_json_atomically
 from core.data.export.folder import new_folder
+from core.data.read_only import EVALUATE, check_writable
 from core.data.store import Workspace
 from core.errors import BadInput, Corrupt
 from core.evaluate import Evaluation, slices
@@ -70,6 +71,8 @@ def evaluate(
         BadInput: nothing was held out, the data do not have what the re-ranking goes by, or the
             folder cannot be made.
     """
+    if rerank is None:
+        check_writable(workspace.path, EVALUATE)
     say = on_stage or silent
     if run.config.split == "none":
         raise BadInput(

@@ -15,8 +15,9 @@ from core.data import dataset
 from core.data.dataset import Dataset
 from core.data.durable import read_json, utc_now
 from core.data.features.embeddings import EmbeddedItems, embed_items
+from core.data.read_only import TRAIN, check_writable
 from core.data.refs import checked_name
-from core.data.split import TimeCut, split_log
+from core.data.split import VISIT_GAP, TimeCut, split_log
 from core.data.store import Workspace
 from core.errors import Corrupt
 from core.runs import artifact, checkpoints, weights
@@ -75,6 +76,7 @@ def fit(
     name = None if name is None else checked_name(name)
     if found := finished_run(workspace, config, name):
         return found
+    check_writable(workspace.path, TRAIN)
     began = time.perf_counter() if began is None else began
     info = workspace.dataset(config.dataset)
     kind = model_class(config.model)
@@ -165,6 +167,7 @@ def split_as(data: Dataset, config: RunConfig, *, validation: bool | None = None
         validation=validation,
         validate_on=config.validate_on,
         cut=cut,
+        visit_gap=VISIT_GAP if data.info.time_kind == "clock" else 0,
     )
 
 

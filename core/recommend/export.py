@@ -11,6 +11,7 @@ from uuid import uuid4
 import pyarrow as pa
 from pyarrow import csv, parquet
 
+from core.data.read_only import check_writable
 from core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def check(path: Path, formats: Sequence[str] = FORMATS) -> None:
         raise BadInput(f"the folder {path.parent} is not there: make it, or choose another")
     if path.is_dir():
         raise BadInput(f"{path} is a folder: give the name of a file")
+    check_writable(path)
     if not os.access(path.parent, os.W_OK):
         raise BadInput(f"the folder {path.parent} cannot be written to: choose another")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.data.durable import check_entries, read_object, verify_once, write_json_atomically
 from core.data.info import is_archived
+from core.data.read_only import RENAME_RUN, check_writable
 from core.data.refs import checked_name, meant_by
 from core.data.store import Workspace
 from core.data.unreadable import Unreadable, read_all
@@ -261,6 +262,7 @@ def find_run(workspace: Workspace, ref: str) -> Run:
 
 def rename_run(workspace: Workspace, run_id: str, name: str) -> Run:
     """The run under another name."""
+    check_writable(workspace.path, RENAME_RUN)
     run = find_run(workspace, run_id)
     meta = {**run.meta, "name": checked_name(name)}
     write_json_atomically(run.folder / "run.json", meta)

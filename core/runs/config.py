@@ -40,7 +40,7 @@ def model_class(model: str) -> type[Recommender]:
 
 
 def validated_on(config: RunConfig) -> str | None:
-    """What decided when a network stopped and how a fusion weighs: next-event, next-period.
+    """What decided when a network stopped and how a fusion weighs; one of VALIDATE_ON.
 
     None where the model needs no validation.
     """

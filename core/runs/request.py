@@ -20,13 +20,13 @@ class RunRequest:
     dataset: str  # an id, a name, or the beginning of an id
     model: str  # a name in MODELS
     params: Mapping[str, object] | Iterable[str] = ()  # what differs from the defaults; "key=value"
-    split: str = "leave-last-out"  # by-time, none
+    split: str = "leave-last-out"  # last-visit, by-time, none
     seed: int = 0  # 0 … 2⁶³ - 1
     device: str = "auto"  # takes the GPU where there is one; cpu, cuda
     features: Mapping[str, str] = field(default_factory=dict)  # encoders of texts and images
     name: str | None = None  # of the run; the model's if not given
     cut: str = ""  # where by-time cuts: a date, a share, an order number; TimeCut.parse reads it
-    validate_on: str = ""  # next-event, next-period; "" as is usual for the split
+    validate_on: str = ""  # next-event, next-visit, next-period; "" as is usual for the split
 
     def config(self) -> RunConfig:
         """Every parameter named and the device settled; dataset and encoders as they are written.

@@ -84,7 +84,12 @@ def asked(workspace: Workspace) -> list[str]:
 
 
 def remember(workspace: Workspace, statement: str) -> None:
-    """Puts a statement before all that were asked, if it is of a length to be read again."""
+    """Puts a statement before all that were asked, if it is of a length to be read again.
+
+    Nothing in a workspace that is only looked at.
+    """
+    if workspace.read_only:
+        return
     statement = statement.strip()
     before = asked(workspace)
     if not statement or len(statement) > LONGEST // 10 or before[:1] == [statement]:

@@ -28,6 +28,11 @@ def overview(info: DatasetInfo) -> queries.LogOverview:
     return queries.overview(info)
 
 
+@cached_copy(SMALL)
+def last_events(info: DatasetInfo) -> queries.LastEvents:
+    return queries.last_events(info)
+
+
 @cached_copy(MEDIUM)
 def activity(info: DatasetInfo) -> pd.DataFrame:
     return queries.activity(info)

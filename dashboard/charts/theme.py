@@ -17,6 +17,7 @@ from dashboard.text import plain
 LIGHT = ("#0072b2", "#b45f06", "#00795a", "#a8457f", "#5b6470", "#2f86bf", "#d55e00", "#7d6b00")
 DARK = ("#4aa8e0", "#e69f00", "#2bbf94", "#d98cbb", "#a3adba", "#7cc4f0", "#f0824a", "#d8cc3a")
 GROUND = {False: "#ffffff", True: "#11151c"}
+WORDS = {False: "#0d131b", True: "#e8edf4"}  # textColor of config.toml
 # For points that have no shape of their own: six hues and a grey that also people without one kind
 # of cone tell apart, on either ground.
 APART = {

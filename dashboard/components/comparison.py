@@ -15,6 +15,7 @@ from dashboard.components.labels import run_label, text_or
 from dashboard.state import t
 from dashboard.text import Text, literal, plain
 
+HEADLINE = "ndcg@10"  # by which a run leads
 HEADLINES = ("ndcg", "recall", "hit_rate", "map", "mrr")  # what Holm's correction counts
 
 LOWER_IS_BETTER = ("gini", "calibration", "popularity_bias", "rmse", "mae")
@@ -39,6 +40,18 @@ def best(runs: Sequence[Run], metric: str) -> Run | None:
     choose = min if metric.partition("@")[0] in LOWER_IS_BETTER else max
     wanted = choose(means, key=lambda run: float(means[run]))
     return next(run for run in runs if run.id == wanted)
+
+
+def leader(runs: Sequence[Run]) -> Run | None:
+    """The best of the most runs that were asked the same, by the headline; None without any."""
+    evaluated = [run for run in runs if run.metrics]
+    return best(most_alike(evaluated), HEADLINE) if evaluated else None
+
+
+def by_figure(runs: Sequence[Run], metric: str) -> list[Run]:
+    """Those of the runs that have this metric, the greatest mean first."""
+    means = {run.id: measured(run)[metric].mean for run in runs if metric in measured(run)}
+    return sorted((run for run in runs if run.id in means), key=lambda run: -means[run.id])
 
 
 def measured(run: Run) -> Mapping[str, Interval]:

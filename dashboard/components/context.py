@@ -11,10 +11,12 @@ from core.data.refs import Meant, meant_by
 from core.data.store import DatasetInfo, Workspace
 from core.runs.artifact import Run
 from dashboard import cache, state
+from dashboard.components.comparison import leader
 from dashboard.components.jobs import job_chip
 from dashboard.components.labels import run_label
+from dashboard.components.read_only import LOCK
 from dashboard.state import t
-from dashboard.text import LANGUAGES
+from dashboard.text import LANGUAGES, Text
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Context:
 
     @property
     def shown_run(self) -> Run | None:
-        """The run that the sidebar shows: the URL's, else the newest."""
-        return self.run or next(iter(self.runs), None)
+        """The run that the sidebar shows: the URL's, else the best, else the newest."""
+        return self.run or leader(self.runs) or next(iter(self.runs), None)
 
 
 def find(things: Sequence[Meant], ref: str | None) -> Meant | None:
@@ -83,6 +85,8 @@ def sidebar(now: Context) -> None:
                 forgets=("space", "epoch"),
             )
         job_chip(now.workspace)
+        if now.workspace.read_only:
+            st.caption(Text(f"{LOCK} ") + t("read_only.sidebar"))
         state.pick(
             "language",
             list(LANGUAGES),

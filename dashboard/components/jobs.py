@@ -15,6 +15,7 @@ from core.data.store import Workspace
 from dashboard.charts.training import epochs
 from dashboard.components.labels import component_label, metric_label, model_label, seconds_label
 from dashboard.components.page import figure, link
+from dashboard.components.read_only import why_not_written, writing_button
 from dashboard.components.train.search import trial_curve
 from dashboard.state import dark, t
 from dashboard.text import Text, plain
@@ -70,10 +71,14 @@ def live_jobs(workspace: Workspace, *, cancel: bool = False) -> None:
                 if cancel:
                     trial_curve(workspace, status.run_id)
                     epoch_curves(workspace, status.run_id)
-                    with right.popover(t("action.cancel"), icon=":material/cancel:"):
+                    why = why_not_written(workspace)
+                    with right.popover(
+                        t("action.cancel"), icon=":material/cancel:", disabled=bool(why), help=why
+                    ):
                         st.markdown(t(f"job.cancel.{status.kind}"))
-                        st.button(
+                        writing_button(
                             t("action.cancel_now"),
+                            workspace,
                             key=f"cancel_{status.run_id}",
                             on_click=_cancel,
                             args=(workspace, status.run_id),

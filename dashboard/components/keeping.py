@@ -17,6 +17,7 @@ from core.errors import CoreError
 from dashboard import state
 from dashboard.components.errors import show_error
 from dashboard.components.page import table
+from dashboard.components.read_only import writing_button
 from dashboard.state import mark, t
 from dashboard.text import literal, plain
 
@@ -43,25 +44,36 @@ def keep(workspace: Workspace, thing: holdings.Holding) -> None:
     """How large it is, and the ways to rename, archive and delete it."""
     st.caption(t("keep.size", size=size_in_words(thing.bytes)))
     name = st.text_input(
-        t("keep.name"), value=thing.name, max_chars=200, key=f"keep_name_{thing.id}_{thing.name}"
+        t("keep.name"),
+        value=thing.name,
+        max_chars=200,
+        key=f"keep_name_{thing.id}_{thing.name}",
+        disabled=workspace.read_only,
     )
     first, second, third = st.columns(3)
-    first.button(
-        t("action.rename"),
-        key=f"rename_{thing.id}",
-        icon=":material/edit:",
-        on_click=_do,
-        args=(lambda: holdings.rename(workspace, thing.id, name), t("keep.renamed"), thing),
-    )
-    second.button(
-        t("action.archive"),
-        key=f"archive_{thing.id}",
-        icon=":material/archive:",
-        help=t("keep.archive.help"),
-        on_click=_do,
-        args=(lambda: holdings.archive(workspace, thing.id), t("keep.archived"), thing),
-    )
-    if third.button(t("action.delete"), key=f"delete_{thing.id}", icon=":material/delete:"):
+    with first:
+        writing_button(
+            t("action.rename"),
+            workspace,
+            key=f"rename_{thing.id}",
+            icon=":material/edit:",
+            on_click=_do,
+            args=(lambda: holdings.rename(workspace, thing.id, name), t("keep.renamed"), thing),
+        )
+    with second:
+        writing_button(
+            t("action.archive"),
+            workspace,
+            key=f"archive_{thing.id}",
+            icon=":material/archive:",
+            help=t("keep.archive.help"),
+            on_click=_do,
+            args=(lambda: holdings.archive(workspace, thing.id), t("keep.archived"), thing),
+        )
+    with third:
+        key = f"delete_{thing.id}"
+        asked = writing_button(t("action.delete"), workspace, key=key, icon=":material/delete:")
+    if asked:
         _ask(workspace, thing)
 
 
@@ -139,8 +151,9 @@ def archived(workspace: Workspace) -> None:
             key=f"archived_{mark(found)}",
         )
         st.caption(t("keep.size", size=size_in_words(found[chosen].bytes)))
-        st.button(
+        writing_button(
             t("action.restore"),
+            workspace,
             key="restore",
             icon=":material/unarchive:",
             on_click=_do,

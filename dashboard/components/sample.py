@@ -11,6 +11,7 @@ from core.data.store import Workspace
 from core.runs.request import RunRequest
 from dashboard import state
 from dashboard.components.progress import progress_bar
+from dashboard.components.read_only import writing_button
 from dashboard.state import t
 
 FIRST_MODELS = ("popularity", "transitions", "item_knn", "ease")
@@ -21,7 +22,8 @@ def use_sample_data(workspace: Workspace) -> None:
     folder = SAMPLES / "movielens-latest-small"
     if not folder.is_dir():
         return
-    if st.button(t("action.sample"), type="primary", key="sample", icon=":material/movie:"):
+    icon = ":material/movie:"
+    if writing_button(t("action.sample"), workspace, type="primary", key="sample", icon=icon):
         info = ingest(
             workspace,
             [folder / "ratings.csv"],

@@ -15,16 +15,21 @@ from uuid import uuid4
 
 import numpy as np
 
+from core.data.read_only import check_writable
 from core.embed import PCA, Map, Quality, clusters, names_of, quality, words
 from core.errors import BadInput
 from core.pipeline import LoadedRun, Neighbourhood, continue_map
 from core.types import Floats, Ints, Progress
 from dashboard.map.item_map import Groups, ItemMap
+from dashboard.served import Shelf
 
 WIDE, HIGH = 1.7, 0.95  # how far the outermost points lie from the middle, in half heights
 AT_ONCE = 50_000  # items whose map of neighbours is made without being asked for
 DRAWN = 50_000  # items in three axes, the most popular; each is sent with its name
 SEED = 0
+MOST_BYTES = 64 << 20  # of maps of workspaces that may only be looked at
+
+_in_memory = Shelf(MOST_BYTES)
 
 
 def principal_axes(
@@ -93,7 +98,8 @@ def neighbour_map(item_map: ItemMap, on_stage: Progress) -> ItemMap:
 
 def has_neighbour_map(item_map: ItemMap) -> bool:
     """Whether the map that keeps neighbours has been made before."""
-    return _path(item_map).exists()
+    path = _path(item_map)
+    return path.exists() or _in_memory.get(str(path)) is not None
 
 
 def _final(item_map: ItemMap) -> ItemMap:
@@ -117,7 +123,9 @@ class StoredMap:
 
         Raises:
             OSError: the folder cannot be written to.
+            ReadOnly: the workspace may only be looked at.
         """
+        check_writable(path)
         quality = self.quality
         path.parent.mkdir(exist_ok=True)
         temporary = path.with_name(f".{uuid4().hex}.npz")
@@ -159,11 +167,15 @@ class StoredMap:
 
 def _stored(item_map: ItemMap, on_stage: Progress) -> StoredMap:
     path = _path(item_map)
-    stored = StoredMap.read(path, len(item_map.codes))
+    stored: StoredMap | None = _in_memory.get(str(path))
+    stored = stored or StoredMap.read(path, len(item_map.codes))
     if stored is None:
         stored = _neighbour_map(item_map, on_stage)
-        with suppress(OSError):  # a folder that cannot be written to: made again next time
-            stored.save(path)
+        if item_map.loaded.workspace.read_only:
+            _in_memory.put(str(path), stored, stored.points.nbytes + stored.groups.nbytes)
+        else:
+            with suppress(OSError):  # a folder that cannot be written to: made again next time
+                stored.save(path)
     return stored
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dashboard.text.literal import Text, fill, linked, literal, plain, strong, visible
+from core import text as shared
+from core.text import LANGUAGES, read_texts, template
+from core.text.visible import visible
+from dashboard.text.literal import Text, fill, linked, literal, plain, strong
 
 __all__ = [
     "LANGUAGES",
@@ -22,15 +24,13 @@ __all__ = [
     "visible",
 ]
 
-LANGUAGES = {"en": "English", "zh": "中文"}
 _HERE = Path(__file__).resolve().parent
 
 
 @cache
 def texts(language: str) -> dict[str, str]:
-    """All texts of one language by key."""
-    loaded: dict[str, str] = json.loads((_HERE / f"{language}.json").read_text("utf-8"))
-    return loaded
+    """All texts of one language by key: those of core, and the pages' own."""
+    return shared.texts(language) | read_texts(_HERE / f"{language}.json")
 
 
 def text(language: str, key: str, **values: Any) -> Text:
@@ -38,7 +38,4 @@ def text(language: str, key: str, **values: Any) -> Text:
 
     A key may have a second form `key.one`, used where n is 1.
     """
-    known = texts(language)
-    one = f"{key}.one"
-    template = known[one] if values.get("n") == 1 and one in known else known[key]
-    return fill(template, values)
+    return fill(template(texts(language), key, values.get("n")), values)

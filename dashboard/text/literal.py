@@ -9,11 +9,12 @@ picture, such as a mark that turns the direction, as ⟦U+202E⟧.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from html import escape
 from numbers import Number
 from typing import Any
+
+from core.text.visible import seen, visible
 
 # An empty piece of Streamlit's Markdown. It parts a text in two, since Streamlit looks for links,
 # icons and arrows in whole texts, after it has taken the backslashes away.
@@ -28,10 +29,6 @@ _MARKUP = re.compile(
     r"([\\`*\[\]<>{}&$~|#]|(?<![^\W_])_|_(?![^\W_])|:(?=[\w+\-\[{\0])|^[-+](?=[-\s]|$))"
 )
 _NUMBERED = re.compile(r"^(\d+)([.)])(?=\s|$)")
-_OUTER = re.compile(r"^\s+|\s+$| {2,}")
-_BLANK_LETTERS = "\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
-_JOINERS = "\u200c\u200d"  # within emoji, and within words of scripts that need them
-_UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 class Text(str):
@@ -50,11 +47,11 @@ class Text(str):
         return self
 
     def __add__(self, other: str) -> Text:
-        more = other if isinstance(other, Text) else _literal(_seen(other))  # with its blanks
+        more = other if isinstance(other, Text) else _literal(seen(other))  # with its blanks
         return Text(str.__add__(self, str(more)), self.plain + more.plain, self.html + more.html)
 
     def __radd__(self, other: str) -> Text:
-        return _literal(_seen(other)) + self
+        return _literal(seen(other)) + self
 
     def __format__(self, spec: str) -> str:
         return format(self.plain, spec)
@@ -99,45 +96,6 @@ def linked(value: object, address: str) -> Text:
     """As a link within the app; in the address nothing but letters, digits and % may be foreign."""
     said = literal(value)
     return Text(f"[{said!s}]({address})", said.plain, said.html)
-
-
-def visible(text: str) -> str:
-    r"""With everything that a browser would not show, or would move about, made visible.
-
-    >>> visible(" tea\u202e\n")
-    '␣tea⟦U+202E⟧␊'
-    """
-    return _OUTER.sub(lambda blanks: "".join(map(_blank, blanks[0])), _seen(text))
-
-
-def _seen(text: str) -> str:
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_sign(text, at, char) for at, char in enumerate(text))
-
-
-def _sign(text: str, at: int, char: str) -> str:
-    inside = char in _JOINERS and 0 < at < len(text) - 1
-    if inside and _joined(text[at - 1]) and _joined(text[at + 1]):
-        return char
-    if ord(char) < 32:
-        return chr(0x2400 + ord(char))
-    if ord(char) == 127:
-        return "␡"
-    if unicodedata.category(char) in _UNSEEN or char in _BLANK_LETTERS:
-        return f"⟦U+{ord(char):04X}⟧"
-    return char
-
-
-def _joined(char: str) -> bool:
-    """Whether a joiner beside it changes how it is drawn."""
-    if unicodedata.category(char) in ("So", "Sk") or char == "\ufe0f":
-        return ord(char) > 0x2000
-    return 0x0600 <= ord(char) < 0x1100
-
-
-def _blank(char: str) -> str:
-    return "␣" if char == " " else f"⟦U+{ord(char):04X}⟧"
 
 
 def fill(template: str, values: Mapping[str, Any]) -> Text:

@@ -19,6 +19,8 @@ from dashboard.components.jobs import live_jobs
 from dashboard.components.labels import interval, metric_label, run_label, split_label, text_or
 from dashboard.components.page import ROW, empty, figure, first_step, heading, link, section, table
 from dashboard.components.people import K_ELSEWHERE
+from dashboard.components.read_only import writing_button
+from dashboard.components.report import report_section
 from dashboard.components.shortcuts import shortcuts_section
 from dashboard.state import dark, t
 from dashboard.text import Text, plain
@@ -48,6 +50,8 @@ def main(now: Context) -> None:
     _tradeoff(runs, name, metric, k)
     _slices(runs)
     _protocol(now, runs)
+    if now.dataset is not None:
+        report_section(now.workspace, now.dataset, runs)
     link("recommendations", t("action.recommendations"), icon=":material/recommend:")
 
 
@@ -65,7 +69,8 @@ def _offer_evaluation(now: Context) -> None:
     if not waiting or jobs.active(now.workspace):
         return
     st.caption(t("compare.unevaluated", n=len(waiting)))
-    if st.button(t("action.evaluate", n=len(waiting)), key="evaluate", icon=":material/rule:"):
+    label, icon = t("action.evaluate", n=len(waiting)), ":material/rule:"
+    if writing_button(label, now.workspace, key="evaluate", icon=icon):
         for run in waiting:
             how = run.config
             jobs.start_training(

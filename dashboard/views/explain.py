@@ -5,12 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from core.data.store import Workspace
-from core.explain import Explanation
 from core.explain.history import events_read
 from core.runs.artifact import Run
 from core.types import PAD
 from dashboard import cache, state
-from dashboard.background import Background
 from dashboard.components.context import Context, context
 from dashboard.components.explain.card import Card
 from dashboard.components.explain.case import LENGTHS, Case, case_of
@@ -28,6 +26,7 @@ from dashboard.components.explain.shared import same_reason
 from dashboard.components.explain.together import together
 from dashboard.components.explain.values import Waterfall, event_table
 from dashboard.components.explain.what_if import what_if
+from dashboard.components.explain.words import list_labels
 from dashboard.components.labels import run_label
 from dashboard.components.page import empty, first_step, heading, section
 from dashboard.components.people import person, whose_list
@@ -36,10 +35,10 @@ from dashboard.text import Text, literal
 
 
 def main(now: Context) -> None:
-    if now.dataset is None or not now.runs:
+    run = now.shown_run
+    if now.dataset is None or run is None:
         _nothing(now)
         return
-    run = now.run or now.runs[0]
     user = person(now.dataset)
     top = st.container()  # what it says is known once the run has been asked
     whose_list(now.dataset, user, LENGTHS)
@@ -83,7 +82,7 @@ def _explain(case: Case) -> None:
     changes = st.container()
     what_if(case)
     found_how, all_users = st.container(), st.container()
-    found = _refine(under_way, card, bars, components)
+    found = card.fill(under_way, bars, components)
     with events, st.expander(t("explain.events.table"), key="events_table"):
         event_table(case, found)
     with shared:
@@ -114,30 +113,10 @@ def _stranger(case: Case) -> None:
         st.caption(t("explain.stranger"))
 
 
-def _refine(
-    under_way: Background[Explanation], card: Card, *drawn: Waterfall | Components
-) -> Explanation:
-    """Draws what is known at once, and again as it gets better; the last is as good as it gets."""
-    for found in under_way:
-        if found is None:
-            card.wait()
-            continue
-        card.draw(found, done=under_way.done)
-        for part in drawn:
-            part.draw(found)
-    assert under_way.last is not None, "there is at least one step"
-    card.draw(under_way.last, done=True)
-    return under_way.last
-
-
 def _choose_item(case: Case) -> None:
     """The list, one of which is explained; the one asked about last if it is not on it."""
     options = [case.id(item) for item in case.items]
-    labels = {}
-    for place, (key, item) in enumerate(zip(options, case.items, strict=True), start=1):
-        on_it = place <= case.k and (item != case.item or case.listed)
-        number = f"{place}" if on_it else "–" if case.in_history else f"{case.rank:,}"
-        labels[key] = literal(f"{number}. {case.name(item)}")
+    labels = dict(zip(options, list_labels(case), strict=True))
     key = f"pick_item_{state.mark(options)}"
     st.session_state[key] = case.id(case.item)
 

@@ -5,27 +5,26 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from core import jobs
 from core.data.limits import size_in_words
 from core.data.store import DatasetInfo
 from core.holdings import folder_size
 from core.runs.artifact import Run
 from dashboard import cache, state
 from dashboard.components import comparison
+from dashboard.components.comparison import HEADLINE
 from dashboard.components.context import Context, context
-from dashboard.components.jobs import follow, live_jobs
+from dashboard.components.data.quality import findings_sentence
+from dashboard.components.jobs import follow
 from dashboard.components.keeping import archived, tell
 from dashboard.components.labels import day, metric_label, model_label, run_label, seconds_label
 from dashboard.components.page import empty, heading, link, section, table
-from dashboard.components.people import history_table, list_table, person
 from dashboard.components.sample import use_sample_data
+from dashboard.components.shortcuts import shortcuts_sentence
 from dashboard.state import t
 from dashboard.text import Text, plain, strong
 
 MOST_CARDS = 6
 ROW_OF_CARDS = 3
-SHOWN = "ndcg@10"
-K = 8
 
 
 def main(now: Context) -> None:
@@ -38,30 +37,40 @@ def main(now: Context) -> None:
         link("data", t("action.add_data"), icon=":material/upload:")
         archived(now.workspace)
         return
-    runs = cache.finished_runs(now.workspace)
-    counts = now.dataset.counts
-    heading(
-        "home",
-        t(
-            "home.answer",
-            datasets=t("home.count.datasets", n=len(now.datasets)),
-            runs=t("home.count.runs", n=len(runs)),
-            name=now.dataset.name,
-            events=counts["rows_kept"],
-            users=counts["users"],
-            items=counts["items"],
-        ),
-    )
-    if jobs.active(now.workspace):
-        st.caption(t("home.training"))
+    run, counts = now.shown_run, now.dataset.counts
+    about = {
+        "name": now.dataset.name,
+        **{"events": counts["rows_kept"], "users": counts["users"], "items": counts["items"]},
+    }
+    if run is None:
+        heading("home", t("home.answer.untrained", **about))
+    else:
+        # Deferred: it loads torch, whose seconds a first page without runs need not cost.
+        from dashboard.components.story import story
+
+        heading("home", t("home.answer", run=run_label(run), **about))
+        story(now, now.dataset, run)
+        _more_accurate(now.runs, run)
+        _beside(run)
+    _found(now.dataset)
     _datasets(now.datasets)
-    recommended = st.container()  # filled last: it may have to load a model
-    live_jobs(now.workspace)
-    _models(now, runs)
-    if now.shown_run:
-        with recommended:
-            _person(now, now.shown_run)
+    _models(cache.finished_runs(now.workspace))
     archived(now.workspace)
+
+
+def _beside(run: Run) -> None:
+    """How it stands beside rules that need no learning, such as what was popular lately."""
+    if run.metrics and (rules := run.metrics.shortcuts):
+        section("home.beside")
+        st.markdown(shortcuts_sentence(run, rules))
+        link("compare", t("action.compare"), icon=":material/balance:")
+
+
+def _found(dataset: DatasetInfo) -> None:
+    """How many findings the log has, and the way to them."""
+    section("home.data")
+    st.markdown(findings_sentence(dataset))
+    link("data", t("action.look"), icon=":material/database:")
 
 
 def _datasets(datasets: list[DatasetInfo]) -> None:
@@ -95,11 +104,11 @@ def _card(info: DatasetInfo) -> None:
 
 
 def _accuracy(run: Run) -> float | None:
-    interval = run.metrics.metrics.get(SHOWN) if run.metrics else None
+    interval = run.metrics.metrics.get(HEADLINE) if run.metrics else None
     return None if interval is None else interval.mean
 
 
-def _models(now: Context, runs: list[Run]) -> None:
+def _models(runs: list[Run]) -> None:
     section("home.models")
     if not runs:
         empty(t("home.no_runs.what"), t("home.no_runs.why"))
@@ -110,46 +119,29 @@ def _models(now: Context, runs: list[Run]) -> None:
             "model": [plain(model_label(run.config.model)) for run in runs],
             "name": [run.name if run.name != run.config.model else "–" for run in runs],
             "dataset": [run.dataset_name for run in runs],
-            SHOWN: [_accuracy(run) for run in runs],
+            HEADLINE: [_accuracy(run) for run in runs],
             "time": [plain(seconds_label(run.seconds)) for run in runs],
             "day": [day(run.created) for run in runs],
         }
     )
-    number = st.column_config.NumberColumn(metric_label(SHOWN), format="%.4f")
+    number = st.column_config.NumberColumn(metric_label(HEADLINE), format="%.4f")
     table(
         frame,
         alt=t("home.models.alt", n=len(frame)),
         key="models_table",
-        columns={SHOWN: number},
+        columns={HEADLINE: number},
     )
     link("compare", t("action.compare"), icon=":material/balance:")
-
-
-def _person(now: Context, run: Run) -> None:
-    if now.dataset is None:
-        return
-    section("home.person")
-    user = person(now.dataset)
-    with st.spinner(t("recommendations.computing", run=run_label(run))):
-        found = cache.recommendations(now.workspace, run, user, K, True)
-    st.markdown(t("home.person.lead", user=user, run=run_label(run)))
-    _more_accurate(now.runs, run)
-    left, right = st.columns(2)
-    with left:
-        history_table(now.dataset, user, most=K)
-    with right:
-        list_table(now.dataset, run, user, found.assign(shared=1), 1)
-    link("recommendations", t("action.recommendations"), icon=":material/recommend:", user=user)
 
 
 def _more_accurate(runs: list[Run], run: Run) -> None:
     """Says which run did better on the same questions, where one did, and chooses it on a click."""
     mine = _accuracy(run)
-    better = comparison.best(comparison.asked_alike(runs, run), SHOWN)
+    better = comparison.best(comparison.asked_alike(runs, run), HEADLINE)
     theirs = _accuracy(better) if better else None
     if better is None or mine is None or theirs is None or theirs <= mine:
         return
-    metric, label = metric_label(SHOWN), run_label(better)
+    metric, label = metric_label(HEADLINE), run_label(better)
     values = {"value": f"{theirs:.4f}", "mine": f"{mine:.4f}"}
     st.caption(t("home.person.better", run=label, metric=metric, **values))
     st.button(

@@ -10,27 +10,26 @@ import streamlit as st
 from core import jobs
 from core.data.info import is_archived
 from core.data.limits import size_in_words
-from core.data.split import VALIDATE_ON, usual_validation
 from core.data.store import DatasetInfo
 from core.errors import BadInput
 from core.holdings import folder_size
 from core.runs.artifact import Run
 from core.runs.config import model_class
-from core.runs.request import RunRequest
 from dashboard import cache, state
 from dashboard.components.context import Context, context
 from dashboard.components.jobs import ended_label, live_jobs, state_label
 from dashboard.components.keeping import choose_run, tell
 from dashboard.components.labels import day, metric_label, model_label, seconds_label, split_label
 from dashboard.components.page import empty, heading, link, section, table
-from dashboard.components.train.encoders_form import allowed, encoders_form
+from dashboard.components.read_only import writing_button
+from dashboard.components.train.conditions import conditions_form, planned_split
+from dashboard.components.train.encoders_form import encoders_form
 from dashboard.components.train.findings import show_findings
 from dashboard.components.train.model_form import model_form
 from dashboard.components.train.search import found, search_form
 from dashboard.state import t
 from dashboard.text import Text, literal, plain
 
-SPLITS = ("leave-last-out", "by-time", "none")
 FIRST_CHOICE = ("popularity", "item_knn", "ease")
 
 
@@ -96,49 +95,17 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
         help=t("train.models.help"),
         placeholder=t("train.models.placeholder"),
     )
-    alike = [run for run in runs if run.config.split == st.session_state.get("split", SPLITS[0])]
+    planned = planned_split(dataset)
+    alike = [run for run in runs if run.config.split == planned]
     params = {model: model_form(model, alike) for model in chosen}
     reading = [m for m in chosen if model_class(m).needs_features and "components" not in params[m]]
     # a fusion reads what its components do
     encoders = dict.fromkeys(reading, encoders_form(dataset)) if reading else {}
-    how, seed_box, where = st.columns(3)
-    split = how.selectbox(
-        t("train.split"),
-        SPLITS,
-        format_func=lambda kind: t(f"split.{kind}"),
-        key="split",
-        help=t("train.split.help"),
-    )
-    cut = ""
-    if split == "by-time":
-        cut = how.text_input(
-            t("train.cut"),
-            key="cut",
-            help=t("train.cut.help"),
-            placeholder=t("train.cut.placeholder"),
-        )
-    judged = [model for model in chosen if model_class(model).needs_validation]
-    validate_on = usual = usual_validation(split)
-    if judged:
-        validate_on = how.selectbox(
-            t("train.validate_on"),
-            sorted(VALIDATE_ON, key=lambda kind: kind != usual),
-            format_func=lambda kind: t(f"validate_on.{kind}"),
-            key=f"validate_on_{usual}",
-            help=t("train.validate_on.help"),
-        )
-    seed = seed_box.number_input(
-        t("train.seed"), min_value=0, value=0, step=1, key="seed", help=t("train.seed.help")
-    )
-    device = where.selectbox(
-        t("train.device"),
-        ("auto", "cpu", "cuda"),
-        format_func=lambda kind: t(f"device.{kind}"),
-        key="device",
-        help=t("train.device.help"),
-    )
-    pressed = st.button(
+    conditions = conditions_form(dataset, chosen)
+    workspace = cache.workspace()
+    pressed = writing_button(
         t("action.train", n=len(chosen)),
+        workspace,
         type="primary",
         key="start",
         icon=":material/play_arrow:",
@@ -148,20 +115,8 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
         run = None
         try:
             for model in chosen:
-                run = jobs.start_training(
-                    cache.workspace(),
-                    RunRequest(
-                        dataset.id,
-                        model,
-                        params[model],
-                        split,
-                        int(seed),
-                        device,
-                        features=allowed(encoders.get(model, {}), dataset),
-                        cut=cut,
-                        validate_on=validate_on if model in judged else "",
-                    ),
-                )
+                asked = conditions.request(dataset, model, params[model], encoders.get(model, {}))
+                run = jobs.start_training(workspace, asked)
         except BadInput as error:
             st.error(literal(error), icon=":material/error:")
             return
@@ -170,7 +125,7 @@ def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
                 state.put("run", run)  # the last that has started
         st.rerun()
     if chosen:
-        search_form(dataset, params, encoders, split, int(seed), device, cut, validate_on)
+        search_form(dataset, params, encoders, conditions)
 
 
 def _all_runs(now: Context) -> None:

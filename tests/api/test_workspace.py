@@ -321,3 +321,14 @@ def test_ingest_gives_what_core_gives(ws, shop, tmp_path):
     FRAME.to_csv(tmp_path / "log.csv", index=False)
     expected = ingest(shop, [tmp_path / "log.csv"], mapping=MAP, name="x")
     assert ws.ingest(tmp_path / "log.csv", map=MAP).info.id == expected.id
+
+
+def test_a_report_is_a_file_to_hand_on(ws, run, tmp_path):
+    out = ws.report(run, out=tmp_path / "r.html", language="zh", users=["u3"])
+    assert '<html lang="zh-CN">' in out.read_text("utf-8")
+    for wrong, said in (
+        ({"out": "r.pdf"}, "a file ends in .html"),
+        ({"language": "fr"}, "en or zh"),
+    ):
+        with pytest.raises(api.BadInput, match=said):
+            ws.report(run, **{"out": tmp_path / "no.html", **wrong})

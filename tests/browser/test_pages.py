@@ -31,6 +31,9 @@ def test_a_page_is_accessible(
 
     page = visit(address(view), locale=locale, scheme=scheme)
     assert page.locator("h1").inner_text() == text(locale[:2], f"{view}.question")
+    assert page.title() == f"{text(locale[:2], f'{view}.title')} · Recscope"
+    mark = page.get_by_test_id("stSidebarLogo").or_(page.get_by_test_id("stHeaderLogo")).first
+    assert mark.evaluate("image => image.naturalWidth") > 0
     ground = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
     assert ground == ("rgb(17, 21, 28)" if scheme == "dark" else "rgb(255, 255, 255)")
     page.wait_for_timeout(500)  # charts fade in, and are measured too faint before

@@ -164,6 +164,7 @@ def test_what_is_chosen_is_read_well(dark: bool) -> None:
     themes = tomllib.loads((DASHBOARD / "config.toml").read_text("utf-8"))["theme"]
     ground = themes["dark" if dark else "light"]["backgroundColor"]
     assert ground == theme.GROUND[dark]
+    assert themes["dark" if dark else "light"]["textColor"] == theme.WORDS[dark]
     chosen = theme.chosen(dark)
     assert contrast(chosen, ground) >= 4.5
     primary = themes["dark" if dark else "light"]["primaryColor"]

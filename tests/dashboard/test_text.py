@@ -11,9 +11,11 @@ import pytest
 
 from core.models import MODELS
 from core.models.ensemble.choice import WHY
+from core.text import read_texts
 from dashboard.text import LANGUAGES, text, texts
 
 DASHBOARD = Path(__file__).resolve().parents[2] / "dashboard"
+CORE_TEXT = DASHBOARD.parent / "core" / "text"
 SOURCES = sorted(
     path
     for pattern in ("views/*", "components/**/*", "map/**/*", "*")
@@ -67,6 +69,14 @@ def test_every_language_has_the_same_keys_and_places(language: str) -> None:
         if key.endswith(".one"):
             continue
         assert placeholders(other[key]) == placeholders(template), key
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_each_text_stands_in_one_file_in_its_order(language: str) -> None:
+    shared, own = (read_texts(f / f"{language}.json") for f in (CORE_TEXT, DASHBOARD / "text"))
+    assert not shared.keys() & own.keys()
+    assert (list(shared), list(own)) == (sorted(shared), sorted(own))
+    assert texts(language) == shared | own
 
 
 def test_no_view_holds_words_of_its_own() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -22,6 +23,7 @@ from core.runs import artifact
 from core.runs.request import RunRequest
 from core.types import EpochReport
 from dashboard import state
+from dashboard.charts import theme
 from dashboard.components import sample
 from dashboard.state import mark
 from dashboard.text import LANGUAGES, text
@@ -38,6 +40,19 @@ def words(page: AppTest) -> str:
 def box(page: AppTest, name: str) -> Selectbox:
     """The box that chooses this value of the address."""
     return next(found for found in page.selectbox if str(found.key).startswith(f"pick_{name}_"))
+
+
+@pytest.mark.parametrize("on_dark", [False, True])
+def test_the_name_is_written_in_the_colour_of_words(on_dark: bool) -> None:
+    from dashboard.app import ICON, logo
+
+    words = theme.WORDS[on_dark]
+    drawing = ElementTree.fromstring(logo(on_dark))
+    assert drawing[-1].get("fill") == words  # the last path is the name
+    assert "currentColor" not in logo(on_dark)
+    mark = ElementTree.fromstring(ICON.read_text("utf-8"))
+    shapes = [ElementTree.tostring(shape) for shape in mark]
+    assert shapes == [ElementTree.tostring(shape) for shape in drawing[1:-1]]  # one mark
 
 
 def test_every_view_is_a_page() -> None:
@@ -78,7 +93,7 @@ def test_an_address_that_names_what_is_not_there(
 def test_the_page_says_what_the_address_names_in_vain(open_page: Open, trained: Workspace) -> None:
     page = open_page(trained, dataset="nowhere")
     assert page.warning[0].value == text("en", "context.unknown_dataset", value="nowhere")
-    assert len(page.table) == 1  # the dataset of the newest run instead, with one person
+    assert len(page.radio) == 1  # the dataset of the newest run instead, with one person
     page = open_page(trained, "recommendations", dataset="movielens")
     page.query_params["user"] = "nobody"
     page.run()
@@ -93,28 +108,6 @@ def test_the_language_follows_the_browser(trained: Workspace, open_page: Open) -
     box(page, "language").select("en").run()
     assert page.title[0].value == text("en", "home.question")
     assert page.query_params["language"] == "en"
-
-
-def test_home_shows_data_models_and_one_person(open_page: Open, trained: Workspace) -> None:
-    page = open_page(trained, dataset="movielens")
-    assert "100,836" in words(page)
-    assert len(page.table) == 1
-    assert len(page.table[0].value) == 8
-
-
-def test_home_recommends_by_the_run_of_the_sidebar(open_page: Open, trained: Workspace) -> None:
-    runs = {run.config.model: run for run in artifact.list_runs(trained)}
-    page = open_page(trained, dataset="movielens", run=runs["popularity"].id)
-    assert box(page, "run").value == runs["popularity"].id
-    lead = next(m.value for m in page.markdown if "the run chosen in the sidebar" in m.value)
-    assert runs["popularity"].id[:6] in lead
-    better = next(c.value for c in page.caption if "has the better" in c.value)
-    assert runs["transitions"].id[:6] in better
-    page.button(key="choose_best").click().run()
-    assert page.query_params["run"] == runs["transitions"].id
-    lead = next(m.value for m in page.markdown if "the run chosen in the sidebar" in m.value)
-    assert runs["transitions"].id[:6] in lead
-    assert not [c for c in page.caption if "has the better" in c.value]
 
 
 def test_compare_says_that_runs_were_computed_otherwise(
@@ -203,6 +196,22 @@ def test_by_time_is_cut_where_one_says(open_page: Open, trained: Workspace) -> N
     artifact.delete_run(trained, run)
 
 
+def test_the_split_fits_a_log_of_baskets(
+    open_page: Open, trained: Workspace, nothing: Workspace, tmp_path: Path
+) -> None:
+    baskets = [(f"u{n % 9}", f"i{n}", f"2024-01-{1 + n // 18:02}") for n in range(90)]
+    lines = ["user,item,time", *map(",".join, baskets)]
+    (tmp_path / "log.csv").write_text("\n".join(lines))
+    ingest(nothing, [tmp_path / "log.csv"], name="shop")
+    page = open_page(nothing, "train")
+    assert page.selectbox(key="split").value == "last-visit"
+    assert "For 100% of people the last event has the same time" in words(page)
+    page.selectbox(key="split").set_value("by-time").run()
+    assert "For 100% of people" not in words(page)
+    films = open_page(trained, "train", dataset="movielens")
+    assert films.selectbox(key="split").value == "leave-last-out"
+
+
 def test_what_stops_a_network_is_chosen_where_there_is_one(
     open_page: Open, trained: Workspace
 ) -> None:
@@ -212,7 +221,7 @@ def test_what_stops_a_network_is_chosen_where_there_is_one(
     page.multiselect(key="models").set_value(["popularity", "auto"]).run()
     box = page.selectbox(key="validate_on_next-event")
     assert box.value == "next-event"
-    assert "next period" in box.options[1]
+    assert "next period" in box.options[2]
     page.selectbox(key="split").set_value("by-time").run()
     assert page.selectbox(key="validate_on_next-period").value == "next-period"
     assert not page.exception

@@ -47,6 +47,23 @@ def test_overview(shop, bare):
     assert queries.overview(bare).first is None
 
 
+def test_how_many_last_events_have_the_time_of_the_one_before(make_dataset, shop, bare):
+    assert queries.last_events(bare) == queries.LastEvents(0, 0)
+    assert queries.last_events(shop) == queries.LastEvents(0, 1)
+    people = {"tied": [2, 2], "apart": [1, 1, 2], "alone": [3], "returned": [4, 5, 5]}
+    events = pd.DataFrame(
+        [(user, time) for user, times in people.items() for time in times],
+        columns=["user_id", "timestamp"],
+    ).sort_values("user_id", kind="stable", ignore_index=True)
+    events["item_id"] = range(len(events))
+    events["event"] = "buy"
+    last = events["user_id"].eq("returned") & ~events["user_id"].duplicated(keep="last")
+    events.loc[last, "event"] = "return"
+    log = make_dataset(events, weights={"buy": 1.0, "return": 0.0}, time_kind="order")
+    found = queries.last_events(log)
+    assert (found.tied, found.again) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
+
+
 def test_the_most_popular_and_the_busiest(shop, bare):
     assert rows(queries.top_items(shop, 2)) == [("a", "Ball", 4, 3), ("b", "Big ball", 1, 1)]
     assert rows(queries.top_items(shop))[2] == ("c", "c", 1, 1)  # no label: its id

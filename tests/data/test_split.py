@@ -12,6 +12,7 @@ from core.errors import BadInput
 from core.types import Holdout, Interactions, Split
 
 N_USERS, N_ITEMS = 5, 6
+GAP = 1  # between two events of a visit: times are drawn from 0 … 9
 
 events = st.lists(
     st.tuples(
@@ -41,7 +42,12 @@ def try_split(
     try:
         cut = TimeCut(0.3) if kind == "by-time" else None
         return split_log(
-            interactions, kind, validation=validation, validate_on=validate_on, cut=cut
+            interactions,
+            kind,
+            validation=validation,
+            validate_on=validate_on,
+            cut=cut,
+            visit_gap=GAP,
         )
     except BadInput:
         return None
@@ -93,6 +99,43 @@ def test_the_target_is_the_last_event_and_the_history_is_the_rest(rows, validati
         ]
 
 
+def last_visits(whole: Interactions, left: list[int], gap: int) -> list[int]:
+    """The same, one person after another and backwards from the end."""
+    targets = []
+    for user in range(N_USERS):
+        own = [place for place in left if whole.users[place] == user]
+        visit = own[-1:]
+        while (before := own[: len(own) - len(visit)]) and (
+            whole.times[visit[0]] - whole.times[before[-1]] <= gap
+        ):
+            visit = [before[-1], *visit]
+        if len(visit) < len(own):
+            targets += visit
+    return targets
+
+
+@given(events, st.booleans(), st.integers(0, 4))
+def test_a_last_visit_is_held_out_whole(rows, validation, gap):
+    whole = log(rows)
+    expected = last_visits(whole, [*range(len(whole))], gap)
+    try:
+        cut = split_log(whole, "last-visit", validation=validation, visit_gap=gap)
+    except BadInput:
+        if validation and expected:
+            assert not last_visits(
+                whole, [place for place in range(len(whole)) if place not in expected], gap
+            )
+        else:
+            assert not expected
+        return
+    assert held(cut.test) == expected
+    assert cut.tie_rate == 0
+    for user, history, targets in target_places(cut.test):
+        own = np.flatnonzero(whole.users == user).tolist()
+        assert history + targets == own
+        assert whole.times[targets[0]] - whole.times[history[-1]] > gap
+
+
 @given(events, st.booleans())
 def test_train_times_lie_before_the_cut_and_the_others_after(rows, validation):
     whole = log(rows)
@@ -126,7 +169,9 @@ def test_what_validation_asks_does_not_hang_on_what_the_test_asks(rows, kind, va
     tested = held(cut.test)
     left = [place for place in range(len(whole)) if place not in tested]
     asked = held(cut.validation)
-    if validate_on == "next-event":
+    if validate_on == "next-visit":
+        assert held(cut.validation) == last_visits(whole, left, GAP)
+    elif validate_on == "next-event":
         own = [[place for place in left if whole.users[place] == user] for user in range(N_USERS)]
         assert asked == [places[-1] for places in own if len(places) >= 2]
     else:
@@ -228,11 +273,11 @@ def test_a_newcomer_after_the_cut_has_an_empty_history(small_world):
 def test_the_fingerprint_tells_splits_apart_and_never_changes(small_world):
     other = replace(small_world, items=small_world.items[::-1].copy())
     fingerprints = {
-        split_log(world, kind, validation=False).fingerprint
+        split_log(world, kind, validation=False, visit_gap=GAP).fingerprint
         for world in (small_world, other)
         for kind in KINDS
     }
-    assert len(fingerprints) == 6
+    assert len(fingerprints) == 8
     again = split_log(small_world, "by-time", validation=True).fingerprint
     assert again.startswith("3c7a1ec20937c8b9")  # the same on every machine
 
@@ -249,7 +294,7 @@ def test_a_validation_part_does_not_change_what_is_asked(small_world, kind):
     ("rows", "times", "kind", "validation", "share", "sentence"),
     [
         ([], True, "none", False, 0.1, "no events"),
-        ([(0, 0, 0)], True, "by-name", False, 0.1, "leave-last-out, by-time, none"),
+        ([(0, 0, 0)], True, "by-name", False, 0.1, "leave-last-out, last-visit, by-time, none"),
         ([(0, 0, 0), (1, 1, 1)], True, "leave-last-out", False, 0.1, "2 events or more"),
         (
             [(0, 0, 0), (0, 1, 1)],
@@ -261,6 +306,9 @@ def test_a_validation_part_does_not_change_what_is_asked(small_world, kind):
         ),
         ([(0, 0, 0), (1, 1, 1)], True, "none", True, 0.1, "2 events or more"),
         ([(0, 0, 0), (0, 1, 1)], False, "by-time", False, 0.1, "has none"),
+        ([(0, 0, 0), (0, 1, 1)], False, "last-visit", False, 0.1, "has none: use leave-last-out"),
+        ([(0, 0, 0), (0, 1800, 1)], True, "last-visit", False, 0.1, "2 visits, events more than"),
+        ([(0, 0, 0), (0, 1801, 1)], True, "last-visit", True, 0.1, "2 visits besides those of"),
         ([(0, 7, 0), (1, 7, 1)], True, "by-time", False, 0.1, "at least 2 different times"),
         ([(0, 7, 0), (1, 8, 1)], True, "by-time", True, 0.1, "at least 3 different times"),
         ([(0, 0, 0), (0, 1, 1)], True, "by-time", False, 0.0, "share of a cut"),
@@ -327,7 +375,7 @@ def test_a_cut_beyond_the_log_is_refused(small_world):
 @pytest.mark.parametrize(
     ("rows", "times", "validate_on", "sentence"),
     [
-        ([(0, 0, 0), (0, 1, 1)], True, "next-year", "next-event, next-period"),
+        ([(0, 0, 0), (0, 1, 1)], True, "next-year", "next-event, next-visit, next-period"),
         ([(0, 0, 0), (0, 1, 1)], False, "next-period", "validate on next-event"),
         ([(0, 7, 0), (0, 7, 1)], True, "next-period", "two different times"),
     ],

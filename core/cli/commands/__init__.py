@@ -27,6 +27,7 @@ COMMANDS = {  # command → the module of this package that it is a function of
     "tune": "tune",
     "evaluate": "evaluate",
     "compare": "evaluate",
+    "report": "report",
     "recommend": "recommend",
     "explain": "explain",
     "counterfactual": "changes",

@@ -8,6 +8,8 @@ from core.cli.terminal import table
 from core.runs.metrics import RunMetrics
 from core.runs.shortcuts import RunShortcuts
 
+MANY_TIED = 0.5  # share of targets from which the last event says little
+
 
 def metrics_text(metrics: RunMetrics, own: RunMetrics | None = None) -> str:
     """The figures; beside those of re-ranked lists the model's own, if measured the same way."""
@@ -18,6 +20,8 @@ def metrics_text(metrics: RunMetrics, own: RunMetrics | None = None) -> str:
         head += f", {metrics.target_hidden_share:.1%} of targets among them: never reached"
     if metrics.split_tie_rate:
         head += f", {metrics.split_tie_rate:.1%} tied in time with what came before"
+        if metrics.split == "leave-last-out" and metrics.split_tie_rate >= MANY_TIED:
+            head += " (the order is the file's: --split last-visit holds a visit out whole)"
     rows = [{"metric": name, **asdict(interval)} for name, interval in metrics.metrics.items()]
     columns = ["metric", "mean", "low", "high"]
     if how := metrics.rerank:

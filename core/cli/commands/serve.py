@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from core.cli.terminal import Result
+from core.data import read_only
 from core.data.processes import child_environment
 from core.data.store import Workspace
 from core.demo import prepare_in_background
@@ -25,11 +26,19 @@ def doctor(options: Any) -> Result:
 
 
 def serve(options: Any) -> Result:
-    """Becomes the server, so that signals and the exit code are the server's own."""
-    workspace = Workspace.open(options.data_dir)
-    _check_free(options.port)
-    print(f"recscope: http://127.0.0.1:{options.port} (Ctrl-C stops it)", file=sys.stderr)
-    command = [sys.executable, "-m", "dashboard", "--port", str(options.port)]
+    """Shows the workspace, which stays as it is where that is asked for or it cannot change."""
+    folder = Workspace.at(options.data_dir).path
+    if options.read_only or (folder.is_dir() and not os.access(folder, os.W_OK)):
+        os.environ[read_only.VARIABLE] = str(folder)
+    return _become_server(Workspace.open(folder), options.port)
+
+
+def _become_server(workspace: Workspace, port: int) -> Result:
+    """So that signals and the exit code are the server's own; what it starts inherits the rest."""
+    _check_free(port)
+    stays = ", read only" if workspace.read_only else ""
+    print(f"recscope: http://127.0.0.1:{port}{stays} (Ctrl-C stops it)", file=sys.stderr)
+    command = [sys.executable, "-m", "dashboard", "--port", str(port)]
     sys.stderr.flush()
     environment = child_environment(RECSCOPE_HOME=str(workspace.path))
     os.execve(sys.executable, [*command, "--data-dir", str(workspace.path)], environment)
@@ -48,5 +57,6 @@ def _check_free(port: int) -> None:
 
 def demo(options: Any) -> Result:
     _check_free(options.port)
-    prepare_in_background(Workspace.open(options.data_dir), options.port)
-    return serve(options)
+    workspace = Workspace.open(options.data_dir)
+    prepare_in_background(workspace, options.port)
+    return _become_server(workspace, options.port)

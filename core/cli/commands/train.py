@@ -21,6 +21,7 @@ from core.types import EpochReport, Progress, RunConfig
 
 VALIDATED_ON = {
     "next-event": "the next event of each person",
+    "next-visit": "the next visit of each person",
     "next-period": "the next period of everyone",
 }
 

@@ -16,6 +16,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from core.data.durable import publish
 from core.data.files.sources import unique_names
+from core.data.read_only import check_writable
 from core.data.store import DatasetInfo, quoted
 from core.errors import BadInput
 
@@ -85,8 +86,10 @@ def new_folder(out: Path) -> Iterator[Path]:
 
     Raises:
         BadInput: there is something of this name, or it cannot be made.
+        ReadOnly: it would lie in a workspace that may only be looked at.
     """
     out = out.absolute()
+    check_writable(out)
     _check_free(out)
     temporary = out.with_name(f".{out.name}.{os.getpid()}.{uuid4().hex[:8]}")
     try:

@@ -275,7 +275,9 @@ def _stored(folder: Path, keys: Sequence[str]) -> dict[str, Floats]:
 
 
 def _store(workspace: Workspace, folder: Path, vectors: Mapping[str, Floats]) -> None:
-    """Adds these to what the encoder has made, whole or not at all."""
+    """Adds these to what the encoder has made, whole or not at all, if it may be kept."""
+    if workspace.read_only:
+        return
     numbers = np.stack(list(vectors.values()))
     values = pa.FixedSizeListArray.from_arrays(pa.array(numbers.ravel()), numbers.shape[1])
     table = pa.table({"key": pa.array(list(vectors), pa.string()), "vector": values})

@@ -22,6 +22,7 @@ from core.data.ingest.inputs import Inputs, open_inputs
 from core.data.ingest.preview import Preview, preview
 from core.data.limits import writing
 from core.data.quality import cleaning
+from core.data.read_only import IMPORT, check_writable
 from core.data.refs import checked_name, name_from
 from core.data.store import SCHEMA_VERSION, DatasetInfo, Workspace, connect
 from core.errors import BadInput, TooLarge
@@ -91,6 +92,7 @@ def ingest(
         BadInput: a file or the name cannot be used; the sentence says why, and what would be right.
         TooLarge: it does not fit on the disk or into memory.
     """
+    check_writable(workspace.path, IMPORT)
     steps = cleaning.parse_steps(clean) if clean else []
     name = None if name is None else checked_name(name)
     asked = Request(

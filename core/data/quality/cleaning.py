@@ -16,6 +16,7 @@ import duckdb
 from core.data.durable import sha256_file, write_json_atomically
 from core.data.log import open_log
 from core.data.quality.cleaning_steps import CLEANINGS, Step, parse_steps
+from core.data.read_only import CLEAN, check_writable
 from core.data.refs import checked_name, name_from
 from core.data.store import DatasetInfo, Workspace, quoted
 from core.errors import BadInput
@@ -49,6 +50,7 @@ def clean(
     Raises:
         BadInput: steps that cannot be read, do not fit this log, or leave nothing of it.
     """
+    check_writable(workspace.path, CLEAN)
     parsed = parse_steps(steps)
     if not parsed:
         raise BadInput(f"no cleaning was given: choose from {', '.join(CLEANINGS)}")

@@ -28,7 +28,7 @@ def faithfulness(
     device: str = "auto",
     on_stage: Progress = silent,
 ) -> RunFaithfulness:
-    """Whether the run's explanations say what moves it; stored beside the run too.
+    """Whether the run's explanations say what moves it; stored beside the run, if that may be.
 
     What is stored of the same code, for as many people and the same seed, is given at once: it
     would come out the same.
@@ -78,7 +78,8 @@ def faithfulness(
         created=utc_now(),
         seconds=round(time.perf_counter() - began, 3),
     )
-    weights.save_faithfulness(run, kept)
+    if not workspace.read_only:
+        weights.save_faithfulness(run, kept)
     return kept
 
 

@@ -142,7 +142,7 @@ def key_to_seal_with(workspace: Workspace) -> SealKey | None:
         Corrupt: what lies there is no key.
     """
     key = workspace_key(workspace)
-    if key is None:
+    if key is None and not workspace.read_only:
         with suppress(BadInput, OSError):  # no room, no permission, no links: a checksum then
             _make_key(workspace)
         key = workspace_key(workspace)

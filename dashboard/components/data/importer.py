@@ -30,6 +30,7 @@ from dashboard.components.data.upload import forget, forget_old, spool
 from dashboard.components.errors import show_error
 from dashboard.components.page import empty, section, table
 from dashboard.components.progress import progress_bar
+from dashboard.components.read_only import tell_read_only
 from dashboard.state import evidence, mark, t
 from dashboard.text import Text
 
@@ -39,6 +40,8 @@ MOST_PREVIEWS = 8
 
 def importer(workspace: Workspace) -> None:
     """The whole way from a file to a dataset; a file that cannot be read gets its one sentence."""
+    if tell_read_only(workspace):
+        return
     paths = _choose(workspace)
     if not paths:
         return

@@ -14,12 +14,25 @@ from dashboard import cache, state
 from dashboard.components.labels import text_or
 from dashboard.components.page import section, table
 from dashboard.components.progress import progress_bar
+from dashboard.components.read_only import writing_button
 from dashboard.state import t
 from dashboard.text import Text, plain, strong
 
 Colour = Literal["green", "blue", "orange", "red"]
 COLOURS: dict[str, Colour] = {"ok": "green", "note": "blue", "warn": "orange", "bad": "red"}
 ICONS = {"ok": "check", "note": "info", "warn": "warning", "bad": "block"}
+
+
+def findings_sentence(dataset: DatasetInfo) -> Text:
+    """What is worth a look, by name and the gravest first; or that nothing is."""
+    findings = sorted(
+        (verdict for verdict in cache.verdicts(dataset) if verdict.severity in ("warn", "bad")),
+        key=lambda verdict: -SEVERITIES.index(verdict.severity),
+    )
+    if not findings:
+        return t("home.data.ok")
+    titles = t("explain.comma").join(t(f"verdict.{verdict.key}.title") for verdict in findings)
+    return t("home.data.some", n=len(findings), titles=titles)
 
 
 def quality_tab(workspace: Workspace, dataset: DatasetInfo) -> None:
@@ -114,8 +127,9 @@ def _make(workspace: Workspace, dataset: DatasetInfo, steps: list[str]) -> None:
         st.caption(t("data.quality.none"))
     else:
         st.markdown(t("data.quality.chosen", steps=", ".join(steps)))
-    if st.button(
+    if writing_button(
         t("action.clean"),
+        workspace,
         key="clean",
         type="primary",
         icon=":material/cleaning_services:",

@@ -9,7 +9,7 @@ from typing import IO
 
 from core.data.store import Workspace
 from core.errors import BadInput
-from dashboard.uploads import folder_of, received
+from dashboard.uploads import check_uploads, folder_of, received
 
 BLOCK = 1 << 20  # bytes held in memory at once while a file is spooled
 KEEP_S = 86_400  # an upload that nobody imported is removed after a day
@@ -26,7 +26,9 @@ def spool(workspace: Workspace, file_id: str, name: str, source: IO[bytes]) -> P
 
     Raises:
         BadInput: the name is none, or the upload is gone.
+        ReadOnly: the workspace may only be looked at.
     """
+    check_uploads(workspace)
     safe = Path(name.replace("\\", "/")).name
     if not safe or safe in (".", "..") or not safe.isprintable() or len(safe.encode()) > 200:
         raise BadInput(f"a file needs a plain name of at most 200 bytes, not {name[:60]!r}")
@@ -63,6 +65,7 @@ def forget(workspace: Workspace, paths: list[Path]) -> None:
 
 
 def _folder(workspace: Workspace) -> Path:
+    check_uploads(workspace)
     folder = workspace.path / "tmp" / "uploads"
     folder.mkdir(parents=True, exist_ok=True)
     return folder

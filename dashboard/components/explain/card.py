@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Literal
+from typing import Literal, Protocol
 
 import streamlit as st
 
@@ -13,6 +13,7 @@ from core.explain.confidence import Level
 from core.explain.counterfactual import Counterfactual, removal_order
 from core.explain.reasons import Cause, Reasons
 from dashboard import cache
+from dashboard.background import Background
 from dashboard.charts.theme import colours
 from dashboard.components.explain.case import Case
 from dashboard.components.explain.words import called, change, sentence
@@ -30,6 +31,12 @@ CHIPS: dict[Level, tuple[Literal["blue", "orange", "gray"], str]] = {  # colour 
 }
 
 
+class Drawn(Protocol):
+    """A part of a page that shows an explanation as far as it has got."""
+
+    def draw(self, explanation: Explanation) -> None: ...
+
+
 class Card:
     """A bordered card with places that are filled as the answer gets better."""
 
@@ -41,6 +48,22 @@ class Card:
             self._wait, self._change = st.empty(), st.empty()
         with self._said.container():
             st.skeleton(height=150)
+
+    def fill(self, under_way: Background[Explanation], *beside: Drawn) -> Explanation:
+        """Draws what is known at once, and again as it gets better; the last is what it gives.
+
+        What stands beside it is drawn with it.
+        """
+        for explanation in under_way:
+            if explanation is None:
+                self.wait()
+                continue
+            self.draw(explanation, done=under_way.done)
+            for part in beside:
+                part.draw(explanation)
+        assert under_way.last is not None, "there is at least one step"
+        self.draw(under_way.last, done=True)
+        return under_way.last
 
     def draw(self, explanation: Explanation, *, done: bool) -> None:
         """The sentence, the bars and the chip."""

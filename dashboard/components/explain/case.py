@@ -17,6 +17,7 @@ from core.runs.artifact import Run
 from core.types import PAD, Array, LinearInHistory, Queries, Vocab
 from dashboard import cache, state
 from dashboard.cache.extended import ExtendedRun
+from dashboard.components.explain.edits import Edits
 from dashboard.components.labels import run_label
 from dashboard.components.people import length
 from dashboard.state import t
@@ -108,13 +109,32 @@ class Case:
         return moment.strftime("%Y-%m-%d")
 
 
-def case_of(workspace: Workspace, dataset: DatasetInfo, run: Run, user: str) -> Case | None:
-    """The case that the URL describes; None where the run has nothing to recommend."""
+def case_of(
+    workspace: Workspace,
+    dataset: DatasetInfo,
+    run: Run,
+    user: str,
+    *,
+    k: int | None = None,
+    edited: bool = False,
+) -> Case | None:
+    """The case that the URL describes; None where the run has nothing to recommend.
+
+    Args:
+        workspace: Where all of it is.
+        dataset: What the run learnt from.
+        run: Who recommends.
+        user: Whose history it is about.
+        k: How long the list is; the URL's length if not given.
+        edited: Whether it is about the history as the URL edits it, not as it was.
+    """
     with st.spinner(t("recommendations.computing", run=run_label(run))):
         run = _extended(workspace, dataset, run)
         vocab = cache.loaded(workspace, run).items
         query = cache.history_query(workspace, run, user)
-        k = length(LENGTHS)
+        if edited:
+            query = Edits.read(len(query.items), vocab).applied(query)
+        k = k or length(LENGTHS)
         best = cache.first_items(workspace, run, query, k)
     item = _asked(vocab)
     if item is None:

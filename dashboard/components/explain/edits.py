@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.types import PAD, Vocab
+from core.explain.what_if import edit_history
+from core.types import PAD, Queries, Vocab
 from dashboard import state
 
 
@@ -67,6 +68,12 @@ class Edits:
     def order(self) -> tuple[int, ...] | None:
         """The positions of all events in their new order; None where nothing was moved."""
         return tuple(number - 1 for number in self.sequence) if self.moved else None
+
+    def applied(self, query: Queries) -> Queries:
+        """The history, so edited; itself where nothing is."""
+        if not self.any:
+            return query
+        return edit_history(query, drop=self.dropped, add=self.add, order=self.order)
 
     def dropping(self, numbers: Iterable[int]) -> Edits:
         """The same with just these dropped."""

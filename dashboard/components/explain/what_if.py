@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.types import Vocab
 from dashboard import cache, state
 from dashboard.components.explain.case import Case
 from dashboard.components.explain.edits import Edits
-from dashboard.components.explain.words import listed
+from dashboard.components.explain.words import listed, place_change
 from dashboard.components.page import ROW, listing, section
 from dashboard.state import t
 from dashboard.text import Text, literal, plain, strong
@@ -23,11 +24,7 @@ def what_if(case: Case) -> None:
     """The editor on the left, the new list with its moves on the right."""
     section("explain.what_if")
     st.caption(t("explain.what_if.lead"))
-    edits = Edits.read(len(case.query.items), case.vocab)
-    if unread := edits.unread(case.vocab):
-        words = listed([t("explain.quoted", item=word) for word in unread[:MOST_WORDS]])
-        st.warning(t("explain.what_if.unread", words=words), icon=":material/link_off:")
-        edits.write(case.vocab)
+    edits = edits_of_link(len(case.query.items), case.vocab)
     sides = st.container(horizontal=True, key="sides")
     left, right = sides.container(), sides.container()
     with left:
@@ -43,6 +40,16 @@ def what_if(case: Case) -> None:
             )
     with right:
         _moves(case, edits)
+
+
+def edits_of_link(n: int, vocab: Vocab) -> Edits:
+    """The edits of n events that the URL names; it says which words of it mean nothing."""
+    edits = Edits.read(n, vocab)
+    if unread := edits.unread(vocab):
+        words = listed([t("explain.quoted", item=word) for word in unread[:MOST_WORDS]])
+        st.warning(t("explain.what_if.unread", words=words), icon=":material/link_off:")
+        edits.write(vocab)
+    return edits
 
 
 def _add_box(case: Case, edits: Edits) -> None:
@@ -171,7 +178,7 @@ def _moves(case: Case, edits: Edits) -> None:
     case.learn(move.item for move in moves)
     on_it = [move for move in moves if move.after is not None and move.after <= case.k]
     gone = [move for move in moves if move not in on_it]
-    said = [_said(move.before, move.after, case.k) for move in [*on_it, *gone]]
+    said = [place_change(move.before, move.after, case.k) for move in [*on_it, *gone]]
     st.markdown(_summary(case, edits, moves))
     columns: dict[str, list[str]] = {
         t("column.rank"): [f"{m.after:,}" if m.after else "–" for m in [*on_it, *gone]],
@@ -185,22 +192,6 @@ def _moves(case: Case, edits: Edits) -> None:
 def _name(case: Case, item: int) -> Text:
     name = case.name(item)
     return strong(name) if item == case.item else literal(name)
-
-
-def _said(before: int | None, after: int | None, k: int) -> Text:
-    """A move in words, with an arrow."""
-    if after is None:
-        return t("explain.move.taken")
-    if before is None:
-        return t("explain.move.back")
-    if after == before:
-        return t("explain.move.same")
-    how = "up" if after < before else "down"
-    if after > k:
-        how = "gone"
-    elif before > k:
-        how = "new"
-    return t(f"explain.move.{how}", n=abs(after - before), before=before)
 
 
 def _summary(case: Case, edits: Edits, moves: Any) -> Text:

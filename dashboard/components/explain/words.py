@@ -56,6 +56,32 @@ def change(case: Case, counterfactual: Counterfactual) -> Text:
     return t(f"explain.change.{how}", **said, removed=removed)
 
 
+def list_labels(case: Case) -> list[Text]:
+    """The items of a case with their places: of the list, or of one behind it; – of the history."""
+    labels = []
+    for place, item in enumerate(case.items, start=1):
+        on_it = place <= case.k and (item != case.item or case.listed)
+        number = f"{place}" if on_it else "–" if case.in_history else f"{case.rank:,}"
+        labels.append(literal(f"{number}. {case.name(item)}"))
+    return labels
+
+
+def place_change(before: int | None, after: int | None, k: int) -> Text:
+    """Where an item of a list of k went, in words with an arrow; None is in the history."""
+    if after is None:
+        return t("explain.move.taken")
+    if before is None:
+        return t("explain.move.back")
+    if after == before:
+        return t("explain.move.same")
+    how = "up" if after < before else "down"
+    if after > k:
+        how = "gone"
+    elif before > k:
+        how = "new"
+    return t(f"explain.move.{how}", n=abs(after - before), before=before)
+
+
 def called(case: Case, cause: Cause) -> Text:
     """The cause by its name, unquoted, with how often it is in the history."""
     if cause.item == PAD:

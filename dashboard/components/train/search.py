@@ -11,8 +11,6 @@ from core import jobs, tune
 from core.data.store import DatasetInfo, Workspace
 from core.errors import BadInput
 from core.runs.artifact import Run
-from core.runs.config import model_class
-from core.runs.request import RunRequest
 from core.tune.result import SearchResult
 from core.types import Params
 from dashboard import cache, state
@@ -26,7 +24,8 @@ from dashboard.components.labels import (
     text_or,
 )
 from dashboard.components.page import figure, link, section, table
-from dashboard.components.train.encoders_form import allowed
+from dashboard.components.read_only import writing_button
+from dashboard.components.train.conditions import Conditions
 from dashboard.state import dark, mark, t
 from dashboard.text import Text, literal, plain
 
@@ -35,11 +34,7 @@ def search_form(
     dataset: DatasetInfo,
     params: Mapping[str, Params],
     encoders: Mapping[str, Mapping[str, str]],
-    split: str,
-    seed: int,
-    device: str,
-    cut: str,
-    validate_on: str,
+    conditions: Conditions,
 ) -> None:
     """Asks what to search, and starts it.
 
@@ -47,11 +42,7 @@ def search_form(
         dataset: Where.
         params: Model → the settings that are not searched.
         encoders: Model → what it is to read, as `encoders_form` gives it.
-        split: What is held out.
-        seed: Of all trials.
-        device: Where they are made.
-        cut: Where by-time cuts.
-        validate_on: What stops networks: next-event or next-period.
+        conditions: Of all trials.
     """
     with st.expander(t("search.title"), icon=":material/manage_search:"):
         models = list(params)
@@ -81,29 +72,21 @@ def search_form(
             help=t("search.minutes.help"),
             placeholder=t("search.minutes.placeholder"),
         )
-        if not st.button(t("action.search"), key="search", icon=":material/manage_search:"):
+        workspace, icon = cache.workspace(), ":material/manage_search:"
+        if not writing_button(t("action.search"), workspace, key="search", icon=icon):
             return
         others = {key: value for key, value in params[model].items() if key not in space}
         try:
+            asked = conditions.request(dataset, model, {**others, **fixed}, encoders.get(model, {}))
             search = tune.plan_search(
-                cache.workspace(),
-                RunRequest(
-                    dataset.id,
-                    model,
-                    {**others, **fixed},
-                    split=split,
-                    seed=seed,
-                    device=device,
-                    features=allowed(encoders.get(model, {}), dataset),
-                    cut=cut,
-                    validate_on=validate_on if model_class(model).needs_validation else "",
-                ),
+                workspace,
+                asked,
                 space=space,
                 trials=int(trials),
                 minutes=minutes,
                 evaluate=True,
             )
-            state.put("run", tune.start_search(cache.workspace(), search))
+            state.put("run", tune.start_search(workspace, search))
         except BadInput as error:
             st.error(literal(error), icon=":material/error:")
             return

@@ -26,6 +26,8 @@ from dashboard.text import plain
 def faithful(case: Case, overview: Overview) -> None:
     """The figures, if there are any; a button that measures them; how far that is."""
     st.markdown(t("explain.faithful.lead"))
+    if case.workspace.read_only:
+        st.caption(t("read_only.not_kept"))
     measured = _under_way(case) or case.run.faithfulness
     if measured is not None:
         _figures(measured)
