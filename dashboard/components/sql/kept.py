@@ -11,6 +11,7 @@ from core.errors import CoreError
 from core.sql import saved
 from dashboard import state
 from dashboard.components.errors import show_error
+from dashboard.components.read_only import writing_button
 from dashboard.components.sql.answer import name_of
 from dashboard.components.sql.statement import TEXT, choose
 from dashboard.state import t
@@ -52,16 +53,18 @@ def _saved(workspace: Workspace, queries: list[saved.SavedQuery]) -> None:
                 on_click=choose,
                 args=(by_id[chosen].statement,),
             )
-            st.button(
+            writing_button(
                 t("action.delete"),
+                workspace,
                 key="sql_forget",
                 icon=":material/delete:",
                 on_click=_do,
                 args=(lambda: saved.forget(workspace, chosen), t("sql.forgotten")),
             )
     name = st.text_input(t("sql.name"), max_chars=200, key="sql_name", help=t("sql.name.help"))
-    st.button(
+    writing_button(
         t("action.save"),
+        workspace,
         key="sql_save",
         icon=":material/bookmark_add:",
         on_click=lambda: _do(
