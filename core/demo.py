@@ -90,7 +90,7 @@ def _open_browser(port: int, patience_s: float = 30.0) -> None:
         except OSError:
             time.sleep(0.2)
         else:
-            webbrowser.open(f"http://127.0.0.1:{port}")
+            webbrowser.open(f"http://127.0.0.1:{port}/?step=1")
             return
 
 

@@ -11,6 +11,7 @@ from dashboard import state
 from dashboard.charts import theme
 from dashboard.components.context import context, sidebar
 from dashboard.components.errors import show_error
+from dashboard.components.tour import tour
 from dashboard.state import dark, t
 
 ICON = Path(__file__).with_name("icon.svg")
@@ -67,7 +68,9 @@ def main() -> None:
     st.logo(logo(dark()), size="large", icon_image=str(ICON))
     state.still_amiss()
     try:
-        sidebar(context())
+        now = context()
+        sidebar(now)
+        tour(now)
         page.run()
     except Exception as error:
         if in_words(error) is None:
