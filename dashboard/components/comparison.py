@@ -16,6 +16,7 @@ from dashboard.state import t
 from dashboard.text import Text, literal, plain
 
 HEADLINE = "ndcg@10"  # by which a run leads
+HITS = "hit_rate@10"
 HEADLINES = ("ndcg", "recall", "hit_rate", "map", "mrr")  # what Holm's correction counts
 
 LOWER_IS_BETTER = ("gini", "calibration", "popularity_bias", "rmse", "mae")
@@ -52,6 +53,28 @@ def by_figure(runs: Sequence[Run], metric: str) -> list[Run]:
     """Those of the runs that have this metric, the greatest mean first."""
     means = {run.id: measured(run)[metric].mean for run in runs if metric in measured(run)}
     return sorted((run for run in runs if run.id in means), key=lambda run: -means[run.id])
+
+
+def hits_sentence(run: Run, runs: Sequence[Run]) -> Text | None:
+    """Of 100 people how many find what came next, beside the bestsellers where they were asked.
+
+    None before it is evaluated.
+    """
+    hits = measured(run).get(HITS)
+    if hits is None:
+        return None
+    k = HITS.partition("@")[2]
+    said = {"hits": f"{100 * hits.mean:.0f}", "k": k, "best": run_label(run)}
+    bestsellers = [
+        (other, measured(other)[HITS])
+        for other in asked_alike(runs, run)
+        if other.config.model == "popularity" and HITS in measured(other)
+    ]
+    if not bestsellers or run.config.model == "popularity":
+        return t("report.answer.hits", **said)
+    other, beside = bestsellers[0]
+    base = f"{100 * beside.mean:.0f}"
+    return t("report.answer.hits.beside", **said, baseline=run_label(other), base=base)
 
 
 def measured(run: Run) -> Mapping[str, Interval]:

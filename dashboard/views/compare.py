@@ -42,6 +42,7 @@ def main(now: Context) -> None:
     differences = comparison.differences(runs, baseline, k)
     with top:
         heading("compare", _answer(runs, baseline, metric, differences))
+        _hits(runs, metric)
         _conditions(runs, baseline, metric)
     _offer_evaluation(now)
     _charts(runs, baseline, metric, differences)
@@ -79,6 +80,7 @@ def _offer_evaluation(now: Context) -> None:
                     *(how.dataset, how.model, how.params, how.split, how.seed, how.device),
                     features={name: how.features[name] for name in CHOICES if name in how.features},
                     cut=how.cut,
+                    validate_on=how.validate_on,
                 ),
             )
         st.rerun()
@@ -161,6 +163,14 @@ def _answer(runs: list[Run], baseline: Run, metric: str, differences: pd.DataFra
         baseline=run_label(baseline),
         p=f"{p:.4f}",
     )
+
+
+def _hits(runs: list[Run], metric: str) -> None:
+    """What the best is worth in people, where all were asked the same."""
+    best = comparison.best(runs, metric) if comparison.comparable(runs) else None
+    said = comparison.hits_sentence(best, runs) if best else None
+    if said is not None:
+        st.markdown(said)
 
 
 def _conditions(runs: list[Run], baseline: Run, metric: str) -> None:

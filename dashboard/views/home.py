@@ -51,19 +51,25 @@ def main(now: Context) -> None:
         heading("home", t("home.answer", run=run_label(run), **about))
         story(now, now.dataset, run)
         _more_accurate(now.runs, run)
-        _beside(run)
+        _beside(run, now.runs)
     _found(now.dataset)
     _datasets(now.datasets)
     _models(cache.finished_runs(now.workspace))
     archived(now.workspace)
 
 
-def _beside(run: Run) -> None:
-    """How it stands beside rules that need no learning, such as what was popular lately."""
-    if run.metrics and (rules := run.metrics.shortcuts):
-        section("home.beside")
+def _beside(run: Run, runs: list[Run]) -> None:
+    """What it is worth in people, and beside rules that need no learning."""
+    hits = comparison.hits_sentence(run, runs)
+    rules = run.metrics.shortcuts if run.metrics else None
+    if hits is None and rules is None:
+        return
+    section("home.beside")
+    if hits is not None:
+        st.markdown(hits)
+    if rules is not None:
         st.markdown(shortcuts_sentence(run, rules))
-        link("compare", t("action.compare"), icon=":material/balance:")
+    link("compare", t("action.compare"), icon=":material/balance:")
 
 
 def _found(dataset: DatasetInfo) -> None:

@@ -123,3 +123,19 @@ def test_nothing_of_a_history_is_left_to_go_by(open_page: Open, trained: Workspa
     assert asked.titles[best] in sentence(page)
     assert text("en", "explain.what_if.undo") in [button.label for button in page.button]
     assert pipeline.history_of(asked.ready, USER).items.size == len(asked.query.items)
+
+
+def test_what_the_best_is_worth_is_said_in_people(open_page: Open, trained: Workspace) -> None:
+    best, bestsellers = run_of(trained, "transitions"), run_of(trained, "popularity")
+    assert best.metrics
+    assert bestsellers.metrics
+    hits, beside = (run.metrics.metrics["hit_rate@10"].mean for run in (best, bestsellers))
+    for view in ("home", "compare"):
+        page = open_page(trained, view, dataset="movielens", run=best.id)
+        (said,) = [m.value for m in page.markdown if m.value.startswith("Of 100 people")]
+        assert f"{100 * hits:.0f} find what came next among the first 10" in said
+        assert said.endswith(f"{bestsellers.id[:6]}, {100 * beside:.0f}.")
+    page = open_page(trained, dataset="movielens", run=bestsellers.id)
+    (said,) = [m.value for m in page.markdown if m.value.startswith("Of 100 people")]
+    assert f"{100 * beside:.0f} find" in said
+    assert best.id[:6] not in said

@@ -227,6 +227,24 @@ def test_what_stops_a_network_is_chosen_where_there_is_one(
     assert not page.exception
 
 
+def test_a_run_that_waits_is_evaluated_as_it_was_trained(
+    open_page: Open, trained: Workspace
+) -> None:
+    components = [run.id for run in artifact.list_runs(trained)][:2]
+    params = {"components": ",".join(components)}
+    request = RunRequest("movielens", "fusion", params, validate_on="next-period", device="cpu")
+    run = pipeline.train(trained, request)
+    before = {status.run_id for status in jobs.statuses(trained)}
+    page = open_page(trained, "compare", dataset="movielens")
+    page.button(key="evaluate").click().run()
+    deadline = time.monotonic() + 120
+    while jobs.status(trained, run.id).active and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert {status.run_id for status in jobs.statuses(trained)} <= {*before, run.id}
+    assert artifact.find_run(trained, run.id).metrics
+    artifact.delete_run(trained, run.id)
+
+
 def test_no_run_leads_among_those_that_were_not_asked_the_same(
     open_page: Open, trained: Workspace
 ) -> None:
