@@ -118,7 +118,7 @@ def test_what_weights_are_judged_by_is_chosen_by_command(shop_is_home, recscope)
     assert 0 < by_period["findings"]["people"] < usual["findings"]["people"]
     code, _, err = recscope(*fused, "--validate-on", "next-year")
     assert code == 2
-    assert "choose one of next-event, next-period" in err
+    assert "choose one of next-event, next-visit, next-period" in err
     code, _, err = recscope("train", "shop", "--model", "als", "--validate-on", "next-period")
     assert code == 2
     assert "als needs no validation" in err

@@ -54,7 +54,7 @@ def check_there() -> None:
     if root and not Path(root).is_dir():
         raise NotFound(
             f"there is no workspace {root!r}, and one that may only be looked at must be there: "
-            f"give its folder ({VARIABLE}, or --data-dir with recscope serve --read-only)"
+            f"give its folder (now in {VARIABLE})"
         )
 
 

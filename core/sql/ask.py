@@ -43,7 +43,7 @@ def context(
     elif newest := workspace.datasets():
         info = newest[0]
     else:
-        raise BadInput("there is no dataset to ask yet: recscope ingest FILE makes one")
+        raise BadInput("there is no dataset to ask yet: import data first")
     if named and named.config.dataset != info.id:
         raise BadInput(
             f"run {named.name} ({named.id}) is of dataset {named.dataset_name} "

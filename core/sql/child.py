@@ -95,9 +95,7 @@ def answer(request: dict[str, Any], limits: Limits) -> tuple[pa.Table, bool]:
     statement = only_statement(con, request["statement"])
     values = {name: request["values"].get(name) for name in statement.named_parameters}
     if missing := sorted(values.keys() - request["values"].keys()):
-        raise Refused(
-            f"the parameter ${missing[0]} has no value: give one (--param {missing[0]}=VALUE)"
-        )
+        raise Refused(f"the parameter ${missing[0]} has no value: give it one")
     relation = con.sql(statement.query, params=values or None)
     if len(relation.columns) > limits.columns:
         raise Refused(

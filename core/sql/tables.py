@@ -57,8 +57,7 @@ class Asked:
         """
         if self.run is None:
             raise BadInput(
-                f"dataset {self.dataset.name} has no finished run yet: train one "
-                f"(recscope train {self.dataset.id} --model transitions)"
+                f"dataset {self.dataset.name} has no finished run yet: train one, such as transitions"
             )
         return self.run
 
@@ -118,7 +117,7 @@ def recommendations(asked: Asked) -> pa.Table:
     if len(people) > MOST_PEOPLE:
         raise BadInput(
             f"the lists of {len(people)} people are not made for a statement, at most "
-            f"{MOST_PEOPLE} are: write them (recscope recommend {run.id} --out lists.parquet)"
+            f"{MOST_PEOPLE} are: recommend to all with run {run.id}, into a file"
         )
     blocks = []
     for start in range(0, len(people), _STEP):
@@ -143,7 +142,7 @@ def metrics(asked: Asked) -> pa.Table:
     ]
     if not rows:
         raise BadInput(
-            f"no run of dataset {asked.dataset.name} is evaluated yet: recscope evaluate RUN does"
+            f"no run of dataset {asked.dataset.name} is evaluated yet: evaluate one first"
         )
     return pa.Table.from_pylist(rows)
 
@@ -153,7 +152,7 @@ def per_user(asked: Asked) -> pa.Table:
     run = asked.the_run()
     frame = run.per_user()
     if frame is None:
-        raise BadInput(f"run {run.name} ({run.id}) is not evaluated: recscope evaluate {run.id}")
+        raise BadInput(f"run {run.name} ({run.id}) is not evaluated: evaluate it first")
     return _with_run(run, pa.Table.from_pandas(frame, preserve_index=False))
 
 
@@ -165,7 +164,7 @@ def explanations(asked: Asked) -> pa.Table:
     """
     run = asked.the_run()
     if asked.user is None:
-        raise BadInput("explanations are made for one person: say whose by $user (--param user=ID)")
+        raise BadInput("explanations are made for one person: give $user an id")
     loaded = asked.load()
     query = pipeline.history_of(loaded, asked.user)
     best = pipeline.ranked_items(loaded, query, K)

@@ -45,11 +45,12 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     def open_it(workspace: Workspace, view: str = "home", **query: str) -> AppTest:
         monkeypatch.setenv("RECSCOPE_HOME", str(workspace.path))
         page = AppTest.from_file(str(APP), default_timeout=120)
+        if view != "home":  # which must not have read the address before
+            page.run()
+            page.switch_page(f"views/{view}.py")
         for name, value in query.items():
             page.query_params[name] = value
         page.run()
-        if view != "home":
-            page.switch_page(f"views/{view}.py").run()
         assert not page.exception, page.exception
         return page
 

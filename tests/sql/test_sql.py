@@ -147,7 +147,7 @@ SMALL = Limits(answer_mb=1)
     [
         ("SELECT * FROM users", "no table 'users'"),
         ("SELECT * FROM nowhere", "there is no table 'nowhere'; there are events, items"),
-        ("SELECT * FROM explanations", "--param user=ID"),
+        ("SELECT * FROM explanations", "give $user an id"),
         ("SELECT * FROM events WHERE user_id = $user", "parameter $user has no value"),
         ("SELECT $1", "parameter $1 has no value"),
         ("SELECT nothing FROM events", 'column "nothing" not found'),
