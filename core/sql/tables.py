@@ -56,9 +56,7 @@ class Asked:
             BadInput: there is none.
         """
         if self.run is None:
-            raise BadInput(
-                f"dataset {self.dataset.name} has no finished run yet: train one, such as transitions"
-            )
+            raise BadInput(f"dataset {self.dataset.name} has no finished run yet: train one first")
         return self.run
 
 
