@@ -1,7 +1,7 @@
 """Whether `auto` keeps its word, by the command line as a user would, on logs as they come.
 
 python benchmarks/auto.py DATA_FOLDER [--only LOG,…] [--minutes 0.5,2,4]
-    [--split leave-last-out,by-time] [--busy] [--no-singles] [--json FILE]
+    [--split leave-last-out,last-visit,by-time] [--busy] [--no-singles] [--json FILE]
 
 For each log, split and budget, no setting given but the minutes:
   time    of `recscope train --model auto`, from its start to its end, over what it was given
@@ -12,7 +12,7 @@ For each log, split and budget, no setting given but the minutes:
   ahead   of each of its components, and of single runs of each model in its list, with defaults and
           as auto has them: NDCG@10 on test, paired, in standard errors (never below -1; over the
           best single run above 2 on two thirds)
-A log without clock times is not split by time. Gowalla has no order: its rows are shuffled, train
+A log without clock times is split in the first way alone. Gowalla has no order: its rows are shuffled, train
 and test together, so that each person's last one is any.
 """
 
@@ -45,7 +45,7 @@ from core.pipeline import features_of, load_run, split_as
 from core.runs.artifact import find_run
 from core.types import Holdout, Interactions, Recommender, TrainData, silent
 
-SPLITS = ("leave-last-out", "by-time")
+SPLITS = ("leave-last-out", "last-visit", "by-time")
 LATE, MEMORY_MIB, SHOWN, WORSE, BETTER, SHARE = 1.05, 2048, 1.0, -1.0, 2.0, 2 / 3  # must be kept to
 PATIENCE = 10  # times as long as auto a single run may take
 NORMAL = 2 * 1.959964  # width of a 95 % interval in standard errors

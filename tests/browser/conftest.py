@@ -165,6 +165,12 @@ def furnished(served: str, tmp_path_factory: pytest.TempPathFactory) -> Workspac
 
 
 @pytest.fixture(scope="session")
+def movielens(furnished: Workspace) -> str:
+    """Its dataset's id: a test that uploads the same files gives it, and its runs, another name."""
+    return next(info.id for info in furnished.datasets() if info.counts["rows_kept"] == 100_836)
+
+
+@pytest.fixture(scope="session")
 def mapped(furnished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run on 900 made-up items of four kinds; people keep to a kind, so that it can be seen."""
     from core import pipeline

@@ -34,9 +34,11 @@ CUT = """() => [...document.querySelectorAll(".chart")].flatMap((chart) => {
 
 
 @pytest.fixture(scope="module")
-def films(furnished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def films(
+    furnished: Workspace, movielens: str, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
     """The report on the sample data in each language."""
-    runs = [run for run in list_runs(furnished) if run.dataset_name == "MovieLens"]
+    runs = [run for run in list_runs(furnished) if run.config.dataset == movielens]
     report, folder = collect(furnished, runs), tmp_path_factory.mktemp("report")
     files = {language: folder / f"{language}.html" for language in ("en", "zh")}
     for language, path in files.items():
@@ -69,12 +71,18 @@ def opened(people: Callable[[str, str], Any]) -> Iterator[Callable[..., Any]]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_it_opens_from_the_disk_and_everybody_can_read_it(
-    opened: Callable[..., Any], films: dict[str, Path], language: str, scheme: str
+    opened: Callable[..., Any],
+    films: dict[str, Path],
+    furnished: Workspace,
+    movielens: str,
+    language: str,
+    scheme: str,
 ) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     page = opened(films[language], scheme)
-    assert page.locator("h1").inner_text() == text(language, "report.title", dataset="MovieLens")
+    name = furnished.dataset(movielens).name
+    assert page.locator("h1").inner_text() == text(language, "report.title", dataset=name)
     assert page.locator(".map path").count() > 3
     page.evaluate("document.querySelectorAll('details').forEach((box) => { box.open = true })")
     for width in (1360, 390):

@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 import psutil
 
-from core.data.store import Workspace
 from dashboard.text import text
 from tests.browser.conftest import Visit, ready
 from tests.browser.test_journey import query
@@ -40,8 +39,8 @@ def ask(page: Any, statement: str) -> None:
     page.get_by_role("button", name=text("en", "action.ask"), exact=True).click()
 
 
-def test_a_statement_is_asked_linked_and_taken_along(visit: Visit, furnished: Workspace) -> None:
-    page = visit("/sql?dataset=MovieLens")
+def test_a_statement_is_asked_linked_and_taken_along(visit: Visit, movielens: str) -> None:
+    page = visit(f"/sql?dataset={movielens}")
     ask(
         page,
         "SELECT title, count(*) AS n FROM events JOIN items USING (item_id)\n"
@@ -63,8 +62,8 @@ def test_a_statement_is_asked_linked_and_taken_along(visit: Visit, furnished: Wo
     page.get_by_text("20 rows in").wait_for()
 
 
-def test_a_statement_is_stopped(visit: Visit, furnished: Workspace) -> None:
-    page = visit("/sql?dataset=MovieLens")
+def test_a_statement_is_stopped(visit: Visit, movielens: str) -> None:
+    page = visit(f"/sql?dataset={movielens}")
     ask(page, ENDLESS)
     page.get_by_role("button", name=text("en", "action.stop"), exact=True).click()
     page.get_by_text(text("en", "sql.stopped")).wait_for()
@@ -73,8 +72,8 @@ def test_a_statement_is_stopped(visit: Visit, furnished: Workspace) -> None:
     page.get_by_text("1 row in").wait_for()
 
 
-def test_a_statement_ends_when_it_is_left(visit: Visit, furnished: Workspace) -> None:
-    page = visit("/sql?dataset=MovieLens")
+def test_a_statement_ends_when_it_is_left(visit: Visit, movielens: str) -> None:
+    page = visit(f"/sql?dataset={movielens}")
     ask(page, ENDLESS)
     page.get_by_role("button", name=text("en", "action.stop"), exact=True).wait_for()
     page.get_by_role("link", name=text("en", "home.title"), exact=True).click()
@@ -82,10 +81,10 @@ def test_a_statement_ends_when_it_is_left(visit: Visit, furnished: Workspace) ->
     assert none_left(page)
 
 
-def test_what_is_not_ours_is_text(visit: Visit, furnished: Workspace) -> None:
+def test_what_is_not_ours_is_text(visit: Visit, movielens: str) -> None:
     mark = "<img src=x onerror=alert(1)>"
     statement = f"""SELECT '{mark}' AS "{mark}", 1 AS n UNION ALL SELECT '**b**', 2"""
-    page = visit(f"/sql?dataset=MovieLens&sql={quote(statement)}")
+    page = visit(f"/sql?dataset={movielens}&sql={quote(statement)}")
     page.get_by_text("2 rows in").wait_for()
     ready(page)
     assert not page.locator("img[src=x]").count()
