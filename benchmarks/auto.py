@@ -12,8 +12,8 @@ For each log, split and budget, no setting given but the minutes:
   ahead   of each of its components, and of single runs of each model in its list, with defaults and
           as auto has them: NDCG@10 on test, paired, in standard errors (never below -1; over the
           best single run above 2 on two thirds)
-A log without clock times is split in the first way alone. Gowalla has no order: its rows are shuffled, train
-and test together, so that each person's last one is any.
+A log without clock times is split in the first way alone. Gowalla has no order: its rows are
+shuffled, train and test together, so that each person's last one is any.
 """
 
 from __future__ import annotations
