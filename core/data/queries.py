@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from core.data.log import Connection, make_labels, open_log, query_table
-from core.data.split import VISIT_GAP
+from core.data.split import visit_gap_of
 from core.data.store import DatasetInfo, quoted
 from core.errors import NotFound
 
@@ -146,7 +146,7 @@ def last_events(info: DatasetInfo) -> LastEvents:
         open_log(info),
         question,
         unlearnt=[name for name, weight in info.weights.items() if weight <= 0],
-        visit_gap=VISIT_GAP if info.time_kind == "clock" else 0,
+        visit_gap=visit_gap_of(info.time_kind),
     )
     return LastEvents(float(found["tied"][0]), float(found["again"][0]))
 

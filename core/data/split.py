@@ -87,6 +87,11 @@ def _number(text: str) -> float | None:
         return None
 
 
+def visit_gap_of(time_kind: str) -> int:
+    """The visit_gap of a log whose times are a "clock" or but an "order"."""
+    return VISIT_GAP if time_kind == "clock" else 0
+
+
 def usual_validation(kind: str) -> str:
     """Which of VALIDATE_ON it is where nobody chose: what the split asks of the test, too."""
     return _AS_THE_TEST.get(kind, "next-event")

@@ -17,7 +17,7 @@ from core.data.durable import read_json, utc_now
 from core.data.features.embeddings import EmbeddedItems, embed_items
 from core.data.read_only import TRAIN, check_writable
 from core.data.refs import checked_name
-from core.data.split import VISIT_GAP, TimeCut, split_log
+from core.data.split import TimeCut, split_log, visit_gap_of
 from core.data.store import Workspace
 from core.errors import Corrupt
 from core.runs import artifact, checkpoints, weights
@@ -167,7 +167,7 @@ def split_as(data: Dataset, config: RunConfig, *, validation: bool | None = None
         validation=validation,
         validate_on=config.validate_on,
         cut=cut,
-        visit_gap=VISIT_GAP if data.info.time_kind == "clock" else 0,
+        visit_gap=visit_gap_of(data.info.time_kind),
     )
 
 

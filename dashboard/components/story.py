@@ -15,7 +15,7 @@ from dashboard.components.context import Context
 from dashboard.components.explain.card import Card
 from dashboard.components.explain.case import Case, case_of
 from dashboard.components.explain.edits import Edits
-from dashboard.components.explain.what_if import edits_of_link
+from dashboard.components.explain.what_if import edits_of_link, undo
 from dashboard.components.explain.words import list_labels, place_change
 from dashboard.components.labels import run_label
 from dashboard.components.page import empty, link
@@ -105,13 +105,7 @@ def _did(case: Case, whole: Queries, edits: Edits) -> None:
         st.session_state[key] = number not in edits.drop
         name = literal(case.name(int(whole.items[number - 1])))
         st.checkbox(name, key=key, on_change=ticked, args=(number,))
-    if edits.any:
-        st.button(
-            t("explain.what_if.undo"),
-            key="undo",
-            icon=":material/undo:",
-            on_click=lambda: state.forget(*state.EDITS),
-        )
+    undo(edits)
 
 
 def _gets(case: Case, whole: Queries, edits: Edits) -> None:

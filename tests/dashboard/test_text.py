@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import string
 from dataclasses import fields
 from pathlib import Path
@@ -134,3 +135,11 @@ def test_each_reason_to_choose_a_model_is_a_text() -> None:
 
 def test_one_has_its_own_form() -> None:
     assert text("en", "job.chip", n=1) != text("en", "job.chip", n=2).replace("2", "1")
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_what_is_bold_is_drawn_so(language: str) -> None:
+    """Markdown ends no bold words between a stop and a letter, as Chinese has them."""
+    parts = [re.findall(r"\*\*(.+?)\*\*(\w?)", said) for said in texts(language).values()]
+    ends = [(words, letter) for part in parts for words, letter in part if letter]
+    assert not [words for words, _ in ends if re.search(r"[^\w}]$", words)]

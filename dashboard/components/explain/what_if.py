@@ -31,15 +31,20 @@ def what_if(case: Case) -> None:
         _add_box(case, edits)
         with st.container(key="history_editor"):
             _editor(case, edits)
-        if edits.any:
-            st.button(
-                t("explain.what_if.undo"),
-                key="undo",
-                icon=":material/undo:",
-                on_click=lambda: state.forget(*state.EDITS),
-            )
+        undo(edits)
     with right:
         _moves(case, edits)
+
+
+def undo(edits: Edits) -> None:
+    """The button that takes all edits back, where there are any."""
+    if edits.any:
+        st.button(
+            t("explain.what_if.undo"),
+            key="undo",
+            icon=":material/undo:",
+            on_click=lambda: state.forget(*state.EDITS),
+        )
 
 
 def edits_of_link(n: int, vocab: Vocab) -> Edits:
