@@ -1,13 +1,13 @@
 # Two commands: `make demo` opens the workbench with the sample data in it, `make test` runs the tests.
 # Tests run on up to four cores, a thread each; those in a browser one after the other, as it takes several.
 # `make quick` runs those that are soon told: no browser, nothing slow.
-# `make map` rebuilds the point map's bundle after a change of its source, which needs Node 20.
+# `make bundles` rebuilds the components' JavaScript after a change of its source, which needs Node 20.
 # `make pictures` takes the pictures of the READMEs from the real pages, which needs Chromium.
 PYTHON ?= python3
 BIN = .venv/bin
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4
 
-.PHONY: demo test quick check format smells map pictures clean
+.PHONY: demo test quick check format smells bundles pictures clean
 
 demo: .venv/installed
 	$(BIN)/recscope demo
@@ -32,8 +32,10 @@ format: .venv/installed
 smells: .venv/installed
 	$(BIN)/ruff check --select C901,PLR0912,PLR0915 --exit-zero
 
-map:
-	cd dashboard/map/point_map && npm ci --ignore-scripts --no-audit --no-fund && npm run build
+bundles:
+	for folder in dashboard/map/point_map dashboard/components/sql/editor; do \
+		(cd $$folder && npm ci --ignore-scripts --no-audit --no-fund && npm run build) || exit 1; \
+	done
 
 pictures: .venv/installed
 	$(BIN)/python -m docs.pictures

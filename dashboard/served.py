@@ -1,4 +1,4 @@
-"""What the browser fetches by itself, beside the pages: the map's module, its points, their names.
+"""What the browser fetches by itself, beside the pages: modules, a map's points, their names.
 
 A page publishes an answer and gets its address, which is made of a hash of the content: it means
 the same for ever, nobody guesses it, and what was fetched once is never fetched again. Nothing in
@@ -22,7 +22,19 @@ from starlette.routing import Route
 MOST_BYTES = 512 << 20  # of published answers, the newest stay
 MOST_ROWS = 200  # described in one answer
 FOR_EVER = "private, max-age=31536000, immutable"
-MODULE = Path(__file__).parent / "map" / "point_map" / "map.bundle.js"
+_HERE = Path(__file__).resolve().parent
+MODULES = {  # components' own JavaScript
+    "map": _HERE / "map" / "point_map" / "map.bundle.js",
+    "editor": _HERE / "components" / "sql" / "editor" / "editor.bundle.js",
+}
+# A component's own script, which mounts its module: inline ones are run from a blob.
+SHIM = """
+export default function (component) {
+  const url = new URL(component.data.module, document.baseURI).href;
+  const loaded = import(url).then((module) => module.default(component));
+  return () => loaded.then((stop) => stop?.());
+}
+"""
 
 Describe = Callable[[Sequence[int]], Sequence[Mapping[str, Any]]]
 
@@ -82,13 +94,13 @@ def describe(name: str, answer: Describe) -> str:
     return f"/api/rows/{digest}"
 
 
-def module() -> str:
-    """The address of the map's module, which changes with its content."""
-    return f"/api/assets/map.{_module()[1]}.js"
+def module(name: str) -> str:
+    """The address of one of MODULES, which changes with its content."""
+    return f"/api/assets/{name}.{_module(name)[1]}.js"
 
 
-def _module() -> tuple[bytes, str]:
-    content = MODULE.read_bytes()
+def _module(name: str) -> tuple[bytes, str]:
+    content = MODULES[name].read_bytes()
     return content, hashlib.sha256(content).hexdigest()[:16]
 
 
@@ -101,8 +113,11 @@ def _buffer(request: Request) -> Response:
 
 
 def _asset(request: Request) -> Response:
-    content, digest = _module()
-    if request.path_params["name"] != f"map.{digest}.js":
+    name = request.path_params["name"].partition(".")[0]
+    if name not in MODULES:
+        return _not_found()
+    content, digest = _module(name)
+    if request.path_params["name"] != f"{name}.{digest}.js":
         return _not_found()
     return _not_modified(request, digest) or _answer(content, digest, "text/javascript")
 

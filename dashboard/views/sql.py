@@ -34,7 +34,7 @@ def main(now: Context) -> None:
         _schema(tables)
     with left:
         statement.examples(offered)
-        statement.editor(asked)
+        statement.editor(asked, tables)
         values = statement.parameters(now, asked)
         if answer.stopped():
             st.info(t("sql.stopped"), icon=":material/stop:")

@@ -62,6 +62,36 @@ def test_a_statement_is_asked_linked_and_taken_along(visit: Visit, movielens: st
     page.get_by_text("20 rows in").wait_for()
 
 
+def test_names_are_offered_as_one_writes_and_keys_ask(visit: Visit, movielens: str) -> None:
+    page = visit(f"/sql?dataset={movielens}")
+    box = page.get_by_label(text("en", "sql.statement"), exact=True)
+    box.fill("")
+    box.press_sequentially("select count(*) as n from eve")
+    offered = page.locator(".cm-tooltip-autocomplete [aria-selected]")
+    assert offered.inner_text() == "events"
+    box.press("Tab")
+    box.press_sequentially(" where user_id = $us")
+    offered.filter(has_text="$user").wait_for()
+    box.press("Tab")
+    box.press("Control+Enter")
+    page.get_by_text("1 row in").wait_for()
+    assert query(page)["sql"] == "select count(*) as n from events where user_id = $user"
+    box.press("Tab")  # nothing is offered: it leaves the editor
+    assert not page.locator(".cm-editor.cm-focused").count()
+
+
+def test_what_was_written_stays_until_it_is_asked(visit: Visit, movielens: str) -> None:
+    page = visit(f"/sql?dataset={movielens}")
+    box = page.get_by_label(text("en", "sql.statement"), exact=True)
+    box.fill("SELECT 1 AS one")
+    page.get_by_role("tab", name=text("en", "sql.chart")).click()  # somewhere else
+    page.get_by_text("20 rows in").wait_for()
+    assert box.inner_text() == "SELECT 1 AS one"
+    page.get_by_role("button", name=text("en", "sql.example.popular"), exact=True).click()
+    box.filter(has_text="FROM events").wait_for()
+    assert "SELECT 1 AS one" not in box.inner_text()
+
+
 def test_a_statement_is_stopped(visit: Visit, movielens: str) -> None:
     page = visit(f"/sql?dataset={movielens}")
     ask(page, ENDLESS)

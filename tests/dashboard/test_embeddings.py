@@ -46,7 +46,6 @@ from tests.dashboard.conftest import Open
 pytestmark = pytest.mark.slow  # together too many for `make quick`
 
 ROOT = Path(served.__file__).parents[1]
-COMPONENT = Path(served.__file__).parent / "map" / "point_map"
 
 
 @pytest.fixture
@@ -59,25 +58,29 @@ def mapped(shop: Workspace) -> maps.ItemMap:
 # ---- the bundle ---------------------------------------------------------------------------------
 
 
-def test_the_bundle_is_made_from_this_source() -> None:
-    sources = sorted((COMPONENT / "source").iterdir())
+@pytest.mark.parametrize("name", served.MODULES)
+def test_the_bundle_is_made_from_this_source(name: str) -> None:
+    folder = served.MODULES[name].parent
+    parts = {f"source/{path.name}": path for path in sorted((folder / "source").iterdir())}
+    parts["bundle.mjs"] = Path(served.__file__).parent / "bundle.mjs"
+    parts["package-lock.json"] = folder / "package-lock.json"
     digest = hashlib.sha256()
-    for path in [*sources, COMPONENT / "build.mjs", COMPONENT / "package-lock.json"]:
-        digest.update(f"{path.relative_to(COMPONENT).as_posix()}\0".encode())
-        digest.update(path.read_bytes() + b"\0")
-    bundle = (COMPONENT / "map.bundle.js").read_text("utf-8")
-    said = re.match(r"/\* made by build.mjs from source/; sha256 of it: (\w{64}) \*/", bundle)
+    for part, path in parts.items():
+        digest.update(f"{part}\0".encode() + path.read_bytes() + b"\0")
+    bundle = served.MODULES[name].read_text("utf-8")
+    said = re.match(r"/\* made by bundle.mjs from source/; sha256 of it: (\w{64}) \*/", bundle)
     assert said, "the bundle does not say what it was made from"
-    assert said[1] == digest.hexdigest(), "the source has changed: run `make map`"
+    assert said[1] == digest.hexdigest(), "the source has changed: run `make bundles`"
 
 
-def test_every_package_in_the_bundle_has_its_notice() -> None:
-    lock = json.loads((COMPONENT / "package-lock.json").read_text("utf-8"))
-    notices = (COMPONENT / "licenses.txt").read_text("utf-8")
-    for folder, package in lock["packages"].items():
-        if folder and not package.get("dev"):
-            name = folder.removeprefix("node_modules/")
-            assert f"{name} {package['version']} (" in notices
+@pytest.mark.parametrize("name", served.MODULES)
+def test_every_package_in_the_bundle_has_its_notice(name: str) -> None:
+    folder = served.MODULES[name].parent
+    lock = json.loads((folder / "package-lock.json").read_text("utf-8"))
+    notices = (folder / "licenses.txt").read_text("utf-8")
+    for place, package in lock["packages"].items():
+        if place and not package.get("dev"):
+            assert f"{place.removeprefix('node_modules/')} {package['version']} (" in notices
 
 
 # ---- what the browser fetches -------------------------------------------------------------------
@@ -120,12 +123,13 @@ def test_bytes_are_served_as_they_are_and_only_once() -> None:
     assert served.published(address) == content
 
 
-def test_the_module_is_served_under_its_hash() -> None:
-    status, headers, body = get(served.module())
-    assert (status, body) == (200, (COMPONENT / "map.bundle.js").read_bytes())
+@pytest.mark.parametrize("name", served.MODULES)
+def test_a_module_is_served_under_its_hash(name: str) -> None:
+    status, headers, body = get(served.module(name))
+    assert (status, body) == (200, served.MODULES[name].read_bytes())
     assert headers["content-type"].startswith("text/javascript")
-    assert get(served.module(), if_none_match=headers["etag"])[0] == 304
-    assert get("/api/assets/map.0000.js")[0] == 404
+    assert get(served.module(name), if_none_match=headers["etag"])[0] == 304
+    assert get(f"/api/assets/{name}.0000.js")[0] == 404
 
 
 @pytest.mark.parametrize("folder", ["map", "assets", "rows"])

@@ -38,7 +38,7 @@ def rows(page: AppTest) -> pd.DataFrame:
 
 
 def ask(page: AppTest, statement: str) -> AppTest:
-    page.text_area(key="sql_text").set_value(statement)
+    page.session_state["sql_text"] = statement
     return page.button(key="sql_ask").click().run()
 
 
@@ -96,7 +96,7 @@ def test_the_address_holds_the_statement_and_what_it_is_about(
     page = open_page(
         trained, "sql", dataset="movielens", sql=statement, user="2", param="what='; DROP"
     )
-    assert page.text_area(key="sql_text").value == statement
+    assert page.session_state["sql_text"] == statement
     assert rows(page).to_dict("records") == [{"n": 29, "what": "'; DROP"}]
     page.text_input(key="sql_param_user").set_value("1").run()
     assert page.query_params["user"] == "1"

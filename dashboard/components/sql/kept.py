@@ -13,7 +13,7 @@ from dashboard import state
 from dashboard.components.errors import show_error
 from dashboard.components.read_only import writing_button
 from dashboard.components.sql.answer import name_of
-from dashboard.components.sql.statement import TEXT, choose
+from dashboard.components.sql.statement import choose, written
 from dashboard.state import t
 from dashboard.text import literal, plain
 
@@ -67,9 +67,7 @@ def _saved(workspace: Workspace, queries: list[saved.SavedQuery]) -> None:
         workspace,
         key="sql_save",
         icon=":material/bookmark_add:",
-        on_click=lambda: _do(
-            lambda: saved.save(workspace, name, st.session_state[TEXT]), t("sql.is_saved")
-        ),
+        on_click=lambda: _do(lambda: saved.save(workspace, name, written()), t("sql.is_saved")),
     )
 
 

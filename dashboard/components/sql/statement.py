@@ -8,15 +8,16 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.sql.examples import Example
-from core.sql.tables import mentioned
+from core.sql.tables import TableColumns, mentioned
 from dashboard import cache, state
 from dashboard.components.context import Context
+from dashboard.components.sql import editor as code_editor
 from dashboard.state import t
 from dashboard.text import literal
 
 TEXT = "sql_text"  # what stands in the editor
 LINKED = 4_000  # letters of a statement that an address holds
-ROWS = 7
+EDITOR = "sql_editor"
 _PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
 
 
@@ -27,6 +28,7 @@ def asked(offered: Sequence[Example]) -> str:
 
 def choose(statement: str) -> None:
     """Asks this statement when the page is drawn next."""
+    written()  # what stood in the editor until now is no longer news
     statement = statement.strip()
     is_short = len(statement) <= LINKED
     state.put("sql", statement if statement and is_short else None)
@@ -36,21 +38,40 @@ def choose(statement: str) -> None:
     st.session_state.pop(TEXT, None)
 
 
-def editor(statement: str) -> None:
+def editor(statement: str, tables: Sequence[TableColumns]) -> None:
     """The statement to be edited, and the button that asks it."""
     if TEXT not in st.session_state or st.session_state.get("sql_shown") != statement:
         st.session_state[TEXT] = st.session_state["sql_shown"] = statement
-    st.text_area(t("sql.statement"), key=TEXT, height=28 * ROWS, help=t("sql.statement.help"))
+    own = [f"${name}" for name in dict.fromkeys(_PARAMETER.findall(statement))]
+    code_editor.editor(
+        written(),
+        schema={table.name: [column.name for column in table.columns] for table in tables},
+        parameters=list(dict.fromkeys(["$user", "$item", "$run", *own])),
+        label=t("sql.statement"),
+        hint=t("sql.hint"),
+        key=EDITOR,
+        on_asked=lambda: choose(written()),
+    )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             t("action.ask"),
             key="sql_ask",
             type="primary",
             icon=":material/play_arrow:",
-            on_click=lambda: choose(st.session_state[TEXT]),
+            help=t("sql.keys"),
+            on_click=lambda: choose(written()),
         )
         linked = len(statement) <= LINKED
-        st.caption(t("sql.link") if linked else t("sql.link.too_long", n=LINKED))
+        about = t("sql.link") if linked else t("sql.link.too_long", n=LINKED)
+        st.caption(about, help=t("sql.statement.help"))
+
+
+def written() -> str:
+    """What stands in the editor now: callbacks come before the page is drawn, in any order."""
+    said = code_editor.written(EDITOR)
+    if said is not None and said[0] != st.session_state.get("sql_said"):
+        st.session_state["sql_said"], st.session_state[TEXT] = said
+    return str(st.session_state.get(TEXT, ""))
 
 
 def examples(offered: Sequence[Example]) -> None:

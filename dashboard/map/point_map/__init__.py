@@ -2,7 +2,7 @@
 
 The points, their colours and their sizes are addresses (dashboard/served.py) that the browser
 fetches as raw bytes; what travels with each rerun is a page of JSON. Source in source/, built into
-map.bundle.js by `make map`.
+map.bundle.js by `make bundles`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,6 @@ from dashboard.state import t
 from dashboard.text import plain
 
 _HERE = Path(__file__).resolve().parent
-_SHIM = """
-export default function (component) {
-  const url = new URL(component.data.module, document.baseURI).href;
-  const loaded = import(url).then((module) => module.default(component));
-  return () => loaded.then((stop) => stop?.());
-}
-"""
 TEXTS = (
     *(
         "pan",
@@ -140,7 +133,7 @@ def point_map(
         on_click: Called before the page is drawn again; `clicked(key)` is then the row.
     """
     data = {
-        "module": served.module(),
+        "module": served.module("map"),
         **vars(props),
         "texts": {n: plain(t(f"map.{n}")) for n in TEXTS},
     }
@@ -194,5 +187,5 @@ def _component() -> Any:
         "recscope.map",
         html='<div class="map"></div>',
         css=(_HERE / "map.css").read_text("utf-8"),
-        js=_SHIM,
+        js=served.SHIM,
     )
