@@ -20,7 +20,7 @@ from machine import machine
 from planted import CONTRASTS, Contrast, best
 
 from core.explain import shapley
-from core.explain.candidates import candidates, mean_of_candidates
+from core.explain.candidates import candidates
 from core.explain.checks.baselines import falling_order
 from core.explain.checks.faithfulness import MEASURES, faithfulness
 from core.recommend.top_k import score_blocks
@@ -30,7 +30,7 @@ PER_EVENT = 50  # histories asked for per event, at most
 
 
 def mean_of_all(scores: torch.Tensor, allowed: Array, whole: Array) -> torch.Tensor:
-    return mean_of_candidates(scores, allowed)
+    return scores[:, allowed].mean(dim=1)
 
 
 WAYS: dict[str, Contrast] = {"mean": mean_of_all, **CONTRASTS, "100 best": best(100)}

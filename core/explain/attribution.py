@@ -95,11 +95,11 @@ def refine(
         values = values.reshape(n, *ends.shape[1:])  # (n, T, C)
         yield game.explanation(values, method="enumeration", seed=seed)
     else:
-        rng, orders = np.random.default_rng(seed), np.zeros((0, n), np.int64)
+        rng, sums = np.random.default_rng(seed), shapley.OrderSums(n)
         for pairs in pair_budgets(n, per_player):
-            new = shapley.random_orders(n, pairs - len(orders) // 2, rng)
-            orders = np.concatenate([orders, new])
-            explanation = _sampled(game, orders, seed)
+            orders = shapley.random_orders(n, pairs - sums.pairs, rng)
+            sums.add(orders, _values(game, shapley.prefixes(orders).reshape(-1, n)))
+            explanation = _sampled(game, sums.sampled(), seed)
             yield explanation
             if explanation.evaluations >= until and good_enough(explanation):
                 return
@@ -127,17 +127,16 @@ def good_enough(explanation: Explanation) -> bool:
     return bool((explanation.error <= ENOUGH).all())
 
 
-def _sampled(game: Game, orders: Ints, seed: int) -> Explanation:
-    """By the mean over these orders (2 · pairs, n)."""
+def _values(game: Game, keep: Array) -> Array:
+    """Each item's v, then, where there are components, its parts, (M, T [+ T · C])."""
+    values = game(keep)
+    total = values.sum(axis=2)
+    return np.concatenate([total, flat(values)], axis=1) if game.components else total
+
+
+def _sampled(game: Game, sampled: shapley.Sampled, seed: int) -> Explanation:
+    """Of what orders say of the game's `_values`."""
     t, c = len(game.items), max(1, len(game.components))
-
-    def v(keep: Array) -> Array:
-        """Each item's total, then, where there are components, its parts, (M, T [+ T · C])."""
-        values = game(keep)
-        total = values.sum(axis=2)
-        return np.concatenate([total, flat(values)], axis=1) if game.components else total
-
-    sampled = shapley.from_orders(v, orders)
     values = sampled.values[:, t:] if game.components else sampled.values
     return game.explanation(
         values.reshape(game.n, t, c),

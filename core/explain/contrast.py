@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from core.explain.candidates import mean_of_candidates
-from core.types import Array, GivesShares, Recommender
+from core.types import GivesShares, Recommender
 
 
 class Contrast(StrEnum):
@@ -34,17 +32,14 @@ class Contrast(StrEnum):
             return cls.ITEM
         return cls.SHARE if isinstance(model, GivesShares) and model.gives_shares else cls.MEAN
 
-    def level(self, scores: Tensor, allowed: Array) -> Tensor:
-        """What the scores (b, I) are held against, (b,) float64; not for ITEM.
+    def level(self, others: Tensor) -> Tensor:
+        """What scores are held against, (b,) float64; not for ITEM.
 
         Args:
-            scores: Of all items.
-            allowed: The items that may be recommended, (I,) bool.
+            others: Scores of the items that may be recommended, (b, C).
         """
         if self is Contrast.MEAN:
-            return mean_of_candidates(scores, allowed)
-        left_out = torch.from_numpy(np.flatnonzero(~allowed)).to(scores.device)
-        shares = scores.index_fill(1, left_out, -torch.inf)  # a copy, which the rest is done in
-        most = shares.amax(dim=1, keepdim=True)
-        total = shares.sub_(most).exp_().sum(dim=1, dtype=torch.float64)
+            return others.mean(dim=1, dtype=torch.float64)
+        most = others.amax(dim=1, keepdim=True)
+        total = (others - most).exp_().sum(dim=1, dtype=torch.float64)
         return total.log() + most[:, 0].double()

@@ -157,15 +157,18 @@ class Game:
     def _blocks(self, keep: Array) -> Iterator[tuple[slice, Array]]:
         """The scores (b, T + 1, C) of the histories of these events (M, E), block by block."""
         if not self.components and isinstance(self.model, ScoresSubsets):
-            items = np.arange(self.n_items) if self.against is None else self.scored_items
+            others = np.flatnonzero(self.candidates) if self.against is None else np.zeros(0, int)
+            items, i = np.concatenate([others, self.scored_items]), len(others)
             most = min(AT_ONCE, max(1, block_bytes(self.model.device) // (4 * len(items))))
             for start in range(0, len(keep), most):
                 block = slice(start, min(start + most, len(keep)))
                 scores = self.model.score_subsets(self.query, keep[block], items)
                 check_scores(scores, block.stop - block.start, len(items))
+                chosen = scores[:, i:].double()
                 if self.against is None:
-                    scores = self._chosen(scores)
-                yield block, scores.double().cpu().numpy()[:, :, None]
+                    level = self.contrast.level(scores[:, :i])
+                    chosen = torch.cat([chosen, level[:, None]], dim=1)
+                yield block, chosen.cpu().numpy()[:, :, None]
             return
         queries = self.query.subsets(keep)
         if not self.components:
@@ -189,4 +192,6 @@ class Game:
         chosen = scores[:, torch.from_numpy(self.scored_items).to(scores.device)].double()
         if self.against is not None:
             return chosen
-        return torch.cat([chosen, self.contrast.level(scores, self.candidates)[:, None]], dim=1)
+        others = torch.from_numpy(np.flatnonzero(self.candidates)).to(scores.device)
+        level = self.contrast.level(scores.index_select(1, others))
+        return torch.cat([chosen, level[:, None]], dim=1)

@@ -130,7 +130,7 @@ class ItemRanks:
         score = own[:, 0].double()
         share = (score - torch.logsumexp(scores.double(), dim=1)).exp()
         rank, margin = (1 + ahead).double(), score - rival.double()
-        lift = score - self._contrast.level(scores, self._candidates)
+        lift = score - self._contrast.level(scores[:, self._candidates])
         return torch.stack([score, rank, margin, share, lift], dim=1)
 
     def _others(self, scores: Tensor) -> Tensor:

@@ -6,11 +6,14 @@ v is a game of n players with values (…, O): O numbers, which share their coal
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, reduce
 from math import comb
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import solve
+from scipy.linalg import cho_factor, cho_solve
 from scipy.ndimage import uniform_filter1d
 
 from core.types import Array, Ints
@@ -18,6 +21,7 @@ from core.types import Array, Ints
 MOST_ENUMERATED = 12  # players
 CIRCLE = 15  # orders that are one order begun elsewhere
 FADINGS, POWERS = (1.0, 0.5, 0.0), (1, 2)  # of the control variate
+ORDERS = 16  # whose features are made at a time
 FOLDS, NEAR = 4, 5  # of the jackknife; events on either side whose errors are like one's own
 RIDGE = 1e-4  # relative to the mean square of its features
 
@@ -100,7 +104,15 @@ class Sampled(NamedTuple):
 
 
 def from_orders(v: Callable[[Array], Array], orders: Array, *, control: bool = True) -> Sampled:
-    """Shapley values from marginals along orders (2 · pairs, n), of at least 2 pairs.
+    """Shapley values from marginals along orders (2 · pairs, n), of at least 2 pairs."""
+    n = orders.shape[1]
+    sums = OrderSums(n, control=control)
+    sums.add(orders, v(prefixes(orders).reshape(-1, n)))
+    return sums.sampled()
+
+
+class OrderSums:
+    """Shapley values from marginals along random orders, of which more may be added at any time.
 
     With a control variate g: v - g is averaged and g's exact values are added; g is a ridge fit to
     the same coalitions (`_features`), whose values presume free orders, so orders that keep groups
@@ -112,34 +124,90 @@ def from_orders(v: Callable[[Array], Array], orders: Array, *, control: bool = T
     as of the mean. Whether an early place came up that makes an old event matter is chance, so that
     few pairs say little of one event's error alone: it is put together, half and half, with the
     mean of those of the NEAR events before and after it.
+
+    All of it follows from sums over the pairs of a part, which are all that is kept: what was
+    added before is not gone through again.
     """
-    n, pairs = orders.shape[1], len(orders) // 2
-    keep = prefixes(orders).reshape(-1, n)  # (orders · (n + 1), n)
-    values = v(keep)
-    values = values - values[0]
-    folds = FOLDS if pairs >= FOLDS else 2
-    fold = np.arange(pairs) % folds
-    features, exact = np.zeros((len(keep), 0)), np.zeros((n, 0))
-    normal = [(np.zeros((0, 0)), np.zeros((0, values.shape[1])))] * folds
-    if control:
-        features, exact = _features(keep)
-        rows = np.repeat(fold, 2 * (n + 1))
-        normal = [
-            _normal(keep[rows == k], features[rows == k], values[rows == k]) for k in range(folds)
-        ]
 
-    def by_pair(*fitted: int) -> Array:
-        """What each pair of orders says, (pairs, n, O), with g fitted to these folds."""
-        gram, against = (sum(parts) for parts in zip(*(normal[k] for k in fitted), strict=True))
-        fit = _ridge(gram, against)
-        found: Array = marginals(values - features @ fit, orders) + exact @ fit
-        return found
+    def __init__(self, n: int, *, control: bool = True) -> None:
+        self.n, self.pairs = n, 0
+        self.exact = _exact_features(n) if control else np.zeros((n, 0))  # (n, F)
+        self._parts: list[_Part] = []
 
-    every = range(folds)
-    whole = by_pair(*every).mean(axis=0)
-    left_out = [by_pair(*(k for k in every if k != out))[fold != out].mean(axis=0) for out in every]
-    halves = tuple(by_pair(*every[half::2])[fold % 2 == half].mean(axis=0) for half in (0, 1))
-    return Sampled(whole, _jackknife(np.stack(left_out)), (halves[0], halves[1]))
+    def add(self, orders: Array, values: Array) -> None:
+        """More orders (2 · pairs, n), each followed by its reverse, and v of their `prefixes`.
+
+        Args:
+            orders: As `random_orders` gives them.
+            values: Of the coalitions before each step, (2 · pairs · (n + 1), O).
+        """
+        values = values.reshape(len(orders), self.n + 1, -1)
+        values = values - values[:, :1]
+        fold = (self.pairs + np.arange(len(orders) // 2)) % FOLDS
+        self.pairs += len(orders) // 2
+        for k in np.unique(fold):
+            if k == len(self._parts):
+                f, o = self.exact.shape[1], values.shape[2]
+                shapes = ((f, f), (f, o), (self.n, f), (self.n, o))
+                self._parts.append(_Part(0, *(np.zeros(shape) for shape in shapes)))
+            chosen = np.flatnonzero(np.repeat(fold == k, 2))
+            for some in np.array_split(chosen, -(-len(chosen) // ORDERS)):
+                self._parts[k].add(orders[some], values[some], bool(self.exact.shape[1]))
+
+    def sampled(self) -> Sampled:
+        """What all orders so far say; they must be of two pairs at least."""
+        every = range(len(self._parts))
+        by = cache(self._by)  # of two parts each is what the other leaves
+        left_out = np.stack([by(*(k for k in every if k != out)) for out in every])
+        return Sampled(by(*every), _jackknife(left_out), (by(*every[0::2]), by(*every[1::2])))
+
+    def _by(self, *parts: int) -> Array:
+        """Values by the orders of these parts alone, (n, O), with g fitted to their coalitions."""
+        together = reduce(add, (self._parts[k] for k in parts))
+        fit = _ridge(together.gram, together.against)
+        rest = together.values - together.features @ fit
+        values: Array = rest / together.orders + self.exact @ fit
+        return values
+
+
+@dataclass
+class _Part:
+    """Sums over the orders of a part."""
+
+    orders: int
+    gram: Array  # (F, F) of the features, coalitions weighing 1 / their size
+    against: Array  # (F, O) of the features and v
+    features: Array  # (n, F) what each player adds to them when joining
+    values: Array  # (n, O) what each adds to v
+
+    def __add__(self, other: _Part) -> _Part:
+        return _Part(
+            self.orders + other.orders,
+            self.gram + other.gram,
+            self.against + other.against,
+            self.features + other.features,
+            self.values + other.values,
+        )
+
+    def add(self, orders: Array, values: Array, control: bool) -> None:
+        """Orders (R, n) and v less v(∅) of their coalitions, (R, n + 1, O)."""
+        self.orders += len(orders)
+        _add_marginals(self.values, values, orders)
+        if not control:
+            return
+        keep = prefixes(orders)
+        features = _features(keep.reshape(-1, keep.shape[2]))
+        _add_marginals(self.features, features.reshape(*keep.shape[:2], -1), orders)
+        root = 1 / np.sqrt(np.maximum(keep.sum(axis=2), 1)).reshape(-1, 1)
+        features *= root
+        self.gram += features.T @ features
+        self.against += features.T @ (values.reshape(len(root), -1) * root)
+
+
+def _add_marginals(total: Array, values: Array, orders: Array) -> None:
+    """Add to total (n, O) what players add along orders (R, n) to values (R, n + 1, O)."""
+    for order, along in zip(orders, values, strict=True):
+        total[order] += np.diff(along, axis=0)
 
 
 def _jackknife(left_out: Array) -> Array:
@@ -162,22 +230,25 @@ def marginals(values: Array, orders: Array) -> Array:
     return paired
 
 
-def _features(keep: Array) -> tuple[Array, Array]:
-    """What the control variate is made of, (M, F), and the exact values of each, (n, F).
+def _features(keep: Array) -> Array:
+    """What the control variate is made of, of coalitions keep (M, n), (M, F).
 
     x_i γ^(number of later players present), the latest count most; x_i / |S| and x_i / |S|², which
-    is what means and what attention to few do.
+    is what means and attention to few do.
     """
     n = keep.shape[1]
     present = keep.astype(np.float64)
     later = np.cumsum(keep[:, ::-1], axis=1)[:, ::-1] - keep
     features = [present * (g ** np.arange(n, dtype=float))[later] for g in FADINGS]
-    exact = [from_fading_shares(np.eye(n), g ** np.arange(n, dtype=float)) for g in FADINGS]
     size = np.maximum(present.sum(axis=1, keepdims=True), 1)
-    for power in POWERS:
-        features.append(present / size**power)
-        exact.append(_of_size(np.arange(1, n + 1, dtype=float) ** -power))
-    return np.concatenate(features, axis=1), np.concatenate(exact, axis=1)
+    return np.concatenate([*features, *(present / size**power for power in POWERS)], axis=1)
+
+
+def _exact_features(n: int) -> Array:
+    """The Shapley values of each of `_features`, (n, F)."""
+    sizes = np.arange(1, n + 1, dtype=float)
+    fading = [from_fading_shares(np.eye(n), g ** np.arange(n, dtype=float)) for g in FADINGS]
+    return np.concatenate([*fading, *(_of_size(sizes**-power) for power in POWERS)], axis=1)
 
 
 def _of_size(h: Array) -> Array:
@@ -194,16 +265,10 @@ def _of_size(h: Array) -> Array:
     return values
 
 
-def _normal(keep: Array, features: Array, values: Array) -> tuple[Array, Array]:
-    """Both sides of the normal equations, coalitions weighing 1 / their size."""
-    weights = 1 / np.maximum(keep.sum(axis=1), 1)
-    weighted = features * weights[:, None]
-    return weighted.T @ features, weighted.T @ values
-
-
 def _ridge(gram: Array, against: Array) -> Array:
     if not len(gram):
         return against
     scale = max(np.trace(gram) / len(gram), 1e-12)
-    weights: Array = solve(gram + RIDGE * scale * np.eye(len(gram)), against, assume_a="pos")
+    factor = cho_factor(gram + RIDGE * scale * np.eye(len(gram)), check_finite=False)
+    weights: Array = cho_solve(factor, against, check_finite=False)
     return weights

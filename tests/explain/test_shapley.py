@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations, permutations
+from itertools import combinations, pairwise, permutations
 from math import factorial
 
 import numpy as np
@@ -145,6 +145,20 @@ def test_the_control_variate_helps():
     assert errors[True] < 0.6 * errors[False]
 
 
+@pytest.mark.parametrize("portions", [(2, 3, 20, 30), (7, 8, 30)])
+def test_orders_may_be_added_in_portions(portions):
+    n, v = 12, attention(12)
+    orders = shapley.random_orders(n, 30, np.random.default_rng(0))
+    at_once, sums = shapley.from_orders(v, orders), shapley.OrderSums(n)
+    for first, last in pairwise((0, *portions)):
+        some = orders[2 * first : 2 * last]
+        sums.add(some, v(shapley.prefixes(some).reshape(-1, n)))
+    later = sums.sampled()
+    np.testing.assert_allclose(later.values, at_once.values, atol=1e-11)
+    np.testing.assert_allclose(later.se, at_once.se, atol=1e-11)
+    np.testing.assert_allclose(later.halves, at_once.halves, atol=1e-11)
+
+
 def test_each_order_is_followed_by_its_reverse_and_all_are_orders():
     orders = shapley.random_orders(7, 40, np.random.default_rng(0))
     assert orders.shape == (80, 7)
@@ -173,6 +187,7 @@ def test_prefixes_by_hand():
 
 @pytest.mark.parametrize("n", [4, 5])
 def test_the_features_of_the_control_variate_have_the_values_it_says(n):
-    features, exact = shapley._features(shapley.coalitions(n))
+    features = shapley._features(shapley.coalitions(n))
+    exact = shapley._exact_features(n)
     np.testing.assert_allclose(shapley.from_coalitions(features), exact, atol=1e-12)
     assert len(list(combinations(range(n), 2))) < features.shape[1]

@@ -284,6 +284,32 @@ def test_what_does_not_fit_into_memory_is_left_out_and_said(shop_log, monkeypatc
     assert told.why == "needs more memory than is free"
 
 
+def test_what_no_longer_fits_when_it_is_fitted_again_is_left_out_and_said(shop_log, monkeypatch):
+    fit = Transitions.fit
+
+    def refuse_again(self: Any, train: TrainData, **rest: Any) -> Any:
+        if train.validation is None:
+            raise TooLarge("transitions would need 40 GiB, and 2 are free")
+        return fit(self, train, **rest)
+
+    names = ("popularity", "als", "transitions")
+    choices = [Choice(name, {}, True, "every_log", 1.0) for name in names]
+    monkeypatch.setattr(auto, "choose", lambda facts: choices)
+    whole = Auto(AutoConfig()).fit(shop_log, rng=np.random.default_rng(0))
+    assert "transitions" in whole.components, "else this shows nothing"
+    monkeypatch.setattr(Transitions, "fit", refuse_again)
+    model = Auto(AutoConfig()).fit(shop_log, rng=np.random.default_rng(0))
+    findings = model.findings()
+    assert set(model.components) == set(whole.components) - {"transitions"}
+    assert [component.name for component in findings.components] == list(model.components)
+    assert findings.validation == whole.findings().validation
+    told = {choice.model: choice for choice in findings.choices}["transitions"]
+    assert (told.taken, told.reason) == (False, "too_large_again")
+    scores = model.score(shop_log.interactions.queries())
+    assert scores.isfinite().all()
+    assert all(sum(component.weights) > 0 for component in findings.components[:1])
+
+
 def test_the_seconds_that_are_left_are_those_of_the_whole(shop_log, monkeypatch):
     names = ("popularity", "als", "transitions")
     choices = [Choice(name, {}, True, "every_log", 1.0) for name in names]

@@ -117,8 +117,15 @@ class Auto(Fusion):
             del fusion  # what is fitted again makes room first
             models = {name: models[name] for name in names}
             finals = self._finals(models, budget, train, rng, device, on_epoch)
+            weights, fitted = weights[:, kept], [name in finals for name in names]
+            if not all(fitted):
+                choices = [_unless_lost(choice, names, finals) for choice in choices]
+                weights = weights[:, fitted]
+                weights[weights.sum(dim=1) == 0] = 1 / sum(fitted)
+                judged = replace(judged, figures=judged.figures[[*fitted, True]])
+                names = list(finals)
             fusion = ScoreFusion.alike(self.config, tuple(finals.values()), sample, device)
-            fusion = replace(fusion, weights=weights[:, kept])
+            fusion = replace(fusion, weights=weights)
         self._names, self._fusion, self._judged = tuple(names), fusion, judged
         self._choices = tuple(choice.findings(budget.took.get(choice.name)) for choice in choices)
         if on_epoch is not None:
@@ -182,7 +189,8 @@ class Auto(Fusion):
     ) -> dict[str, Recommender]:
         """The same models with the validation events, as far as there is time; by name.
 
-        `probes` is emptied, so that a large model need not lie there twice.
+        `probes` is emptied, so that a large model need not lie there twice. What no longer fits
+        into memory is missing; TooLarge, if nothing is left.
         """
         if train.train_and_validation is None:
             return probes
@@ -215,11 +223,15 @@ class Auto(Fusion):
                 final.stop_by(Deadline.within(budget.saved_by().left * share))
             del probe
             fit = Fit(whole, rng.spawn(1)[0], device, tell)
-            with budget.fitting(name):
-                # how fast histories fade is chosen by the clock: another time it may be another
-                fading = f".{config.history_decay:g}" if isinstance(final, Fades) else ""
-                models[name] = self._once(final, f"{name}.final{fading}", fit)
-        return {name: models[name] for name in names}
+            # how fast histories fade is chosen by the clock: another time it may be another
+            fading = f".{config.history_decay:g}" if isinstance(final, Fades) else ""
+            try:
+                with budget.fitting(name):
+                    models[name] = self._once(final, f"{name}.final{fading}", fit)
+            except TooLarge:
+                if not models and not probes:
+                    raise
+        return {name: models[name] for name in names if name in models}
 
     def _once(self, model: Recommender, name: str, fit: Fit) -> Recommender:
         """The model, fitted; as it was left where an interrupted fit had come beyond it."""
@@ -255,6 +267,12 @@ def _probe(choice: Choice) -> Recommender:
     kind = MODELS[choice.model]
     config = kind.Config(**choice.params)
     return kind(replace(config, refit=False) if issubclass(kind, GradientModel) else config)
+
+
+def _unless_lost(choice: Choice, names: list[str], finals: dict[str, Recommender]) -> Choice:
+    """The choice; not taken any more if it had weight and could not be fitted again."""
+    lost = choice.name in names and choice.name not in finals
+    return replace(choice, taken=False, reason="too_large_again") if lost else choice
 
 
 def _asked(train: TrainData) -> Holdout | None:

@@ -40,6 +40,8 @@ WHY = {  # why a model was taken or not
     "network": "the log has an order and events enough to learn it",
     "few_events": "{events:,} events are too few for a neural model",
     "too_large": "needs more memory than is free",
+    "too_large_again": "had weight on validation, whose figure is with it, but needed more memory "
+    "than was free when it was fitted again",
     "late": "would take {seconds:,.0f} s, and {left:,.0f} s are left",
     "late_at_least": "would take {seconds:,.0f} s at least, and {left:,.0f} s are left",
     "another": "two networks from different draws err less than one",

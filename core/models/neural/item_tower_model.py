@@ -89,8 +89,8 @@ class ItemTowerModel(GradientModel[Net]):
         vectors, of_none = self._vectors[chosen], self._scores_of_none[chosen]
         with torch.no_grad():
             scores = self._match(net, self._encode_subsets(query, keep), vectors)
-        empty = tensor(keep.sum(axis=1) == 0, scores.device)
-        return torch.where(empty[:, None], of_none, scores)
+        scores[tensor(keep.sum(axis=1) == 0, scores.device)] = of_none
+        return scores
 
     def with_items(
         self, features: Features, learnt: int | None = None, like: Array | None = None

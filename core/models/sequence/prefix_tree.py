@@ -24,7 +24,7 @@ class PrefixTree(NamedTuple):
     events: Tensor  # (N,) the last event of each beginning
     parts: Tensor  # (N,) a part, 0 … B - 1, that begins so
     ranks: Tensor  # (N,) how many events of the part came before it
-    order: Tensor  # (B, E) the same of each event of each part; E of those that it leaves out
+    order: Tensor  # (B, E) int32, the same of each event of each part; E of those it leaves out
     paths: Tensor  # (B, L) the beginnings of each part from short to long, 0 behind the last
     last: Tensor  # (B,) the longest of each: the part itself
 
@@ -51,7 +51,7 @@ def _of(keep: Array, rows: Ints, device: torch.device) -> PrefixTree:
     number = np.zeros(keep.shape, np.int64)
     number[fresh] = np.arange(fresh.sum())
     number = np.maximum.accumulate(number, axis=0)  # else the one of the part before
-    order = np.where(keep, keep.cumsum(axis=1) - 1, n)
+    order = np.where(keep, keep.cumsum(axis=1, dtype=np.int32) - 1, np.int32(n))
     parts, events = np.nonzero(fresh)
     lengths = keep.sum(axis=1)
     places = np.argsort(~keep, axis=1, kind="stable")[:, : lengths.max()]

@@ -102,8 +102,8 @@ class Network(TowerNet):
             chosen = slice(None) if others else tree.last
             event, rank = tree.events[chosen], tree.ranks[chosen]
             order = tree.order.index_select(0, tree.parts[chosen])
-            distance = rank[:, None] - order  # (N, E), < 0 for what is not seen
-            biased = logits.index_select(1, event) + self._distant(distance[None])[0]
+            distance = rank.int()[:, None] - order  # (N, E), < 0 for what is not seen
+            biased = self._distant(distance[None])[0].add_(logits.index_select(1, event))
             shares = torch.softmax(biased, dim=2)  # (heads, N, E)
             seen = (shares @ v).transpose(0, 1).flatten(1)  # (N, heads, dim / heads) → (N, dim)
             x = first.after(_rows(events, event), seen, _rows(gate, event))
