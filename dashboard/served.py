@@ -1,4 +1,4 @@
-"""What the browser fetches by itself, beside the pages: modules, a map's points, their names.
+"""What the browser fetches by itself: modules, a map's points, their names, pictures.
 
 A page publishes an answer and gets its address, which is made of a hash of the content: it means
 the same for ever, nobody guesses it, and what was fetched once is never fetched again. Nothing in
@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 MOST_BYTES = 512 << 20  # of published answers, the newest stay
+MOST_PICTURES = 64 << 20  # the same of pictures
 MOST_ROWS = 200  # described in one answer
 FOR_EVER = "private, max-age=31536000, immutable"
 _HERE = Path(__file__).resolve().parent
@@ -66,7 +67,7 @@ class Shelf:
             return self._held[name][0]
 
 
-_buffers, _descriptions = Shelf(), Shelf()
+_buffers, _descriptions, _pictures = Shelf(), Shelf(), Shelf(MOST_PICTURES)
 
 
 def publish(content: bytes) -> str:
@@ -80,6 +81,18 @@ def published(address: str) -> bytes | None:
     """What is published under this address, if it still is."""
     content: bytes | None = _buffers.get(address.rpartition("/")[2])
     return content
+
+
+def publish_picture(content: bytes, kind: str) -> str:
+    """The address of a picture.
+
+    Args:
+        content: As a file has it; of an SVG only one that we drew.
+        kind: Its media type.
+    """
+    name = hashlib.sha256(content).hexdigest()[:32]
+    _pictures.put(name, (content, kind), len(content))
+    return f"/api/picture/{name}"
 
 
 def describe(name: str, answer: Describe) -> str:
@@ -110,6 +123,14 @@ def _buffer(request: Request) -> Response:
     if content is None:
         return _not_found()
     return _not_modified(request, name) or _answer(content, name, "application/octet-stream")
+
+
+def _picture(request: Request) -> Response:
+    name = request.path_params["name"]
+    picture: tuple[bytes, str] | None = _pictures.get(name)
+    if picture is None:
+        return _not_found()
+    return _not_modified(request, name) or _answer(picture[0], name, picture[1])
 
 
 def _asset(request: Request) -> Response:
@@ -157,5 +178,6 @@ def _not_found() -> Response:
 ROUTES = [
     Route("/api/map/{name}", _buffer),
     Route("/api/rows/{name}", _rows),
+    Route("/api/picture/{name}", _picture),
     Route("/api/assets/{name}", _asset),
 ]

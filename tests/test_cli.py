@@ -41,6 +41,7 @@ serve --port 8600 --data-dir DIR
 ingest FILE FILE --items FILE --users FILE --map user_id=A,item_id=B --name N --json
 ingest FILE --clean dedupe,k_core=5
 export-dataset DATASET --to recbole --out FOLDER --json
+pictures DATASET FOLDER --json
 datasets --json
 runs --json
 models --json

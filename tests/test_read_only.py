@@ -27,6 +27,7 @@ from core.data.features import embeddings
 from core.data.ingest.apart import ingest_apart, preview_apart
 from core.data.ingest.ingest import ingest
 from core.data.limits import writing
+from core.data.pictures import add_pictures
 from core.data.quality.cleaning import clean
 from core.data.read_only import WRITING_ACTS, WritingAct
 from core.data.store import Workspace
@@ -87,6 +88,7 @@ def evaluate(workspace: Workspace) -> None:
 # What a page, a command or a cell can do of each act.
 TRIES: dict[WritingAct, list[Callable[[Workspace], object]]] = {
     read_only.IMPORT: [lambda ws: ingest(ws, [new(ws)])],
+    read_only.ADD_PICTURES: [lambda ws: add_pictures(ws, ws.dataset("shop"), str(ws.path))],
     read_only.CLEAN: [lambda ws: clean(ws, ws.dataset("shop"), ["k_core=2"])],
     read_only.RENAME_DATASET: [
         lambda ws: ws.rename("shop", "other"),
@@ -294,6 +296,8 @@ WRITERS: dict[str, WritingAct | str] = {
     "core.data.ingest.preview.preview": "a folder of the system's for such",
     "core.data.ingest.version._write_events": read_only.IMPORT,
     "core.data.layouts.sparse_matrix._write": THERE,
+    "core.data.pictures._small": NO_FILE,
+    "core.data.pictures.add_pictures": read_only.ADD_PICTURES,
     "core.data.quality.cleaning.clean": read_only.CLEAN,
     "core.data.queries._with_labels": NO_FILE,
     "core.data.store.Workspace._sweep_tmp": OPEN,

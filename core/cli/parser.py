@@ -65,6 +65,11 @@ def build_parser() -> argparse.ArgumentParser:
     add("doctor", "is everything there that Recscope needs?", output)
     _add_ingest(add("ingest", "files → a dataset", output))
     _add_export_dataset(add("export-dataset", "a dataset → files of another library", output))
+    pictures = add("pictures", "pictures of a dataset's items, shown with them", output)
+    pictures.add_argument("dataset", metavar="DATASET")
+    pictures.add_argument(
+        "images", metavar="FOLDER|COLUMN", help="files named by item id, or paths"
+    )
     _add_train(add("train", "a dataset → a run", output))
     _add_tune(add("tune", "the best settings of a model → a run", output))
     evaluate = add("evaluate", "what a run is worth on held-out events", output)

@@ -25,6 +25,7 @@ class WritingAct:
 
 
 IMPORT = WritingAct("importing data", "core.data.ingest.ingest.ingest")
+ADD_PICTURES = WritingAct("adding pictures", "core.data.pictures.add_pictures")
 CLEAN = WritingAct("cleaning a dataset", "core.data.quality.cleaning.clean")
 RENAME_DATASET = WritingAct("renaming a dataset", "core.data.store.Workspace.rename")
 RENAME_RUN = WritingAct("renaming a run", "core.runs.artifact.rename_run")
@@ -37,7 +38,7 @@ CANCEL_JOB = WritingAct("cancelling a job", "core.jobs.process.cancel")
 UPLOAD = WritingAct("uploading a file", "dashboard.uploads.check_uploads")
 
 WRITING_ACTS = (
-    *(IMPORT, CLEAN, RENAME_DATASET, RENAME_RUN, ARCHIVE, DELETE),
+    *(IMPORT, ADD_PICTURES, CLEAN, RENAME_DATASET, RENAME_RUN, ARCHIVE, DELETE),
     *(TRAIN, EVALUATE, START_JOB, CANCEL_JOB, UPLOAD),
 )
 

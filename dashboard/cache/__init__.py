@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what mypy sees; the table below is what happens, a test holds both together
+    from dashboard.cache.cards import card_columns, item_facts, pictures
     from dashboard.cache.data import (
         activity,
         columns,
@@ -91,6 +92,7 @@ __all__ = [
     "agreeing",
     "aligned_pair",
     "attribute_accuracies",
+    "card_columns",
     "cohorts",
     "colouring",
     "colourings",
@@ -113,6 +115,7 @@ __all__ = [
     "history",
     "history_query",
     "interactions",
+    "item_facts",
     "job",
     "labels",
     "last_events",
@@ -128,6 +131,7 @@ __all__ = [
     "overview",
     "paired",
     "parts",
+    "pictures",
     "popular_items",
     "principal_axes",
     "random_user",
@@ -158,6 +162,11 @@ __all__ = [
 ]
 
 _NAMES = {  # module → what is asked of it
+    "cards": (
+        "card_columns",
+        "item_facts",
+        "pictures",
+    ),
     "data": (
         "activity",
         "columns",

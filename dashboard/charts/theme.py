@@ -24,6 +24,12 @@ APART = {
     False: ("#0072b2", "#d55e00", "#009e73", "#332288", "#a00040", "#8a4fff", "#7a828e"),
     True: ("#4aa8e0", "#e69f00", "#2bbf94", "#aa4499", "#f5f0a0", "#e05a3a", "#8b95a3"),
 }
+# Grounds of covers, on which white is written: seven hues that also people without one kind of cone
+# tell apart, and a grey for what is rarer.
+COVERS = (
+    *("#0072b2", "#2d763c", "#6c136c", "#7c6403", "#1f3bad", "#5c233a", "#4e410e"),
+    "#5b6470",
+)
 # Viridis, readable by colour-blind people: the part of it that stands out from each ground by 3:1,
 # from little to much.
 LITTLE_TO_MUCH = {

@@ -39,6 +39,7 @@ def table(
     key: str,
     columns: Mapping[str, ColumnConfig] | None = None,
     height: int | None = None,
+    row_height: int = ROW,
     own_names: bool = False,
     on_select: Callable[[], None] | None = None,
 ) -> None:
@@ -50,6 +51,7 @@ def table(
         key: The widget's key.
         columns: Streamlit column configurations that override the plain header.
         height: Pixels; as high as its rows (ten at most) if not given.
+        row_height: Pixels of a row but for the header.
         own_names: The columns are a person's own, and keep their names.
         on_select: Called when a cell is clicked; which one is in the session's state.
     """
@@ -69,7 +71,7 @@ def table(
         key=key,
         column_config={**config, **(columns or {})},
         height=height or "auto",
-        row_height=ROW,
+        row_height=row_height,
         placeholder="–",
         on_select=on_select or "ignore",
         selection_mode="single-cell",

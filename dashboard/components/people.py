@@ -12,11 +12,13 @@ import streamlit as st
 from core.data.store import DatasetInfo
 from core.runs.artifact import Run
 from dashboard import cache, state
+from dashboard.components.cards import item_cards
 from dashboard.components.labels import event_label, run_label
 from dashboard.components.page import ROW, listing, table
 from dashboard.state import t
 from dashboard.text import linked, literal, strong
 
+WIDE_PICTURE, HIGH_ROW = 60, 52  # pixels, in a table with pictures
 K_ELSEWHERE = ("5", "10", "20", "50")  # list lengths of one page or another
 
 
@@ -92,20 +94,31 @@ def history_table(dataset: DatasetInfo, user: str, *, most: int) -> None:
     st.markdown(strong(t("recommendations.history")))
     left_out = "" if len(events) <= most else ".some"
     st.caption(t(f"recommendations.history.count{left_out}", n=len(events), most=most))
-    shown = events.head(most).drop(columns="item_id")
+    shown = events.head(most)
+    cards = item_cards(dataset, shown["item_id"].tolist())
+    of_event = [cards[str(item)] for item in shown["item_id"]]
+    shown = shown.drop(columns="item_id").assign(
+        picture=[card.address for card in of_event], about=[card.about for card in of_event]
+    )
     if "event" in shown:
         shown = shown.assign(event=[event_label(event) for event in shown["event"]])
-    columns = {"value": st.column_config.NumberColumn(t("column.value"), format="%g")}
+    columns = {
+        "value": st.column_config.NumberColumn(t("column.value"), format="%g"),
+        "picture": st.column_config.ImageColumn(t("column.picture"), width=WIDE_PICTURE),
+    }
     if dataset.time_kind == "clock":
         columns["timestamp"] = st.column_config.DatetimeColumn(
             t("column.timestamp"), format="YYYY-MM-DD"
         )
+    ends = ["label", "about"] if any(shown["about"]) else ["label"]
+    between = shown.columns.drop(["picture", "label", "about"])
     table(
-        shown[[*shown.columns.drop("label"), "label"]],  # last: a long name hides nothing else
+        shown[["picture", *between, *ends]],  # last: a long name hides nothing else
         alt=t("recommendations.history.alt", user=user),
         key=f"history_{dataset.id}",
         columns=columns,
-        height=height(len(shown)),
+        height=height(len(shown), HIGH_ROW),
+        row_height=HIGH_ROW,
     )
 
 
@@ -121,14 +134,16 @@ def list_table(dataset: DatasetInfo, run: Run, user: str, found: pd.DataFrame, r
         runs: How many lists are side by side.
     """
     st.markdown(strong(run_label(run)))
-    labels = cache.labels(dataset, tuple(found["item_id"].tolist()))
+    cards = item_cards(dataset, found["item_id"].tolist())
     known = set(cache.history(dataset, user)["item_id"])
     names = []
     for item, shared in zip(found["item_id"], found["shared"], strict=True):
-        name = literal(labels.get(str(item), str(item)))
+        card = cards[str(item)]
+        name = literal(card.title)
         name = strong(name) if runs > 1 and shared == runs else name
         name = linked(name, why_address(dataset, run, user, item))
-        names.append(name + f" ({t('recommendations.known')})" if item in known else name)
+        name = name + f" ({t('recommendations.known')})" if item in known else name
+        names.append(card.beside(name))
     shown: dict[str, Iterable[Any]] = {t("column.rank"): found["rank"]}
     if "model_rank" in found:
         shown[t("column.model_rank")] = found["model_rank"]
@@ -153,6 +168,6 @@ def why_address(dataset: DatasetInfo, run: Run, user: str, item: object) -> str:
     return f"explain?{urlencode(query, quote_via=quote)}"
 
 
-def height(rows: int) -> int:
-    """Pixels of a table with so many rows, at most 20 of them at once."""
-    return ROW * (min(max(rows, 1), 20) + 1) + 3
+def height(rows: int, row: int = ROW) -> int:
+    """Pixels of a table with so many rows, as many of them at once as 20 of the usual ones."""
+    return ROW + row * min(max(rows, 1), 20 * ROW // row) + 3

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import streamlit as st
 
 from core.data.store import DatasetInfo
@@ -11,6 +12,7 @@ from core.runs.artifact import Run
 from core.types import Queries
 from dashboard import cache, state
 from dashboard.components import comparison
+from dashboard.components.cards import card_style, item_cards
 from dashboard.components.context import Context
 from dashboard.components.explain.card import Card
 from dashboard.components.explain.case import Case, case_of
@@ -21,19 +23,24 @@ from dashboard.components.labels import run_label
 from dashboard.components.page import empty, link
 from dashboard.components.people import person, user_box
 from dashboard.state import t
-from dashboard.text import literal, strong
+from dashboard.text import Text, literal, strong
 
-K, EVENTS, MODELS = 6, 6, 4  # what fits beside each other without scrolling
+K, EVENTS, MODELS = 5, 5, 4  # what fits beside each other without scrolling
 
 
-def story(now: Context, dataset: DatasetInfo, run: Run) -> None:
-    """Three columns in a row: did, would get, and why; each can be changed by a click."""
+def story(now: Context, dataset: DatasetInfo, run: Run) -> Callable[[], object]:
+    """Three columns in a row: did, would get, and why; each can be changed by a click.
+
+    What it gives fills in the why, which is worked out meanwhile and may take a while.
+    """
+    card_style()
     user = person(dataset)
     _whose(now, dataset, run, user)
     case = case_of(now.workspace, dataset, run, user, k=K, edited=True)
     if case is None:
         empty(t("explain.nothing.what"), t("explain.nothing.why"))
-        return
+        return lambda: None
+    under_way = cache.refining(case.workspace, case.run, case.query, case.explained, None)
     whole = cache.history_query(now.workspace, case.run, user)
     edits = edits_of_link(len(whole.items), case.vocab)
     did, gets, why = st.columns([3, 3, 4], gap="medium")
@@ -46,7 +53,7 @@ def story(now: Context, dataset: DatasetInfo, run: Run) -> None:
         card = Card(case)
         of_item = case.id(case.item)
         link("explain", t("home.why.more"), icon=":material/arrow_forward:", item=of_item)
-    card.fill(cache.refining(case.workspace, case.run, case.query, case.explained, None))
+    return lambda: card.fill(under_way)
 
 
 def _whose(now: Context, dataset: DatasetInfo, run: Run, user: str) -> None:
@@ -93,18 +100,25 @@ def _model(leading: list[Run], run: Run) -> None:
 def _did(case: Case, whole: Queries, edits: Edits) -> None:
     """The latest events; one without its tick is as if it had not happened."""
     n = len(whole.items)
-    case.learn(whole.items[-EVENTS:].tolist())
     st.markdown(strong(t("home.did")))
     st.caption(t("home.did.lead", n=n, most=min(n, EVENTS)))
 
     def ticked(number: int) -> None:
         edits.dropping({*edits.drop} ^ {number}).write(case.vocab)
 
-    for number in range(n, max(0, n - EVENTS), -1):
+    numbers = range(n, max(0, n - EVENTS), -1)
+    cards = item_cards(case.dataset, case.vocab.decode(whole.items[n - len(numbers) :]).tolist())
+    rows = st.container(gap="xsmall")
+    for number in numbers:
+        card = cards[case.id(int(whole.items[number - 1]))]
         key = f"happened_{cache.fingerprint(whole)}_{number}"
         st.session_state[key] = number not in edits.drop
-        name = literal(case.name(int(whole.items[number - 1])))
-        st.checkbox(name, key=key, on_change=ticked, args=(number,))
+        row = rows.container(horizontal=True, vertical_alignment="center", gap="small")
+        with row:
+            st.markdown(card.picture, width="content")
+            with st.container(gap=None):
+                st.checkbox(literal(card.title), key=key, on_change=ticked, args=(number,))
+                st.caption(card.about)
     undo(edits)
 
 
@@ -114,24 +128,30 @@ def _gets(case: Case, whole: Queries, edits: Edits) -> None:
     st.caption(t("home.gets.lead"))
     options = [case.id(item) for item in case.items]
     labels = dict(zip(options, list_labels(case), strict=True))
+    cards = item_cards(case.dataset, case.vocab.decode(np.array(case.items)).tolist())
+    moves = _moves(case, whole, edits) if edits.any else {}
     key = f"story_item_{state.mark(options)}"
     st.session_state[key] = case.id(case.item)
     st.radio(
         t("home.gets"),
         options,
-        format_func=lambda option: literal(labels[option]),
-        captions=_moves(case, whole, edits) if edits.any else None,
+        format_func=lambda option: cards[option].picture + literal(labels[option]),
+        captions=[_below(cards[option].about, moves.get(option)) for option in options],
         key=key,
         label_visibility="collapsed",
         on_change=lambda: state.put("item", st.session_state[key]),
     )
 
 
-def _moves(case: Case, whole: Queries, edits: Edits) -> list[str]:
-    """Where each item of the list was before the history was edited; "" for one not on it."""
+def _below(about: Text, move: Text | None) -> Text:
+    """What stands below a title: what the item is, and where it was before an edit."""
+    return Text(" · ").join(part for part in (about, move) if part)
+
+
+def _moves(case: Case, whole: Queries, edits: Edits) -> dict[str, Text]:
+    """Item id → where it was before the history was edited; of those that the edit moved."""
     moves = cache.moves(
         *(case.workspace, case.run, whole, case.k),
         *(edits.dropped, edits.add, edits.order),
     )
-    places = {move.item: place_change(move.before, move.after, case.k) for move in moves}
-    return [places.get(item, "") for item in case.items]
+    return {case.id(m.item): place_change(m.before, m.after, case.k) for m in moves}

@@ -16,9 +16,10 @@ from uuid import uuid4
 import numpy as np
 
 from core.data.read_only import check_writable
-from core.embed import PCA, Map, Quality, clusters, names_of, quality, words
+from core.embed import PCA, Map, Quality, clusters, components, names_of, quality, words
 from core.errors import BadInput
 from core.pipeline import LoadedRun, Neighbourhood, continue_map
+from core.runs.artifact import Run
 from core.types import Floats, Ints, Progress
 from dashboard.map.item_map import Groups, ItemMap
 from dashboard.served import Shelf
@@ -102,6 +103,15 @@ def has_neighbour_map(item_map: ItemMap) -> bool:
     return path.exists() or _in_memory.get(str(path)) is not None
 
 
+def made_before(loaded: LoadedRun) -> StoredMap | None:
+    """The map that keeps neighbours of the run's usual space, if it has been made; none is made."""
+    spaces = components(loaded.model)
+    path = _path_of(loaded.run, spaces[0], None) if spaces else None
+    if path is None:
+        return None
+    return _in_memory.get(str(path)) or StoredMap.read(path, len(loaded.items))
+
+
 def _final(item_map: ItemMap) -> ItemMap:
     """The same items as they are in the end."""
     if not item_map.near.epoch:
@@ -180,10 +190,13 @@ def _stored(item_map: ItemMap, on_stage: Progress) -> StoredMap:
 
 
 def _path(item_map: ItemMap) -> Path:
-    run = item_map.loaded.run
-    what = f"2 {run.artifact_hash} {item_map.near.vectors.component} {SEED}"
-    if item_map.near.epoch:
-        what += f" {item_map.near.epoch}"
+    return _path_of(item_map.loaded.run, item_map.near.vectors.component, item_map.near.epoch)
+
+
+def _path_of(run: Run, component: str, epoch: int | None) -> Path:
+    what = f"2 {run.artifact_hash} {component} {SEED}"
+    if epoch:
+        what += f" {epoch}"
     return run.folder / "maps" / f"{hashlib.sha256(what.encode()).hexdigest()[:24]}.npz"
 
 

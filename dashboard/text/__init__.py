@@ -9,7 +9,7 @@ from typing import Any
 from core import text as shared
 from core.text import LANGUAGES, read_texts, template
 from core.text.visible import visible
-from dashboard.text.literal import Text, fill, linked, literal, plain, strong
+from dashboard.text.literal import Text, fill, linked, literal, picture, plain, small, strong
 
 __all__ = [
     "LANGUAGES",
@@ -17,7 +17,9 @@ __all__ = [
     "fill",
     "linked",
     "literal",
+    "picture",
     "plain",
+    "small",
     "strong",
     "text",
     "texts",

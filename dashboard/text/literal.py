@@ -92,10 +92,25 @@ def strong(value: object) -> Text:
     return Text(f"**{said!s}**", said.plain, f"<strong>{said.html}</strong>")
 
 
+def small(value: object) -> Text:
+    """In small grey letters."""
+    said = literal(value)
+    return Text(f":small[:gray[{said!s}]]", said.plain, said.html)
+
+
 def linked(value: object, address: str) -> Text:
     """As a link within the app; in the address nothing but letters, digits and % may be foreign."""
     said = literal(value)
     return Text(f"[{said!s}]({address})", said.plain, said.html)
+
+
+def picture(address: str, alt: object = "") -> Text:
+    """A picture that this server serves, within a text; without `alt` what it shows is said there.
+
+    In what is written plain it is its `alt`.
+    """
+    said = literal(alt)
+    return Text(f"![{said!s}]({address})", said.plain, said.html)
 
 
 def fill(template: str, values: Mapping[str, Any]) -> Text:

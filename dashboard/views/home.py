@@ -44,15 +44,24 @@ def main(now: Context) -> None:
     }
     if run is None:
         heading("home", t("home.answer.untrained", **about))
+        _found(now.dataset)
     else:
         # Deferred: it loads torch, whose seconds a first page without runs need not cost.
         from dashboard.components.story import story
+        from dashboard.map.link import map_link
 
         heading("home", t("home.answer", run=run_label(run), **about))
-        story(now, now.dataset, run)
-        _more_accurate(now.runs, run)
-        _beside(run, now.runs)
-    _found(now.dataset)
+        fill_in_why = story(now, now.dataset, run)
+        worth, learnt, data = st.columns([4, 3, 3], gap="medium")
+        with worth:
+            _beside(run, now.runs)
+            _more_accurate(now.runs, run)
+        with learnt:
+            st.markdown(strong(t("home.map")))
+            map_link(now, run)
+        fill_in_why()
+        with data:
+            _found(now.dataset)
     _datasets(now.datasets)
     _models(cache.finished_runs(now.workspace))
     archived(now.workspace)
@@ -64,17 +73,17 @@ def _beside(run: Run, runs: list[Run]) -> None:
     rules = run.metrics.shortcuts if run.metrics else None
     if hits is None and rules is None:
         return
-    section("home.beside")
+    st.markdown(strong(t("home.beside")))
     if hits is not None:
         st.markdown(hits)
-    if rules is not None:
-        st.markdown(shortcuts_sentence(run, rules))
     link("compare", t("action.compare"), icon=":material/balance:")
+    if rules is not None:
+        st.caption(shortcuts_sentence(run, rules))
 
 
 def _found(dataset: DatasetInfo) -> None:
     """How many findings the log has, and the way to them."""
-    section("home.data")
+    st.markdown(strong(t("home.data")))
     st.markdown(findings_sentence(dataset))
     link("data", t("action.look"), icon=":material/database:")
 

@@ -12,6 +12,7 @@ from core.errors import BadInput
 from core.recommend.rerank import METHODS, Rerank
 from core.runs.artifact import Run
 from dashboard import cache, state
+from dashboard.components.cards import card_style
 from dashboard.components.context import Context, context, runs_of_link
 from dashboard.components.download import csv_buttons
 from dashboard.components.labels import run_label
@@ -41,9 +42,14 @@ def main(now: Context) -> None:
         return
     user, runs, k, rerank = person(now.dataset), _runs(now), length(LENGTHS), _rerank()
     top = st.container()  # the answer is known once the runs have been asked
+    card_style()
     whose_list(now.dataset, user, LENGTHS, hides=True)
-    _run_box(now, runs)
-    _rerank_box(rerank)
+    which, order = st.columns([7, 3])
+    with which:
+        _run_box(now, runs)
+    with order:
+        _rerank_box(rerank)
+    _strength_box(rerank)
     lists = {}
     for run in runs:
         with st.spinner(t("recommendations.computing", run=run_label(run))):
@@ -87,25 +93,27 @@ def _list(now: Context, run: Run, user: str, k: int, rerank: Rerank | None) -> p
 
 
 def _rerank_box(rerank: Rerank | None) -> None:
-    method, strength = st.columns([3, 7], vertical_alignment="bottom")
-    with method:
-        state.pick(
-            "rerank",
-            ["none", *METHODS],
-            lambda name: t(f"rerank.{name}"),
-            current=rerank.method if rerank else "none",
-            title=t("rerank.title"),
-        )
-    if rerank:
-        st.session_state["strength"] = _strength()
-        strength.select_slider(
-            t("rerank.strength"),
-            STRENGTHS,
-            key="strength",
-            help=t("rerank.strength.help"),
-            on_change=lambda: state.put("strength", st.session_state["strength"]),
-        )
-        st.caption(t(f"rerank.{rerank.method}.about"))
+    state.pick(
+        "rerank",
+        ["none", *METHODS],
+        lambda name: t(f"rerank.{name}"),
+        current=rerank.method if rerank else "none",
+        title=t("rerank.title"),
+    )
+
+
+def _strength_box(rerank: Rerank | None) -> None:
+    if rerank is None:
+        return
+    st.session_state["strength"] = _strength()
+    st.select_slider(
+        t("rerank.strength"),
+        STRENGTHS,
+        key="strength",
+        help=t("rerank.strength.help"),
+        on_change=lambda: state.put("strength", st.session_state["strength"]),
+    )
+    st.caption(t(f"rerank.{rerank.method}.about"))
 
 
 def _run_box(now: Context, runs: list[Run]) -> None:
@@ -144,7 +152,7 @@ def _side_by_side(
     dataset: DatasetInfo, user: str, runs: list[Run], lists: Mapping[str, pd.DataFrame]
 ) -> None:
     times = pd.concat([found["item_id"] for found in lists.values()]).value_counts()
-    columns = st.columns([1.5, *[1] * len(runs)])
+    columns = st.columns([1.3, *[1] * len(runs)])
     with columns[0]:
         history_table(dataset, user, most=MOST_EVENTS)
     for column, run in zip(columns[1:], runs, strict=True):

@@ -55,7 +55,7 @@ def test_from_a_recommendation_to_its_proof(
 ) -> None:
     page = visit(f"/recommendations?{address}")
     first = page.locator(LIST).first
-    name = first.locator("td").nth(1).inner_text()
+    name = first.get_by_role("link").inner_text()
     first.get_by_role("link").click()  # in the same tab
     card = page.locator(".st-key-explain_card")
     card.wait_for()

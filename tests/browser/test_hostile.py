@@ -118,7 +118,7 @@ def test_names_are_shown_literally(
     assert page.get_by_label(text("en", "context.dataset"), exact=True).input_value() == info.name
     assert page.get_by_label(text("en", "context.run"), exact=True).input_value() == label
     if view == "home":
-        options = page.get_by_role("radiogroup").locator("label p")
+        options = page.get_by_test_id("stRadioOption").locator("p")
         options.first.wait_for()
         said = [option.partition(". ")[2] for option in options.all_inner_texts()]
         assert said

@@ -132,7 +132,7 @@ def test_a_module_is_served_under_its_hash(name: str) -> None:
     assert get(f"/api/assets/{name}.0000.js")[0] == 404
 
 
-@pytest.mark.parametrize("folder", ["map", "assets", "rows"])
+@pytest.mark.parametrize("folder", ["map", "assets", "rows", "picture"])
 @pytest.mark.parametrize(
     "name", ["../map.bundle.js", "..%2f..%2fapp.py", "%2fetc%2fpasswd", "map.css", "0" * 32]
 )

@@ -346,7 +346,7 @@ def test_every_list_leads_to_its_reasons(
     run = films["transitions"]
     query = {"dataset": "movielens", "runs": run.id, "user": USER, "language": "zh"}
     table = open_page(trained, "recommendations", **query).table[0].value
-    cells = table[text("zh", "explain.link")].str.extract(r"^\[(.*)\]\((\S+)\)")
+    cells = table[text("zh", "explain.link")].str.extract(r"^!\[\]\(\S+\) \[(.*)\]\((\S+)\)")
     links = [parse_qs(urlparse(address).query) for address in cells[1]]
     assert len(links) == len(table)
     query = {name: values[0] for name, values in links[2].items()}

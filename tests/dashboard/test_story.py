@@ -27,8 +27,8 @@ def run_of(workspace: Workspace, model: str) -> Run:
 
 
 def unmarked(label: str) -> str:
-    """Without the signs that keep a name from being taken for Markdown."""
-    return re.sub(r"\\(.)", r"\1", label)
+    """Without its picture, and the signs that keep a name from being taken for Markdown."""
+    return re.sub(r"\\(.)", r"\1", re.sub(r"^!\[\]\(/api/picture/\w{32}\)", "", label))
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))

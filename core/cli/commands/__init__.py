@@ -23,6 +23,7 @@ COMMANDS = {  # command → the module of this package that it is a function of
     "archive": "keeping",
     "ingest": "ingest",
     "export-dataset": "export_dataset",
+    "pictures": "pictures",
     "train": "train",
     "tune": "tune",
     "evaluate": "evaluate",
