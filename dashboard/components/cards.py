@@ -43,12 +43,8 @@ class ItemCard:
 
     title: str  # as the log has it
     address: str  # of its picture, or of the cover drawn for it
+    picture: Text  # that alone; whom it is of is said beside it
     about: Text  # its main attributes; "" where nothing is known
-
-    @property
-    def picture(self) -> Text:
-        """The picture alone; whom it is of is said beside it."""
-        return picture(self.address)
 
     def beside(self, title: Text) -> Text:
         """The picture, and beside it this title, with what the item is below."""
@@ -74,7 +70,7 @@ def item_cards(dataset: DatasetInfo, ids: Iterable[Any]) -> dict[str, ItemCard]:
             if own is None
             else served.publish_picture(own, "image/jpeg")
         )
-        cards[ident] = ItemCard(title, address, _about(title, known))
+        cards[ident] = ItemCard(title, address, picture(address), _about(title, known))
     return cards
 
 
