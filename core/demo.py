@@ -1,58 +1,32 @@
-"""The workbench with the sample data in it: what is quick first, the rest as jobs that can be seen.
+"""The workbench with the sample data in it: data, runs and a map, all there before the first page.
 
-Run as `python -m core.demo WORKSPACE PORT` by prepare_in_background. A second run finds everything
-there and does nothing.
+Nothing is shipped trained: a run's id follows from the code of data and models, so that what was
+trained by other code would be another run. A second start finds everything there.
+
+Run as `python -m core.demo PORT` by open_browser_soon.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 import webbrowser
+from collections.abc import Callable
 
 from core import ROOT, jobs
 from core.data.ingest.ingest import ingest
 from core.data.processes import child_environment
 from core.data.store import DatasetInfo, Workspace
-from core.errors import CoreError
+from core.runs.artifact import list_runs
+from core.runs.identity import code_version
 from core.runs.request import RunRequest
+from core.types import Progress, silent
 
 SAMPLE_DATA = ROOT / "sample_data"
-AT_ONCE = ("popularity", "transitions")
-AS_JOBS = {
-    "movielens": ("item_knn", "content", "recent_popularity", "user_knn"),
-    "online-retail": ("popularity", "recent_popularity", "item_knn", "transitions"),
-}
-SLOW = (("online-retail", "ease"), ("movielens", "ease"))  # half a minute each on two cores
-
-
-def prepare_in_background(workspace: Workspace, port: int) -> None:
-    """Starts filling the workspace in a process of its own, which ends with the server's."""
-    command = [sys.executable, "-m", "core.demo", str(workspace.path), str(port)]
-    subprocess.Popen(command, env=child_environment())
-
-
-def prepare(workspace: Workspace) -> None:
-    """Both sample datasets, two runs at once, and jobs for the others."""
-    movielens = _movielens(workspace)
-    for model in AT_ONCE:
-        _train_here(workspace, movielens, model)
-    infos = {"movielens": movielens}
-    _start(workspace, movielens, AS_JOBS["movielens"])
-    infos["online-retail"] = _online_retail(workspace)
-    _start(workspace, infos["online-retail"], AS_JOBS["online-retail"])
-    for name, model in SLOW:
-        _start(workspace, infos[name], (model,))
-
-
-def _start(workspace: Workspace, info: DatasetInfo, models: tuple[str, ...]) -> None:
-    for model in models:
-        jobs.start_training(workspace, RunRequest(info.id, model))
+MAPPED = "movielens"  # what the tour is about: its best run has a map
 
 
 def _movielens(workspace: Workspace) -> DatasetInfo:
@@ -66,9 +40,58 @@ def _online_retail(workspace: Workspace) -> DatasetInfo:
     return ingest(workspace, [path], name="online-retail")
 
 
-def _train_here(workspace: Workspace, info: DatasetInfo, model: str) -> None:
+READ: dict[str, Callable[[Workspace], DatasetInfo]] = {  # the last is what the first page shows
+    "online-retail": _online_retail,
+    "movielens": _movielens,
+}
+MODELS = {  # each a matter of seconds
+    "online-retail": ("popularity", "item_knn"),
+    "movielens": ("popularity", "recent_popularity", "transitions", "item_knn"),
+}
+
+
+def prepare(workspace: Workspace, progress: Progress = silent) -> None:
+    """Both sample datasets, each with evaluated runs, and a map; what is there already stays.
+
+    Args:
+        workspace: Where.
+        progress: Told what is being made, and the share done.
+
+    Raises:
+        CoreError: the workspace has no room for it, or may not be written.
+    """
+    if is_prepared(workspace):
+        return
+    steps = sum(1 + len(models) for models in MODELS.values()) + 1
+    done = 0
+    for name, read in READ.items():
+        progress(f"reading {name}", done / steps)
+        info = read(workspace)
+        done += 1
+        for model in MODELS[name]:
+            progress(f"training {model} on {name}", done / steps)
+            _train(workspace, info, model)
+            done += 1
+    progress(f"drawing the map of {MAPPED}", done / steps)
+    _draw_map(workspace)
+
+
+def is_prepared(workspace: Workspace) -> bool:
+    """Whether this code's runs are there, evaluated, on each of the datasets, and a map."""
+    evaluated = [
+        run
+        for run in list_runs(workspace)
+        if run.metrics and run.meta["code_version"] == code_version()
+    ]
+    there = {(run.dataset_name, run.config.model) for run in evaluated}
+    mapped = any(run.dataset_name == MAPPED and (run.folder / "maps").is_dir() for run in evaluated)
+    wanted = {(name, model) for name, models in MODELS.items() for model in models}
+    return mapped and wanted <= there and set(READ) <= {info.name for info in workspace.datasets()}
+
+
+def _train(workspace: Workspace, info: DatasetInfo, model: str) -> None:
     """Trains in this process: a job's own process would load torch anew."""
-    from core import pipeline
+    from core import pipeline  # loads torch, which a second start need not await
 
     config = RunRequest(info.id, model).config()
     found = pipeline.finished_run(workspace, config, None)
@@ -77,6 +100,18 @@ def _train_here(workspace: Workspace, info: DatasetInfo, model: str) -> None:
     with jobs.train_inline(workspace, config, info.name) as report:
         run = pipeline.fit(workspace, config, on_stage=report.stage, on_epoch=report.epoch)
         pipeline.evaluate(workspace, run, on_stage=report.stage)
+
+
+def _draw_map(workspace: Workspace) -> None:
+    """By the pages, which stand above and know how they keep it."""
+    command = [sys.executable, "-m", "dashboard.map.ahead", str(workspace.path), MAPPED]
+    subprocess.run(command, env=child_environment(), check=True)
+
+
+def open_browser_soon(port: int) -> None:
+    """Starts a process that shows the page, once the server answers."""
+    command = [sys.executable, "-m", "core.demo", str(port)]
+    subprocess.Popen(command, env=child_environment())
 
 
 def _open_browser(port: int, patience_s: float = 30.0) -> None:
@@ -94,23 +129,5 @@ def _open_browser(port: int, patience_s: float = 30.0) -> None:
             return
 
 
-def _end_with(server: int) -> None:
-    """Nobody is left to show the rest to; what is half done is found and done next time."""
-    while os.getppid() == server:
-        time.sleep(0.5)
-    os._exit(0)
-
-
-def main() -> None:
-    for work, argument in ((_end_with, os.getppid()), (_open_browser, int(sys.argv[2]))):
-        threading.Thread(target=work, args=(argument,), daemon=True).start()
-    try:
-        prepare(Workspace.open(sys.argv[1]))
-    except CoreError as error:
-        logging.getLogger("recscope").error("the sample data could not be prepared: %s", error)
-    except KeyboardInterrupt:
-        pass
-
-
 if __name__ == "__main__":
-    main()
+    _open_browser(int(sys.argv[1]))

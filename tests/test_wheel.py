@@ -133,7 +133,7 @@ def test_the_demo_answers(installed, tmp_path):
             start_new_session=True,
         )
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while not answers(port):
             assert server.poll() is None, (tmp_path / "log").read_text()
             assert time.monotonic() < deadline, (tmp_path / "log").read_text()
@@ -141,7 +141,6 @@ def test_the_demo_answers(installed, tmp_path):
     finally:
         server.terminate()
         server.wait(20)
-        stop_jobs(tmp_path / "work")
 
 
 def answers(port):
@@ -150,13 +149,3 @@ def answers(port):
             return page.status == 200
     except OSError:
         return False
-
-
-def stop_jobs(workspace):
-    """What the demo had begun in the background."""
-    from core import jobs
-    from core.data.store import Workspace
-
-    opened = Workspace.open(workspace)
-    for status in jobs.active(opened):
-        jobs.cancel(opened, status.run_id)

@@ -8,11 +8,11 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from core.cli.terminal import Result
+from core.cli.terminal import Result, end_of_progress, progress
 from core.data import read_only
 from core.data.processes import child_environment
 from core.data.store import Workspace
-from core.demo import prepare_in_background
+from core.demo import open_browser_soon, prepare
 from core.doctor import examine
 from core.errors import BadInput
 
@@ -56,7 +56,10 @@ def _check_free(port: int) -> None:
 
 
 def demo(options: Any) -> Result:
+    """The sample data with its runs are made first: nobody waits for them before a page."""
     _check_free(options.port)
     workspace = Workspace.open(options.data_dir)
-    prepare_in_background(workspace, options.port)
+    prepare(workspace, progress())
+    end_of_progress()
+    open_browser_soon(options.port)
     return _become_server(workspace, options.port)
