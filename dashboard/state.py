@@ -22,7 +22,7 @@ SUM = ("like", "less", "weight")  # of items, on the map
 NAMES = (
     *("dataset", "run", "runs", "baseline", "user", "k", "keep", "rerank", "strength", "metric"),
     *("item", "against", "drop", "add", "move", "colour", "space", "layout"),
-    *("epoch", "step"),
+    *("epoch", "step", "depth"),
     *SUM,
     *("beside", "beside_space", "beside_layout"),
     *("sql", "param"),  # a statement, and what its own parameters stand for

@@ -63,7 +63,7 @@ class Picture:
 
 PICTURE_LIST = (
     Picture("map", "embeddings", "", '.map[data-n]:not([data-n="0"])', 925, dark=True),
-    Picture("why", "explain", f"&user={PERSON}", "[data-testid=stCode]", 620),
+    Picture("why", "explain", f"&user={PERSON}", ".st-key-explain_card p", 620),
     Picture("compare", "compare", "", "[data-testid=stPlotlyChart]", 690),
     Picture(
         "recommendations",

@@ -29,6 +29,9 @@ STYLE = f"""<style>
 div:has(> [data-testid="stRadioOption"] {OURS}) {{ position: relative; min-height: {HIGH + 4}px; }}
 {OPTION} {OURS} {{ position: absolute; left: 23px; top: 2px; }}
 {OPTION} p, {OPTION} + [data-testid="stRadioCaption"] p {{ padding-left: {WIDE + 9}px; }}
+.st-key-explain_items {OURS} {{ width: 21px; height: 28px; border-radius: 3px; }}
+.st-key-explain_items div:has(> [data-testid="stRadioOption"] {OURS}) {{ min-height: 31px; }}
+.st-key-explain_items {OPTION} p {{ padding-left: 28px; }}
 </style>"""
 
 

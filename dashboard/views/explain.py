@@ -1,7 +1,13 @@
-"""Why this item, and what would change it?"""
+"""Why this item, and what would change it?
+
+Three depths, a screen each, and each in the address: a sentence, bars, and everything there is.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import streamlit as st
 
 from core.data.store import Workspace
@@ -9,12 +15,27 @@ from core.explain.history import events_read
 from core.runs.artifact import Run
 from core.types import PAD
 from dashboard import cache, state
+from dashboard.components.cards import card_style, item_cards
 from dashboard.components.context import Context, context
+from dashboard.components.explain.answer import change_of, settled, speaking, under_way
 from dashboard.components.explain.card import Card
 from dashboard.components.explain.case import LENGTHS, Case, case_of
 from dashboard.components.explain.change import change_details
 from dashboard.components.explain.components import Components
 from dashboard.components.explain.contrast import Contrast
+from dashboard.components.explain.depth import (
+    BARS,
+    CHANGE,
+    CONTRAST,
+    EVERYONE,
+    EVIDENCE,
+    KINDS,
+    PROOF,
+    SENTENCE,
+    WHAT_IF,
+    WITHOUT_LIST,
+    chosen_depth,
+)
 from dashboard.components.explain.entering import entering
 from dashboard.components.explain.everyone.box import everyone
 from dashboard.components.explain.evidence import item_evidence
@@ -28,7 +49,7 @@ from dashboard.components.explain.values import Waterfall, event_table
 from dashboard.components.explain.what_if import what_if
 from dashboard.components.explain.words import list_labels
 from dashboard.components.labels import run_label
-from dashboard.components.page import empty, first_step, heading, section
+from dashboard.components.page import empty, first_step, heading
 from dashboard.components.people import person, whose_list
 from dashboard.state import t
 from dashboard.text import Text, literal
@@ -39,6 +60,7 @@ def main(now: Context) -> None:
     if now.dataset is None or run is None:
         _nothing(now)
         return
+    card_style()
     user = person(now.dataset)
     top = st.container()  # what it says is known once the run has been asked
     whose_list(now.dataset, user, LENGTHS)
@@ -66,44 +88,80 @@ def _nothing(now: Context) -> None:
 
 
 def _explain(case: Case) -> None:
-    """The frame first, then what can be said at once, then what takes longer to find out."""
-    under_way = cache.refining(case.workspace, case.run, case.query, case.explained, None)
-    left, right = st.columns([2, 5])
+    """The list, one item of which is explained, and beside it the reason as deep as is asked."""
+    depth = chosen_depth()
+    if depth in WITHOUT_LIST:
+        DRAWN[depth](case)
+        return
+    left, right = st.columns([2, 5], gap="medium")
     with left:
         _choose_item(case)
     with right:
-        card = Card(case)
-    section("explain.events")
-    st.caption(t(f"explain.events.lead.{case.contrast.name.lower()}"))
-    bars = Waterfall(case)
-    events, shared = st.container(), st.container()
-    components, parts = Components(case), st.container()
-    against = Contrast(case, cheap=case.exactly)
-    changes = st.container()
-    what_if(case)
-    found_how, all_users = st.container(), st.container()
-    found = card.fill(under_way, bars, components)
-    with events, st.expander(t("explain.events.table"), key="events_table"):
-        event_table(case, found)
-    with shared:
-        item_evidence(case, card.named)
-        reason_origin(case, found)
-        same_reason(case, found)
-        together(case, found)
-        history_groups(case, found)
-    with parts:
-        item_parts(case)
-    against.fill()
-    searched = card.change(found)
-    with changes:
-        change_details(case, searched)
-        entering(case)
-    with found_how:
-        proof(case, found, searched)
+        DRAWN[depth](case)
     with left:
         _stranger(case)
-    with all_users:
-        everyone(case.of_log)
+
+
+def _sentence(case: Case) -> None:
+    card = Card(case)
+    card.change(card.fill(under_way(case)))
+
+
+def _bars(case: Case) -> None:
+    """What each event adds, the strongest with a bar."""
+    bars, below = Waterfall(case), st.container()
+    explanation = settled(case, bars)
+    with below:
+        same_reason(case, explanation)
+        with st.expander(t("explain.events.table"), key="events_table"):
+            st.caption(t(f"explain.events.lead.{case.contrast.name.lower()}"))
+            event_table(case, explanation)
+
+
+def _evidence(case: Case) -> None:
+    explanation = settled(case)
+    item_evidence(case, speaking(case, explanation))
+    reason_origin(case, explanation)
+
+
+def _kinds(case: Case) -> None:
+    """The same by groups of events, by components, and by what the item is made of."""
+    components = Components(case)
+    explanation = settled(case, components)
+    history_groups(case, explanation)
+    together(case, explanation)
+    item_parts(case)
+
+
+def _contrast(case: Case) -> None:
+    Contrast(case, cheap=case.exactly).fill()
+
+
+def _change(case: Case) -> None:
+    change_details(case, change_of(case, settled(case)))
+    entering(case)
+
+
+def _proof(case: Case) -> None:
+    explanation = settled(case)
+    proof(case, explanation, change_of(case, explanation))
+
+
+def _everyone(case: Case) -> None:
+    everyone(case.of_log)
+
+
+DRAWN: dict[str, Callable[[Case], None]] = {
+    SENTENCE: _sentence,
+    BARS: _bars,
+    EVIDENCE: _evidence,
+    KINDS: _kinds,
+    CONTRAST: _contrast,
+    CHANGE: _change,
+    WHAT_IF: what_if,
+    PROOF: _proof,
+    EVERYONE: _everyone,
+}
 
 
 def _stranger(case: Case) -> None:
@@ -116,6 +174,7 @@ def _stranger(case: Case) -> None:
 def _choose_item(case: Case) -> None:
     """The list, one of which is explained; the one asked about last if it is not on it."""
     options = [case.id(item) for item in case.items]
+    cards = item_cards(case.dataset, case.vocab.decode(np.array(case.items)).tolist())
     labels = dict(zip(options, list_labels(case), strict=True))
     key = f"pick_item_{state.mark(options)}"
     st.session_state[key] = case.id(case.item)
@@ -124,13 +183,14 @@ def _choose_item(case: Case) -> None:
         state.put("item", st.session_state[key])
         state.forget("against")
 
-    st.radio(
-        t("explain.item", k=case.k),
-        options,
-        format_func=lambda key: literal(labels[key]),
-        key=key,
-        on_change=changed,
-    )
+    with st.container(key="explain_items"):  # of which all are to be seen at once
+        st.radio(
+            t("explain.item", k=case.k),
+            options,
+            format_func=lambda key: cards[key].picture + literal(labels[key]),
+            key=key,
+            on_change=changed,
+        )
     _other_item(case)
 
 

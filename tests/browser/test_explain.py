@@ -10,6 +10,7 @@ import pytest
 
 from core.cli import main
 from core.data.store import Workspace
+from dashboard.components.explain.depth import DEPTHS, EVERYONE
 from dashboard.text import text
 from tests.browser.conftest import Visit, ready
 from tests.browser.test_journey import query
@@ -28,11 +29,18 @@ LIST = "[data-testid=stTable] tbody tr"  # of what follows from an edit
 
 
 def settled(page: Any) -> None:
-    """Waits until the last of the page, the command, is there and nothing goes on."""
+    """Waits until the page is drawn and nothing goes on."""
     ready(page)
-    once = "document.querySelectorAll('[data-testid=stCode]').length == 1"
+    once = "document.querySelectorAll('.st-key-depths').length == 1"
     page.wait_for_function(once)  # while the page is drawn again, what was on it is there twice
     ready(page)
+
+
+def go_deeper(page: Any, step: str, depth: str) -> None:
+    """Clicks on this step; awaits the page as deep as this, and the address that says so."""
+    page.get_by_role("radio", name=text("en", f"explain.depth.{step}"), exact=True).click()
+    page.wait_for_url(f"**depth={depth}*")
+    settled(page)
 
 
 def untick(page: Any, row: int) -> None:
@@ -62,8 +70,11 @@ def test_from_a_recommendation_to_its_proof(
     settled(page)
     assert f"{name} is recommended because of " in card.inner_text()
     assert "it would not be among the first 10" in card.inner_text()
-    assert page.get_by_role("radio").first.is_checked()
+    assert page.get_by_test_id("stRadioOption").first.locator("input").is_checked()
 
+    go_deeper(page, "everything", "evidence")
+    page.get_by_text(text("en", "explain.evidence"), exact=True).wait_for()
+    go_deeper(page, "what-if", "what-if")
     untick(page, 0)
     changed = page.locator(LIST).all_inner_texts()
     assert len(changed) >= 10
@@ -78,7 +89,7 @@ def test_from_a_recommendation_to_its_proof(
     page.locator(LIST).first.wait_for(state="detached")
     assert "drop" not in query(page)
 
-    settled(page)
+    go_deeper(page, "proof", "proof")
     with page.expect_download() as download:
         page.get_by_role("button", name=text("en", "explain.download.json")).click()
     saved = tmp_path / "why.json"
@@ -100,9 +111,8 @@ def test_names_have_room_in_a_narrow_window(visit: Visit, address: str) -> None:
 
 
 def test_the_cases_of_everyone_are_seen_whole(visit: Visit, address: str) -> None:
-    page = visit(f"/explain?{address}")
+    page = visit(f"/explain?{address}&depth=everyone")
     settled(page)
-    page.get_by_text(text("en", "explain.all")).click()
     page.get_by_role("tab", name=text("en", "explain.all.tab.cases")).click()
     scroller = page.locator("[data-testid=stTabs] .dvn-scroller")
     scroller.wait_for()
@@ -115,11 +125,27 @@ def test_the_list_is_gone_through_by_keyboard(visit: Visit, address: str) -> Non
     settled(page)
     card = page.locator(".st-key-explain_card")
     before = card.inner_text()
-    page.get_by_role("radio").first.focus()
+    options = page.get_by_test_id("stRadioOption")
+    options.first.locator("input").focus()
     page.keyboard.press("ArrowDown")
     page.wait_for_url("**item=*")
     settled(page)
-    assert page.get_by_role("radio").nth(1).is_checked()
+    assert options.nth(1).locator("input").is_checked()
     assert card.inner_text() != before
-    name = page.locator("[role=radiogroup] label").nth(1).inner_text().partition(". ")[2]
+    name = options.nth(1).inner_text().partition(". ")[2]
     assert card.inner_text().startswith(name)
+
+
+@pytest.mark.parametrize("depth", [depth for depth in DEPTHS if depth != EVERYONE])
+def test_each_depth_fits_a_screen(visit: Visit, address: str, depth: str) -> None:
+    page = visit(f"/explain?{address}&depth={depth}")
+    settled(page)
+    page.locator(".st-key-depths").wait_for()
+    page.wait_for_timeout(500)  # charts take their height
+    ends = page.locator("[data-testid=stMainBlockContainer] [data-testid=stElementContainer]")
+    bottom = ends.evaluate_all(
+        "all => Math.max(...all.filter((one) => one.checkVisibility()"
+        " && !one.closest('[data-testid=stExpanderDetails]'))"
+        ".map((one) => one.getBoundingClientRect().bottom))"
+    )
+    assert bottom <= 900

@@ -112,6 +112,7 @@ def test_names_are_shown_literally(
     info, run = hostile
     query = {"dataset": info.id, "run": run.id, "user": USER, "keep": "1", "k": "20"}
     query |= {"layout": "axes"}  # whose colours are a column
+    query |= {"depth": "bars"} if view == "explain" else {}
     page = watched(f"{address(view)}?{urlencode(query)}")
     ready(page)
     label = f"{run.name} ({text('en', 'model.als')}) · {run.id[:6]}"
@@ -132,7 +133,7 @@ def test_names_are_shown_literally(
     if view in ("explain", "compare", "embeddings", "recommendations"):
         page.get_by_text(label).first.wait_for()
     if view == "explain":
-        page.locator(".st-key-download_csv button").wait_for(timeout=60_000)
+        page.locator("[data-testid=stPlotlyChart]").wait_for(timeout=60_000)
         ready(page)
         shown = {line.split(". ", 1)[1] for line in radio(page)}
         assert shown <= set(SHOWN)

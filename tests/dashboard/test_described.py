@@ -9,7 +9,7 @@ from core.data.store import Workspace
 from core.explain import explain
 from dashboard.text import LANGUAGES, text
 from tests.dashboard.conftest import Open
-from tests.dashboard.test_explain import effects, plain, sentence
+from tests.dashboard.test_explain import deeper, effects, plain, sentence
 from tests.explaining import NEW, describe_more, someone, train
 
 pytestmark = pytest.mark.slow
@@ -38,9 +38,9 @@ def test_it_is_explained_as_any_other_and_said_to_be_new(
     model = text(language, "model.content")
     said = text(language, "explain.said.unseen.described", model=model)
     assert str(said) in plain(page)
-    assert text(language, "explain.evidence.nobody_yet") in plain(page)
+    assert text(language, "explain.evidence.nobody_yet") in plain(deeper(page, "evidence"))
     assert effects(page) == pytest.approx(found.values[:, 0], rel=0, abs=1e-9)
-    assert f"--item {NEW}" in page.code[0].value
+    assert f"--item {NEW}" in deeper(page, "proof").code[0].value
 
 
 def test_it_can_be_chosen_by_its_id(open_page: Open, more: Workspace) -> None:

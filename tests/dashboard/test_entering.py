@@ -101,5 +101,6 @@ def test_of_a_new_item_too_and_the_page_has_the_box(open_page: Open, shop):
     if not pipeline.is_listed(loaded, query, NEW, 5):
         assert said(page(shop, run, user, NEW))
     *_, item = below(shop, run, user, 9)
-    drawn = open_page(shop, "explain", run=run.id, user=user, item=str(item), k="5")
+    query = {"item": str(item), "k": "5", "depth": "change"}
+    drawn = open_page(shop, "explain", run=run.id, user=user, **query)
     assert text("en", "explain.entering") in [box.label for box in drawn.expander]

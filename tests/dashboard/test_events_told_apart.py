@@ -11,7 +11,7 @@ from core.explain import Explanation
 from core.explain.interactions import Interaction
 from dashboard.charts.explain import LONGEST, shortened
 from dashboard.components.explain import together, values, words
-from dashboard.components.explain.values import Values, player_labels, strongest
+from dashboard.components.explain.values import STRONGEST, Values, player_labels, strongest
 from dashboard.text import text
 from tests.dashboard.test_explain import explanation
 
@@ -63,8 +63,8 @@ def test_the_other_events_are_counted_one_by_one(monkeypatch: pytest.MonkeyPatch
     case: Any = Shopper(list(range(412)), [""] * 412)
     each = np.array([0.0, *range(1, 13)])
     frame = strongest(case, Values(0.0, each, np.zeros(13), players))
-    assert len(frame) == 11
-    assert frame["label"].iloc[-1] == "the other 402 events"
+    assert len(frame) == STRONGEST + 1
+    assert frame["label"].iloc[-1] == f"the other {412 - STRONGEST} events"
 
 
 def test_some_events_of_an_item_are_not_told_as_all(monkeypatch: pytest.MonkeyPatch) -> None:

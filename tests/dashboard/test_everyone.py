@@ -67,9 +67,9 @@ def measured(run: Run, **changed: object) -> RunFaithfulness:
 
 
 def tab(page: AppTest, name: str, language: str = "en") -> AppTest:
-    """The page with the box open at this tab."""
+    """The page as deep as all users, at this tab."""
     names = [str(text(language, f"explain.all.tab.{each}")) for each in TABS]
-    page.session_state["everyone"] = True
+    page.query_params["depth"] = "everyone"
     page.session_state[f"all_tabs_{mark(names)}"] = names[TABS.index(name)]
     page.run()
     assert not page.exception

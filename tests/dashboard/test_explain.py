@@ -33,6 +33,7 @@ from dashboard import cache
 from dashboard.background import Background
 from dashboard.cache.keeping import cached_background
 from dashboard.charts import explain as charts
+from dashboard.components.explain.depth import BARS, CONTRAST, EVIDENCE, PROOF, WHAT_IF
 from dashboard.components.explain.edits import Edits
 from dashboard.components.explain.words import figures
 from dashboard.text import LANGUAGES, text
@@ -91,8 +92,17 @@ def plain(page: AppTest) -> str:
     return re.sub(r"\\(.)", r"\1", words(page))
 
 
+def deeper(page: AppTest, depth: str) -> AppTest:
+    """The same page as deep as this."""
+    page.query_params["depth"] = depth
+    page.run()
+    assert not page.exception
+    return page
+
+
 def effects(page: AppTest) -> Array:
     """What the table of events says each adds, oldest first."""
+    deeper(page, "bars")
     shown = next(table.value for table in page.dataframe if "effect" in table.value)
     return shown["effect"].to_numpy()[::-1]
 
@@ -153,6 +163,8 @@ def test_the_card_says_what_would_change_it(
     assert change.exists
     query = {"run": films[model].id, "user": USER, "k": "5"}
     page = open_page(trained, "explain", item=str(asked.ready.items.ids[item]), **query)
+    assert ("it would not be among the first 5" in plain(page)) == change.small
+    deeper(page, "change")
     assert [metric.value for metric in page.metric] == [
         f"{change.rank_before}",
         f"{change.rank_after:,}",
@@ -161,7 +173,6 @@ def test_the_card_says_what_would_change_it(
     assert f"{asked.titles[change.replaced_by]} would come onto the list" in plain(page).replace(
         "**", ""
     )
-    assert ("it would not be among the first 5" in plain(page)) == change.small
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
@@ -210,14 +221,14 @@ def test_an_item_that_is_not_there_gets_a_sentence(
     page.switch_page("views/explain.py").run()
     told = [warning.value for warning in page.warning]
     assert told == [text("en", "explain.unknown_item", value=v) for v in ("nothing", "neither")]
-    assert sentence(page)
+    assert sentence(page.run())
     assert "item" not in page.query_params
 
 
 def test_a_fusion_shows_its_components_and_their_own_events(
     open_page: Open, trained: Workspace, films: dict[str, Run]
 ) -> None:
-    page = open_page(trained, "explain", run=films["fusion"].id, user=USER)
+    page = open_page(trained, "explain", run=films["fusion"].id, user=USER, depth="kinds")
     assert text("en", "explain.components") in [header.value for header in page.header]
     control = next(one for one in page.radio if "component" in str(one.key))
     before = len(page.get("plotly_chart"))
@@ -232,7 +243,7 @@ def test_what_is_told_apart_adds_up_to_the_difference(
     run = films["als"]
     asked = Asked.of(trained, run)
     first, second = asked.best(2)
-    page = open_page(trained, "explain", run=run.id, user=USER)
+    page = open_page(trained, "explain", run=run.id, user=USER, depth="contrast")
     assert text("en", "explain.contrast.lead") in words(page)  # costs time, so it waits
     box(page, "against").select(str(asked.ready.items.ids[second])).run()
     found = asked.explained(np.array([first, second]))
@@ -250,7 +261,7 @@ def test_what_they_have_is_not_offered_beside_it_and_a_link_to_it_says_so(
     had = [str(asked.ready.items.ids[item]) for item in asked.query.items]
     popular = set(cache.popular_items(trained.dataset("movielens")))
     assert popular & set(had)
-    query = {"run": films["transitions"].id, "user": USER}
+    query = {"run": films["transitions"].id, "user": USER, "depth": "contrast"}
     assert not set(had) & set(box(open_page(trained, "explain", **query), "against").options)
     page = open_page(trained, "explain", **query, against=had[0])
     title = asked.titles[asked.query.items[0]]
@@ -264,7 +275,7 @@ def test_only_what_follows_in_the_list_is_called_the_next(
     ids = [str(asked.ready.items.ids[item]) for item in asked.best(200)]
     called = []
     for item in (ids[0], ids[9], ids[-1]):
-        query = {"run": films["transitions"].id, "user": USER, "item": item}
+        query = {"run": films["transitions"].id, "user": USER, "item": item, "depth": "contrast"}
         options = box(open_page(trained, "explain", **query), "against").options
         called.append([option for option in options if "(next in the list)" in option])
     assert called == [[f"{asked.titles[asked.best(2)[1]]} (next in the list)"], [], []]
@@ -297,7 +308,7 @@ def test_edits_in_the_address_are_asked_of_the_model(
 def test_an_item_is_added_by_a_part_of_its_name(
     open_page: Open, trained: Workspace, films: dict[str, Run]
 ) -> None:
-    page = open_page(trained, "explain", run=films["transitions"].id, user=USER)
+    page = open_page(trained, "explain", run=films["transitions"].id, user=USER, depth="what-if")
     write(page, "totoro")
     assert page.query_params["add"] == "5971"
     assert "My Neighbor Totoro" in plain(page)
@@ -325,9 +336,7 @@ def test_what_a_model_goes_by_over_many_users(
     page = open_page(trained, "explain", run=run.id, user=USER, k="5", language=language)
     headline = text(language, "explain.all.sizes")
     assert headline not in words(page)  # it takes a while, so it waits to be asked for
-    page.session_state["everyone"] = True
-    page.run()
-    assert not page.exception
+    deeper(page, "everyone")
     assert headline in words(page)
     assert text(language, "explain.all.influences") not in words(page)  # in a tab that is shut
     assert any(" 3 " in said.value and " 50 " in said.value for said in page.markdown)
@@ -376,13 +385,37 @@ def test_an_id_with_a_comma_and_a_name_full_of_signs(
     ingest(nothing, [tmp_path / "signs.csv"], mapping={"user_id": "user", "item_id": "item"})
     run = pipeline.train(nothing, RunRequest("signs", "item_knn", device="cpu"))
     for item in things:
-        page = open_page(nothing, "explain", user="u1", item=item, add='"odd, one",7')
+        query = {"user": "u1", "item": item, "add": '"odd, one",7'}
+        page = open_page(nothing, "explain", **query, depth="sentence")
         assert item in sentence(page)
+        deeper(page, "what-if")
         assert "“odd, one” and “7” added" in plain(page)
         assert not page.warning
     page.selectbox(key="add_item").set_value("8").run()
     assert page.query_params["add"] == '"odd, one",7,8'
-    assert run.id in page.code[0].value
+    assert run.id in deeper(page, "proof").code[0].value
+
+
+def test_the_address_says_how_deep_and_only_that_is_worked_out(
+    open_page: Open, trained: Workspace, films: dict[str, Run]
+) -> None:
+    query = {"run": films["transitions"].id, "user": USER}
+    page = open_page(trained, "explain", **query)
+    assert "depth" not in page.query_params
+    assert not page.get("plotly_chart")
+    (control,) = page.get("button_group")
+    control.set_value(EVIDENCE).run()
+    assert page.query_params["depth"] == EVIDENCE
+    assert text("en", "explain.evidence") in [header.value for header in page.header]
+    part = page.get("button_group")[1]
+    part.set_value(PROOF).run()
+    assert page.query_params["depth"] == PROOF
+    assert page.code
+    assert not page.get("plotly_chart")
+    assert len(deeper(page, BARS).get("plotly_chart")) == 1
+    for more, depth in (({"drop": "1"}, WHAT_IF), ({"against": "318"}, CONTRAST)):
+        page = open_page(trained, "explain", **query, **more)  # as links were before
+        assert page.get("button_group")[1].value == depth
 
 
 # The parts, on their own

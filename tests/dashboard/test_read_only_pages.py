@@ -26,6 +26,7 @@ from core.runs import artifact
 from core.runs.config import run_id
 from core.runs.request import RunRequest
 from dashboard.components import sample
+from dashboard.components.explain.depth import DEPTHS, EVERYONE
 from dashboard.map import layouts
 from dashboard.state import mark
 from dashboard.text import text
@@ -82,9 +83,10 @@ def writes(button: Button) -> bool:
     return any(str(button.key).startswith(beginning) for beginning in WRITING)
 
 
-def opened(page: AppTest, workspace: Workspace) -> AppTest:
-    """The page with all its boxes open."""
-    for name in ("add_0", "everyone", "entering", "origin", "more", "fine"):
+def opened(page: AppTest, workspace: Workspace, depth: str = EVERYONE) -> AppTest:
+    """The page with all its boxes open, Explain as deep as this."""
+    page.query_params["depth"] = depth
+    for name in ("add_0", "entering", "origin", "more", "fine"):
         page.session_state[name] = True
     names = [str(text("en", f"explain.all.tab.{each}")) for each in EXPLAIN_TABS]
     page.session_state[f"all_tabs_{mark(names)}"] = names[-1]
@@ -107,6 +109,8 @@ def test_a_page_is_used_and_nothing_is_written(open_page: Open, busy: Workspace,
     for model in ("als", "popularity"):
         page = open_page(busy, view, dataset="shop", run=runs[model], user="u3")
         assert text("en", "read_only.sidebar") in page.sidebar.caption[0].value
+        for depth in DEPTHS if view == "explain" else ():
+            opened(page, busy, depth)
         opened(page, busy)
         for key in [button.key for button in page.button if not button.disabled]:
             if any(button.key == key for button in page.button):  # it may go by another's click

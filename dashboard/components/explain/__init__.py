@@ -1,1 +1,1 @@
-"""The parts of the page Explain, in the order of its questions; `case` is what they are about."""
+"""The parts of the page Explain by its depths; `case` is what they are about."""

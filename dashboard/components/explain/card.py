@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Literal, Protocol
+from typing import Literal
 
 import streamlit as st
 
 from core.explain import Explanation
 from core.explain.attribution import PER_PLAYER
 from core.explain.confidence import Level
-from core.explain.counterfactual import Counterfactual, removal_order
 from core.explain.reasons import Cause, Reasons
 from dashboard import cache
 from dashboard.background import Background
 from dashboard.charts.theme import colours
+from dashboard.components.explain.answer import change_of
 from dashboard.components.explain.case import Case
 from dashboard.components.explain.words import called, change, sentence
 from dashboard.components.labels import model_label
@@ -31,36 +31,24 @@ CHIPS: dict[Level, tuple[Literal["blue", "orange", "gray"], str]] = {  # colour 
 }
 
 
-class Drawn(Protocol):
-    """A part of a page that shows an explanation as far as it has got."""
-
-    def draw(self, explanation: Explanation) -> None: ...
-
-
 class Card:
     """A bordered card with places that are filled as the answer gets better."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        self.named: list[int] = []  # items of the history that the answer names
         with st.container(border=True, key="explain_card"):
             self._said = st.empty()
             self._wait, self._change = st.empty(), st.empty()
         with self._said.container():
             st.skeleton(height=150)
 
-    def fill(self, under_way: Background[Explanation], *beside: Drawn) -> Explanation:
-        """Draws what is known at once, and again as it gets better; the last is what it gives.
-
-        What stands beside it is drawn with it.
-        """
+    def fill(self, under_way: Background[Explanation]) -> Explanation:
+        """Draws what is known at once, and again as it gets better; the last is what it gives."""
         for explanation in under_way:
             if explanation is None:
                 self.wait()
                 continue
             self.draw(explanation, done=under_way.done)
-            for part in beside:
-                part.draw(explanation)
         assert under_way.last is not None, "there is at least one step"
         self.draw(under_way.last, done=True)
         return under_way.last
@@ -71,7 +59,6 @@ class Card:
         reasons = cache.reasons(
             case.workspace, case.run, case.query, explanation, case.column, case.k
         )
-        self.named = [cause.item for cause in reasons.speaking]
         if done:
             self._wait.empty()
         with self._said.container():
@@ -85,18 +72,14 @@ class Card:
         """Says that it goes on; whoever clicks meanwhile gets the page's attention here."""
         self._wait.caption(t("explain.working"))
 
-    def change(self, explanation: Explanation) -> Counterfactual | None:
-        """What would take the item off the list; None where it is not on it, or without history."""
-        case = self.case
-        if not case.listed or not len(case.query.items):
-            return None
+    def change(self, explanation: Explanation) -> None:
+        """Says what would take the item off the list, if it is on it."""
         self._change.caption(t("explain.change.searching"))
-        order = removal_order(explanation, case.column)
-        searched = cache.counterfactual(
-            case.workspace, case.run, case.query, case.item, case.k, order
-        )
-        self._change.markdown(FORK + " " + change(case, searched))
-        return searched
+        searched = change_of(self.case, explanation)
+        if searched is None:
+            self._change.empty()
+        else:
+            self._change.markdown(FORK + " " + change(self.case, searched))
 
 
 def _confidence(explanation: Explanation, column: int, *, done: bool) -> None:

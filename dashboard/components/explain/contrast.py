@@ -12,7 +12,7 @@ from dashboard.charts import explain as charts
 from dashboard.components.explain.case import Case
 from dashboard.components.explain.values import Values, strongest
 from dashboard.components.explain.words import figures, listed, quoted
-from dashboard.components.page import figure, section
+from dashboard.components.page import figure
 from dashboard.state import dark, t
 from dashboard.text import Text, strong
 
@@ -24,7 +24,7 @@ class Contrast:
 
     def __init__(self, case: Case, *, cheap: bool) -> None:
         self.case = case
-        section("explain.contrast")
+        st.markdown(strong(t("explain.contrast")))
         self.other = _choose(case, cheap=cheap)
         self._said, self._note, self._bars = st.empty(), st.empty(), st.empty()
         if self.other is None:

@@ -23,22 +23,22 @@ from dashboard.components.download import csv_buttons
 from dashboard.components.explain.case import Case
 from dashboard.components.explain.values import event_frame
 from dashboard.components.labels import run_label
-from dashboard.components.page import ROW, section, table
+from dashboard.components.page import ROW, table
 from dashboard.state import t
 from dashboard.text import plain
 
 
 def proof(case: Case, explanation: Explanation, counterfactual: Counterfactual | None) -> None:
     """Run, method, evaluations, seed, errors, gap, stability; downloads; the command."""
-    section("explain.proof")
     rows = _facts(case, explanation)
     frame = pd.DataFrame({"fact": list(rows), "is": list(rows.values())})
     alt = t("explain.proof.alt", method=rows[plain(t("explain.proof.method"))])
     height = ROW * (len(frame) + 1) + 3
     table(frame, alt=alt, key=f"proof_{case.item}", height=height)
-    _download(case, explanation, counterfactual)
-    st.caption(t("explain.command"))
-    st.code(command(case, explanation), language=None)
+    with st.container(gap="xsmall"):  # all of it on one screen
+        _download(case, explanation, counterfactual)
+        st.caption(t("explain.command"))
+        st.code(command(case, explanation), language=None)
 
 
 def _facts(case: Case, explanation: Explanation) -> dict[str, str]:

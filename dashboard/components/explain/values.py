@@ -17,7 +17,7 @@ from dashboard.components.page import figure, table
 from dashboard.state import dark, t
 from dashboard.text import plain
 
-STRONGEST = 10  # events with a bar of their own
+STRONGEST = 8  # events with a bar of their own
 
 
 @dataclass(frozen=True, eq=False)

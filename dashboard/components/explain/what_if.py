@@ -12,17 +12,17 @@ from dashboard import cache, state
 from dashboard.components.explain.case import Case
 from dashboard.components.explain.edits import Edits
 from dashboard.components.explain.words import listed, place_change
-from dashboard.components.page import ROW, listing, section
+from dashboard.components.page import ROW, listing
 from dashboard.state import t
 from dashboard.text import Text, literal, plain, strong
 
 MOST_WORDS = 5  # of the URL, repeated in a sentence
-ROWS = 10  # of the history, at once
+ROWS = 8  # of the history, at once
 
 
 def what_if(case: Case) -> None:
     """The editor on the left, the new list with its moves on the right."""
-    section("explain.what_if")
+    st.markdown(strong(t("explain.what_if")))
     st.caption(t("explain.what_if.lead"))
     edits = edits_of_link(len(case.query.items), case.vocab)
     sides = st.container(horizontal=True, key="sides")

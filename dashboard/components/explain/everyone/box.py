@@ -1,4 +1,4 @@
-"""What a model goes by over many users: a box of tabs, each worked out once it is opened."""
+"""What a model goes by over many users: tabs, each worked out once it is opened."""
 
 from __future__ import annotations
 
@@ -27,18 +27,14 @@ TABS = {
 
 
 def everyone(case: Case) -> None:
-    """A box that is filled once it is opened: it takes a while."""
-    box = st.expander(t("explain.all"), key="everyone", on_change="rerun")
-    if not box.open:
-        return
-    with box:
-        slot = st.empty()
-        under_way = cache.survey(case.workspace, case.run)
-        for _ in under_way:
-            slot.progress(under_way.share or 0.0, text=t("explain.all.working"))
-        slot.empty()
-        if under_way.last is not None:
-            _survey(case, under_way.last)
+    """It takes a while, and says how far it is."""
+    slot = st.empty()
+    under_way = cache.survey(case.workspace, case.run)
+    for _ in under_way:
+        slot.progress(under_way.share or 0.0, text=t("explain.all.working"))
+    slot.empty()
+    if under_way.last is not None:
+        _survey(case, under_way.last)
 
 
 def _survey(case: Case, overview: Overview) -> None:
