@@ -118,7 +118,8 @@ def _did(case: Case, whole: Queries, edits: Edits) -> None:
             st.markdown(card.picture, width="content")
             with st.container(gap=None):
                 st.checkbox(literal(card.title), key=key, on_change=ticked, args=(number,))
-                st.caption(card.about)
+                if card.about:
+                    st.caption(card.about)
     undo(edits)
 
 
