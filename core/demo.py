@@ -20,6 +20,7 @@ from core import ROOT, jobs
 from core.data.ingest.ingest import ingest
 from core.data.processes import child_environment
 from core.data.store import DatasetInfo, Workspace
+from core.errors import CoreError
 from core.runs.artifact import list_runs
 from core.runs.identity import code_version
 from core.runs.request import RunRequest
@@ -40,14 +41,17 @@ def _online_retail(workspace: Workspace) -> DatasetInfo:
     return ingest(workspace, [path], name="online-retail")
 
 
-READ: dict[str, Callable[[Workspace], DatasetInfo]] = {  # the last is what the first page shows
-    "online-retail": _online_retail,
+READ: dict[str, Callable[[Workspace], DatasetInfo]] = {
     "movielens": _movielens,
+    "online-retail": _online_retail,
 }
-MODELS = {  # each a matter of seconds
-    "online-retail": ("popularity", "item_knn"),
-    "movielens": ("popularity", "recent_popularity", "transitions", "item_knn"),
-}
+# Each model is a matter of seconds. The map is drawn beside what comes after its models, and what
+# is trained last is of the dataset that the first page shows.
+STEPS = (
+    ("movielens", ("transitions", "item_knn", "recent_popularity")),
+    ("online-retail", ("popularity", "item_knn")),
+    ("movielens", ("popularity",)),
+)
 
 
 def prepare(workspace: Workspace, progress: Progress = silent) -> None:
@@ -62,18 +66,20 @@ def prepare(workspace: Workspace, progress: Progress = silent) -> None:
     """
     if is_prepared(workspace):
         return
-    steps = sum(1 + len(models) for models in MODELS.values()) + 1
-    done = 0
-    for name, read in READ.items():
-        progress(f"reading {name}", done / steps)
-        info = read(workspace)
-        done += 1
-        for model in MODELS[name]:
-            progress(f"training {model} on {name}", done / steps)
-            _train(workspace, info, model)
+    whole, done = sum(1 + len(models) for _, models in STEPS) + 1, 0
+    drawing = None
+    for name, models in STEPS:
+        progress(f"reading {name}", done / whole)
+        info = READ[name](workspace)
+        for model in models:
             done += 1
-    progress(f"drawing the map of {MAPPED}", done / steps)
-    _draw_map(workspace)
+            progress(f"training {model} on {name}", done / whole)
+            _train(workspace, info, model)
+        done += 1
+        drawing = drawing or _draw_map(workspace)
+    progress(f"drawing the map of {MAPPED}", done / whole)
+    if drawing is not None and drawing.wait() != 0:
+        raise CoreError(f"the map of {MAPPED} could not be drawn: the lines above say why")
 
 
 def is_prepared(workspace: Workspace) -> bool:
@@ -85,7 +91,7 @@ def is_prepared(workspace: Workspace) -> bool:
     ]
     there = {(run.dataset_name, run.config.model) for run in evaluated}
     mapped = any(run.dataset_name == MAPPED and (run.folder / "maps").is_dir() for run in evaluated)
-    wanted = {(name, model) for name, models in MODELS.items() for model in models}
+    wanted = {(name, model) for name, models in STEPS for model in models}
     return mapped and wanted <= there and set(READ) <= {info.name for info in workspace.datasets()}
 
 
@@ -102,10 +108,10 @@ def _train(workspace: Workspace, info: DatasetInfo, model: str) -> None:
         pipeline.evaluate(workspace, run, on_stage=report.stage)
 
 
-def _draw_map(workspace: Workspace) -> None:
-    """By the pages, which stand above and know how they keep it."""
+def _draw_map(workspace: Workspace) -> subprocess.Popen[bytes]:
+    """Begins it, by the pages, which stand above and know how they keep it."""
     command = [sys.executable, "-m", "dashboard.map.ahead", str(workspace.path), MAPPED]
-    subprocess.run(command, env=child_environment(), check=True)
+    return subprocess.Popen(command, env=child_environment())
 
 
 def open_browser_soon(port: int) -> None:

@@ -61,12 +61,12 @@ def test_all_of_the_demo_is_there_before_the_first_page(shown: tuple[Workspace, 
     assert not jobs.active(workspace)
     runs = artifact.list_runs(workspace)
     there = {(run.dataset_name, run.config.model) for run in runs if run.metrics}
-    assert there == {(name, model) for name, models in demo.MODELS.items() for model in models}
+    assert there == {(name, model) for name, models in demo.STEPS for model in models}
     for run in runs:
         artifact.verify(run)
     assert runs[0].dataset_name == demo.MAPPED  # whose dataset the first page shows
     assert len(pipeline.recommend(workspace, runs[0], users=[1], k=5)) == 5
-    for name, models in demo.MODELS.items():
+    for name, models in demo.STEPS:
         assert f"reading {name}" in said
         assert all(f"training {model} on {name}" in said for model in models)
     assert said.index("drawing the map") < said.index("http://127.0.0.1")
