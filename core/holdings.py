@@ -1,12 +1,14 @@
-"""What a workspace holds: how large each thing is, its name, what goes when it is deleted."""
+"""What a workspace holds: size, name and notes of each thing, what goes when it is deleted."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from core import jobs
 from core.data import info
+from core.data.durable import write_json_atomically
 from core.data.limits import size_in_words
 from core.data.read_only import DELETE, check_writable
 from core.data.refs import meant_by
@@ -14,6 +16,7 @@ from core.data.store import Workspace
 from core.data.unreadable import Unreadable
 from core.errors import BadInput, NotFound
 from core.runs import artifact
+from core.runs.notes import RunNotes
 from core.tune import unreadable_results
 
 DATASET, RUN, SEARCH = "dataset", "run", "search"
@@ -214,6 +217,37 @@ def archive(workspace: Workspace, ref: str, *, undo: bool = False) -> Holding:
     thing = find(workspace, ref)
     info.archive(thing.folder, undo=undo)
     return thing
+
+
+def annotate(
+    workspace: Workspace,
+    ref: str,
+    note: str | None = None,
+    *,
+    add: Iterable[str] = (),
+    remove: Iterable[str] = (),
+) -> RunNotes:
+    """Writes on a run, beside it: its id stays, and what is not given stays as it was.
+
+    Args:
+        workspace: Where the run is.
+        ref: Of a finished run: its id, its name or the beginning of its id.
+        note: In the place of the last one; "" takes that away.
+        add: Tags that it is to have besides.
+        remove: Tags that it is to have no more.
+
+    Returns:
+        What stands there now.
+
+    Raises:
+        BadInput: too long, too many, unprintable, or a tag to remove that is not there.
+        NotFound: there is no such run.
+        ReadOnly: the workspace may only be looked at.
+    """
+    run = artifact.find_run(workspace, ref)
+    notes = run.notes.changed(note, add, remove)
+    write_json_atomically(run.folder / artifact.NOTES, notes.to_json())
+    return notes
 
 
 def _counted(n: int, one: str, several: str) -> str:

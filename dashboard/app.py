@@ -11,6 +11,7 @@ from dashboard import state
 from dashboard.charts import theme
 from dashboard.components.context import context, sidebar
 from dashboard.components.errors import show_error
+from dashboard.components.saved_views import saved_views_drawer
 from dashboard.components.tour import tour
 from dashboard.state import dark, t
 
@@ -70,6 +71,8 @@ def main() -> None:
     try:
         now = context()
         sidebar(now)
+        names = [name for pages in PAGES.values() for name in pages]
+        saved_views_drawer(now.workspace, page.url_path or "home", names)
         tour(now)
         page.run()
     except Exception as error:

@@ -23,6 +23,7 @@ NAMES = (
     *("dataset", "run", "runs", "baseline", "user", "k", "keep", "rerank", "strength", "metric"),
     *("item", "against", "drop", "add", "move", "colour", "space", "layout"),
     *("epoch", "step", "depth"),
+    *("tag", "axis", "rival", "clone"),  # of runs that are compared, or trained again
     *SUM,
     *("beside", "beside_space", "beside_layout"),
     *("sql", "param"),  # a statement, and what its own parameters stand for
@@ -31,7 +32,10 @@ NAMES = (
 BACK, LINK = "back", ":material/link_off:"
 LONGEST = 100  # letters of a value that a sentence repeats
 EDITS = ("drop", "add", "move")  # of one person's history
-OF_DATASET = ("run", "runs", "baseline", "user", "colour", "space", "beside", "beside_space")
+OF_DATASET = (
+    *("run", "runs", "baseline", "user", "colour", "space", "beside", "beside_space"),
+    *("tag", "rival", "clone"),
+)
 OF_USER = ("item", "against", *EDITS)  # means nothing any more with another person
 
 

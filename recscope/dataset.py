@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from core.data import queries
+from core.data.quality.report import quality_report
+from core.data.quality.verdict import SEVERITIES
 from core.data.store import DatasetInfo
-from recscope import html
+from recscope import html, requests
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,29 @@ class Dataset:
         log.
         """
         return queries.rejected_everywhere(self.info)
+
+    def findings(self) -> pd.DataFrame:
+        """What was found in the log, the gravest first: finding, severity, sentence.
+
+        Severities: ok, note (worth knowing), warn (models suffer somewhat), bad (they mislead).
+
+        >>> data.findings().loc[0, ["finding", "severity"]].tolist()
+        ['tied_times', 'warn']
+        """
+        found = sorted(quality_report(self.info), key=lambda one: -SEVERITIES.index(one.severity))
+        rows = [(one.key, one.severity, one.sentence()) for one in found]
+        return pd.DataFrame(rows, columns=["finding", "severity", "sentence"])
+
+    def activity(self, periods: int = 60) -> pd.DataFrame:
+        """period, events, users: what happened when, in at most so many periods.
+
+        Empty for a log without times; periods in which nothing happened are absent.
+        """
+        return queries.activity(self.info, requests.whole("periods", periods))
+
+    def long_tail(self) -> pd.DataFrame:
+        """rank, events, share: items from the most popular down, and what they take together."""
+        return queries.long_tail(self.info)
 
     def history(self, user: object) -> pd.DataFrame:
         """What this user did, the latest first: timestamp, item_id, label, and what else is known.

@@ -10,11 +10,12 @@ from core import holdings, jobs
 from core.data.info import is_archived
 from core.data.store import Workspace as Folders
 from core.runs import artifact
+from core.runs.notes import RunNotes
 
 DATASETS = ("id", "name", "events", "users", "items", "rejected", "created", "parent", "bytes")
 RUNS = (
     *("id", "name", "dataset", "dataset_name", "model", "split", "seed", "state", "message"),
-    *("created", "seconds", "ndcg@10", "recall@10", "bytes"),
+    *("created", "seconds", "ndcg@10", "recall@10", "bytes", "tags", "note"),
 )
 UNREADABLE = ("kind", "id", "folder", "problem")
 
@@ -85,4 +86,5 @@ def _run(status: jobs.Status, run: artifact.Run | None) -> dict[str, object]:
             name: measured[name].mean if name in measured else None
             for name in ("ndcg@10", "recall@10")
         },
+        **(run.notes if run else RunNotes()).to_json(),
     }

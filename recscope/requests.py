@@ -41,6 +41,16 @@ def text(name: str, value: object) -> str:
     return value
 
 
+def texts(name: str, given: object) -> list[str]:
+    """One text or several, as several.
+
+    Raises:
+        BadInput: something else.
+    """
+    several = [given] if isinstance(given, str) or not isinstance(given, Iterable) else given
+    return [text(name, each) for each in several]
+
+
 def reference(noun: str, value: object) -> str:
     """An id or a name, also where it is written as a number.
 

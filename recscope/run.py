@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from typing import TypeAlias
 
 import pandas as pd
 from plotly.graph_objects import Figure
 
-from core import pipeline
+from core import holdings, pipeline
 from core.errors import BadInput
 from core.pipeline.item_neighbours import Neighbour
 from core.pipeline.labels import Labels
+from core.runs.metrics import RunMetrics, meaningless
 from core.types import Params
 from recscope import figures, html, requests
 from recscope.explaining import Explains
 from recscope.progress import ProgressLine
 from recscope.requests import Histories, Users
+
+Tags: TypeAlias = "str | Iterable[str]"
 
 NEIGHBOURS = ("vectors", "content", "together")
 SHOWN = ("ndcg", "recall", "mrr", "coverage", "rmse", "mae")  # what a notebook shows of a run
@@ -42,6 +46,41 @@ class Run(Explains):
     def settings(self) -> Params:
         """All of the model's settings, also those left as they are by default."""
         return dict(self.stored.config.params)
+
+    @property
+    def note(self) -> str:
+        """What a person wrote on it; empty where nobody did."""
+        return self.stored.notes.note
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Short words to find it by, sorted."""
+        return self.stored.notes.tags
+
+    def annotate(self, note: str | None = None, *, tags: Tags = (), untag: Tags = ()) -> None:
+        """Writes on the run; its id, which follows from what was trained, stays.
+
+        Args:
+            note: In the place of the last one; "" takes that away, None leaves it.
+            tags: One or several that it is to have besides, each of at most 40 printable
+                characters without a comma.
+            untag: One or several that it is to have no more.
+
+        Raises:
+            BadInput: too long, too many, unprintable, or a tag to remove that is not there.
+
+        >>> run.annotate("the one to beat", tags=["baseline", "2024"])
+        >>> run.tags, run.note
+        (('2024', 'baseline'), 'the one to beat')
+        >>> run.annotate("", untag=["baseline", "2024"])
+        """
+        holdings.annotate(
+            self._folders,
+            self.id,
+            None if note is None else requests.text("note", note),
+            add=requests.texts("tags", tags),
+            remove=requests.texts("untag", untag),
+        )
 
     def evaluate(
         self, k: int | Iterable[int] = (5, 10, 20), *, keep_seen: bool = False
@@ -71,9 +110,26 @@ class Run(Explains):
             found = pipeline.evaluate(
                 self._folders, self.stored, ks=ks, hide_seen=not keep_seen, on_stage=line
             )
-        rows = [(name, at.mean, at.low, at.high) for name, at in found.metrics.items()]
-        frame = pd.DataFrame(rows, columns=["metric", "mean", "low", "high"])
-        return frame.astype({"low": float, "high": float})
+        return _intervals(found)
+
+    def metrics(self) -> pd.DataFrame:
+        """What the run was measured to be worth when last evaluated; nothing is measured anew.
+
+        Returns:
+            metric ("ndcg@10", …), mean, low, high, as `evaluate` has them, without what says
+            nothing of this log.
+
+        Raises:
+            BadInput: it was not evaluated yet.
+        """
+        measured = self.stored.check_metrics()
+        if measured is None:
+            raise BadInput(f"run {self.name} ({self.id}) was not evaluated yet: evaluate it first")
+        return _intervals(measured.without(self._meaningless()))
+
+    def _meaningless(self) -> tuple[str, ...]:
+        """The metrics that say nothing of this log."""
+        return meaningless(self._folders.dataset(self.stored.config.dataset).value_kind)
 
     def shortcuts(self) -> pd.DataFrame:
         """How far the run is ahead of simple rules, person by person, when last evaluated.
@@ -244,6 +300,8 @@ class Run(Explains):
     def _repr_html_(self) -> str:
         config, split = self.stored.config, self.stored.meta["split"]
         held_out = f"{split['kind']}, {split['test_users']:,} users are asked about"
+        notes = self.stored.notes
+        written = {"tags": ", ".join(notes.tags), "note": notes.note}
         blocks = [
             html.facts(
                 {
@@ -256,10 +314,12 @@ class Run(Explains):
                     "settings": ", ".join(
                         f"{name}={value}" for name, value in config.params.items()
                     ),
+                    **{name: text for name, text in written.items() if text},
                 }
             )
         ]
         if measured := self.stored.metrics:
+            measured = measured.without(self._meaningless())
             rows = [
                 (name, at.mean, at.low, at.high)
                 for name, at in measured.metrics.items()
@@ -273,3 +333,9 @@ class Run(Explains):
         else:
             blocks.append(html.paragraph("not evaluated yet: run.evaluate()"))
         return html.panel(f"Run {self.name}", *blocks)
+
+
+def _intervals(measured: RunMetrics) -> pd.DataFrame:
+    rows = [(name, at.mean, at.low, at.high) for name, at in measured.metrics.items()]
+    frame = pd.DataFrame(rows, columns=["metric", "mean", "low", "high"])
+    return frame.astype({"low": float, "high": float})

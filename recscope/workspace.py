@@ -17,7 +17,7 @@ from core.data.limits import writing
 from core.data.refs import checked_name
 from core.data.store import Workspace as Folders
 from core.errors import BadInput
-from core.report import html
+from core.report import files
 from core.report.collect import collect
 from core.runs import artifact
 from core.runs.request import RunRequest
@@ -64,20 +64,25 @@ class Workspace:
         """
         return listing.datasets(self._folders, archived)
 
-    def runs(self, *, archived: bool = False) -> pd.DataFrame:
+    def runs(self, *, archived: bool = False, tag: str | None = None) -> pd.DataFrame:
         """All trainings, newest first, also those under way and those that failed.
 
         What cannot be read is left out, which is logged as a warning; see `unreadable`.
 
         Args:
             archived: Also those that are archived.
+            tag: Only those that have this tag.
 
         Returns:
             id, name, dataset, dataset_name, model, split, seed, state (queued, running, done,
             failed, cancelled or killed), message, created, seconds, ndcg@10 and recall@10 (missing
-            until evaluated), bytes.
+            until evaluated), bytes, tags and note.
         """
-        return listing.runs(self._folders, archived)
+        runs = listing.runs(self._folders, archived)
+        if tag is None:
+            return runs
+        tag = requests.text("tag", tag)
+        return runs[[tag in tags for tags in runs["tags"]]].reset_index(drop=True)
 
     def unreadable(self) -> pd.DataFrame:
         """What is damaged or of a newer Recscope: kind (dataset, run, search), id, folder, problem.
@@ -352,6 +357,21 @@ class Workspace:
         chosen = [self.run(run) for run in runs]
         return pipeline.compare(self._folders, [run.stored for run in chosen], metrics=metrics)
 
+    def by_person(
+        self, run: Run | str, baseline: Run | str, metric: str = "ndcg@10"
+    ) -> pd.DataFrame:
+        """For whom a run is better than the baseline, and for whom worse.
+
+        Returns:
+            user_id, baseline and run (the metric of each), difference (run - baseline): the
+            greatest win first, the greatest loss last.
+
+        Raises:
+            BadInput: one run twice, not evaluated on the same events in the same way, or without
+                this metric.
+        """
+        return pipeline.by_person(self.run(run).stored, self.run(baseline).stored, metric)
+
     def report(
         self,
         *runs: Run | str,
@@ -359,11 +379,12 @@ class Workspace:
         language: str = "en",
         users: Sequence[object] | None = None,
     ) -> Path:
-        """Writes one HTML file on these runs of one dataset, to hand on; see docs/report.md.
+        """Writes one file on these runs of one dataset, to hand on; see docs/report.md.
 
         Args:
             runs: At least one, each once.
-            out: Where it is written; it ends in .html.
+            out: Where it is written; it ends in .html, or in .ipynb for a notebook that makes each
+                figure again.
             language: "en" or "zh".
             users: Ids of the people who are shown; three drawn by a fixed seed if not given.
 
@@ -376,11 +397,11 @@ class Workspace:
             NotFound: somebody is not in the dataset.
         """
         path = Path(out)
-        html.check(path, language)
+        files.check(path, language)
         chosen = [self.run(run).stored for run in runs]
         with self._shown() as line:
             contents = collect(self._folders, chosen, users=users, on_stage=line)
-        html.write(contents, path, language)
+        files.write(self._folders, contents, path, language)
         return path
 
     def _shown(self) -> ProgressLine:

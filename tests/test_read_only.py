@@ -40,6 +40,7 @@ from core.runs import artifact
 from core.runs.request import RunRequest
 from core.sql import saved
 from core.sql.ask import ask
+from dashboard import saved_views
 from dashboard.components.data.upload import forget_old, spool
 from tests.untouched import tree, untouched
 
@@ -202,6 +203,10 @@ def test_what_is_only_kept_for_later_is_not_kept(lent: Workspace) -> None:
     assert ask(lent, "SELECT 1 AS n", dataset=lent.dataset("shop")).rows == 1
     with pytest.raises(ReadOnly):
         saved.save(lent, "one", "SELECT 1")
+    with pytest.raises(ReadOnly, match=r"^writing .*notes\.json is refused"):
+        holdings.annotate(lent, "popularity", "one", add=["tag"])
+    with pytest.raises(ReadOnly, match=r"^writing .*views is refused"):
+        saved_views.save(lent, "one", "home", {})
     with lent.scratch() as scratch:
         (scratch / "x").write_text("")
     assert not scratch.exists()
@@ -308,6 +313,7 @@ WRITERS: dict[str, WritingAct | str] = {
     "core.data.store.Workspace.scratch": OPEN,
     "core.data.store.Workspace.sweep": OPEN,
     "core.doctor._workspace": OPEN,
+    "core.holdings.annotate": CHECKED,  # calls what is
     "core.jobs.process._reported": JOB,
     "core.jobs.process._spawn": JOB,
     "core.jobs.process._turn": JOB,
@@ -326,6 +332,7 @@ WRITERS: dict[str, WritingAct | str] = {
     "core.pipeline.replays.seal.remember_sealing": NOT_KEPT,
     "core.recommend.export.write": OUT,
     "core.report.html.write": OUT,
+    "core.report.notebook.write": OUT,
     "core.runs.artifact.rename_run": read_only.RENAME_RUN,
     "core.runs.checkpoints.write_arrays": read_only.TRAIN,
     "core.runs.checkpoints.written_whole": read_only.TRAIN,
@@ -349,8 +356,11 @@ WRITERS: dict[str, WritingAct | str] = {
     "dashboard.components.data.upload.spool": read_only.UPLOAD,
     "dashboard.components.download.csv": NO_FILE,
     "dashboard.components.sql.kept._saved": CHECKED,  # calls what is
+    "dashboard.components.saved_views.saved_views_drawer": CHECKED,  # calls what is
     "dashboard.map.layouts.StoredMap.save": NOT_KEPT,
     "dashboard.map.layouts._stored": NOT_KEPT,
+    "dashboard.saved_views.forget": CHECKED,
+    "dashboard.saved_views.save": CHECKED,
     "dashboard.uploads.UploadsOnDisk._forget": read_only.UPLOAD,
     "dashboard.uploads.UploadsOnDisk._store": read_only.UPLOAD,
     "recscope.tables.write": THERE,

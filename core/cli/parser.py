@@ -49,9 +49,12 @@ def build_parser() -> argparse.ArgumentParser:
         ("datasets", "the datasets"),
         ("runs", "the runs, also those that wait, work or failed"),
     ):
-        add(name, about, output).add_argument(
-            "--all", action="store_true", help="also what is archived"
-        )
+        listed = add(name, about, output)
+        listed.add_argument("--all", action="store_true", help="also what is archived")
+        if name == "runs":
+            listed.add_argument(
+                "--tag", action="append", default=[], metavar="TAG", help="only those that have it"
+            )
     delete = add("delete", "a dataset with all that stands on it, a run, or a search", output)
     delete.add_argument("thing", metavar="DATASET|RUN")
     delete.add_argument("--yes", action="store_true", help="without being asked")
@@ -61,6 +64,13 @@ def build_parser() -> argparse.ArgumentParser:
     archive = add("archive", "leave a dataset or a run out of lists, but keep it", output)
     archive.add_argument("thing", metavar="DATASET|RUN")
     archive.add_argument("--undo", action="store_true", help="list it again")
+    note = add("note", "what you write on a run, and its tags", output)
+    note.add_argument("run", metavar="RUN")
+    note.add_argument(
+        "text", nargs="?", metavar="TEXT", help="instead of the last; '' takes it off"
+    )
+    note.add_argument("--tag", type=values.words, default=[], metavar="TAG,TAG", help="to add")
+    note.add_argument("--untag", type=values.words, default=[], metavar="TAG,TAG", help="to remove")
     add("models", "the models and their parameters", output)
     add("doctor", "is everything there that Recscope needs?", output)
     _add_ingest(add("ingest", "files → a dataset", output))
@@ -85,6 +95,12 @@ def build_parser() -> argparse.ArgumentParser:
     compare = add("compare", "runs against the first of them", output)
     compare.add_argument("runs", nargs="+", metavar="RUN")
     compare.add_argument("--metrics", type=values.words, metavar="ndcg@10,recall@10")
+    compare.add_argument(
+        "--people",
+        type=Path,
+        metavar="FILE.csv|FILE.parquet",
+        help="for whom each is better than the first, and for whom worse, in the first metric",
+    )
     _add_report(add("report", "runs → one file to hand on", output))
     _add_recommend(add("recommend", "what each person would get", output))
     _add_explain(add("explain", "why an item is recommended", output))
@@ -227,7 +243,7 @@ def _add_tune(parser: argparse.ArgumentParser) -> None:
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="of one dataset")
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE.html")
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE.html|FILE.ipynb")
     parser.add_argument("--language", default="en", choices=tuple(LANGUAGES))
     parser.add_argument(
         "--users", type=values.words, metavar="ID,ID", help="who is shown; drawn if not given"

@@ -11,26 +11,38 @@ from core.jobs.process import (
     start_child,
     starting,
 )
-from core.jobs.progress import Report, active, epochs, log, status, statuses, unreadable_jobs
+from core.jobs.progress import (
+    Report,
+    active,
+    best_epoch,
+    epochs,
+    log,
+    status,
+    statuses,
+    unreadable_jobs,
+)
 from core.jobs.stopped import Stop, stopped_by_signals
-from core.jobs.stored import RUN, SEARCH, Status, folder_of, read_spec
-from core.jobs.training import asked_for, start_training, train_inline
+from core.jobs.stored import RUN, SEARCH, UNFINISHED, Status, folder_of, read_spec
+from core.jobs.training import asked_for, resume, start_training, train_inline
 
 __all__ = [
     "RUN",
     "SEARCH",
+    "UNFINISHED",
     "Report",
     "Status",
     "Stop",
     "active",
     "adopt",
     "asked_for",
+    "best_epoch",
     "cancel",
     "epochs",
     "folder_of",
     "log",
     "read_spec",
     "reset_folder",
+    "resume",
     "run_inline",
     "start_child",
     "start_training",

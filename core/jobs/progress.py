@@ -93,6 +93,12 @@ def epochs(workspace: Workspace, run_id: str) -> list[dict[str, Any]]:
     return [figures for figures in told if figures]
 
 
+def best_epoch(workspace: Workspace, run_id: str) -> int | None:
+    """After which epoch a model's validation was best; None of one that was learnt without any."""
+    told = [line.get("best_epoch") for line in epochs(workspace, run_id) if "component" not in line]
+    return next((best for best in reversed(told) if isinstance(best, int)), None)
+
+
 def _figures(line: str) -> dict[str, Any] | None:
     """What one line says; None for a damaged one: the curve has a point less."""
     try:

@@ -17,7 +17,8 @@ from core.jobs.stopped import Stop, read_stop
 RUN, SEARCH = "run", "search"
 
 _ACTIVE = ("queued", "running")
-_STATES = (*_ACTIVE, "done", "failed", "cancelled", "killed")
+UNFINISHED = ("failed", "cancelled", "killed")
+_STATES = (*_ACTIVE, "done", *UNFINISHED)
 _MAYBE = type(None)
 _SAID = {  # what run.json and search.json say of what is asked for, at least
     **{"name": str, "dataset_name": str, "created": str, "config": dict},

@@ -9,9 +9,10 @@ from pathlib import Path
 from core.data.durable import utc_now, write_json_atomically
 from core.data.refs import checked_name
 from core.data.store import Workspace
+from core.errors import BadInput
 from core.jobs.process import reset_folder, run_inline, start_child
-from core.jobs.progress import Report
-from core.jobs.stored import read_spec
+from core.jobs.progress import Report, status
+from core.jobs.stored import UNFINISHED, read_spec
 from core.runs import artifact
 from core.runs.config import run_id
 from core.runs.identity import code_version
@@ -42,6 +43,23 @@ def start_training(workspace: Workspace, request: RunRequest, *, evaluate: bool 
     elif request.name is not None:
         artifact.rename_run(workspace, ident, request.name)
     return ident
+
+
+def resume(workspace: Workspace, ident: str) -> str:
+    """Starts a training that ended unfinished once more; it goes on from what it left, if it can.
+
+    Returns:
+        The id of the run: another one if Recscope was changed since, which begins anew.
+
+    Raises:
+        BadInput: it is finished or under way, or what it stands on is gone.
+        NotFound: there is none of this id.
+    """
+    state = status(workspace, ident).state
+    if state not in UNFINISHED:
+        raise BadInput(f"run {ident} is {state}: only one that ended unfinished is resumed")
+    config, name = asked_for(workspace.runs_folder / ident)
+    return start_training(workspace, RunRequest.again(config, name))
 
 
 def asked_for(folder: Path) -> tuple[RunConfig, str]:

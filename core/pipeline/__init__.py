@@ -10,10 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what mypy sees; the table below is what happens, a test holds both together
+    from core.pipeline.comparing import by_person, compare
     from core.pipeline.described import with_described
     from core.pipeline.embedding_report import EmbeddingReport
     from core.pipeline.epochs import continue_map, drift_of, vectors_after
-    from core.pipeline.evaluation import compare, evaluate
+    from core.pipeline.evaluation import evaluate
     from core.pipeline.explanations.as_json import (
         ItemExplanation,
         describe_explanation,
@@ -70,6 +71,7 @@ __all__ = [
     "RunOverview",
     "WhatIf",
     "align_map",
+    "by_person",
     "combined_neighbours",
     "compare",
     "continue_map",
@@ -110,6 +112,10 @@ __all__ = [
 ]
 
 _NAMES = {  # module → what it serves
+    "comparing": (
+        "by_person",
+        "compare",
+    ),
     "described": ("with_described",),
     "run_embedding": (
         "Embedding",
@@ -123,10 +129,7 @@ _NAMES = {  # module → what it serves
         "drift_of",
         "vectors_after",
     ),
-    "evaluation": (
-        "compare",
-        "evaluate",
-    ),
+    "evaluation": ("evaluate",),
     "explanations.as_json": (
         "ItemExplanation",
         "describe_explanation",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from core.data.read_only import EVALUATE, check_writable
 from core.data.store import Workspace
 from core.errors import BadInput, Corrupt
 from core.evaluate import Evaluation, slices
-from core.evaluate import compare as paired
 from core.evaluate import evaluate as measure
 from core.models.common.places import UNREACHABLE
 from core.pipeline.loaded_run import load_run
@@ -26,7 +24,7 @@ from core.pipeline.training import split_as
 from core.recommend.rerank import Rerank
 from core.runs import weights
 from core.runs.artifact import Run
-from core.runs.metrics import RunMetrics
+from core.runs.metrics import RunMetrics, meaningless
 from core.types import PAD, Holdout, Interval, Progress, Vocab, silent
 
 EXPORTED = {
@@ -95,7 +93,7 @@ def evaluate(
         hide_seen=hide_seen,
         reorder=reranker if rerank and rerank.strength else None,  # 0: ties as the model left them
         item_features=data.item_features,
-        ratings=data.info.value_kind == "rating",
+        ratings=not meaningless(data.info.value_kind),
         on_progress=say,
     )
     beside = run_shortcuts(workspace, data.info, evaluation, parts, loaded.model, say)
@@ -117,6 +115,7 @@ def evaluate(
         target_hidden_share=evaluation.target_hidden_share,
         score_tie_rate=evaluation.score_tie_rate,
         seconds=round(evaluation.seconds, 3),
+        list_ms=round(evaluation.list_ms, 4),
         slices=tuple(
             slices(
                 evaluation,
@@ -223,45 +222,3 @@ def _lists(evaluation: Evaluation, items: Vocab) -> pd.DataFrame:
             "item_id": items.decode(evaluation.ranking.items[rows, ranks]),
         }
     )
-
-
-def compare(
-    workspace: Workspace, runs: Sequence[Run], *, metrics: Sequence[str] | None = None
-) -> pd.DataFrame:
-    """Each run against the first, user by user, in these metrics (ndcg@10 and recall@10).
-
-    Returns:
-        run, metric, users, baseline_mean, mean, difference, low, high (95 % of the difference),
-        p, and p_holm: p corrected for all rows.
-
-    Raises:
-        BadInput: one run twice, or runs not evaluated on the same people in the same way.
-    """
-    if len({run.id for run in runs}) < len(runs):
-        raise BadInput(
-            f"a run is named twice among {', '.join(run.id for run in runs)}: name others"
-        )
-    tables = [_per_user(run) for run in runs]
-    for run, table in zip(runs[1:], tables[1:], strict=True):
-        if _conditions(run) != _conditions(runs[0]) or not table.index.equals(tables[0].index):
-            raise BadInput(
-                f"runs {runs[0].id} and {run.id} were not evaluated on the same events in the "
-                "same way: compare runs of one dataset and split, seen items hidden in both or none"
-            )
-    values = {
-        run.id: {str(name): table[name].to_numpy() for name in table}
-        for run, table in zip(runs, tables, strict=True)
-    }
-    rows = paired(values, runs[0].id, metrics=metrics or ("ndcg@10", "recall@10"))
-    return pd.DataFrame([asdict(row) for row in rows])
-
-
-def _per_user(run: Run) -> pd.DataFrame:
-    table = run.per_user()
-    if table is None:
-        raise BadInput(f"run {run.id} is not evaluated yet: evaluate it first")
-    return table.set_index("user_id")
-
-
-def _conditions(run: Run) -> tuple[str, bool | None]:
-    return run.meta["split"]["fingerprint"], run.metrics.hide_seen if run.metrics else None

@@ -21,6 +21,7 @@ from core.report.people import people_of
 from core.runs.artifact import Run
 from core.runs.identity import code_version
 from core.runs.machines import Machines
+from core.runs.metrics import meaningless
 from core.types import Progress, silent
 
 HEADLINES = ("ndcg", "recall", "hit_rate", "map", "mrr")  # that are compared, and corrected for
@@ -54,7 +55,7 @@ def collect(
     say("data", None)
     data = _data(workspace.dataset(runs[0].config.dataset))
     say("compare", None)
-    leaderboard = _leaderboard(workspace, runs)
+    leaderboard = _leaderboard(workspace, runs, meaningless(data.info.value_kind))
     told_of = leaderboard.best.run if leaderboard.best else runs[0]
     say("explain", None)
     people = people_of(workspace, told_of, users=users, on_stage=say)
@@ -63,6 +64,7 @@ def collect(
         created=utc_now(),
         version=code_version(),
         runs=tuple(runs),
+        notes=tuple(run.check_notes() for run in runs),
         data=data,
         leaderboard=leaderboard,
         people=people,
@@ -120,12 +122,16 @@ def _activity(frame: pd.DataFrame) -> tuple[Step, ...]:
     return tuple(map(Step, names, at, map(float, frame["events"].tolist())))
 
 
-def _leaderboard(workspace: Workspace, runs: Sequence[Run]) -> Leaderboard:
-    evaluated = [EvaluatedRun(run, own) for run in runs if (own := run.check_metrics())]
+def _leaderboard(workspace: Workspace, runs: Sequence[Run], hidden: Sequence[str]) -> Leaderboard:
+    """Without the metrics that are hidden, since they say nothing of this log."""
+    measured = [(run, own) for run in runs if (own := run.check_metrics())]
+    evaluated = [EvaluatedRun(run, own.without(hidden)) for run, own in measured]
+    names = {name.partition("@")[0] for _, own in measured for name in own.metrics}
+    left_out = tuple(name for name in hidden if name in names)
     k = _list_length(evaluated)
     metric = f"{HEADLINES[0]}@{k}"
     if not evaluated or len({_questions(each) for each in evaluated}) > 1:
-        return Leaderboard(tuple(evaluated), not evaluated, k, metric, None, (), None)
+        return Leaderboard(tuple(evaluated), not evaluated, k, metric, None, (), left_out, None)
     evaluated.sort(key=lambda each: -each.metrics.metrics[metric].mean)
     baseline, differences, runner_up = _baseline(evaluated, runs), list[Comparison](), None
     if len(evaluated) > 1:
@@ -133,7 +139,9 @@ def _leaderboard(workspace: Workspace, runs: Sequence[Run]) -> Leaderboard:
         differences = _compared(workspace, others, _shared(evaluated, k))
         if baseline not in evaluated[:2]:
             (runner_up,) = _compared(workspace, [evaluated[1].run, evaluated[0].run], [metric])
-    return Leaderboard(tuple(evaluated), True, k, metric, baseline, tuple(differences), runner_up)
+    return Leaderboard(
+        *(tuple(evaluated), True, k, metric, baseline, tuple(differences), left_out, runner_up)
+    )
 
 
 def _shared(evaluated: Sequence[EvaluatedRun], k: int) -> list[str]:

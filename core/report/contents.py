@@ -15,6 +15,7 @@ from core.pipeline.named import HistoryEvent
 from core.runs.artifact import Run
 from core.runs.machines import Machines
 from core.runs.metrics import RunMetrics
+from core.runs.notes import RunNotes
 from core.types import Array
 
 GRAVE = ("bad", "warn")  # severities that a reader must know of
@@ -68,6 +69,7 @@ class Leaderboard:
     metric: str  # that they are ordered by, such as "ndcg@10"
     baseline: EvaluatedRun | None  # that the others are held against
     differences: tuple[Comparison, ...]  # to the baseline, p corrected for all of them
+    left_out: tuple[str, ...]  # metrics that say nothing of this log
     runner_up: Comparison | None  # the first against the second, where neither is the baseline
 
     @property
@@ -118,9 +120,16 @@ class Report:
     created: str  # ISO 8601, UTC
     version: str  # of Recscope and its code
     runs: tuple[Run, ...]  # as they were named
+    notes: tuple[RunNotes, ...]  # what a person wrote on each of them
     data: DataContents
     leaderboard: Leaderboard
     people: PeopleContents
     item_map: MapContents | None
     no_map: str  # why there is none: "" | "vectors" | "large"
     machines: Machines
+
+    @property
+    def notes_shown(self) -> list[tuple[Run, RunNotes]]:
+        """The runs that somebody wrote on, and what."""
+        pairs = zip(self.runs, self.notes, strict=True)
+        return [(run, notes) for run, notes in pairs if notes != RunNotes()]

@@ -12,14 +12,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from core.data.durable import write_text_atomically
-from core.errors import BadInput
-from core.recommend import export
 from core.report import charts, tables
 from core.report.commands import commands
 from core.report.contents import Report
 from core.report.sentences import Sentences
 from core.report.words import Words, day, literal
-from core.text import LANGUAGES
 from core.text.visible import visible
 
 _HERE = Path(__file__).resolve().parent / "page"
@@ -61,13 +58,6 @@ def write(report: Report, path: Path, language: str = "en") -> int:
     page = render(report, language)
     write_text_atomically(path, page)
     return len(page.encode())
-
-
-def check(path: Path, language: str = "en") -> None:
-    """Raises BadInput unless such a file can be written; asked before the work is done."""
-    export.check(path, (".html",))
-    if language not in LANGUAGES:
-        raise BadInput(f"there is no language {language!r}: choose {' or '.join(LANGUAGES)}")
 
 
 @cache

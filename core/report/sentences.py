@@ -242,6 +242,10 @@ class Sentences:
             return t("report.people.named", run=t.run(people.run))
         return t("report.people.drawn", of=people.of, seed=people.seed, run=t.run(people.run))
 
+    def left_out(self) -> Markup:
+        """The metrics that are not shown, since they say nothing of this log."""
+        return self.t("explain.comma").join(self.t.metric(name) for name in self.board.left_out)
+
     def shortcut_conditions(self) -> list[Markup]:
         """Whom the rules were compared on, and what their last period is; each once."""
         t, said = self.t, dict[Markup, None]()

@@ -5,10 +5,10 @@ run.json is written last: a run without `artifact_hash` in it is not finished, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.data.durable import check_entries, read_object, verify_once, write_json_atomically
 from core.data.info import is_archived
@@ -19,6 +19,7 @@ from core.data.unreadable import Unreadable, read_all
 from core.errors import BadInput, Corrupt, NotFound
 from core.runs.faithfulness import RunFaithfulness
 from core.runs.metrics import RunMetrics
+from core.runs.notes import RunNotes
 from core.types import RunConfig
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ WEIGHTS, VOCAB, EPOCHS, METRICS, PER_USER = (
     "per_user.parquet",
 )
 FAITHFULNESS = "faithfulness.json"
+NOTES = "notes.json"
 PER_USER_ANY = "per_user*.parquet"  # named by what is in it, so that the old one holds until then
 
 
@@ -44,6 +46,9 @@ def per_user_name(digest: str) -> str:
 AGAIN = "train it again, which mends it"
 EVALUATE = "evaluate the run again"
 MEASURE = "measure again how faithful its explanations are"
+WRITE = "write its note and tags again"
+
+T = TypeVar("T")
 
 _ASKED = {"name": str, "dataset_name": str, "created": str, "config": dict}
 _CONFIG = {"dataset": str, "model": str, "params": dict, "split": str, "device": str}
@@ -121,15 +126,10 @@ class Run:
             Corrupt: it is not what was written; the sentence says what to do.
         """
         path = self.folder / METRICS
-        try:
-            content = read_object(path)
-            if content is None and any(self.folder.glob(PER_USER_ANY)):
-                raise Corrupt(f"{path} is missing")
-            return None if content is None else RunMetrics.from_json(content)
-        except Corrupt as error:
-            raise Corrupt(f"{error}: {EVALUATE}") from None
-        except (AttributeError, KeyError, TypeError, ValueError):
-            raise Corrupt(f"{path} says other things than figures: {EVALUATE}") from None
+        metrics = _read_beside(path, RunMetrics.from_json, "figures", EVALUATE)
+        if metrics is None and any(self.folder.glob(PER_USER_ANY)):
+            raise Corrupt(f"{path} is missing: {EVALUATE}")
+        return metrics
 
     @property
     def faithfulness(self) -> RunFaithfulness | None:
@@ -149,13 +149,24 @@ class Run:
             Corrupt: it is not what was written; the sentence says what to do.
         """
         path = self.folder / FAITHFULNESS
+        return _read_beside(path, RunFaithfulness.from_json, "figures", MEASURE)
+
+    @property
+    def notes(self) -> RunNotes:
+        """What a person wrote on it; empty where nobody did, and where `check_notes` says why."""
         try:
-            content = read_object(path)
-            return None if content is None else RunFaithfulness.from_json(content)
-        except Corrupt as error:
-            raise Corrupt(f"{error}: {MEASURE}") from None
-        except (AttributeError, KeyError, TypeError, ValueError):
-            raise Corrupt(f"{path} says other things than figures: {MEASURE}") from None
+            return self.check_notes()
+        except Corrupt:  # told by unreadable_runs
+            return RunNotes()
+
+    def check_notes(self) -> RunNotes:
+        """What a person wrote on it; empty where nobody did.
+
+        Raises:
+            Corrupt: it is not what was written; the sentence says what to do.
+        """
+        path = self.folder / NOTES
+        return _read_beside(path, RunNotes.from_json, "notes", WRITE) or RunNotes()
 
     def per_user(self) -> pd.DataFrame | None:
         """A row per test query (user_id), a column per metric; None before `evaluate`.
@@ -171,6 +182,23 @@ class Run:
         if expected:
             verify_once(path, expected, f"run {self.name} ({self.id})", EVALUATE)
         return pd.read_parquet(path) if path.exists() else None
+
+
+def _read_beside(
+    path: Path, from_json: Callable[[Mapping[str, Any]], T], what: str, advice: str
+) -> T | None:
+    """What a file beside the run says; None where there is none.
+
+    Raises:
+        Corrupt: it is not what was written; the sentence gives the advice.
+    """
+    try:
+        content = read_object(path)
+        return None if content is None else from_json(content)
+    except Corrupt as error:
+        raise Corrupt(f"{error}: {advice}") from None
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise Corrupt(f"{path} says other things than {what}: {advice}") from None
 
 
 def verify(run: Run) -> None:
@@ -193,6 +221,7 @@ def unreadable_runs(workspace: Workspace) -> list[Unreadable]:
         if run := read_run(folder):
             run.check_metrics()
             run.check_faithfulness()
+            run.check_notes()
 
     return read_all("run", sorted(workspace.runs_folder.glob("[!.]*")), read)[1]
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Container, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from core.data.durable import known_entries
 from core.runs.shortcuts import RunShortcuts
 from core.types import Interval, RerankReport, Slice
+
+OF_RATINGS = ("rmse", "mae")  # how far predicted ratings are off
+
+
+def meaningless(value_kind: str | None) -> tuple[str, ...]:
+    """The metrics that say nothing of a log whose values are of this kind (DatasetInfo.value_kind).
+
+    A quantity, a price or a duration is no opinion that a model could miss by a star.
+    """
+    return () if value_kind == "rating" else OF_RATINGS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +42,7 @@ class RunMetrics:
     score_tie_rate: float
     seconds: float
     slices: tuple[Slice, ...] = ()
+    list_ms: float | None = None  # milliseconds to rank all items for one person, of many at once
     shortcuts: RunShortcuts | None = None  # beside simple rules; None of an older evaluation
 
     @classmethod
@@ -50,6 +61,11 @@ class RunMetrics:
         beside = content.get("shortcuts")
         values["shortcuts"] = RunShortcuts.from_json(beside) if beside else None
         return cls(**values)
+
+    def without(self, names: Container[str]) -> RunMetrics:
+        """The same without these metrics, by their names without k."""
+        kept = {n: own for n, own in self.metrics.items() if n.partition("@")[0] not in names}
+        return replace(self, metrics=kept)
 
     def to_json(self) -> dict[str, Any]:
         """As metrics.json and `recscope evaluate --json` have it."""

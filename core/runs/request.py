@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from typing import Self
 
 from core.data.split import KINDS, VALIDATE_ON, TimeCut, usual_validation
 from core.data.store import Workspace
@@ -27,6 +28,19 @@ class RunRequest:
     name: str | None = None  # of the run; the model's if not given
     cut: str = ""  # where by-time cuts: a date, a share, an order number; TimeCut.parse reads it
     validate_on: str = ""  # next-event, next-visit, next-period; "" as is usual for the split
+
+    @classmethod
+    def again(cls, config: RunConfig, name: str | None = None) -> Self:
+        """What a run of this config was asked for by; it resolves to the same config."""
+        features = {n: value for n, value in config.features.items() if not n.endswith("_hash")}
+        return cls(
+            *(config.dataset, config.model, config.params, config.split, config.seed),
+            config.device,
+            features=features,
+            name=name,
+            cut=config.cut,
+            validate_on=config.validate_on,
+        )
 
     def config(self) -> RunConfig:
         """Every parameter named and the device settled; dataset and encoders as they are written.

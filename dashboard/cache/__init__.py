@@ -76,12 +76,14 @@ if TYPE_CHECKING:  # what mypy sees; the table below is what happens, a test hol
         three_axes,
     )
     from dashboard.cache.runs import (
+        by_person,
         first_items,
         history_query,
         loaded,
         model_names,
         paired,
         recommendations,
+        surely_higher,
     )
     from dashboard.cache.sql import run_table, sql_schema
     from dashboard.cache.stored import finished_runs, job, workspace
@@ -92,6 +94,7 @@ __all__ = [
     "agreeing",
     "aligned_pair",
     "attribute_accuracies",
+    "by_person",
     "card_columns",
     "cohorts",
     "colouring",
@@ -148,6 +151,7 @@ __all__ = [
     "selection_numbers",
     "space_similarity",
     "sql_schema",
+    "surely_higher",
     "survey",
     "three_axes",
     "top_items",
@@ -232,12 +236,14 @@ _NAMES = {  # module → what is asked of it
         "three_axes",
     ),
     "runs": (
+        "by_person",
         "first_items",
         "history_query",
         "loaded",
         "model_names",
         "paired",
         "recommendations",
+        "surely_higher",
     ),
     "sql": (
         "run_table",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from core import pipeline
 from core.data.store import Workspace
 from core.evaluate.comparison import Comparison, compare
+from core.evaluate.pareto import surely_higher as surely_higher_of
 from core.models import MODELS
 from core.pipeline import LoadedRun
 from core.recommend.rerank import Rerank
@@ -73,6 +75,35 @@ def paired(
             per_user[run.id] = {m: frame[m].to_numpy() for m in metrics if m in frame}
     shared = [m for m in metrics if all(m in values for values in per_user.values())]
     return compare(per_user, baseline, metrics=shared) if shared else []
+
+
+@cached_copy(MEDIUM)
+def surely_higher(_runs: list[Run], key: tuple[str, ...], metric: str) -> Array:
+    """Whose mean is above whose by more than chance, person by person (R, R): row above column.
+
+    Args:
+        _runs: R runs, evaluated on the same questions.
+        key: What tells these evaluations apart from others of the same runs.
+        metric: Such as "ndcg@10"; nobody is above anybody where a run has no such values.
+    """
+    frames = [run.per_user() for run in _runs]
+    columns = [frame[metric] for frame in frames if frame is not None and metric in frame]
+    if len(columns) < len(_runs):
+        return np.zeros((len(_runs), len(_runs)), bool)
+    return surely_higher_of(np.column_stack(columns).astype(float))
+
+
+@cached_copy(MEDIUM)
+def by_person(_run: Run, _baseline: Run, key: tuple[str, ...], metric: str) -> pd.DataFrame:
+    """Who gains and who loses by the run, as core.pipeline.by_person has it.
+
+    Args:
+        _run: A run.
+        _baseline: Another, evaluated on the same questions.
+        key: What tells these evaluations apart from others of the same runs.
+        metric: Such as "ndcg@10".
+    """
+    return pipeline.by_person(_run, _baseline, metric)
 
 
 @cached_copy(SMALL)

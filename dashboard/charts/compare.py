@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
-from plotly.graph_objects import Figure, Scatter
+from plotly.graph_objects import Bar, Figure, Scatter
 
-from dashboard.charts.theme import MARKERS, blank, colours, literal, quiet
+from dashboard.charts.theme import MARKERS, blank, colours, faint, literal, quiet
 from dashboard.text import plain
 
 LONGEST = 42  # letters of a run's name beside a chart
@@ -47,30 +48,108 @@ def intervals(frame: pd.DataFrame, *, x: str, dark: bool, zero: bool = False) ->
     return drawn
 
 
-def tradeoff(frame: pd.DataFrame, *, x: str, y: str, dark: bool) -> Figure:
-    """Accuracy against another virtue, one labelled mark per run. `frame`: run, x, y."""
-    drawn = blank(height=380, showlegend=False)
-    palette = colours(dark)
-    for number, row in enumerate(frame.itertuples(index=False)):
+def front(
+    frame: pd.DataFrame,
+    *,
+    x: str,
+    y: str,
+    places: Mapping[str, str],
+    line: bool,
+    falling: bool,
+    logarithmic: bool,
+    dark: bool,
+) -> Figure:
+    """One measure against another: a labelled mark a run, its shape and colour by its place.
+
+    Args:
+        frame: run (label), x, y, place.
+        x: Title of the axis.
+        y: Title of the axis.
+        places: Place → what the legend calls it, in this order.
+        line: Join the runs on the front.
+        falling: More is better along both axes, so that the front falls.
+        logarithmic: Draw x by its orders of magnitude.
+        dark: Whether the ground is dark.
+    """
+    drawn = blank(height=420)
+    ordered = frame.sort_values(["x", "y"], ascending=[True, not falling])
+    first = ordered[ordered["place"] == next(iter(places))]
+    if line and len(first) > 1:
+        rule = {"color": quiet(dark), "width": 1, "dash": "dot"}
+        drawn.add_trace(
+            Scatter(x=first["x"], y=first["y"], mode="lines", line=rule, showlegend=False)
+        )
+    where = _beside(frame, logarithmic)
+    palette = (colours(dark)[0], colours(dark)[1], quiet(dark))
+    for (place, said), symbol, colour in zip(places.items(), PLACES, palette, strict=True):
+        own = frame["place"] == place
+        if not own.any():
+            continue
         drawn.add_trace(
             Scatter(
-                x=[row.x],
-                y=[row.y],
-                name=_name(row.run),
-                text=[_name(row.run)],
+                x=frame["x"][own],
+                y=frame["y"][own],
+                name=literal(said),
+                text=frame["run"][own].map(_name),
                 mode="markers+text",
-                textposition="top center",
-                marker={
-                    "size": 12,
-                    "color": palette[number % len(palette)],
-                    "symbol": MARKERS[number % len(MARKERS)],
-                },
+                textposition=[where[at] for at in frame.index[own]],
+                cliponaxis=False,
+                marker={"size": 13, "color": colour, "symbol": symbol, "line": {"width": 2}},
+                showlegend=line,
             )
         )
-    room = 0.15 * (frame["x"].max() - frame["x"].min() or 1)  # for the names
-    drawn.update_xaxes(title=literal(x), range=[frame["x"].min() - room, frame["x"].max() + room])
-    drawn.update_yaxes(title=literal(y))
+    low, high = _room(frame["x"], logarithmic)
+    drawn.update_xaxes(title=literal(x), range=[low, high], type="log" if logarithmic else "linear")
+    drawn.update_yaxes(title=literal(y), range=_room(frame["y"], logarithmic=False, share=0.12))
     return drawn
+
+
+PLACES = ("star", "circle-open", "x-thin")  # the shape of each place, in their order
+SIDES = ("top center", "bottom center", "middle right", "middle left")
+
+
+def _room(values: pd.Series[float], logarithmic: bool, share: float = 0.18) -> tuple[float, float]:
+    """The ends of an axis that leaves room for the names, in its own units."""
+    scaled = np.log10(values) if logarithmic else values
+    room = share * (float(scaled.max() - scaled.min()) or abs(float(scaled.max())) or 1.0)
+    return float(scaled.min()) - room, float(scaled.max()) + room
+
+
+def _beside(frame: pd.DataFrame, logarithmic: bool) -> dict[Hashable, str]:
+    """On which side of its mark each name stands, so that it covers no other name or mark.
+
+    As well as can be told without drawing: letters are taken for a 110th of the width.
+    """
+    at = {}
+    for axis, log in (("x", logarithmic), ("y", False)):
+        low, high = _room(frame[axis], log)
+        scaled = np.log10(frame[axis]) if log else frame[axis]
+        at[axis] = ((scaled - low) / (high - low)).to_dict()
+    taken = [
+        (at["x"][i] - 0.01, at["y"][i] - 0.02, at["x"][i] + 0.01, at["y"][i] + 0.02)
+        for i in frame.index
+    ]
+    where: dict[Hashable, str] = {}
+    for i in frame["y"].sort_values(ascending=False).index:
+        width = min(len(str(frame["run"][i])), LONGEST) / 110
+        boxes = {side: _box(at["x"][i], at["y"][i], width, side) for side in SIDES}
+        where[i] = min(boxes, key=lambda side: sum(_covers(boxes[side], box) for box in taken))
+        taken.append(boxes[where[i]])
+    return where
+
+
+Box = tuple[float, float, float, float]  # left, bottom, right, top
+
+
+def _box(x: float, y: float, width: float, side: str) -> Box:
+    left = {"middle right": x + 0.012, "middle left": x - 0.012 - width}.get(side, x - width / 2)
+    bottom = {"top center": y + 0.025, "bottom center": y - 0.075}.get(side, y - 0.025)
+    return left, bottom, left + width, bottom + 0.05
+
+
+def _covers(one: Box, other: Box) -> bool:
+    apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+    return not apart or one[0] < 0 or one[2] > 1
 
 
 def slices(frame: pd.DataFrame, *, y: str, groups: Sequence[str], dark: bool) -> Figure:
@@ -108,3 +187,28 @@ def _name(run: object) -> str:
     label = plain(str(run))
     half = LONGEST // 2
     return literal(label if len(label) <= LONGEST else f"{label[: half - 1]}…{label[-half:]}")
+
+
+def wins(counts: Mapping[str, int], *, dark: bool) -> Figure:
+    """One bar of people in parts, each with its name and number on it.
+
+    Args:
+        counts: What a part is called → people; better, alike, worse.
+        dark: Whether the ground is dark.
+    """
+    drawn = blank(height=110, barmode="stack", showlegend=True)
+    fills = (colours(dark)[0], faint(dark), colours(dark)[1])
+    for (said, n), fill, pattern in zip(counts.items(), fills, ("", ".", "/"), strict=True):
+        drawn.add_trace(
+            Bar(
+                x=[n],
+                y=[""],
+                name=literal(f"{said}: {n:,}"),
+                orientation="h",
+                marker={"color": fill, "pattern": {"shape": pattern, "fgopacity": 0.5}},
+                hovertemplate=literal(f"{said}: {n:,}") + "<extra></extra>",
+            )
+        )
+    drawn.update_xaxes(rangemode="tozero")
+    drawn.update_yaxes(showticklabels=False)
+    return drawn

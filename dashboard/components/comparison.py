@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import pandas as pd
@@ -11,12 +12,15 @@ import pandas as pd
 from core.runs.artifact import Run
 from core.types import Interval
 from dashboard import cache
-from dashboard.components.labels import run_label, text_or
+from dashboard.components.labels import model_label, run_label, text_or
 from dashboard.state import t
 from dashboard.text import Text, literal, plain
 
 HEADLINE = "ndcg@10"  # by which a run leads
 HITS = "hit_rate@10"
+DIRECTIONLESS = (  # that say how lists are, not how good: no best is marked
+    *("coverage", "novelty", "popularity_bias", "diversity", "gini", "calibration"),
+)
 HEADLINES = ("ndcg", "recall", "hit_rate", "map", "mrr")  # what Holm's correction counts
 
 LOWER_IS_BETTER = ("gini", "calibration", "popularity_bias", "rmse", "mae")
@@ -41,6 +45,16 @@ def best(runs: Sequence[Run], metric: str) -> Run | None:
     choose = min if metric.partition("@")[0] in LOWER_IS_BETTER else max
     wanted = choose(means, key=lambda run: float(means[run]))
     return next(run for run in runs if run.id == wanted)
+
+
+def best_marked(runs: Sequence[Run], metric: str) -> list[str]:
+    """The ids of the runs with the best mean, where that says which is better; else none."""
+    having = [run for run in runs if metric in measured(run)]
+    if metric.partition("@")[0] in DIRECTIONLESS or len(having) < 2 or not comparable(having):
+        return []
+    top = best(having, metric)
+    mean = measured(top)[metric].mean if top else None
+    return [run.id for run in having if measured(run)[metric].mean == mean]
 
 
 def leader(runs: Sequence[Run]) -> Run | None:
@@ -91,10 +105,31 @@ def figures(runs: Sequence[Run], metric: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["run", "id", "mean", "low", "high"])
 
 
-def metric_names(runs: Sequence[Run]) -> list[str]:
-    """The metrics of these runs without their k, each once, in the order they were stored."""
-    names = (name for run in runs for name in measured(run))
-    return list(dict.fromkeys(name.partition("@")[0] for name in names))
+def metric_names(runs: Sequence[Run], hidden: Container[str] = ()) -> list[str]:
+    """The metrics of these runs without their k, each once, in the order they were stored.
+
+    Without those that are hidden, since they say nothing of this log.
+    """
+    names = (name.partition("@")[0] for run in runs for name in measured(run))
+    return [name for name in dict.fromkeys(names) if name not in hidden]
+
+
+def short_names(runs: Sequence[Run]) -> dict[str, str]:
+    """Run id → its name or its model's, with the beginning of the id where others are called so."""
+    names = {
+        run.id: plain(model_label(run.config.model)) if run.name == run.config.model else run.name
+        for run in runs
+    }
+    times = Counter(names.values())
+    return {
+        ident: plain(name) if times[name] == 1 else f"{plain(name)} · {ident[:6]}"
+        for ident, name in names.items()
+    }
+
+
+def full_name(name: str, k: int, runs: Sequence[Run]) -> str:
+    """Such as "ndcg@10", or "auc" where the metric has no k."""
+    return name if any(name in measured(run) for run in runs) else f"{name}@{k}"
 
 
 def lengths(runs: Sequence[Run]) -> list[int]:
@@ -110,6 +145,11 @@ def comparable(runs: Sequence[Run]) -> bool:
 
 def _questions(run: Run) -> tuple[object, object]:
     return run.meta["split"]["fingerprint"], run.metrics.hide_seen if run.metrics else None
+
+
+def evaluations(runs: Sequence[Run]) -> tuple[str, ...]:
+    """What tells these evaluations apart from others of the same runs."""
+    return tuple(f"{run.id} {_questions(run)}" for run in runs)
 
 
 def asked_alike(runs: Sequence[Run], as_run: Run) -> list[Run]:
@@ -147,7 +187,7 @@ def differences(runs: Sequence[Run], baseline: Run, k: int) -> pd.DataFrame:
     if len(runs) < 2 or not comparable(runs):
         return pd.DataFrame(columns=columns)
     labels = {run.id: run_label(run) for run in runs}
-    key = tuple(f"{run.id} {_questions(run)}" for run in runs)
+    key = evaluations(runs)
     found = cache.paired(list(runs), key, baseline.id, tuple(f"{name}@{k}" for name in HEADLINES))
     rows = [(labels[c.run], c.run, c.metric, c.difference, c.low, c.high, c.p_holm) for c in found]
     return pd.DataFrame(rows, columns=columns)

@@ -10,13 +10,15 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from core import holdings
+from core import holdings, jobs
 from core.data.limits import size_in_words
 from core.data.store import Workspace
 from core.errors import CoreError
-from dashboard import state
+from core.runs.artifact import open_run
+from core.runs.notes import LONGEST_NOTE
+from dashboard import cache, state
 from dashboard.components.errors import show_error
-from dashboard.components.page import table
+from dashboard.components.page import link, table
 from dashboard.components.read_only import writing_button
 from dashboard.state import mark, t
 from dashboard.text import literal, plain
@@ -24,13 +26,18 @@ from dashboard.text import literal, plain
 SAID = "kept"  # what was done last, or why not
 
 
-def tell(workspace: Workspace) -> None:
-    """Says what was done last, and names what cannot be read."""
+def tell_done() -> None:
+    """Says what was done last, or why not."""
     said = st.session_state.pop(SAID, None)
     if isinstance(said, str):
         st.toast(literal(said), icon=":material/check_circle:")
     elif said:
         show_error(said)
+
+
+def tell(workspace: Workspace) -> None:
+    """Says what was done last, and names what cannot be read."""
+    tell_done()
     if found := holdings.unreadable(workspace):
         st.warning(t("keep.unreadable", n=len(found)), icon=":material/heart_broken:")
         rows = [
@@ -113,10 +120,12 @@ def _do(action: Callable[[], object], done: str, thing: holdings.Holding | None 
     st.session_state[SAID] = done
     if thing is None:
         return
-    for name in ("dataset", "run"):
+    still = thing.folder.exists() and not thing.archived
+    for name in ("dataset", "run", "baseline", "rival", "clone"):
         if state.get(name) in (thing.id, thing.name):
-            still = thing.folder.exists() and not thing.archived
             state.put(name, thing.id if still else None)
+    if thing.id in (runs := state.many("runs")) and not still:
+        state.put_many("runs", [run for run in runs if run != thing.id])
 
 
 def choose_run(workspace: Workspace, dataset: str) -> None:
@@ -130,10 +139,80 @@ def choose_run(workspace: Workspace, dataset: str) -> None:
         return
     named = {one.id: f"{plain(one.name or t('keep.kind.search'))} · {one.id[:6]}" for one in runs}
     with st.expander(t("keep.runs"), icon=":material/inventory_2:", key="keep_runs"):
+        shown = state.get("run")
         chosen = st.selectbox(
-            t("keep.which"), list(named), format_func=named.__getitem__, key=f"keep_{mark(named)}"
+            t("keep.which"),
+            list(named),
+            index=list(named).index(shown) if shown in named else 0,
+            format_func=named.__getitem__,
+            key=f"keep_{mark(named)}",
         )
+        _again(workspace, chosen)
+        _written(workspace, chosen)
         keep(workspace, next(one for one in runs if one.id == chosen))
+
+
+def _again(workspace: Workspace, ident: str) -> None:
+    """The ways to train it again: what ended unfinished goes on, settings are taken over."""
+    resume_button(workspace, ident, key="resume_chosen")
+    if open_run(workspace, ident) is not None:
+        link("train", t("action.clone"), icon=":material/content_copy:", clone=ident)
+
+
+def resume_button(workspace: Workspace, ident: str, *, key: str) -> None:
+    """A button for a training that ended unfinished; nothing for any other."""
+    status = cache.job(workspace, ident)
+    if status is None or status.kind != jobs.RUN or status.state not in jobs.UNFINISHED:
+        return
+    writing_button(
+        t("action.resume"),
+        workspace,
+        key=f"{key}_{ident}",
+        icon=":material/resume:",
+        help=t("keep.resume.help"),
+        on_click=_do,
+        args=(lambda: jobs.resume(workspace, ident), t("keep.resumed")),
+    )
+
+
+def _written(workspace: Workspace, ident: str) -> None:
+    """A finished run's note and tags, to be changed."""
+    run = open_run(workspace, ident)
+    if run is None:
+        return
+    notes = run.notes
+    told = mark([notes.note, *notes.tags])
+    note_key, tags_key = f"note_{ident}_{told}", f"tags_of_{ident}_{told}"
+    st.text_area(
+        t("keep.note"),
+        value=notes.note,
+        max_chars=LONGEST_NOTE,
+        key=note_key,
+        disabled=workspace.read_only,
+    )
+    st.text_input(
+        t("keep.tags"),
+        value=", ".join(notes.tags),
+        key=tags_key,
+        help=t("keep.tags.help"),
+        disabled=workspace.read_only,
+    )
+
+    def write() -> None:
+        tags = st.session_state[tags_key].split(",")
+        wanted = {tag.strip() for tag in tags if tag.strip()}
+        add, remove = wanted - set(notes.tags), set(notes.tags) - wanted
+        note = st.session_state[note_key]
+        holdings.annotate(workspace, ident, note, add=add, remove=remove)
+
+    writing_button(
+        t("action.annotate"),
+        workspace,
+        key=f"annotate_{ident}",
+        icon=":material/edit_note:",
+        on_click=_do,
+        args=(write, t("keep.annotated")),
+    )
 
 
 def archived(workspace: Workspace) -> None:

@@ -2,43 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
 from core import jobs
-from core.data.features.embeddings import CHOICES
+from core.data.store import DatasetInfo
 from core.runs.artifact import Run
 from core.runs.machines import Machines
+from core.runs.metrics import meaningless
 from core.runs.request import RunRequest
-from dashboard import state
 from dashboard.charts import compare as charts
 from dashboard.components import comparison
-from dashboard.components.context import Context, context, runs_of_link
+from dashboard.components.compare.choice import choose_measure, choose_runs, of_tags
+from dashboard.components.compare.front import front_section
+from dashboard.components.compare.leaderboard import BEST, leaderboard, settings_table
+from dashboard.components.compare.people import people_section
+from dashboard.components.context import Context, context
 from dashboard.components.faithfulness import faithful_line
 from dashboard.components.jobs import live_jobs
+from dashboard.components.keeping import choose_run, tell_done
 from dashboard.components.labels import interval, metric_label, run_label, split_label, text_or
 from dashboard.components.page import ROW, empty, figure, first_step, heading, link, section, table
-from dashboard.components.people import K_ELSEWHERE
 from dashboard.components.read_only import writing_button
 from dashboard.components.report import report_section
 from dashboard.components.shortcuts import shortcuts_section
 from dashboard.state import dark, t
 from dashboard.text import Text, plain
 
-MOST_RUNS = 8
+TABS = ("tradeoff", "people", "metrics", "groups", "rules", "settings", "protocol")
 REAL = 0.05  # a corrected p below it is called a real difference
-VIRTUES = ("coverage", "novelty", "popularity_bias", "diversity", "gini", "calibration")
 
 
 def main(now: Context) -> None:
+    tell_done()
     evaluated = [run for run in now.runs if run.metrics]
-    if not evaluated:
+    if not evaluated or now.dataset is None:
         _nothing(now)
         return
     top = st.container()  # the answer is known once metric and baseline are chosen
-    runs = _choose_runs(now, evaluated)
-    name, k, baseline = _choose_measure(runs, evaluated)
-    metric = _full(name, k, runs)
+    tagged = of_tags(evaluated)
+    if not tagged:
+        with top:
+            heading("compare", t("compare.tags.none"))
+        return
+    hidden = meaningless(now.dataset.value_kind)
+    runs = choose_runs(now, tagged)
+    name, k, baseline = choose_measure(runs, evaluated, hidden)
+    metric = comparison.full_name(name, k, runs)
     differences = comparison.differences(runs, baseline, k)
     with top:
         heading("compare", _answer(runs, baseline, metric, differences))
@@ -46,14 +58,41 @@ def main(now: Context) -> None:
         _conditions(runs, baseline, metric)
     _offer_evaluation(now)
     _charts(runs, baseline, metric, differences)
-    shortcuts_section(runs)
-    _all_metrics(runs, k)
-    _tradeoff(runs, name, metric, k)
-    _slices(runs)
-    _protocol(now, runs)
-    if now.dataset is not None:
-        report_section(now.workspace, now.dataset, runs)
+    leaderboard(now.workspace, runs, baseline, metric, differences)
+    _depth(now, now.dataset, runs, baseline, name, k, differences)
+    report_section(now.workspace, now.dataset, runs)
+    choose_run(now.workspace, now.dataset.id)
     link("recommendations", t("action.recommendations"), icon=":material/recommend:")
+
+
+def _depth(
+    now: Context,
+    dataset: DatasetInfo,
+    runs: list[Run],
+    baseline: Run,
+    name: str,
+    k: int,
+    differences: pd.DataFrame,
+) -> None:
+    """What not everybody asks, in tabs."""
+    metric, hidden = comparison.full_name(name, k, runs), meaningless(dataset.value_kind)
+    tradeoff, people, metrics, groups, rules, settings, protocol = st.tabs(
+        [t(f"compare.tab.{each}") for each in TABS], key="compare_tabs"
+    )
+    with tradeoff:
+        front_section(runs, name, metric, k)
+    with people:
+        people_section(dataset, runs, baseline, metric, differences)
+    with metrics:
+        _all_metrics(dataset, runs, k, hidden)
+    with groups:
+        _slices(runs)
+    with rules:
+        shortcuts_section(runs)
+    with settings:
+        settings_table(runs)
+    with protocol:
+        _protocol(now, runs)
 
 
 def _nothing(now: Context) -> None:
@@ -73,70 +112,8 @@ def _offer_evaluation(now: Context) -> None:
     label, icon = t("action.evaluate", n=len(waiting)), ":material/rule:"
     if writing_button(label, now.workspace, key="evaluate", icon=icon):
         for run in waiting:
-            how = run.config
-            jobs.start_training(
-                now.workspace,
-                RunRequest(
-                    *(how.dataset, how.model, how.params, how.split, how.seed, how.device),
-                    features={name: how.features[name] for name in CHOICES if name in how.features},
-                    cut=how.cut,
-                    validate_on=how.validate_on,
-                ),
-            )
+            jobs.start_training(now.workspace, RunRequest.again(run.config))
         st.rerun()
-
-
-def _choose_runs(now: Context, evaluated: list[Run]) -> list[Run]:
-    labels = state.apart({run.id: run_label(run) for run in evaluated})
-    chosen = (runs_of_link(now, evaluated) or comparison.most_alike(evaluated))[:MOST_RUNS]
-    key = f"pick_runs_{state.mark(labels)}"
-    st.session_state[key] = [run.id for run in chosen]
-    st.multiselect(
-        t("compare.runs", n=MOST_RUNS),
-        list(labels),
-        format_func=labels.__getitem__,
-        key=key,
-        max_selections=MOST_RUNS,
-        on_change=lambda: state.put("runs", ",".join(st.session_state[key]) or None),
-    )
-    return chosen
-
-
-def _choose_measure(runs: list[Run], evaluated: list[Run]) -> tuple[str, int, Run]:
-    """The metric, the list length k and the baseline, from three boxes."""
-    one, two, three = st.columns(3)
-    names = comparison.metric_names(runs)
-    with one:
-        name = state.pick(
-            "metric",
-            names,
-            metric_label,
-            current=state.one_of("metric", names, "ndcg"),
-            title=t("compare.metric"),
-        )
-    lengths = [str(k) for k in comparison.lengths(runs)]
-    with two:
-        current = state.one_of("k", lengths, "10", elsewhere=K_ELSEWHERE)
-        k = state.pick("k", lengths, str, current=current, title=t("compare.k"))
-    labels = {run.id: run_label(run) for run in runs}
-    floor = next((run.id for run in runs if run.config.model == "popularity"), runs[-1].id)
-    with three:
-        baseline = state.pick(
-            "baseline",
-            list(labels),
-            labels.__getitem__,
-            current=state.one_of(
-                "baseline", list(labels), floor, elsewhere=[run.id for run in evaluated]
-            ),
-            title=t("compare.baseline"),
-        )
-    picked = next(run for run in runs if run.id == (baseline or floor))
-    return name or names[0], int(k or lengths[0]), picked
-
-
-def _full(name: str, k: int, runs: list[Run]) -> str:
-    """Such as "ndcg@10", or "auc" where the metric has no k."""
-    return name if any(name in comparison.measured(run) for run in runs) else f"{name}@{k}"
 
 
 def _answer(runs: list[Run], baseline: Run, metric: str, differences: pd.DataFrame) -> Text:
@@ -268,39 +245,27 @@ def _difference_table(differences: pd.DataFrame, baseline: Run) -> None:
     table(shown, alt=alt, key="differences_table")
 
 
-def _all_metrics(runs: list[Run], k: int) -> None:
+def _all_metrics(dataset: DatasetInfo, runs: list[Run], k: int, hidden: Sequence[str]) -> None:
+    """A row a metric, the best of each marked; what says nothing of this log is left out."""
     section("compare.metrics")
-    names = [_full(name, k, runs) for name in comparison.metric_names(runs)]
+    named = comparison.metric_names(runs, hidden)
+    names = [comparison.full_name(name, k, runs) for name in named]
     frame = pd.DataFrame({"metric": [plain(metric_label(name)) for name in names]})
+    best = {name: comparison.best_marked(runs, name) for name in names}
     for run in runs:
-        intervals = comparison.measured(run)
-        frame[run_label(run)] = [interval(intervals[n]) if n in intervals else "–" for n in names]
+        own = comparison.measured(run)
+        frame[run_label(run)] = [
+            BEST * (run.id in best[name]) + interval(own[name]) if name in own else "–"
+            for name in names
+        ]
     alt = t("compare.metrics.alt", n=len(runs))
     table(frame, alt=alt, key="all_metrics", height=ROW * (len(frame) + 1) + 3)
-
-
-def _tradeoff(runs: list[Run], name: str, metric: str, k: int) -> None:
-    section("compare.tradeoff")
-    names = comparison.metric_names(runs)
-    others = [other for other in VIRTUES if other in names and other != name]
-    if not others:
-        return
-    other = st.segmented_control(
-        t("compare.tradeoff.other"),
-        others,
-        default=others[0],
-        required=True,
-        format_func=metric_label,
-        key="virtue",
-    )
-    against = _full(other or others[0], k, runs)
-    one, two = comparison.figures(runs, against), comparison.figures(runs, metric)
-    both = one.merge(two, on=["run", "id"], suffixes=("_x", "_y"))
-    frame = both.rename(columns={"mean_x": "x", "mean_y": "y"})[["run", "x", "y"]]
-    x, y = metric_label(against), metric_label(metric)
-    st.caption(text_or(f"metric.{other}.help", ""))
-    drawn = charts.tradeoff(frame, x=x, y=y, dark=dark())
-    figure(drawn, alt=t("compare.tradeoff.alt", x=x, y=y), key="tradeoff")
+    said = [t("compare.metrics.best")] if any(best.values()) else []
+    if left_out := [name for name in comparison.metric_names(runs) if name in hidden]:
+        listed = t("explain.comma").join(metric_label(name) for name in left_out)
+        kind = dataset.value_kind or "none"
+        said.append(t(f"metrics.left_out.{kind}", metrics=listed))
+    st.caption(t("explain.space").join(said))
 
 
 def _slices(runs: list[Run]) -> None:

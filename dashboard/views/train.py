@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 import streamlit as st
 
@@ -13,18 +11,19 @@ from core.data.limits import size_in_words
 from core.data.store import DatasetInfo
 from core.errors import BadInput
 from core.holdings import folder_size
-from core.runs.artifact import Run
 from core.runs.config import model_class
 from dashboard import cache, state
 from dashboard.components.context import Context, context
 from dashboard.components.jobs import ended_label, live_jobs, state_label
-from dashboard.components.keeping import choose_run, tell
+from dashboard.components.keeping import choose_run, resume_button, tell
 from dashboard.components.labels import day, metric_label, model_label, seconds_label, split_label
 from dashboard.components.page import empty, heading, link, section, table
 from dashboard.components.read_only import writing_button
+from dashboard.components.train.clone import cloned_run
 from dashboard.components.train.conditions import conditions_form, planned_split
 from dashboard.components.train.encoders_form import encoders_form
 from dashboard.components.train.findings import show_findings
+from dashboard.components.train.keys import keyed
 from dashboard.components.train.model_form import model_form
 from dashboard.components.train.search import found, search_form
 from dashboard.state import t
@@ -46,7 +45,7 @@ def main(now: Context) -> None:
     _ended(now)
     if now.run:
         show_findings(now.run)
-    _start(now.dataset, now.runs)
+    _start(now, now.dataset)
     found(now.workspace, now.dataset, now.runs)
     _all_runs(now)
     choose_run(now.workspace, now.dataset.id)
@@ -81,28 +80,31 @@ def _ended(now: Context) -> None:
             ),
             icon=":material/warning:",
         )
+        resume_button(now.workspace, status.run_id, key="resume")
 
 
-def _start(dataset: DatasetInfo, runs: Sequence[Run]) -> None:
+def _start(now: Context, dataset: DatasetInfo) -> None:
     section("train.start")
+    cloned = cloned_run(now)
     names = cache.model_names()
+    first = (cloned.config.model,) if cloned else FIRST_CHOICE
     chosen = st.multiselect(
         t("train.models"),
         names,
-        default=[name for name in FIRST_CHOICE if name in names],
+        default=[name for name in first if name in names],
         format_func=lambda name: plain(model_label(name)),
-        key="models",
+        key=keyed("models", cloned),
         help=t("train.models.help"),
         placeholder=t("train.models.placeholder"),
     )
-    planned = planned_split(dataset)
-    alike = [run for run in runs if run.config.split == planned]
-    params = {model: model_form(model, alike) for model in chosen}
+    planned = planned_split(dataset, cloned)
+    alike = [run for run in now.runs if run.config.split == planned]
+    params = {model: model_form(model, alike, cloned) for model in chosen}
     reading = [m for m in chosen if model_class(m).needs_features and "components" not in params[m]]
     # a fusion reads what its components do
-    encoders = dict.fromkeys(reading, encoders_form(dataset)) if reading else {}
-    conditions = conditions_form(dataset, chosen)
-    workspace = cache.workspace()
+    encoders = dict.fromkeys(reading, encoders_form(dataset, cloned)) if reading else {}
+    conditions = conditions_form(dataset, chosen, cloned)
+    workspace = now.workspace
     pressed = writing_button(
         t("action.train", n=len(chosen)),
         workspace,

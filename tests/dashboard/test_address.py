@@ -16,7 +16,8 @@ from tests.dashboard.conftest import Open
 NONSENSE = "n°*1*"
 READ = {  # page → what it reads of the address
     "home": ("dataset", "run", "user", "language", "item", "drop", "step"),
-    "compare": ("runs", "baseline", "k", "metric"),
+    "compare": ("runs", "baseline", "k", "metric", "tag", "axis", "rival"),
+    "train": ("clone",),
     "recommendations": ("runs", "k", "keep", "rerank", "strength"),
     "explain": ("item", "against", "drop", "add", "move", "k", "depth"),
     "embeddings": (

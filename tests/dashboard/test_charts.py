@@ -125,11 +125,54 @@ def test_what_is_written_in_a_chart_can_be_read(dark: bool) -> None:
     assert contrast(theme.words(dark), theme.GROUND[dark]) >= 4.5
 
 
-def test_each_run_has_its_own_shape_and_name() -> None:
-    frame = pd.DataFrame({"run": list("abc"), "x": [1, 2, 3], "y": [3, 2, 1]})
-    traces = compare.tradeoff(frame, x="x", y="y", dark=True).data
-    assert [trace.name for trace in traces] == list("abc")
-    assert len({trace.marker.symbol for trace in traces}) == 3
+FRONT = pd.DataFrame(
+    {"run": list("abcd"), "x": [1.0, 2, 3, 1], "y": [3.0, 2, 1, 1], "place": ["on", "on", "?", "-"]}
+)
+PLACES = {"on": "on the front", "?": "open", "-": "behind"}
+
+
+@pytest.mark.parametrize("logarithmic", [False, True])
+def test_the_front_is_marked_by_shape_and_colour_and_each_run_by_its_name(
+    logarithmic: bool,
+) -> None:
+    drawn = compare.front(
+        FRONT,
+        x="x",
+        y="y",
+        places=PLACES,
+        line=True,
+        falling=True,
+        logarithmic=logarithmic,
+        dark=True,
+    )
+    line, *marks = drawn.data
+    assert [list(line.x), list(line.y)] == [[1, 2], [3, 2]], "it joins those on the front alone"
+    assert [mark.name for mark in marks] == list(PLACES.values())
+    assert [name for mark in marks for name in mark.text] == list("abcd")
+    assert len({mark.marker.symbol for mark in marks}) == 3
+    assert len({mark.marker.color for mark in marks}) == 3
+    low, high = drawn.layout.xaxis.range
+    assert (10**low if logarithmic else low) < 1
+    assert (10**high if logarithmic else high) > 3
+
+
+def test_names_stand_beside_each_other_not_upon() -> None:
+    near = pd.DataFrame({"run": ["one name", "other"], "x": [1.0, 1.01], "y": [1.0, 1.0]})
+    far = pd.DataFrame({"run": ["far"], "x": [3.0], "y": [3.0]})
+    frame = pd.concat([near, far], ignore_index=True).assign(place="on")
+    sides = compare._beside(frame, logarithmic=False)
+    boxes = [
+        compare._box((x - 1) / 3 + 0.1, (y - 1) / 3 + 0.1, len(name) / 110, sides[at])
+        for at, (name, x, y) in enumerate(zip(frame["run"], frame["x"], frame["y"], strict=True))
+    ]
+    assert not compare._covers(boxes[0], boxes[1])
+
+
+def test_people_are_counted_in_one_bar() -> None:
+    bars = compare.wins({"better": 5, "alike": 90, "worse": 1}, dark=False).data
+    assert [bar.x[0] for bar in bars] == [5, 90, 1]
+    assert [bar.name for bar in bars] == ["better: 5", "alike: 90", "worse: 1"]
+    assert len({bar.marker.pattern.shape for bar in bars}) == 3
 
 
 def test_slices_keep_the_order_of_the_groups() -> None:

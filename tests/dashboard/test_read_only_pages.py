@@ -25,6 +25,7 @@ from core.errors import ReadOnly
 from core.runs import artifact
 from core.runs.config import run_id
 from core.runs.request import RunRequest
+from dashboard import saved_views
 from dashboard.components import sample
 from dashboard.components.explain.depth import DEPTHS, EVERYONE
 from dashboard.map import layouts
@@ -41,6 +42,7 @@ pytestmark = pytest.mark.slow  # together too many for `make quick`
 WRITING = {  # the keys of buttons that write, as they begin
     *("sample", "start", "search", "clean", "evaluate", "import", "restore", "sql_save"),
     *("rename_", "archive_", "delete_", "confirm_", "cancel_"),
+    *("annotate_", "resume_", "view_save", "view_forget"),
 }
 EXPLAIN_TABS = ("values", "items", "cases", "cohorts", "others", "faithful")
 
@@ -54,6 +56,7 @@ def shop_with_runs(shop: Workspace) -> Workspace:
             pipeline.evaluate(shop, run, device="cpu")
     gone = pipeline.train(shop, RunRequest("shop", "popularity", seed=1, device="cpu"))
     holdings.archive(shop, gone.id)
+    saved_views.save(shop, "my view", "compare", {"dataset": "shop", "metric": "auc"})
     return shop
 
 
@@ -131,7 +134,7 @@ def test_what_would_write_cannot_be_clicked_and_says_why(open_page: Open, lent: 
             assert button.help == text("en", "read_only.asked"), button.key
             seen |= {b for b in WRITING if str(button.key).startswith(b)}
         assert not page.get("file_uploader")
-    assert seen == WRITING - {"sample", "import", "confirm_", "cancel_"}
+    assert seen == WRITING - {"sample", "import", "confirm_", "cancel_", "resume_"}
 
 
 def test_a_job_under_way_cannot_be_cancelled(open_page: Open, busy: Workspace) -> None:

@@ -351,7 +351,7 @@ def test_the_command_writes_it(recscope, shop_is_home, evaluated, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--out", "r.ipynb"), "a file ends in .html"),
+        (("--out", "r.pdf"), "a file ends in .html or .ipynb"),
         (("--out", "nowhere/r.html"), "the folder nowhere is not there"),
         (("--out", "r.html", "--users", "nobody"), "nobody"),
     ],

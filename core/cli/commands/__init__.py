@@ -21,6 +21,7 @@ COMMANDS = {  # command → the module of this package that it is a function of
     "delete": "keeping",
     "rename": "keeping",
     "archive": "keeping",
+    "note": "keeping",
     "ingest": "ingest",
     "export-dataset": "export_dataset",
     "pictures": "pictures",

@@ -1,4 +1,4 @@
-"""What becomes of a dataset or a run: another name, out of the lists, gone."""
+"""What becomes of a dataset or a run: another name, a note, out of the lists, gone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from core.cli.terminal import Result
 from core.data.limits import size_in_words
 from core.data.store import Workspace
 from core.errors import BadInput, Cancelled
+from core.runs import artifact
+from core.runs.notes import RunNotes
 
 
 def delete(options: Any) -> Result:
@@ -43,3 +45,20 @@ def archive(options: Any) -> Result:
     where = "listed again" if options.undo else "kept, and listed only with --all"
     text = f"{found.title} is {where}; {size_in_words(found.bytes)}"
     return {**found.to_json(), "archived": not options.undo}, text
+
+
+def note(options: Any) -> Result:
+    workspace = Workspace.open(options.data_dir)
+    run = artifact.find_run(workspace, options.run)
+    notes = run.check_notes() if _only_asks(options) else _annotate(workspace, run.id, options)
+    tags = f"tags: {', '.join(notes.tags)}" if notes.tags else "no tags"
+    text = f"{run.name} ({run.id}); {tags}\n{notes.note or 'no note'}"
+    return {"run": run.id, "name": run.name, **notes.to_json()}, text
+
+
+def _only_asks(options: Any) -> bool:
+    return options.text is None and not options.tag and not options.untag
+
+
+def _annotate(workspace: Workspace, run_id: str, options: Any) -> RunNotes:
+    return holdings.annotate(workspace, run_id, options.text, add=options.tag, remove=options.untag)

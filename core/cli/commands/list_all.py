@@ -11,6 +11,7 @@ from core.data.limits import size_in_words
 from core.data.store import DatasetInfo, Workspace
 from core.data.unreadable import Unreadable
 from core.runs import artifact
+from core.runs.notes import RunNotes
 
 _ABOUT = (
     *("mapping", "evidence", "time_kind", "value_kind", "weights", "cleaning", "parent", "files"),
@@ -45,6 +46,10 @@ def runs(options: Any) -> Result:
         archived = is_archived(folder)
         if status.kind != jobs.RUN or (archived and not options.all):
             continue
+        run = finished.get(status.run_id)
+        notes = run.notes if run else RunNotes()
+        if not set(options.tag) <= set(notes.tags):
+            continue
         row: dict[str, Any] = {
             "id": status.run_id,
             "name": status.name,
@@ -57,8 +62,9 @@ def runs(options: Any) -> Result:
             "seconds": status.seconds,
             "bytes": holdings.folder_size(folder),
             "archived": archived,
+            **notes.to_json(),
         }
-        if run := finished.get(status.run_id):
+        if run:
             metrics = run.metrics.to_json()["metrics"] if run.metrics else {}
             row |= {key: run.meta[key] for key in ("config", "parameters", "artifact_hash")}
             row |= {"metrics": metrics, "ndcg@10": metrics.get("ndcg@10", {}).get("mean")}
@@ -66,7 +72,8 @@ def runs(options: Any) -> Result:
         found.append(row)
     broken = [one for one in holdings.unreadable(workspace) if one.kind != holdings.DATASET]
     first = ("id", "name", "dataset_name", "model", "state", "seconds")
-    return _listed("runs", found, (*first, "ndcg@10", "size", "message"), broken)
+    tags = ("tags",) if any(row["tags"] for row in found) else ()
+    return _listed("runs", found, (*first, "ndcg@10", "size", *tags, "message"), broken)
 
 
 def _measured(run: artifact.Run) -> dict[str, Any] | None:
@@ -79,6 +86,9 @@ def _listed(
     what: str, rows: list[dict[str, Any]], columns: tuple[str, ...], broken: list[Unreadable]
 ) -> Result:
     """The rows as a table, and below it what could not be read."""
-    shown = [{**row, "size": size_in_words(row["bytes"])} for row in rows]
+    shown = [
+        {**row, "size": size_in_words(row["bytes"]), "tags": ", ".join(row.get("tags", ()))}
+        for row in rows
+    ]
     text = "\n".join([table(shown, columns), *(f"unreadable: {one.problem}" for one in broken)])
     return {what: rows, "unreadable": [one.to_json() for one in broken]}, text

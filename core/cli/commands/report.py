@@ -7,17 +7,17 @@ from typing import Any
 from core.cli.terminal import Result, progress
 from core.data.limits import size_in_words
 from core.data.store import Workspace
-from core.report import html
+from core.report import files
 from core.report.collect import collect
 from core.runs import artifact
 
 
 def report(options: Any) -> Result:
-    html.check(options.out)
+    files.check(options.out)
     workspace = Workspace.open(options.data_dir)
     runs = [artifact.find_run(workspace, ref) for ref in options.runs]
     contents = collect(workspace, runs, users=options.users, on_stage=progress())
-    size = html.write(contents, options.out, options.language)
+    size = files.write(workspace, contents, options.out, options.language)
     people = [person.user for person in contents.people.people]
     result = {
         "out": str(options.out),

@@ -9,10 +9,12 @@ import streamlit as st
 
 from core.data.split import KINDS, VALIDATE_ON, usual_validation
 from core.data.store import DatasetInfo
+from core.runs.artifact import Run
 from core.runs.config import model_class
 from core.runs.request import RunRequest
 from dashboard import cache
 from dashboard.components.train.encoders_form import allowed
+from dashboard.components.train.keys import keyed
 from dashboard.state import t
 
 MANY = 0.5  # share of people whose last event says little, and of those who came again
@@ -55,58 +57,75 @@ def usual_split(dataset: DatasetInfo) -> str:
     return "last-visit" if last.tied >= MANY and last.again >= MANY else "leave-last-out"
 
 
-def planned_split(dataset: DatasetInfo) -> str:
+def planned_split(dataset: DatasetInfo, cloned: Run | None = None) -> str:
     """The one that is chosen in the form, which may stand below."""
-    planned: str = st.session_state.get("split", usual_split(dataset))
+    usual = cloned.config.split if cloned else usual_split(dataset)
+    planned: str = st.session_state.get(keyed("split", cloned), usual)
     return planned
 
 
-def conditions_form(dataset: DatasetInfo, models: Sequence[str]) -> Conditions:
-    """Asks for them; what stops a network only where one of the models is stopped by anything."""
+def conditions_form(
+    dataset: DatasetInfo, models: Sequence[str], cloned: Run | None = None
+) -> Conditions:
+    """Asks for them; what stops a network only where one of the models is stopped by anything.
+
+    Args:
+        dataset: Where.
+        models: That are to be trained.
+        cloned: Under whose conditions it begins.
+    """
     how, seed_box, where = st.columns(3)
-    usual = usual_split(dataset)
+    usual, own = usual_split(dataset), cloned.config if cloned else None
     with how:
         split = st.selectbox(
             t("train.split"),
             KINDS,
-            index=KINDS.index(usual),
+            index=KINDS.index(own.split if own else usual),
             format_func=lambda kind: t(f"split.{kind}"),
-            key="split",
+            key=keyed("split", cloned),
             help=t("train.split.help"),
         )
         if usual == "last-visit" and split in ("leave-last-out", "last-visit"):
             st.caption(t("train.split.tied", share=cache.last_events(dataset).tied))
-        cut = _cut() if split == "by-time" else ""
+        cut = _cut(cloned) if split == "by-time" else ""
         judged = any(model_class(model).needs_validation for model in models)
-        validate_on = _validate_on(split) if judged else ""
+        validate_on = _validate_on(split, cloned) if judged else ""
     seed = seed_box.number_input(
-        t("train.seed"), min_value=0, value=0, step=1, key="seed", help=t("train.seed.help")
+        t("train.seed"),
+        min_value=0,
+        value=own.seed if own else 0,
+        step=1,
+        key=keyed("seed", cloned),
+        help=t("train.seed.help"),
     )
+    devices = ("auto", "cpu", "cuda")
     device = where.selectbox(
         t("train.device"),
-        ("auto", "cpu", "cuda"),
+        devices,
+        index=devices.index(own.device) if own else 0,
         format_func=lambda kind: t(f"device.{kind}"),
-        key="device",
+        key=keyed("device", cloned),
         help=t("train.device.help"),
     )
     return Conditions(split, cut, validate_on, int(seed), device)
 
 
-def _cut() -> str:
+def _cut(cloned: Run | None) -> str:
     return st.text_input(
         t("train.cut"),
-        key="cut",
+        value=cloned.config.cut if cloned else "",
+        key=keyed("cut", cloned),
         help=t("train.cut.help"),
         placeholder=t("train.cut.placeholder"),
     )
 
 
-def _validate_on(split: str) -> str:
-    usual = usual_validation(split)
+def _validate_on(split: str, cloned: Run | None) -> str:
+    usual = (cloned.config.validate_on if cloned else "") or usual_validation(split)
     return st.selectbox(
         t("train.validate_on"),
         sorted(VALIDATE_ON, key=lambda kind: kind != usual),
         format_func=lambda kind: t(f"validate_on.{kind}"),
-        key=f"validate_on_{usual}",
+        key=keyed(f"validate_on_{usual}", cloned),
         help=t("train.validate_on.help"),
     )

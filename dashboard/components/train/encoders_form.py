@@ -12,11 +12,19 @@ from core.data.features.encoders import is_name, library
 from core.data.features.roots import roots, server_path
 from core.data.store import DatasetInfo
 from core.errors import NotFound
+from core.runs.artifact import Run
+from dashboard.components.train.keys import keyed
 from dashboard.state import t
 
 
-def encoders_form(dataset: DatasetInfo) -> dict[str, str]:
-    """What a person wrote: the text model, the image model, and where the images lie."""
+def encoders_form(dataset: DatasetInfo, cloned: Run | None = None) -> dict[str, str]:
+    """What a person wrote: the text model, the image model, and where the images lie.
+
+    Args:
+        dataset: Whose columns they may read.
+        cloned: With whose choices it begins.
+    """
+    given = cloned.config.features if cloned else {}
     columns = ", ".join(dataset.meta["item_columns"]) or "–"
     folders = ", ".join(map(str, roots()))
     with st.expander(t("train.encoders"), icon=":material/imagesmode:"):
@@ -25,7 +33,8 @@ def encoders_form(dataset: DatasetInfo) -> dict[str, str]:
         return {
             name: box.text_input(
                 t(f"train.{name}"),
-                key=name,
+                value=given.get(name, ""),
+                key=keyed(name, cloned),
                 placeholder=SVD if name == "text_model" else None,
                 help=t(f"train.{name}.help", columns=columns, roots=folders),
             ).strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -11,47 +12,60 @@ from core.runs.artifact import Run
 from core.runs.config import SettingInfo, describe_settings
 from core.types import Setting
 from dashboard.components.labels import model_label, run_label, text_or
+from dashboard.components.train.keys import keyed
 from dashboard.state import t
 from dashboard.text import Text, plain
 
 
-def model_form(model: str, runs: Sequence[Run]) -> dict[str, Setting]:
-    """The settings that a person chose for this model, by name; `runs` are those it could fuse."""
+def model_form(model: str, runs: Sequence[Run], cloned: Run | None = None) -> dict[str, Setting]:
+    """The settings that a person chose for this model, by name.
+
+    Args:
+        model: Its name.
+        runs: Those that it could fuse.
+        cloned: Whose settings it begins with, if that is of this model.
+    """
     settings = describe_settings(model)
+    if cloned is not None and cloned.config.model == model:
+        given = cloned.config.params
+        settings = [replace(s, default=given.get(s.name, s.default)) for s in settings]
+    else:
+        cloned = None
     with st.expander(t("train.settings", model=model_label(model)), icon=":material/tune:"):
         st.markdown(text_or(f"model.{model}.help", model))
         if not settings:
             st.caption(t("train.no_settings"))
         return {
-            setting.name: _components(model, runs)
+            setting.name: _components(model, runs, cloned)
             if setting.name == "components"
-            else _widget(model, setting)
+            else _widget(model, setting, cloned)
             for setting in settings
         }
 
 
-def _components(model: str, runs: Sequence[Run]) -> str:
+def _components(model: str, runs: Sequence[Run], cloned: Run | None) -> str:
     """The ids of the runs to fuse; to begin with, the newest run of each model."""
     fusible = {run.id: run for run in runs if "components" not in run.config.params}
     newest = {run.config.model: run.id for run in reversed(fusible.values())}
+    fused = str(cloned.config.params["components"]).split(",") if cloned else newest.values()
     chosen = st.multiselect(
         t("param.components"),
         list(fusible),
-        default=list(newest.values()),
+        default=[run for run in fused if run in fusible],
         format_func=lambda ident: plain(run_label(fusible[ident])),
-        key=f"param_{model}_components",
+        key=keyed(f"param_{model}_components", cloned),
         help=t("param.components.help"),
         placeholder=t("param.components.placeholder"),
     )
     return ",".join(chosen)
 
 
-def _widget(model: str, setting: SettingInfo) -> Any:
+def _widget(model: str, setting: SettingInfo, cloned: Run | None) -> Any:
     name, default = setting.name, setting.default
     label = text_or(f"param.{name}", name.replace("_", " "))
     said = text_or(f"param.{name}.help", setting.help)
     shared: dict[str, Any] = {
-        "key": f"param_{model}_{name}",
+        "key": keyed(f"param_{model}_{name}", cloned),
         "help": text_or(f"param.{model}.{name}.help", said) or None,
     }
     if setting.choices is not None:
