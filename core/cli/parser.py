@@ -225,6 +225,9 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", default="", metavar="FOLDER|COLUMN")
     parser.add_argument("--name", help="of the run")
     parser.add_argument("--evaluate", action="store_true", help="and evaluate it right away")
+    parser.add_argument(
+        "--log", choices=("mlflow",), help="settings, metrics and tags to MLflow, too"
+    )
     parser.add_argument("--job", help=argparse.SUPPRESS)  # in the child of jobs.start_child
 
 

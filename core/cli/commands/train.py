@@ -13,6 +13,7 @@ from core.data.features.embeddings import CHOICES
 from core.data.processes import process_began
 from core.data.store import Workspace
 from core.findings import FusionFindings
+from core.report import tracking
 from core.runs import artifact
 from core.runs.config import run_id, validated_on
 from core.runs.overrun import overrun
@@ -27,6 +28,23 @@ VALIDATED_ON = {
 
 
 def train(options: Any) -> Result:
+    if options.log:
+        tracking.check(options.log)
+    result, text = _train(options)
+    return logged(options, result["run"], result, text)
+
+
+def logged(options: Any, run_id: str, result: dict[str, Any], text: str) -> Result:
+    """The same, and where else the run is found, if that was asked for."""
+    if not options.log:
+        return result, text
+    workspace = Workspace.open(options.data_dir)
+    there = tracking.log_to_mlflow(workspace, artifact.find_run(workspace, run_id))
+    said = f"{text}\nin MLflow: run {there.run} of experiment {there.experiment} ({there.uri})"
+    return {**result, "mlflow": there.to_json()}, said
+
+
+def _train(options: Any) -> Result:
     workspace = Workspace.open(options.data_dir)
     began = process_began() if options.own_process else None
     if options.job:

@@ -7,9 +7,10 @@ from typing import Any
 
 from core import jobs
 from core.cli.commands.metrics_text import metrics_text
-from core.cli.commands.train import features, report_progress
+from core.cli.commands.train import features, logged, report_progress
 from core.cli.terminal import Result, progress, table
 from core.data.store import Workspace
+from core.report import tracking
 from core.runs import artifact
 from core.runs.request import RunRequest
 from core.tune.conduct import run_search
@@ -18,6 +19,13 @@ from core.tune.search import Search, plan_search, prepare_search
 
 
 def tune(options: Any) -> Result:
+    if options.log:
+        tracking.check(options.log)
+    result, text = _tune(options)
+    return logged(options, result["run"], result, text)
+
+
+def _tune(options: Any) -> Result:
     workspace = Workspace.open(options.data_dir)
 
     def searched(search: Search, report: jobs.Report) -> Result:
