@@ -2,7 +2,7 @@
 
 MLflow is an extra. Where it writes is its own affair: MLFLOW_TRACKING_URI, or the folder in which
 the command was called. Its report of usage to its makers is switched off, as nothing leaves this
-machine that nobody asked for.
+machine that nobody asked for, and a plain folder (`mlruns`), which it would refuse by now, allowed.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def log_to_mlflow(workspace: Workspace, run: Run) -> Logged:
         BadInput: MLflow is not installed, or does not take it; the run itself is not affected.
     """
     check(MLFLOW)
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    for switch in ("MLFLOW_DISABLE_TELEMETRY", "MLFLOW_ALLOW_FILE_STORE"):
+        os.environ.setdefault(switch, "true")
     mlflow: Any = import_module(MLFLOW)
     try:
         return _log(mlflow, workspace, run)

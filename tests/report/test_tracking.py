@@ -102,6 +102,7 @@ def stand_in(monkeypatch):
     monkeypatch.setattr(tracking, "find_spec", lambda name: object())
     monkeypatch.setitem(sys.modules, "mlflow", package)
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
     return client
 
@@ -202,10 +203,13 @@ def test_without_it_nothing_is_trained(shop, shop_is_home, recscope, monkeypatch
 
 
 @pytest.mark.skipif(not HAS_MLFLOW, reason="mlflow-skinny is not installed")
+@pytest.mark.filterwarnings("default")  # what MLflow and its parts warn of is theirs
 @pytest.mark.parametrize("where", ["given", "here"])
 def test_for_real(shop, shop_is_home, recscope, tmp_path, monkeypatch, where):
     """In a folder of its own: that of MLFLOW_TRACKING_URI, or the one of the command."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     if where == "given":
         monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "tracked").as_uri())
@@ -221,4 +225,4 @@ def test_for_real(shop, shop_is_home, recscope, tmp_path, monkeypatch, where):
     assert run.data.params["dim"] == "4"
     assert run.data.metrics["ndcg_at_10"] == pytest.approx(own.metrics.metrics["ndcg@10"].mean)
     assert recscope(*TRAIN, "--log", "mlflow", "--json")[1]["mlflow"] == said["mlflow"]
-    assert (tmp_path / ("tracked" if where == "given" else "mlruns")).is_dir()
+    assert (tmp_path / ("tracked" if where == "given" else "mlflow.db")).exists()
