@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from plotly.graph_objects import Bar, Figure, Scatter
 
-from dashboard.charts.theme import MARKERS, blank, colours, faint, literal, quiet
+from dashboard.charts.theme import GROUND, MARKERS, blank, colours, faint, literal, quiet
 from dashboard.text import plain
 
 LONGEST = 42  # letters of a run's name beside a chart
@@ -94,7 +94,10 @@ def front(
                 mode="markers+text",
                 textposition=[where[at] for at in frame.index[own]],
                 cliponaxis=False,
-                marker={"size": 13, "color": colour, "symbol": symbol, "line": {"width": 2}},
+                marker={
+                    **{"size": 13, "color": colour, "symbol": symbol},
+                    "line": {"width": 2, "color": colour},
+                },
                 showlegend=line,
             )
         )
@@ -196,7 +199,7 @@ def wins(counts: Mapping[str, int], *, dark: bool) -> Figure:
         counts: What a part is called → people; better, alike, worse.
         dark: Whether the ground is dark.
     """
-    drawn = blank(height=110, barmode="stack", showlegend=True)
+    drawn = blank(height=110, barmode="stack", showlegend=True, legend_traceorder="normal")
     fills = (colours(dark)[0], faint(dark), colours(dark)[1])
     for (said, n), fill, pattern in zip(counts.items(), fills, ("", ".", "/"), strict=True):
         drawn.add_trace(
@@ -205,7 +208,13 @@ def wins(counts: Mapping[str, int], *, dark: bool) -> Figure:
                 y=[""],
                 name=literal(f"{said}: {n:,}"),
                 orientation="h",
-                marker={"color": fill, "pattern": {"shape": pattern, "fgopacity": 0.5}},
+                marker={
+                    "color": fill,
+                    "pattern": {
+                        **{"shape": pattern, "fillmode": "overlay", "size": 6},
+                        **{"fgcolor": GROUND[dark], "fgopacity": 0.7},
+                    },
+                },
                 hovertemplate=literal(f"{said}: {n:,}") + "<extra></extra>",
             )
         )

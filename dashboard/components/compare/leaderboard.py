@@ -46,10 +46,10 @@ def leaderboard(
                 "difference": _difference(run, baseline, metric, differences),
                 "best_epoch": jobs.best_epoch(workspace, run.id),
                 **{name: values[run.id] for name, values in list(apart.items())[:MOST_SETTINGS]},
-                "tags": ", ".join(notes.tags),
                 "seconds": run.seconds,
                 "size": size_in_words(run.meta["bytes"]),
                 "list_ms": run.metrics.list_ms if run.metrics else None,
+                "tags": ", ".join(notes.tags),
             }
         )
     frame = pd.DataFrame(rows)
@@ -105,7 +105,7 @@ def _notes(runs: Sequence[Run]) -> None:
         notes = run.notes
         if notes.note:
             lines = [literal(line) for line in notes.note.splitlines() if line.strip()]
-            st.markdown(strong(run_label(run)) + "  \n" + Text("  \n").join(lines))
+            st.markdown(Text("  \n").join([strong(run_label(run)), *lines]))
 
 
 def differing_settings(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
