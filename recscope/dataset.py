@@ -66,7 +66,7 @@ class Dataset:
         Severities: ok, note (worth knowing), warn (models suffer somewhat), bad (they mislead).
 
         >>> data.findings().loc[0, ["finding", "severity"]].tolist()
-        ['tied_times', 'warn']
+        ['tied_times', 'note']
         """
         found = sorted(quality_report(self.info), key=lambda one: -SEVERITIES.index(one.severity))
         rows = [(one.key, one.severity, one.sentence()) for one in found]
