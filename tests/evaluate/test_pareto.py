@@ -83,6 +83,9 @@ def test_surely_higher_is_by_paired_differences():
     assert not higher[0].any()
     assert not higher[2].any(), "equal to the first"
     assert surely_higher(values[:, :1]).shape == (1, 1)
+    chance = np.column_stack([person, person + np.tile([5.0, -4.98], 200)])
+    assert chance[:, 0].mean() < chance[:, 1].mean()
+    assert not surely_higher(chance).any(), "a higher mean is not enough"
 
 
 @pytest.mark.parametrize("scale", [1.0, -1.0])
