@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
+from unicodedata import category
 
 from core.errors import BadInput
 
@@ -69,10 +70,16 @@ def checked_note(note: str) -> str:
             f"a note has at most {LONGEST_NOTE} characters, not {len(note)}: keep what is longer "
             "in a file of yours, and name that"
         )
-    odd = next((c for c in note if not c.isprintable() and c not in "\n\t"), None)
+    odd = next((c for c in note if not _is_read(c)), None)
     if odd is not None:
         raise BadInput(f"a note is printable text, without {odd!r}: take that out")
     return note
+
+
+def _is_read(character: str) -> bool:
+    """Whether it shows, or is a blank of any width, such as that of Chinese texts."""
+    blank = character in "\n\t" or category(character) == "Zs"
+    return blank or character.isprintable()
 
 
 def checked_tag(tag: str) -> str:
