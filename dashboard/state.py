@@ -27,13 +27,14 @@ NAMES = (
     *SUM,
     *("beside", "beside_space", "beside_layout"),
     *("sql", "param"),  # a statement, and what its own parameters stand for
+    "filter",  # of the events that the page of a dataset is about
     "language",
 )
 BACK, LINK = "back", ":material/link_off:"
 LONGEST = 100  # letters of a value that a sentence repeats
 EDITS = ("drop", "add", "move")  # of one person's history
 OF_DATASET = (
-    *("run", "runs", "baseline", "user", "colour", "space", "beside", "beside_space"),
+    *("run", "runs", "baseline", "user", "colour", "space", "beside", "beside_space", "filter"),
     *("tag", "rival", "clone"),
 )
 OF_USER = ("item", "against", *EDITS)  # means nothing any more with another person

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from core.data import queries
+from core.data.profile.profile import profile
 from core.data.quality.report import quality_report
 from core.data.quality.verdict import SEVERITIES
 from core.data.store import DatasetInfo
 from recscope import html, requests
+from recscope.profile import Profile
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,22 @@ class Dataset:
         [[804, "She's the One (1996)"]]
         """
         return queries.user_history(self.info, user)
+
+    def profile(self, *terms: str) -> Profile:
+        """What people do in it, in the events that a filter leaves; in all without one.
+
+        >>> data.profile("item.genres=War", "time=2015..")
+        <recscope profile: time=2015-01-01.., item.genres=War: 1,017 of 100,836 events, …>
+
+        Args:
+            *terms: The filter: "time=2018-01..2018-03", "event=NAME", "platform=NAME",
+                "item.COLUMN=VALUE", "user.COLUMN=VALUE" for attributes, "history=5..19" for people
+                with so many events. Several of a kind are alternatives.
+
+        Raises:
+            BadInput: a term that cannot be read, or is of nothing that the log has.
+        """
+        return Profile(profile(self.info, [requests.text("a filter", term) for term in terms]))
 
     def __repr__(self) -> str:
         counts = self.counts

@@ -40,6 +40,8 @@ demo
 serve --port 8600 --data-dir DIR
 ingest FILE FILE --items FILE --users FILE --map user_id=A,item_id=B --name N --json
 ingest FILE --clean dedupe,k_core=5
+profile DATASET --filter time=2018 --filter event=buy --json
+clean DATASET dedupe,k_core=5 --filter history=5..19 --name N --json
 export-dataset DATASET --to recbole --out FOLDER --json
 pictures DATASET FOLDER --json
 datasets --json

@@ -90,7 +90,10 @@ def evaluate(workspace: Workspace) -> None:
 TRIES: dict[WritingAct, list[Callable[[Workspace], object]]] = {
     read_only.IMPORT: [lambda ws: ingest(ws, [new(ws)])],
     read_only.ADD_PICTURES: [lambda ws: add_pictures(ws, ws.dataset("shop"), str(ws.path))],
-    read_only.CLEAN: [lambda ws: clean(ws, ws.dataset("shop"), ["k_core=2"])],
+    read_only.CLEAN: [
+        lambda ws: clean(ws, ws.dataset("shop"), ["k_core=2"]),
+        lambda ws: clean(ws, ws.dataset("shop"), (), terms=["item.kind=tea"]),
+    ],
     read_only.RENAME_DATASET: [
         lambda ws: ws.rename("shop", "other"),
         lambda ws: holdings.rename(ws, "shop", "other"),

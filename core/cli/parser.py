@@ -74,6 +74,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("models", "the models and their parameters", output)
     add("doctor", "is everything there that Recscope needs?", output)
     _add_ingest(add("ingest", "files → a dataset", output))
+    _add_profile(add("profile", "what people do in a dataset, under a filter", output))
+    _add_clean(add("clean", "a dataset → a version of what a filter and cleaning leave", output))
     _add_export_dataset(add("export-dataset", "a dataset → files of another library", output))
     pictures = add("pictures", "pictures of a dataset's items, shown with them", output)
     pictures.add_argument("dataset", metavar="DATASET")
@@ -185,6 +187,26 @@ def _add_ingest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=values.weights, metavar="view=1,purchase=5")
     parser.add_argument("--clean", type=values.words, default=[], metavar="dedupe,k_core=5,…")
     parser.add_argument("--name")
+
+
+def _add_profile(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", metavar="DATASET")
+    parser.add_argument(
+        "--filter",
+        action="append",
+        default=[],
+        metavar="TERM",
+        help="time=2018-01..2018-03, event=NAME, platform=NAME, item.COLUMN=VALUE, "
+        "user.COLUMN=VALUE or history=5..19; several of a kind are alternatives",
+    )
+
+
+def _add_clean(parser: argparse.ArgumentParser) -> None:
+    _add_profile(parser)
+    parser.add_argument(
+        "steps", nargs="?", type=values.words, default=[], metavar="dedupe,k_core=5,…"
+    )
+    parser.add_argument("--name", help="of the version")
 
 
 def _add_export_dataset(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from core.data.log import Connection, make_labels, open_log, query_table
 from core.data.split import visit_gap_of
-from core.data.store import DatasetInfo, quoted
+from core.data.store import DatasetInfo
 from core.errors import NotFound
 
 
@@ -58,19 +58,6 @@ def events_sample(info: DatasetInfo, n: int = 5) -> pd.DataFrame:
     return query_table(open_log(info), "FROM events LIMIT $n", n=n)
 
 
-def event_types(info: DatasetInfo) -> pd.DataFrame:
-    """event, events, users, weight: a row per event type, the most frequent first."""
-    frame = query_table(
-        open_log(info),
-        """
-        SELECT event, count(*) AS events, count(DISTINCT user_id) AS users
-        FROM log WHERE event IS NOT NULL GROUP BY event ORDER BY events DESC, event
-        """,
-    )
-    frame["weight"] = [info.weights.get(event, 1.0) for event in frame["event"]]
-    return frame
-
-
 def values(info: DatasetInfo, bins: int = 20) -> pd.DataFrame:
     """value, events: how often each value occurs; ranges of equal width where they are many."""
     return query_table(
@@ -102,19 +89,6 @@ def top_items(info: DatasetInfo, n: int = 20) -> pd.DataFrame:
         n=n,
     )
     return _with_labels(con, frame)
-
-
-def top_users(info: DatasetInfo, n: int = 20) -> pd.DataFrame:
-    """user_id, events, items, first, last: the busiest users."""
-    return query_table(
-        open_log(info),
-        """
-        SELECT user_id, count(*) AS events, count(DISTINCT item_id) AS items,
-               min(timestamp) AS first, max(timestamp) AS last
-        FROM log GROUP BY user_id ORDER BY events DESC, user_id LIMIT $n
-        """,
-        n=n,
-    )
 
 
 @dataclass(frozen=True)
@@ -209,52 +183,6 @@ def long_tail(info: DatasetInfo, points: int = 200) -> pd.DataFrame:
         """,
         points=points,
     )
-
-
-def column_profile(info: DatasetInfo, table: str = "events") -> pd.DataFrame:
-    """column, type, missing (share), distinct (about; of ids exactly), min, q25, median, q75, max,
-    mean: a row per column of the events, items or users; quartiles and mean of a sample where there
-    are millions.
-    """
-    con = open_log(info)
-    if table not in ("events", "items", "users") or info.path(table) is None:
-        raise NotFound(f"{info.name} has no table of {table}")
-    rows = con.table(table)
-    columns = [c for c in rows.columns if c != "source_row"]
-    facts = rows.aggregate(
-        "count(*), "
-        + ", ".join(
-            f"count({c}), approx_count_distinct({c}), min({c})::VARCHAR, max({c})::VARCHAR"
-            for c in map(quoted, columns)
-        )
-    ).fetchall()[0]
-    exact = {f"{table.removesuffix('s')}_id": facts[0]}  # a row each
-    if table == "events":
-        exact = {"user_id": info.counts["users"], "item_id": info.counts["items"]}
-    summary = query_table(con, _SUMMARIES[table]).set_index("column_name").loc[columns]
-    return pd.DataFrame(
-        {
-            "column": columns,
-            "type": summary["column_type"].tolist(),
-            "missing": [1 - filled / max(1, facts[0]) for filled in facts[1::4]],
-            "distinct": [
-                exact.get(column, about) for column, about in zip(columns, facts[2::4], strict=True)
-            ],
-            "min": facts[3::4],
-            "q25": summary["q25"].tolist(),
-            "median": summary["q50"].tolist(),
-            "q75": summary["q75"].tolist(),
-            "max": facts[4::4],
-            "mean": summary["avg"].tolist(),
-        }
-    )
-
-
-_SUMMARIES = {
-    "events": "SUMMARIZE FROM events USING SAMPLE 500000 ROWS",
-    "items": "SUMMARIZE FROM items USING SAMPLE 500000 ROWS",
-    "users": "SUMMARIZE FROM users USING SAMPLE 500000 ROWS",
-}
 
 
 def item_labels(info: DatasetInfo, ids: Iterable[Any]) -> pd.Series[Any]:

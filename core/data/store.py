@@ -200,6 +200,9 @@ class Workspace:
             for half in kept.glob("*/.*.*.*"):  # of core.data.durable
                 pid = half.name.split(".")[-2]
                 if pid.isdigit() and not psutil.pid_exists(int(pid)):
+                    if half.is_dir():  # of core.data.profile.coded
+                        shutil.rmtree(half, ignore_errors=True)
+                        continue
                     with suppress(OSError):
                         half.unlink()
 

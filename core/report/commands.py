@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import shlex
 from dataclasses import dataclass
 
 from core.data.features.embeddings import CHOICES
+from core.data.quality.cleaning import FILTERED
 from core.report.contents import Report
 from core.report.people import LISTED
 from core.runs.artifact import Run
@@ -27,7 +29,7 @@ def commands(report: Report, language: str) -> tuple[Commands, ...]:
     board, people = report.leaderboard, report.people
     ids = [run.id for run in report.runs]
     made = [
-        Commands("report.command.data", (_ingest(report),)),
+        Commands("report.command.data", _data(report)),
         Commands("report.command.train", tuple(map(_train, report.runs))),
     ]
     if board.differences and board.baseline:
@@ -52,7 +54,24 @@ def commands(report: Report, language: str) -> tuple[Commands, ...]:
     return (*made, Commands("report.command.again", (line,)))
 
 
-def _ingest(report: Report) -> str:
+def _data(report: Report) -> tuple[str, ...]:
+    """The files, then each filter with the steps that followed it, all under one name."""
+    info = report.data.info
+    groups: list[list[str]] = [[]]
+    for step in map(str, info.meta["cleaning"]):
+        if step.startswith(FILTERED):
+            groups.append([])
+        groups[-1].append(step)
+    lines = [_ingest(report, groups[0])]
+    for made_by, *steps in groups[1:]:
+        terms = next(csv.reader([made_by.removeprefix(FILTERED)]))
+        filters = [word for term in terms for word in ("--filter", term)]
+        after = [",".join(steps)] if steps else []
+        lines.append(_line("recscope", "clean", info.name, *after, *filters, "--name", info.name))
+    return tuple(lines)
+
+
+def _ingest(report: Report, cleaning: list[str]) -> str:
     info = report.data.info
     parts: dict[str, str] = info.meta.get("parts") or {}
     words = [name for name, part in parts.items() if part == "events"]
@@ -63,8 +82,7 @@ def _ingest(report: Report) -> str:
     words += ["--map", ",".join(mapping), "--name", info.name]
     if info.weights:
         words += ["--weights", ",".join(_word(f"{k}={v:g}") for k, v in info.weights.items())]
-    if info.meta["cleaning"]:
-        words += ["--clean", ",".join(map(str, info.meta["cleaning"]))]
+    words += ["--clean", ",".join(cleaning)] if cleaning else []
     return _line("recscope", "ingest", *words)
 
 

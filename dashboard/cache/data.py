@@ -8,59 +8,61 @@ from typing import Any
 import pandas as pd
 
 from core.data import queries
+from core.data.profile import columns
+from core.data.profile.behaviour import Behaviour
+from core.data.profile.behaviour import behaviour as of_people
+from core.data.profile.coded import CodedLog, open_coded
+from core.data.profile.columns import TableProfile
+from core.data.profile.figures import Left, LogProfile, log_profile
+from core.data.profile.filters import Filter
 from core.data.quality import report as quality
 from core.data.quality.verdict import Verdict
 from core.data.store import DatasetInfo
-from dashboard.cache.keeping import MEDIUM, SMALL, cached_copy
+from dashboard.background import Background
+from dashboard.cache.keeping import MEDIUM, SMALL, cached_background, cached_copy
 
+WAIT_S = 600.0  # for verdicts that are under way
 MOST_USERS = 500  # in a select box; any other id can be written into it
 MOST_ITEMS = 1000  # the same
+
+
+@cached_background(MEDIUM)
+def checking(info: DatasetInfo, created: str) -> Background[list[Verdict]]:
+    """Is this log fit to train on, under way; `created` tells a version that was mended apart."""
+    return Background(lambda report: quality.quality_report(info))
 
 
 @cached_copy(MEDIUM)
 def verdicts(info: DatasetInfo) -> list[Verdict]:
     """Is this log fit to train on?"""
-    return quality.quality_report(info)
+    found = checking(info, info.created).get(WAIT_S)
+    return quality.quality_report(info) if found is None else found
+
+
+@cached_background(MEDIUM)
+def coding(info: DatasetInfo, created: str) -> Background[CodedLog]:
+    """What filters are answered from, under way; `created` as above."""
+    return Background(lambda report: open_coded(info, report))
+
+
+@cached_copy(SMALL)
+def log_figures(coded: CodedLog, wanted: Filter) -> LogProfile:
+    return log_profile(coded, wanted)
 
 
 @cached_copy(MEDIUM)
-def overview(info: DatasetInfo) -> queries.LogOverview:
-    return queries.overview(info)
+def behaviour(coded: CodedLog, wanted: Filter, n_events: int) -> Behaviour:
+    return of_people(coded, wanted, n_events)
+
+
+@cached_copy(MEDIUM)
+def table_profile(coded: CodedLog, wanted: Filter, table: str, left: Left) -> TableProfile:
+    return columns.table_profile(coded, wanted, table, left)
 
 
 @cached_copy(SMALL)
 def last_events(info: DatasetInfo) -> queries.LastEvents:
     return queries.last_events(info)
-
-
-@cached_copy(MEDIUM)
-def activity(info: DatasetInfo) -> pd.DataFrame:
-    return queries.activity(info)
-
-
-@cached_copy(MEDIUM)
-def long_tail(info: DatasetInfo) -> pd.DataFrame:
-    return queries.long_tail(info)
-
-
-@cached_copy(MEDIUM)
-def top_items(info: DatasetInfo) -> pd.DataFrame:
-    return queries.top_items(info)
-
-
-@cached_copy(MEDIUM)
-def top_users(info: DatasetInfo) -> pd.DataFrame:
-    return queries.top_users(info)
-
-
-@cached_copy(MEDIUM)
-def event_types(info: DatasetInfo) -> pd.DataFrame:
-    return queries.event_types(info)
-
-
-@cached_copy(MEDIUM)
-def columns(info: DatasetInfo, table: str) -> pd.DataFrame:
-    return queries.column_profile(info, table)
 
 
 @cached_copy(MEDIUM)

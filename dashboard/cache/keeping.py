@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import streamlit as st
 
+from core.data.profile.filters import Filter
 from core.data.store import DatasetInfo, Workspace
 from core.runs.artifact import Run
 from core.types import Queries
@@ -41,6 +42,8 @@ _BY_ID: dict[Any, Any] = {
     Run: lambda run: (run.id, run.artifact_hash),
     ExtendedRun: lambda run: (run.id, run.artifact_hash, run.described),
     Workspace: lambda workspace: str(workspace.path),
+    Filter: repr,
+    "core.data.profile.coded.CodedLog": lambda coded: (coded.info.id, coded.info.created),
     "dashboard.map.item_map.ItemMap": lambda item_map: item_map.identity,  # it needs torch
     "dashboard.map.pairs.Pair": lambda pair: pair.identity,
 }

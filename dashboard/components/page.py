@@ -109,12 +109,13 @@ def header(column: str) -> str:
         return plain(column)
 
 
-def figure(drawn: Figure, *, alt: str, key: str) -> None:
+def figure(drawn: Figure, *, alt: str, key: str, **more: Any) -> None:
+    """A chart in the page's colours; `more` as st.plotly_chart takes it."""
     words = theme.words(dark())
     drawn.update_layout(font_color=words)
     drawn.update_xaxes(tickfont_color=words, title_font_color=words)
     drawn.update_yaxes(tickfont_color=words, title_font_color=words)
-    st.plotly_chart(drawn, key=key, alt=plain(alt), config={"displaylogo": False})
+    st.plotly_chart(drawn, key=key, alt=plain(alt), config={"displaylogo": False}, **more)
 
 
 def empty(what: Text, why: Text) -> None:

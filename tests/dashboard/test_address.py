@@ -25,6 +25,7 @@ READ = {  # page → what it reads of the address
         *("beside", "beside_space", "beside_layout"),
     ),
     "sql": ("param",),
+    "data": ("filter",),
 }
 ANY_TEXT = {"sql"}  # a statement, which is answered or refused as one
 NEEDS = {"less": {"like": "1"}, "strength": {"rerank": "mmr"}}  # to be read at all

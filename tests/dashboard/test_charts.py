@@ -198,8 +198,23 @@ def test_bands_of_activity_stand_in_order_whichever_run_has_which() -> None:
 def test_data_charts_draw_what_they_are_given() -> None:
     tail = pd.DataFrame({"item_share": [0, 0.1, 1], "event_share": [0, 0.6, 1]})
     assert list(data.long_tail(tail, x="x", y="y", dark=False).data[0].y) == [0, 0.6, 1]
-    when = pd.DataFrame({"period": pd.to_datetime(["2020-01-01", "2020-02-01"]), "events": [3, 5]})
-    assert list(data.activity(when, x="x", y="y", dark=True).data[0].y) == [3, 5]
+    days = pd.to_datetime(["2020-01-01", "2020-02-01", "2020-03-01"])
+    when = pd.DataFrame({"period": days[:2], "until": days[1:]})
+    when = when.assign(events=[3, 5], chosen=[True, False])
+    (bars,) = data.activity(when, x="x", y="y", dark=True).data
+    assert list(bars.y) == [3, 5]
+    assert list(bars.width) == [31 * 86_400_000, 29 * 86_400_000]  # from a month to the next
+    assert len(set(bars.marker.color)) == 2
+
+
+def test_a_chosen_value_is_marked_by_more_than_its_colour() -> None:
+    frame = pd.DataFrame({"label": ["<b>Tea", "cup"], "events": [3, 2], "chosen": [False, True]})
+    drawn = data.values(frame, x="x", dark=False)
+    assert list(drawn.layout.yaxis.ticktext) == ["&lt;b&gt;Tea", "✓ cup"]
+    assert len(set(drawn.data[0].marker.color)) == 2
+    free = data.values(frame.assign(chosen=False), x="x", dark=False)
+    assert len(set(free.data[0].marker.color)) == 1
+    assert list(free.layout.yaxis.ticktext) == ["&lt;b&gt;Tea", "cup"]
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.data.queries import column_profile
+from core.data.profile.coded import open_coded
+from core.data.profile.columns import table_profile
+from core.data.profile.figures import Left
+from core.data.profile.filters import Filter
 from core.runs.artifact import Run
 from core.runs.machines import Machines
 from core.runs.overrun import overrun
 from dashboard.components import jobs as shown
-from dashboard.components.data.columns import for_people, kind_of
+from dashboard.components.data.columns import for_people
 from tests.conftest import MakeDataset
 
 
@@ -63,37 +66,25 @@ def test_figures_of_columns_are_written_for_people(make_dataset: MakeDataset) ->
             "note": [None if k % 4 else "x" for k in range(n)],
         }
     )
-    profile = column_profile(make_dataset(events))
-    figures = for_people(profile).set_index(profile["column"])
-    assert figures.loc["user_id", "min"] == "1000000"  # an id has no thousands
-    assert figures.loc["user_id", "median"] == figures.loc["user_id", "mean"] == "–"
-    assert (figures.loc["timestamp", "min"], figures.loc["timestamp", "max"]) == (
-        "2024-01-01",
-        "2024-03-24",
-    )
-    assert figures.loc["value", "max"] == "1,999,000"
-    assert figures.loc["value", "mean"] == "999,500"
-    assert (figures.loc["year", "min"], figures.loc["year", "max"]) == ("1990", "2019")
+    profile = table_profile(open_coded(make_dataset(events)), Filter(), "events", Left(n, 50, 40))
+    names = [column.column for column in profile.columns]
+    figures = for_people(profile).set_index(pd.Index(names))
+    assert figures.loc["user_id", "range"] == "–"  # of an id it says nothing
+    assert figures.loc["user_id", "bars"] is None
+    assert figures.loc["timestamp", "range"] == "2024-01-01 – 2024-03-24"
+    assert figures.loc["value", "range"] == "0 – 1,999,000"
+    assert figures.loc["year", "range"] == "1990 – 2019"
+    assert figures.loc["year", "top"].startswith("1990 3.4% · ")
+    assert sum(figures.loc["value", "bars"]) == n
     assert figures.loc["note", "missing"] == pytest.approx(0.75)
+    assert figures.loc["note", "top"] == "x 25.0%"
     assert figures["type"].to_dict() == {
-        "user_id": "number", "item_id": "text", "timestamp": "time", "value": "number",
-        "year": "number", "shopID": "number", "note": "text",
+        "user_id": "ID", "item_id": "ID", "timestamp": "time", "value": "number",
+        "year": "number", "shopID": "ID", "note": "text",
     }  # fmt: skip
-    assert figures.loc["user_id", "distinct"] == 50  # counted, and not about
-    assert figures.loc["shopID", "max"] == "1999"
+    assert figures.loc["user_id", "distinct"] == 50
     assert figures.loc["user_id", "column"] == "User"
     assert figures.loc["note", "column"] == "note"
-
-
-@pytest.mark.parametrize(
-    ("type_name", "kind"),
-    [
-        ("UBIGINT", "number"), ("DECIMAL(18,3)", "number"), ("TIMESTAMP WITH TIME ZONE", "time"),
-        ("VARCHAR[]", "list"), ("BOOLEAN", "boolean"), ("STRUCT(a INT)", "STRUCT(a INT)"),
-    ],
-)  # fmt: skip
-def test_types_have_names(type_name: str, kind: str) -> None:
-    assert kind_of(type_name) == kind
 
 
 def run_of(model: str = "ease", **meta: Any) -> Run:

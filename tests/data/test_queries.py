@@ -64,22 +64,15 @@ def test_how_many_last_events_have_the_time_of_the_one_before(make_dataset, shop
     assert (found.tied, found.again) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
 
 
-def test_the_most_popular_and_the_busiest(shop, bare):
+def test_the_most_popular(shop, bare):
     assert rows(queries.top_items(shop, 2)) == [("a", "Ball", 4, 3), ("b", "Big ball", 1, 1)]
     assert rows(queries.top_items(shop))[2] == ("c", "c", 1, 1)  # no label: its id
-    assert rows(queries.top_users(shop)[["user_id", "events", "items"]]) == [
-        (1, 3, 2),
-        (12, 2, 2),
-        (2, 1, 1),
-    ]
     assert rows(queries.top_items(bare)) == [(7, "7", 1, 1), (8, "8", 1, 1)]
 
 
-def test_event_types_and_values(shop, bare):
-    assert rows(queries.event_types(shop)) == [("view", 3, 2, 1.0), ("buy", 2, 2, 5.0)]
+def test_values(shop, bare):
     assert rows(queries.values(shop)) == [(1, 2), (2, 2), (5, 1)]
     assert rows(queries.values(shop, bins=2)) == [(1, 4), (3, 1)]
-    assert queries.event_types(bare).empty
     assert queries.values(bare).empty
 
 
@@ -108,29 +101,6 @@ def test_the_long_tail_ends_at_one(shop, make_dataset):
     assert len(curve) <= 110
     assert curve["share"].iloc[-1] == 1
     assert curve["rank"].iloc[-1] == 5000
-
-
-def test_the_profile_of_each_column(shop, bare):
-    profile = queries.column_profile(shop).set_index("column")
-    assert list(profile.index) == [
-        "user_id",
-        "item_id",
-        "timestamp",
-        "event",
-        "value",
-        'odd "name"',
-    ]
-    assert profile.loc["event", "missing"] == pytest.approx(1 / 6, abs=1e-3)
-    assert profile.loc["value", "max"] == "5.0"
-    assert queries.column_profile(shop, "items")["column"].tolist() == [
-        "item_id",
-        "sku",
-        "Product Name",
-    ]
-    with pytest.raises(NotFound, match="no table of items"):
-        queries.column_profile(bare, "items")
-    with pytest.raises(NotFound, match="no table of events; DROP"):
-        queries.column_profile(bare, "events; DROP")
 
 
 def test_items_of_one_name_are_told_apart(make_dataset):

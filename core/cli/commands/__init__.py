@@ -23,6 +23,8 @@ COMMANDS = {  # command → the module of this package that it is a function of
     "archive": "keeping",
     "note": "keeping",
     "ingest": "ingest",
+    "profile": "profile",
+    "clean": "profile",
     "export-dataset": "export_dataset",
     "pictures": "pictures",
     "train": "train",

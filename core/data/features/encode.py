@@ -195,6 +195,18 @@ def _strings(name: str, rows: Array, values: list[str], total: int) -> Column | 
     return Column(name, "categorical", rows, values)
 
 
+def labels_of_texts(texts: list[str], n: int) -> dict[str, list[str]] | None:
+    """Text → its labels, if texts such as "Action|Comedy" or lists in cells are what these are.
+
+    Args:
+        texts: All that differ, in order.
+        n: Of how many cells they are.
+    """
+    said = [text for text in texts if not _NOTHING.fullmatch(text)]
+    cut = said and (_list_sign(said) or _separator(said, n))
+    return dict(zip(said, _labels(said, cut), strict=True)) if cut else None
+
+
 def _said(rows: Array, values: list[str]) -> tuple[Array, list[str]]:
     """Rows and values without those that stand for no value."""
     filled = [at for at, value in enumerate(values) if not _NOTHING.fullmatch(value)]

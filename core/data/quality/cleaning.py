@@ -1,4 +1,6 @@
-"""A dataset version → a cleaner one, by steps that a person switches on; what goes is counted."""
+"""A dataset version → one with fewer events: what a filter leaves, cleaned by steps that a person
+switches on; what goes is counted.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,9 @@ import duckdb
 
 from core.data.durable import sha256_file, write_json_atomically
 from core.data.log import open_log
+from core.data.profile.coded import CodedLog, open_coded
+from core.data.profile.figures import rows_left
+from core.data.profile.filters import Filter
 from core.data.quality.cleaning_steps import CLEANINGS, Step, parse_steps
 from core.data.read_only import CLEAN, check_writable
 from core.data.refs import checked_name, name_from
@@ -22,7 +27,10 @@ from core.data.store import DatasetInfo, Workspace, quoted
 from core.errors import BadInput
 from core.types import Progress, silent
 
-__all__ = ["CLEANINGS", "Step", "clean", "parse_steps"]
+__all__ = ["CLEANINGS", "FILTERED", "Step", "clean", "parse_steps"]
+
+FILTERED = "filter "  # how what dataset.json says of a filter begins; its terms in one line follow
+FILTER_REASON = "cleaned:filter"
 
 
 def clean(
@@ -30,6 +38,7 @@ def clean(
     info: DatasetInfo,
     steps: str | Iterable[str],
     *,
+    terms: Sequence[str] = (),
     name: str | None = None,
     progress: Progress | None = None,
 ) -> DatasetInfo:
@@ -40,10 +49,14 @@ def clean(
     tables of items and users come along. The same steps on the same version give the same id, and
     are not done twice.
 
+    What a filter leaves out is counted as `cleaned:filter`, but not listed again: it stands in the
+    version that this one names as its parent.
+
     Args:
         workspace: Where the version lies and the new one will.
         info: The version to clean.
         steps: As `parse_steps` reads them.
+        terms: Of a filter, see core.data.profile.filters: what it leaves is cleaned.
         name: Of the new version; the old name with the steps if not given.
         progress: Told the step and the share done, 0 … 1.
 
@@ -52,11 +65,17 @@ def clean(
     """
     check_writable(workspace.path, CLEAN)
     parsed = parse_steps(steps)
-    if not parsed:
-        raise BadInput(f"no cleaning was given: choose from {', '.join(CLEANINGS)}")
+    if not parsed and not terms:
+        raise BadInput(
+            f"no cleaning was given, and no filter: choose from {', '.join(CLEANINGS)}, or filter"
+        )
     for step in parsed:
         _check_fits(info, step)
     texts = [str(step) for step in parsed]
+    coded = open_coded(info) if terms else None
+    wanted = coded.parse(terms) if coded else Filter()
+    if wanted:
+        texts.insert(0, FILTERED + wanted.line(info.time_kind))
     identity = hashlib.sha256(json.dumps([info.id, texts]).encode()).hexdigest()[:12]
     name = None if name is None else checked_name(name)
     if known := workspace.whole_dataset(identity):
@@ -65,8 +84,9 @@ def clean(
         folder = scratch / identity
         folder.mkdir()
         con = open_log(info, temp_directory=scratch / "spill")
+        left_out = _keep(con, coded, wanted) if coded else {}
         removed = _remove(con, info, parsed, progress or silent)
-        counts = _write(con, info, folder, removed)
+        counts = _write(con, info, folder, removed, left_out)
         con.close()
         meta = {
             **info.meta,
@@ -90,6 +110,27 @@ def _check_fits(info: DatasetInfo, step: Step) -> None:
         raise BadInput(f"{step.name} needs times, and {info.name} has none{instead}")
     if needs in ("value", "event") and needs not in open_log(info).table("events").columns:
         raise BadInput(f"{step.name} needs a column of {needs}s, and {info.name} has none")
+
+
+def _keep(con: duckdb.DuckDBPyConnection, coded: CodedLog, wanted: Filter) -> dict[str, int]:
+    """Leaves the connection no other rows than those of the filter; how many it leaves out."""
+    n_events, name = coded.info.counts["rows_kept"], coded.info.name
+    left = rows_left(coded.connect(), coded, wanted).project("file_row_number")
+    con.register("left_rows", left.to_arrow_table())
+    kept = _one(con, "SELECT count(*) FROM left_rows")
+    if not kept:
+        raise BadInput(
+            f"the filter leaves nothing of the {n_events:,} events of {name}: leave a term out "
+            "or widen it"
+        )
+    con.execute(
+        """
+        CREATE TABLE left_events AS
+        FROM numbered SEMI JOIN left_rows USING (file_row_number) ORDER BY file_row_number
+        """
+    )
+    con.table("left_events").create_view("numbered", replace=True)
+    return {FILTER_REASON: n_events - kept}
 
 
 def _remove(
@@ -147,9 +188,14 @@ def _find_core(con: duckdb.DuckDBPyConnection, k: float) -> None:
 
 
 def _write(
-    con: duckdb.DuckDBPyConnection, info: DatasetInfo, folder: Path, removed: dict[str, int]
+    con: duckdb.DuckDBPyConnection,
+    info: DatasetInfo,
+    folder: Path,
+    removed: dict[str, int],
+    left_out: dict[str, int],
 ) -> dict[str, Any]:
     """The tables of the new version; what dataset.json says of them."""
+    gone = Counter(removed) + Counter(left_out)
     con.sql(
         """
         SELECT * EXCLUDE (file_row_number) FROM numbered
@@ -189,10 +235,10 @@ def _write(
         "counts": {
             **info.counts,
             "rows_kept": kept,
-            "rows_rejected": info.counts["rows_rejected"] + sum(removed.values()),
+            "rows_rejected": info.counts["rows_rejected"] + sum(gone.values()),
             "users": users,
             "items": items,
-            "rejected": dict(Counter(info.counts["rejected"]) + Counter(removed)),
+            "rejected": dict(Counter(info.counts["rejected"]) + gone),
         },
         "first_time": _moment(first),
         "last_time": _moment(last),

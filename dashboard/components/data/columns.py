@@ -1,17 +1,16 @@
-"""Every column of a log and what lies beside it, its figures written for people."""
+"""Every column of a log and what lies beside it, as people read it."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from core.data.store import DatasetInfo
+from core.data.profile.columns import ColumnProfile, TableProfile
 from dashboard import cache
+from dashboard.components.data.filtering import Filtered
 from dashboard.components.labels import day, text_or
 from dashboard.components.page import section, table
 from dashboard.state import t
@@ -19,94 +18,103 @@ from dashboard.text import plain
 
 OWN = ("user_id", "item_id", "timestamp", "event", "value", "platform")  # columns of ours
 ID = re.compile(r"(?:^|[_ .])[Ii][Dd]$|(?<=[a-z])I[Dd]$", re.ASCII)  # itemId, user_id
-FIGURES = ("min", "q25", "median", "q75", "max", "mean")
-MIDDLES = ("q25", "median", "q75", "mean")
 YEARS = (1500, 2200)  # whole numbers within are read as years, which have no thousands
-KINDS = {  # how DuckDB's types begin → what people call them
-    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"), "number"),
-    **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"), "number"),
-    **dict.fromkeys(("FLOAT", "DOUBLE", "DECIMAL"), "number"),
-    **dict.fromkeys(("TIMESTAMP", "DATE"), "time"),
-    **{"VARCHAR": "text", "BOOLEAN": "boolean"},
-}
+LONGEST = 30  # letters of a value that is named
+NAMED = 3  # of the most frequent values
 
 
-def columns_tab(dataset: DatasetInfo) -> None:
-    """Every column of the log, the items and the users."""
+def columns_tab(view: Filtered) -> None:
+    """Every column of the log, the items and the users, in what the filter leaves."""
+    if not view.figures.events:
+        st.info(t("data.filter.nothing"), icon=":material/filter_alt_off:")
+        return
     for part in ("events", "items", "users"):
-        if dataset.path(part) is None:
+        if view.dataset.path(part) is None:
             continue
         section(f"data.columns.{part}")
-        shown = for_people(cache.columns(dataset, part))
-        percent = st.column_config.NumberColumn(t("column.missing"), format="percent")
-        count = st.column_config.NumberColumn(t("column.distinct"), format="localized")
-        table(
-            shown,
-            alt=t("data.columns.alt"),
-            key=f"columns_{part}",
-            columns={"missing": percent, "distinct": count},
-        )
+        with st.spinner(t("data.computing")):
+            profile = cache.table_profile(view.coded, view.filter, part, view.figures.left)
+        if profile.of > 1:
+            st.caption(t("data.columns.drawn", n=profile.rows, of=profile.of))
+        _table(profile, part)
 
 
-def for_people(profile: pd.DataFrame) -> pd.DataFrame:
-    """What core.data.queries.column_profile gives, its types in words and its figures as texts."""
-    rows = [_row(row) for row in profile.to_dict("records")]
-    return pd.DataFrame(rows, columns=profile.columns)
+def _table(profile: TableProfile, part: str) -> None:
+    table(
+        for_people(profile),
+        alt=t("data.columns.alt"),
+        key=f"columns_{part}",
+        columns={
+            "missing": st.column_config.ProgressColumn(
+                t("column.missing"), format="percent", min_value=0, max_value=1
+            ),
+            "distinct": st.column_config.NumberColumn(t("column.distinct"), format="localized"),
+            "bars": st.column_config.BarChartColumn(t("column.bars"), y_min=0),
+            "range": st.column_config.Column(t("column.range"), width="medium"),
+            "top": st.column_config.Column(t("column.top"), width="large"),
+        },
+    )
 
 
-def kind_of(type_name: str) -> str:
-    """What a type of DuckDB's is called: number, text, time, list, boolean; else its own name."""
-    if type_name.endswith("[]"):
-        return "list"
-    return next((kind for begin, kind in KINDS.items() if type_name.startswith(begin)), type_name)
+def for_people(profile: TableProfile) -> pd.DataFrame:
+    """column, type, missing, distinct, bars, range, top: types in words, values as texts.
+
+    An id has no range and no histogram, which would say nothing.
+    """
+    rows = [_row(column, profile.rows) for column in profile.columns]
+    names = ["column", "type", "missing", "distinct", "bars", "range", "top"]
+    return pd.DataFrame(rows, columns=names)
 
 
-def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
-    kind, name = kind_of(str(row["type"])), str(row["column"])
-    years = kind == "number" and _are_years(row)
-    figures = {figure: _figure(row[figure], kind, years=years) for figure in FIGURES}
-    is_id = bool(ID.search(name))
-    if is_id or kind not in ("number", "time"):  # of ids a middle says nothing
-        figures |= dict.fromkeys(MIDDLES, "–")
-    if is_id:  # an id is written as it is, without thousands
-        figures |= {end: _as_it_is(row[end]) for end in ("min", "max")}
+def _row(column: ColumnProfile, n_rows: int) -> dict[str, Any]:
+    name, is_id = column.column, bool(ID.search(column.column))
+    has_range = not is_id and column.least is not None and column.most is not None
+    ends = [figure(end, column) for end in (column.least, column.most)] if has_range else []
+    frequent = [
+        f"{_short(_value(value, column))} {n / max(1, n_rows):.1%}"
+        for value, n in column.top[:NAMED]
+    ]
     return {
-        **row,
         "column": plain(text_or(f"role.{name}", name)) if name in OWN else name,
-        "type": plain(text_or(f"type.{kind}", kind)),
-        **figures,
+        "type": plain(t("type.id") if is_id else text_or(f"type.{column.kind}", column.kind)),
+        "missing": column.missing,
+        "distinct": column.distinct,
+        "bars": None if is_id or not column.bars else list(column.bars),
+        "range": " – ".join(dict.fromkeys(ends)) or "–",
+        "top": " · ".join(frequent) or "–",
     }
 
 
-def _are_years(row: Mapping[Any, Any]) -> bool:
-    ends = [_number(row["min"]), _number(row["max"])]
-    return all(x is not None and x == int(x) and YEARS[0] <= x <= YEARS[1] for x in ends)
-
-
-def _figure(value: Any, kind: str, *, years: bool) -> str:
-    if _as_it_is(value) == "–":
+def figure(value: str | float | None, column: ColumnProfile) -> str:
+    """A number or a time as people write it."""
+    if value is None:
         return "–"
-    if kind == "time":
-        return day(str(value))
-    number = _number(value) if kind == "number" else None
-    if number is None:
-        return str(value)
-    if years:
-        return f"{number:.0f}"
-    if number == int(number) or abs(number) >= 1000:
-        return f"{number:,.0f}" if number == int(number) else f"{number:,.1f}"
-    return f"{number:.4g}"
+    if isinstance(value, str):
+        return day(value)
+    if _are_years(column):
+        return f"{value:.0f}"
+    if value == int(value) or abs(value) >= 1000:
+        return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+    return f"{value:.4g}"
 
 
-def _number(value: Any) -> float | None:
-    """The finite number that this is or says, or None."""
+def _value(value: str, column: ColumnProfile) -> str:
+    """A frequent value: a number without the decimals that it does not need."""
+    if column.kind != "number" or ID.search(column.column):
+        return value
     try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
+        return figure(float(value), column)
+    except ValueError:
+        return value
 
 
-def _as_it_is(value: Any) -> str:
-    missing = value is None or (isinstance(value, float) and math.isnan(value))
-    return "–" if missing else str(value)
+def _are_years(column: ColumnProfile) -> bool:
+    ends = (column.least, column.most)
+    return all(
+        isinstance(end, float) and end == int(end) and YEARS[0] <= end <= YEARS[1] for end in ends
+    )
+
+
+def _short(value: str) -> str:
+    seen = plain(value)
+    return seen if len(seen) <= LONGEST else f"{seen[: LONGEST - 1]}…"

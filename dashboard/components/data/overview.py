@@ -1,102 +1,187 @@
-"""What is in a log: its numbers, when things happened, how unequal items are, its columns."""
+"""What the filter leaves of a log: its numbers, when things happened, of which kinds, how unequally
+shared. A stretch of time or a value that is clicked becomes the filter of the page.
+"""
 
 from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from core.data import queries
+from core.data.profile.figures import FacetCounts
+from core.data.profile.filters import OF_HISTORY, OF_LOG
 from core.data.store import DatasetInfo
-from dashboard import cache
+from dashboard import cache, state
 from dashboard.charts import data as charts
-from dashboard.components.labels import day, event_label, text_or
+from dashboard.components.data.filtering import Filtered, change, facet_label, value_label
+from dashboard.components.labels import day, text_or
 from dashboard.components.page import figure, section, table
-from dashboard.state import dark, evidence, t
+from dashboard.state import dark, evidence, mark, t
 from dashboard.text import Text, literal, plain
 
-
-def overview_tab(dataset: DatasetInfo) -> None:
-    """Numbers, charts, and the most popular items and busiest users."""
-    with st.spinner(t("data.computing")):
-        _numbers(dataset)
-        left, right = st.columns(2)
-        with left:
-            _activity(dataset)
-        with right:
-            _long_tail(dataset)
-        _events(dataset)
-        _top(dataset)
+ROWS_OF_TOP = 5
 
 
-def _numbers(dataset: DatasetInfo) -> None:
-    numbers = cache.overview(dataset)
+def overview_tab(view: Filtered) -> None:
+    """Numbers, time, facets, and who and what is most frequent."""
+    if not view.figures.events:
+        st.info(t("data.filter.nothing"), icon=":material/filter_alt_off:")
+    _numbers(view)
+    _activity(view)
+    _facets(view)
+    if view.figures.events:
+        _shares(view)
+
+
+def _numbers(view: Filtered) -> None:
+    figures = view.figures
     shown = {
-        "events": f"{numbers.events:,}",
-        "users": f"{numbers.users:,}",
-        "items": f"{numbers.items:,}",
-        "density": f"{numbers.density:.2%}",
-        "per_user": f"{numbers.median_per_user:,.0f}",
-        "rejected": f"{dataset.counts['rows_rejected']:,}",
+        "events": f"{figures.events:,}",
+        "users": f"{figures.users:,}",
+        "items": f"{figures.items:,}",
+        "per_user": f"{figures.median_per_user:,.0f}",
     }
+    for name, n in (("cold_items", figures.cold_items), ("cold_users", figures.cold_users)):
+        if n is not None and figures.events:
+            shown[name] = f"{n / figures.events:.1%}"
     for box, (name, value) in zip(st.columns(len(shown)), shown.items(), strict=True):
-        box.metric(t(f"data.kpi.{name}"), literal(value), border=True)
-    if dataset.time_kind == "clock":
-        st.caption(t("home.card.span", first=day(numbers.first), last=day(numbers.last)))
+        help_ = t(f"data.kpi.{name}.help") if name.startswith("cold") else None
+        box.metric(t(f"data.kpi.{name}"), literal(value), border=True, help=help_)
 
 
-def _activity(dataset: DatasetInfo) -> None:
+def _activity(view: Filtered) -> None:
+    frame, clock = view.figures.periods, view.dataset.time_kind == "clock"
     section("data.activity")
-    frame = cache.activity(dataset)
     if frame.empty:
         st.caption(t("data.activity.none"))
         return
-    first, last = frame["period"].iloc[0], frame["period"].iloc[-1]
-    clock = dataset.time_kind == "clock"
+    key = f"activity_{view.mark}"
+
+    def brushed() -> None:
+        if ends := _ends(st.session_state[key]["selection"]):
+            change(view, view.filter.between(*stretch(frame, *ends)))
+
     drawn = charts.activity(
         frame, x=t("data.activity.x" if clock else "data.activity.order"), y=t("data.activity.y"),
         dark=dark(),
     )  # fmt: skip
+    first, last = frame["period"].iloc[0], frame["period"].iloc[-1]
     alt = t(
         "data.activity.alt",
         first=day(first) if clock else first,
         last=day(last) if clock else last,
         most=int(frame["events"].max()),
     )
-    figure(drawn, alt=alt, key="activity")
+    figure(drawn, alt=alt, key=key, on_select=brushed, selection_mode=("box", "points"))
+    st.caption(t("data.activity.brush"))
 
 
-def _long_tail(dataset: DatasetInfo) -> None:
-    section("data.tail")
-    frame = cache.long_tail(dataset)
-    items = int(frame["rank"].iloc[-1])
-    curve = pd.DataFrame(
-        {
-            "item_share": [0.0, *(frame["rank"] / items)],
-            "event_share": [0.0, *frame["share"]],
-        }
+def _ends(selection: Any) -> tuple[Any, Any] | None:
+    """The two ends of what was chosen in the chart: of a box, or of the bars that were clicked."""
+    boxes = selection.get("box") or []
+    xs = [x for box in boxes for x in box["x"]] or [p["x"] for p in selection.get("points") or []]
+    return (min(xs), max(xs)) if xs else None
+
+
+def stretch(frame: pd.DataFrame, first: Any, last: Any) -> tuple[int, int]:
+    """From when until before when the periods last of which the middle lies between two ends.
+
+    Args:
+        frame: period, until: the bars of the chart.
+        first: One end, a time as plotly writes it, or an order number.
+        last: The other.
+
+    Returns:
+        Unix seconds or order numbers; those of the bar in which the stretch begins, if no middle
+        lies in it.
+    """
+    begins, ends = frame["period"], frame["until"]
+    if begins.dtype.kind == "M":
+        first, last = pd.Timestamp(first), pd.Timestamp(last)
+    middles = begins + (ends - begins) / 2
+    held = (middles >= first) & (middles <= last)
+    if not held.any():
+        held = begins == begins[begins <= first].max() if (begins <= first).any() else held
+    if not held.any():
+        held = begins == begins.iloc[0]
+    return _number(begins[held].iloc[0]), _number(ends[held].iloc[-1])
+
+
+def _number(time: Any) -> int:
+    return (
+        int(time.replace(tzinfo=UTC).timestamp()) if isinstance(time, pd.Timestamp) else int(time)
     )
-    drawn = charts.long_tail(curve, x=t("data.tail.x"), y=t("data.tail.y"), dark=dark())
-    tenth = curve.loc[curve["item_share"] <= 0.1, "event_share"].max()
-    figure(drawn, alt=t("data.tail.alt", share=float(tenth)), key="long_tail")
 
 
-def _events(dataset: DatasetInfo) -> None:
-    frame = cache.event_types(dataset)
-    if not frame.empty:
-        section("data.event_types")
-        frame["event"] = [event_label(event) for event in frame["event"]]
-        table(frame, alt=t("data.event_types.alt", n=len(frame)), key="event_types")
+def _facets(view: Filtered) -> None:
+    """The kinds and platforms, an attribute of the items, and one of the users: a chart each."""
+    groups = [[each] for each in view.figures.facets if each.facet in OF_LOG]
+    for side in ("item", "user"):
+        if several := [each for each in view.figures.facets if each.facet.side == side]:
+            groups.append(several)
+    if not groups:
+        return
+    for box, group in zip(st.columns(len(groups)), groups, strict=True):
+        with box:
+            _facet(view, _picked(view, group))
 
 
-def _top(dataset: DatasetInfo) -> None:
-    left, right = st.columns(2)
+def _picked(view: Filtered, group: list[FacetCounts]) -> FacetCounts:
+    """The one of several attributes that is looked at: first what is filtered by."""
+    if len(group) == 1:
+        return group[0]
+    side = group[0].facet.side
+    ordered = sorted(group, key=lambda each: (each.facet == OF_HISTORY) * (side == "user"))
+    usual = next((n for n, each in enumerate(ordered) if view.filter.values(each.facet)), 0)
+    names = state.apart({each.facet.column: facet_label(each.facet) for each in ordered})
+    column = st.selectbox(
+        t(f"data.facet.of_{side}"),
+        list(names),
+        index=usual,
+        format_func=names.__getitem__,
+        key=f"facet_{side}_{mark(names.values())}",
+    )
+    return next(each for each in ordered if each.facet.column == column)
+
+
+def _facet(view: Filtered, each: FacetCounts) -> None:
+    facet, frame = each.facet, each.values
+    st.markdown(t("data.facet.title", name=facet_label(facet)))
+    key = f"facet_{facet.term}_{view.mark}"
+
+    def clicked() -> None:
+        points = st.session_state[key]["selection"].get("points") or []
+        for point in points[:1]:
+            value = frame["value"].iloc[point["point_index"]]
+            change(view, view.filter.toggling(facet, value))
+
+    labels = [plain(value_label(facet, value)) for value in frame["value"]]
+    drawn = charts.values(frame.assign(label=labels), x=t("data.activity.y"), dark=dark())
+    top = labels[0] if labels else "–"
+    alt = t("data.facet.alt", name=facet_label(facet), n=each.n_values, top=top)
+    figure(drawn, alt=alt, key=key, on_select=clicked, selection_mode="points")
+    if each.n_values > len(frame):
+        st.caption(t("data.facet.more", n=each.n_values - len(frame)))
+
+
+def _shares(view: Filtered) -> None:
+    left, middle, right = st.columns(3)
     with left:
+        section("data.tail")
+        curve = view.figures.tail
+        drawn = charts.long_tail(curve, x=t("data.tail.x"), y=t("data.tail.y"), dark=dark())
+        tenth = curve.loc[curve["item_share"] <= 0.1, "event_share"].max()
+        figure(drawn, alt=t("data.tail.alt", share=float(tenth)), key="long_tail")
+    with middle:
         section("data.top_items")
-        items = cache.top_items(dataset)
+        items = view.figures.top_items
         table(items, alt=t("data.top_items.alt", n=len(items)), key="top_items")
     with right:
         section("data.top_users")
-        people = cache.top_users(dataset)
+        people = view.figures.top_users
         table(people, alt=t("data.top_users.alt", n=len(people)), key="top_users")
 
 
