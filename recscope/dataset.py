@@ -99,8 +99,9 @@ class Dataset:
     def profile(self, *terms: str) -> Profile:
         """What people do in it, in the events that a filter leaves; in all without one.
 
-        >>> data.profile("item.genres=War", "time=2015..")
-        <recscope profile: time=2015-01-01.., item.genres=War: 1,017 of 100,836 events, …>
+        >>> war = data.profile("item.genres=War", "time=2015..")
+        >>> war.events, war.users, war.items
+        (1199, 145, 218)
 
         Args:
             *terms: The filter: "time=2018-01..2018-03", "event=NAME", "platform=NAME",

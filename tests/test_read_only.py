@@ -28,6 +28,7 @@ from core.data.ingest.apart import ingest_apart, preview_apart
 from core.data.ingest.ingest import ingest
 from core.data.limits import writing
 from core.data.pictures import add_pictures
+from core.data.profile.coded import open_coded
 from core.data.quality.cleaning import clean
 from core.data.read_only import WRITING_ACTS, WritingAct
 from core.data.store import Workspace
@@ -210,6 +211,9 @@ def test_what_is_only_kept_for_later_is_not_kept(lent: Workspace) -> None:
         holdings.annotate(lent, "popularity", "one", add=["tag"])
     with pytest.raises(ReadOnly, match=r"^writing .*views is refused"):
         saved_views.save(lent, "one", "home", {})
+    coded = open_coded(lent.dataset("shop"))
+    assert coded.folder.is_dir()
+    assert not coded.folder.is_relative_to(lent.path)
     with lent.scratch() as scratch:
         (scratch / "x").write_text("")
     assert not scratch.exists()
@@ -306,6 +310,9 @@ WRITERS: dict[str, WritingAct | str] = {
     "core.data.layouts.sparse_matrix._write": THERE,
     "core.data.pictures._small": NO_FILE,
     "core.data.pictures.add_pictures": read_only.ADD_PICTURES,
+    "core.data.profile.coded._make": NOT_KEPT,
+    "core.data.profile.coded._write_log": NOT_KEPT,
+    "core.data.profile.coded.open_coded": NOT_KEPT,
     "core.data.quality.cleaning.clean": read_only.CLEAN,
     "core.data.queries._with_labels": NO_FILE,
     "core.data.store.Workspace._sweep_tmp": OPEN,

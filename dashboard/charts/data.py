@@ -9,6 +9,12 @@ from dashboard.charts.theme import blank, colours, faint, literal
 from dashboard.text import plain
 
 LONGEST = 28  # letters of a value beside a bar
+DATES = [  # in figures, which every language reads
+    {"dtickrange": [None, 86_400_000 - 1], "value": "%m-%d %H:%M"},
+    {"dtickrange": [86_400_000, "M1"], "value": "%Y-%m-%d"},
+    {"dtickrange": ["M1", "M11"], "value": "%Y-%m"},
+    {"dtickrange": ["M12", None], "value": "%Y"},
+]
 CHOSEN = "✓ "  # before a value that is chosen: colour is never the only sign
 
 
@@ -21,7 +27,7 @@ def activity(frame: pd.DataFrame, *, x: str, y: str, dark: bool) -> Figure:
         y: The same.
         dark: Whether the ground is dark.
     """
-    drawn = blank(height=240, dragmode="select", selectdirection="h", showlegend=False)
+    drawn = blank(height=220, dragmode="select", selectdirection="h", showlegend=False)
     width = frame["until"] - frame["period"]
     if width.dtype.kind == "m":
         width = width.dt.total_seconds() * 1000  # as plotly counts on an axis of dates
@@ -35,7 +41,7 @@ def activity(frame: pd.DataFrame, *, x: str, y: str, dark: bool) -> Figure:
             unselected={"marker": {"opacity": 1}},
         )
     )
-    drawn.update_xaxes(title=literal(x))
+    drawn.update_xaxes(title=literal(x), tickformatstops=DATES)
     drawn.update_yaxes(title=literal(y), fixedrange=True)
     return drawn
 
@@ -48,7 +54,7 @@ def values(frame: pd.DataFrame, *, x: str, dark: bool) -> Figure:
         x: Title of the axis.
         dark: Whether the ground is dark.
     """
-    drawn = blank(height=90 + 22 * max(1, len(frame)), showlegend=False, bargap=0.2)
+    drawn = blank(height=80 + 20 * max(1, len(frame)), showlegend=False, bargap=0.2)
     free = not frame["chosen"].any()
     labels = [
         (CHOSEN if chosen else "") + _short(label)
@@ -78,10 +84,10 @@ def values(frame: pd.DataFrame, *, x: str, dark: bool) -> Figure:
 
 def bands(frame: pd.DataFrame, *, x: str, y: str, dark: bool) -> Figure:
     """How many fall in each band. `frame`: label, n, in order; x and y are the axis titles."""
-    drawn = blank(height=280, bargap=0.1, showlegend=False)
+    drawn = blank(height=240, bargap=0.1, showlegend=False)
     labels = [literal(label) for label in frame["label"]]
     drawn.add_trace(Bar(x=labels, y=frame["n"], marker_color=colours(dark)[0]))
-    drawn.update_xaxes(title=literal(x), type="category")
+    drawn.update_xaxes(title=literal(x), type="category", tickangle=0, tickfont_size=10)
     drawn.update_yaxes(title=literal(y))
     return drawn
 
@@ -95,7 +101,7 @@ def cold_start(frame: pd.DataFrame, *, names: tuple[str, str], y: str, dark: boo
         y: Title of the axis.
         dark: Whether the ground is dark.
     """
-    drawn = blank(height=280)
+    drawn = blank(height=240)
     lines = zip(("items", "users"), names, ("solid", "dash"), colours(dark), strict=False)
     for column, name, dash, colour in lines:
         drawn.add_trace(
@@ -107,6 +113,7 @@ def cold_start(frame: pd.DataFrame, *, names: tuple[str, str], y: str, dark: boo
                 line={"color": colour, "dash": dash, "width": 2},
             )
         )
+    drawn.update_xaxes(tickformatstops=DATES)
     drawn.update_yaxes(title=literal(y), tickformat=".0%", range=[0, 1.02])
     return drawn
 
@@ -116,7 +123,7 @@ def long_tail(frame: pd.DataFrame, *, x: str, y: str, dark: bool) -> Figure:
 
     `frame`: item_share, event_share, both 0 … 1, rising from (0, 0) to (1, 1).
     """
-    drawn = blank(height=280)
+    drawn = blank(height=240)
     drawn.add_trace(
         Scatter(
             x=frame["item_share"],

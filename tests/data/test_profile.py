@@ -190,7 +190,7 @@ def test_a_filter_leaves_what_a_dumb_count_does(world, wanted):
     assert found.per_item["n"].sum() == found.items
     if len(rows):
         top = rows["item_id"].value_counts()
-        assert found.top_items["events"].tolist() == top.head(10).tolist()
+        assert found.top_items["events"].tolist() == top.head(7).tolist()
         assert found.median_per_user == rows["user_id"].value_counts().median()
 
 
@@ -463,3 +463,12 @@ def test_all_that_is_said_can_be_written(info):
     assert said["events"] == found.figures.events
     assert found.sentence.startswith("time=1970-01-01..1970-01-31, event=buy: ")
     assert f"{found.figures.events} of 600 events" in found.sentence
+
+
+def test_one_far_value_does_not_leave_the_others_in_one_bar(make_dataset):
+    values = [*range(1000), 10**9]
+    frame = pd.DataFrame({"user_id": range(1001), "item_id": 1, "price": values})
+    coded = open_coded(make_dataset(frame))
+    price = table_profile(coded, Filter(), "events", Left(1001, 1001, 1)).columns[-1]
+    assert (price.least, price.most, sum(price.bars)) == (0, 10**9, 1001)
+    assert min(price.bars) > 40

@@ -30,9 +30,9 @@ def as_text(found: Profile) -> str:
         ]
         blocks.append(table(rows, (each.facet.term, "events")))
     if len(how.together):
-        pairs = how.together[["label", "other", "n", "lift"]]
-        rows = [dict(zip(pairs, pair, strict=True)) for pair in pairs.itertuples(index=False)]
-        blocks.append(table(rows, list(pairs)))
+        names = ("label", "other", "n", "lift")
+        pairs = how.together[list(names)].itertuples(index=False)
+        blocks.append(table([dict(zip(names, pair, strict=True)) for pair in pairs], names))
     for name, part in found.tables.items():
         rows = [_column_row(column) for column in part.columns]
         columns = ("column", "kind", "missing", "distinct", "least", "most", "most frequent")

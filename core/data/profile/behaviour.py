@@ -17,13 +17,13 @@ from core.data.profile.filters import ITEM, USER, Filter
 from core.data.split import visit_gap_of
 from core.types import Array, Ints
 
-MOST_EVENTS = 1_000_000  # about so many at most are looked at
+MOST_EVENTS = 300_000  # about so many at most are looked at
 GAPS = {  # name → from how many seconds on
     **{"same": 0, "minute": 1, "half_hour": 60, "day": 1800, "week": 86_400},
     **{"month": 604_800, "year": 2_592_000, "longer": 31_536_000},
 }
 TOGETHER_OF = 100  # the most frequent items of which pairs are looked at
-TOGETHER = 10  # pairs that are named
+TOGETHER = 7  # pairs that are named
 LEAST_TOGETHER = 5  # visits with both, below which a pair says nothing
 
 

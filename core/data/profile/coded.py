@@ -87,6 +87,11 @@ class CodedLog:
             con.from_parquet(path, file_row_number=numbered).create_view(name)
         return con
 
+    def has_borders(self, wanted: Filter) -> bool:
+        """Whether the filter's time begins and ends where periods do."""
+        ends = (wanted.since, wanted.until)
+        return all(end is None or (end - self.origin) % self.width == 0 for end in ends)
+
     def parse(self, terms: Sequence[str]) -> Filter:
         """The filter of these terms.
 
@@ -182,11 +187,12 @@ def _make(info: DatasetInfo, folder: Path, progress: Progress) -> CodedLog:
             _count_members(con, side, folder)
         kinds = (_kinds(con, "event"), _kinds(con, "platform"))
         origin, width, periods = _periods(con, info.time_kind)
-        _write_log(con, info, kinds, folder, progress)
+        _write_log(con, info, kinds, (origin, width), folder / "log.parquet", progress)
         facets = [facet for facet, names in zip(OF_LOG, kinds, strict=True) if len(names) > 1]
         for side in (ITEM, USER):
             facets += _write_facets(con, info, side, folder)
-        _write_days(con, origin, width, folder)
+        days = count_days(con, con.from_parquet(str(folder / "log.parquet")))
+        days.write_parquet(str(folder / "days.parquet"), compression="zstd")
         con.close()
         shutil.rmtree(folder / "spill", ignore_errors=True)
         said = {
@@ -243,19 +249,24 @@ _SCHEMA = pa.schema(
         ("user_code", pa.uint32()),
         ("item_code", pa.uint32()),
         ("time", pa.int64()),
+        ("period", pa.uint32()),
         ("event", pa.uint16()),
         ("platform", pa.uint16()),
         ("cold_item", pa.bool_()),
         ("cold_user", pa.bool_()),
     ]
 )
+# Codes are read whole by each filter, which takes twice as long where they are compressed besides.
+_COMPRESSION = {name: "zstd" if name == "time" else "none" for name in _SCHEMA.names}
+_CODES = ["user_code", "item_code", "period", "event", "platform"]
 
 
 def _write_log(
     con: Connection,
     info: DatasetInfo,
     kinds: tuple[list[str], list[str]],
-    folder: Path,
+    span: tuple[int, int],
+    out: Path,
     progress: Progress,
 ) -> None:
     """The events in their order, block by block: as much memory for any log."""
@@ -264,35 +275,30 @@ def _write_log(
         table = con.table(f"{side}_members").order("member").to_arrow_table()
         ids[side] = table["id"].combine_chunks()
         settled[side] = table["settled"].fill_null(NEVER).to_numpy()
+    names = [pa.array(each, pa.string()) for each in kinds]
     rows = con.sql("SELECT user_id, item_id, time, event, platform FROM log")
-    reader = rows.to_arrow_reader(BLOCK)
     done, total = 0, max(1, info.counts["rows_kept"])
-    out = folder / "log.parquet"
-    with parquet.ParquetWriter(out, _SCHEMA, compression="zstd", use_dictionary=_CODES) as writer:
-        for block in reader:
-            users = _codes(block["user_id"], ids[USER])
-            items = _codes(block["item_id"], ids[ITEM])
-            time = block["time"]
-            clock = time.fill_null(NEVER).to_numpy()
+    with parquet.ParquetWriter(
+        out, _SCHEMA, compression=_COMPRESSION, use_dictionary=_CODES
+    ) as writer:
+        for block in rows.to_arrow_reader(BLOCK):
+            users, items = _codes(block["user_id"], ids[USER]), _codes(block["item_id"], ids[ITEM])
+            clock = block["time"].fill_null(NEVER).to_numpy()
+            undated = block["time"].is_null().to_numpy(zero_copy_only=False)
+            periods = np.where(undated, 0, (clock - span[0]) // span[1])
             columns = [
                 pa.array(users.astype(np.uint32)),
                 pa.array(items.astype(np.uint32)),
-                time,
-                pa.array(
-                    (_codes(block["event"], pa.array(kinds[0], pa.string())) + 1), pa.uint16()
-                ),
-                pa.array(
-                    (_codes(block["platform"], pa.array(kinds[1], pa.string())) + 1), pa.uint16()
-                ),
+                block["time"],
+                pa.array(periods.astype(np.uint32), mask=undated),
+                pa.array((_codes(block["event"], names[0]) + 1).astype(np.uint16)),
+                pa.array((_codes(block["platform"], names[1]) + 1).astype(np.uint16)),
                 pa.array(clock <= settled[ITEM][items]),
                 pa.array(clock <= settled[USER][users]),
             ]
             writer.write_batch(pa.record_batch(columns, schema=_SCHEMA), row_group_size=BLOCK)
             done += len(block)
             progress("count", done / total)
-
-
-_CODES = ["user_code", "item_code", "event", "platform"]
 
 
 def _codes(values: Any, known: Any) -> Ints:
@@ -389,23 +395,13 @@ def _add_bands(con: Connection) -> None:
     )
 
 
-def _write_days(con: Connection, origin: int, width: int, folder: Path) -> None:
+def count_days(con: Connection, rows: DuckDBPyRelation) -> DuckDBPyRelation:
     """Events by period, kind and platform, and how many are with new items and by new users."""
-    coded = con.from_parquet(str(folder / "log.parquet"))
-    days = count_days(con, coded, origin, width)
-    days.write_parquet(str(folder / "days.parquet"), compression="zstd")
-
-
-def count_days(
-    con: Connection, rows: DuckDBPyRelation, origin: int, width: int
-) -> DuckDBPyRelation:
-    """The same of these rows of the coded log."""
     rows.create_view("rows_of_days", replace=True)
     return con.sql(
         """
-        SELECT (time - $origin) // $width AS period, event, platform, count(*) AS events,
+        SELECT period::BIGINT AS period, event, platform, count(*) AS events,
                count(*) FILTER (cold_item) AS cold_items, count(*) FILTER (cold_user) AS cold_users
         FROM rows_of_days GROUP BY ALL
-        """,
-        params={"origin": origin, "width": width},
+        """
     )

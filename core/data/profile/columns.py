@@ -15,7 +15,7 @@ from core.data.profile.filters import ITEM, USER, Filter
 from core.data.store import quoted
 from core.errors import NotFound
 
-MOST_ROWS = 500_000  # that are looked at; of more so many are drawn
+MOST_ROWS = 200_000  # that are looked at; of more so many are drawn
 BINS = 20  # of a histogram
 TOP = 5  # values that are named
 SIDES = {"items": ITEM, "users": USER}
@@ -31,7 +31,7 @@ class ColumnProfile:
     distinct: int  # values, of a list those in it
     least: str | float | None  # of numbers and times, times as ISO texts
     most: str | float | None
-    bars: tuple[int, ...]  # numbers and times: rows in BINS ranges of equal width; () of others
+    bars: tuple[int, ...]  # numbers and times: rows in BINS ranges, see _histogram; () of others
     top: tuple[tuple[str, int], ...]  # the most frequent values and how often; () where all differ
 
     def to_json(self) -> dict[str, Any]:
@@ -149,21 +149,28 @@ def _column(
 
 
 def _histogram(con: Connection, kind: str) -> tuple[Any, Any, tuple[int, ...]]:
-    """Least, most, and how many values lie in each of BINS ranges between."""
+    """Least, most, and how many values lie in each of BINS ranges of equal width.
+
+    These reach over all but the lowest and the highest hundredth of the values, which count in the
+    first and the last: a single price of a million would leave the others in one.
+    """
     number = "epoch(value::TIMESTAMP)" if kind == "time" else "value::DOUBLE"
     numbers = con.table("one_column").project(f"value, {number} AS number")
     numbers.create_view("as_numbers", replace=True)
-    low, high, least, most = con.execute(
+    least, most, first, last, inner = con.execute(
         """
-        SELECT min(number), max(number), min(value), max(value)
+        SELECT min(value), max(value), min(number), max(number),
+               quantile_disc(number, [0.01, 0.99])
         FROM as_numbers WHERE isfinite(number)
         """
     ).fetchall()[0]
-    if low is None:
+    if least is None:
         return None, None, ()
+    low, high = inner if inner[0] < inner[1] else (first, last)
     counted = con.execute(
         """
-        SELECT least($bins - 1, floor((number - $low) / $width))::INTEGER AS bin, count(*)
+        SELECT greatest(0, least($bins - 1, floor((number - $low) / $width)))::INTEGER AS bin,
+               count(*)
         FROM as_numbers WHERE isfinite(number) GROUP BY bin
         """,
         {"bins": BINS, "low": low, "width": (high - low) / BINS or 1.0},

@@ -112,9 +112,10 @@ def _together(found: Behaviour) -> None:
         return
     shown = pairs[["label", "other", "n", "lift"]]
     columns = {
-        "other": st.column_config.Column(t("column.other"), width="medium"),
-        "n": st.column_config.NumberColumn(t("column.visits"), format="localized"),
-        "lift": st.column_config.NumberColumn(t("column.lift"), format="%.1f ×"),
+        "label": st.column_config.Column(t("column.label"), width=150),
+        "other": st.column_config.Column(t("column.other"), width=150),
+        "n": st.column_config.NumberColumn(t("column.visits"), format="localized", width=70),
+        "lift": st.column_config.NumberColumn(t("column.lift"), format="%.1f ×", width=70),
     }
     alt = t("data.behaviour.together.alt", n=len(pairs))
     table(shown, alt=alt, key="behaviour_together", columns=columns)

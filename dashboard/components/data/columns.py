@@ -21,6 +21,7 @@ ID = re.compile(r"(?:^|[_ .])[Ii][Dd]$|(?<=[a-z])I[Dd]$", re.ASCII)  # itemId, u
 YEARS = (1500, 2200)  # whole numbers within are read as years, which have no thousands
 LONGEST = 30  # letters of a value that is named
 NAMED = 3  # of the most frequent values
+RARE = 0.001  # share of the rows below which a value is not worth its name
 
 
 def columns_tab(view: Filtered) -> None:
@@ -46,10 +47,10 @@ def _table(profile: TableProfile, part: str) -> None:
         key=f"columns_{part}",
         columns={
             "missing": st.column_config.ProgressColumn(
-                t("column.missing"), format="percent", min_value=0, max_value=1
+                t("column.missing"), format="percent", min_value=0, max_value=1, width="small"
             ),
             "distinct": st.column_config.NumberColumn(t("column.distinct"), format="localized"),
-            "bars": st.column_config.BarChartColumn(t("column.bars"), y_min=0),
+            "bars": st.column_config.BarChartColumn(t("column.bars"), y_min=0, width="small"),
             "range": st.column_config.Column(t("column.range"), width="medium"),
             "top": st.column_config.Column(t("column.top"), width="large"),
         },
@@ -70,10 +71,10 @@ def _row(column: ColumnProfile, n_rows: int) -> dict[str, Any]:
     name, is_id = column.column, bool(ID.search(column.column))
     has_range = not is_id and column.least is not None and column.most is not None
     ends = [figure(end, column) for end in (column.least, column.most)] if has_range else []
-    frequent = [
-        f"{_short(_value(value, column))} {n / max(1, n_rows):.1%}"
-        for value, n in column.top[:NAMED]
-    ]
+    shares = [(value, n / max(1, n_rows)) for value, n in column.top[:NAMED]]
+    frequent = [f"{_short(_value(value, column))} {share:.1%}" for value, share in shares]
+    if column.kind == "time" or not shares or shares[0][1] < RARE:
+        frequent = [t("data.columns.differ")] if column.distinct > 1 else []
     return {
         "column": plain(text_or(f"role.{name}", name)) if name in OWN else name,
         "type": plain(t("type.id") if is_id else text_or(f"type.{column.kind}", column.kind)),
@@ -81,7 +82,7 @@ def _row(column: ColumnProfile, n_rows: int) -> dict[str, Any]:
         "distinct": column.distinct,
         "bars": None if is_id or not column.bars else list(column.bars),
         "range": " – ".join(dict.fromkeys(ends)) or "–",
-        "top": " · ".join(frequent) or "–",
+        "top": " · ".join(map(str, frequent)) or "–",
     }
 
 

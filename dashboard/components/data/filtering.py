@@ -98,8 +98,9 @@ def change(view: Filtered, wanted: Filter) -> None:
 
 def filter_bar(workspace: Workspace, view: Filtered) -> None:
     """The sentence, and the buttons that set, clear and keep the filter."""
-    with st.container(horizontal=True, vertical_alignment="center", key="filter_bar"):
-        st.markdown(_sentence(view), width="stretch")
+    left, right = st.columns([5, 4] if view.filter else [5, 1], vertical_alignment="center")
+    left.markdown(_sentence(view))
+    with right, st.container(horizontal=True, horizontal_alignment="right", key="filter_bar"):
         with st.popover(t("action.filter"), icon=":material/filter_alt:", key="set_filter"):
             _form(view)
         if not view.filter:

@@ -168,7 +168,7 @@ def _facet(view: Filtered, each: FacetCounts) -> None:
 
 
 def _shares(view: Filtered) -> None:
-    left, middle, right = st.columns(3)
+    left, middle, right = st.columns([4, 5, 3])
     with left:
         section("data.tail")
         curve = view.figures.tail
@@ -177,7 +177,7 @@ def _shares(view: Filtered) -> None:
         figure(drawn, alt=t("data.tail.alt", share=float(tenth)), key="long_tail")
     with middle:
         section("data.top_items")
-        items = view.figures.top_items
+        items = view.figures.top_items[["label", "events"]]
         table(items, alt=t("data.top_items.alt", n=len(items)), key="top_items")
     with right:
         section("data.top_users")
