@@ -136,12 +136,19 @@ def said(view: Filtered) -> Text:
     """The filter in words."""
     wanted, parts = view.filter, []
     if (wanted.since, wanted.until) != (None, None):
-        time = written_time(wanted.since, wanted.until, view.dataset.time_kind)
-        parts.append(strong(literal(time.replace(BETWEEN, " – ").strip())))
+        parts.append(strong(_time(view)))
     for choice in wanted.choices:
         labels = t("explain.comma").join(value_label(choice.facet, v) for v in choice.values)
         parts.append(facet_label(choice.facet) + ": " + strong(labels))
     return Text(" · ").join(parts)
+
+
+def _time(view: Filtered) -> Text:
+    time = written_time(view.filter.since, view.filter.until, view.dataset.time_kind)
+    first, _, last = time.partition(BETWEEN)
+    if first and last:
+        return literal(first if first == last else f"{first} – {last}")
+    return t("data.filter.since", time=first) if first else t("data.filter.until", time=last)
 
 
 def facet_label(facet: Facet) -> Text:

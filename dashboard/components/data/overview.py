@@ -126,7 +126,10 @@ def _facets(view: Filtered) -> None:
         return
     for box, group in zip(st.columns(len(groups)), groups, strict=True):
         with box:
-            _facet(view, _picked(view, group))
+            each = _picked(view, group)
+            if len(group) == 1:
+                st.markdown(t("data.facet.title", name=facet_label(each.facet)))
+            _facet(view, each)
 
 
 def _picked(view: Filtered, group: list[FacetCounts]) -> FacetCounts:
@@ -149,7 +152,6 @@ def _picked(view: Filtered, group: list[FacetCounts]) -> FacetCounts:
 
 def _facet(view: Filtered, each: FacetCounts) -> None:
     facet, frame = each.facet, each.values
-    st.markdown(t("data.facet.title", name=facet_label(facet)))
     key = f"facet_{facet.term}_{view.mark}"
 
     def clicked() -> None:
