@@ -189,13 +189,14 @@ def _unified(facts: Facts) -> Choice:
         params |= {"dim": 256, "heads": 4, "max_len": 200 if long else 50}
         params |= {"temperature": 0.05 if long else 0.07}
     else:
-        params |= {"dim": 64, "heads": 1, "layers": 1, "loss": "sampled"}
-        params |= {"max_len": 100 if long and facts.events >= MANY_EVENTS else 50}
+        params |= {"dim": 64, "heads": 1, "layers": 1, "loss": "sampled", "max_len": 50}
+        if long and facts.events >= MANY_EVENTS:  # there is enough to fill a wider one
+            params |= {"dim": 128, "heads": 2, "max_len": 100}
     # events per step: as many as keep the device busy, but a hundred steps per epoch before that
     step = min(12_800 if gpu and long else 2_048, facts.events / 100)
     width = min(max(facts.length, 1.0), params["max_len"])
     params["batch"] = int(np.clip(step / width, 8, 256))
-    rate = 2e5 if gpu else 2e4 if params["max_len"] > 50 else 3.5e4  # events per second
+    rate = 2e5 if gpu else 1.5e4 if params["max_len"] > 50 else 3.5e4  # events per second
     validation = min(facts.users, 10_000) * facts.items * (1e-10 if gpu else 4e-8)
     epoch = 2 * facts.events / rate + validation  # twice: for the choice, and for good
     taken, reason = True, "network"
