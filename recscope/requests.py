@@ -14,6 +14,7 @@ import pandas as pd
 
 from core import pipeline
 from core.errors import BadInput
+from core.recommend.rules import Rules
 from core.types import Array, Ints, Queries
 from recscope.tables import check_columns, whole_ids, write
 
@@ -75,6 +76,19 @@ def options(name: str, given: object, kinds: type | UnionType, what: str) -> Non
     for key, value in given.items():
         if isinstance(value, bool) or not isinstance(key, str) or not isinstance(value, kinds):
             raise BadInput(f"{name} must be a dict of {what}, not of {key!r}: {value!r}")
+
+
+def rules(given: Rules | Iterable[str]) -> Rules:
+    """Rules, also where they are given as texts.
+
+    Raises:
+        BadInput: a text says none.
+    """
+    if isinstance(given, Rules):
+        return given
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise BadInput(f"rules must be a list of texts, not {brief(given)}")
+    return Rules.parse(text("a rule", rule) for rule in given)
 
 
 def whole(name: str, value: object, least: int = 1) -> int:

@@ -13,6 +13,7 @@ from core import holdings, pipeline
 from core.errors import BadInput
 from core.pipeline.item_neighbours import Neighbour
 from core.pipeline.labels import Labels
+from core.recommend.rules import Rules
 from core.runs.metrics import RunMetrics, meaningless
 from core.types import Params
 from recscope import figures, html, requests
@@ -83,7 +84,11 @@ class Run(Explains):
         )
 
     def evaluate(
-        self, k: int | Iterable[int] = (5, 10, 20), *, keep_seen: bool = False
+        self,
+        k: int | Iterable[int] = (5, 10, 20),
+        *,
+        keep_seen: bool = False,
+        rules: Rules | Iterable[str] = (),
     ) -> pd.DataFrame:
         """What the run is worth on the events that its split held out, also shown by the pages.
 
@@ -93,13 +98,16 @@ class Run(Explains):
         Args:
             k: Cutoffs, each at least 1.
             keep_seen: Rank the items too that a person had already.
+            rules: As in `recommend`; nothing is kept then.
 
         Returns:
             metric ("ndcg@10", …), mean, low, high: 95 % intervals over the users, missing where a
-            metric is one number for all.
+            metric is one number for all. Under rules also own (without them), difference,
+            difference_low and difference_high: what they cost, person by person, 95 %.
 
         Raises:
-            BadInput: nothing was held out (split="none"), or a cutoff is not a whole number ≥ 1.
+            BadInput: nothing was held out (split="none"), a cutoff is not a whole number ≥ 1, or
+                rules that cannot be kept.
 
         >>> run.evaluate().query("metric == 'ndcg@10'").round(3)
              metric   mean    low  high
@@ -108,7 +116,12 @@ class Run(Explains):
         ks = [requests.whole("k", at) for at in (k if isinstance(k, Iterable) else [k])]
         with ProgressLine(shown=self._progress) as line:
             found = pipeline.evaluate(
-                self._folders, self.stored, ks=ks, hide_seen=not keep_seen, on_stage=line
+                self._folders,
+                self.stored,
+                ks=ks,
+                hide_seen=not keep_seen,
+                rules=requests.rules(rules),
+                on_stage=line,
             )
         return _intervals(found)
 
@@ -130,6 +143,16 @@ class Run(Explains):
     def _meaningless(self) -> tuple[str, ...]:
         """The metrics that say nothing of this log."""
         return meaningless(self._folders.dataset(self.stored.config.dataset).value_kind)
+        rows = [(name, at.mean, at.low, at.high) for name, at in found.metrics.items()]
+        frame = pd.DataFrame(rows, columns=["metric", "mean", "low", "high"])
+        frame = frame.astype({"low": float, "high": float})
+        if found.rules is not None:
+            costs = pd.DataFrame([asdict(cost) for cost in found.rules.costs])
+            frame["own"], frame["difference"] = costs["own"], costs["difference"]
+            frame["difference_low"] = costs["low"].astype(float)
+            frame["difference_high"] = costs["high"].astype(float)
+            frame.attrs["rules"] = found.rules.to_json()
+        return frame
 
     def shortcuts(self) -> pd.DataFrame:
         """How far the run is ahead of simple rules, person by person, when last evaluated.
@@ -168,6 +191,7 @@ class Run(Explains):
         keep_seen: bool = False,
         *,
         labels: bool = False,
+        rules: Rules | Iterable[str] = (),
     ) -> pd.DataFrame:
         """The k best items for each person.
 
@@ -180,12 +204,17 @@ class Run(Explains):
             k: Items for each; a person who has fewer left gets fewer.
             keep_seen: Recommend what a person had already, too.
             labels: Also say what each item is called.
+            rules: What lists must keep, as texts: "exclude genres=Horror", "only genres=Comedy",
+                "at-most genres=2", "boost genres=Drama:0.3", "pin 17". Items that have no value of
+                an attribute are not limited by at-most.
 
         Returns:
             user_id, item_id, rank (from 1), score (the model's own scale), and label if asked.
+            Under rules also model_rank, the item's place without them; `attrs["rules"]` says how
+            many people got fewer than k items (short), and how many items are not limited.
 
         Raises:
-            NotFound: a user whom the dataset does not have.
+            NotFound: a user whom the dataset does not have, or an attribute, a value or an item.
             BadInput: k below 1 or beyond the items that there are, or unreadable histories.
 
         >>> run.recommend([1], k=2, labels=True)[["user_id", "rank", "label"]]
@@ -195,8 +224,9 @@ class Run(Explains):
         """
         k = requests.cutoff(self._loaded, k)
         people, queries = requests.people(self._loaded, users, histories)
+        wanted = requests.rules(rules)
         frame = pipeline.recommendation_table(
-            self._loaded, people, queries, k=k, hide_seen=not keep_seen
+            self._loaded, people, queries, k=k, hide_seen=not keep_seen, rules=wanted
         )
         if labels:
             codes = self._loaded.items.encode(frame["item_id"])

@@ -55,6 +55,8 @@ evaluate RUN --rerank calibrated --strength 0.5
 recommend RUN --users 1,2 -k 10 --keep-seen --out FILE.parquet
 recommend RUN --users all
 recommend RUN --rerank mmr --strength 0.5
+recommend RUN --exclude a=1 --exclude a=2 --only b=3 --at-most a=2 --boost a=1:0.3 --pin 7 --pin 8
+evaluate RUN --exclude a=1 --only b=3 --at-most a=2 --boost a=1:-0.3 --pin 7
 recommend RUN --histories FILE --out FILE.csv
 embed RUN --map --of users --component id --axes 3 --seed 2 --out FILE.parquet --json
 embed RUN --map
@@ -220,6 +222,61 @@ def test_re_ranked_lists_are_measured_beside_the_models_own(trained, recscope):
     assert "not re-ranked" not in recscope(*ask, *how, "--keep-seen")[1]  # measured otherwise
 
 
+def test_lists_keep_rules(trained, recscope, tmp_path):
+    kind = pd.read_parquet(trained.dataset("shop").path("items")).set_index("item_id")["kind"]
+    ask = ("recommend", "first", "-k", 8, "--keep-seen")
+    how = ("--pin", 30, "--pin", 10, "--at-most", "kind=3", "--exclude", "item_id=20")
+    _, found, _ = recscope(*ask, *how, "--json")
+    assert found["rules"]["rules"] == [
+        *("at-most kind=3", "exclude item_id=20", "pin 30", "pin 10")
+    ]
+    lists = pd.DataFrame(found["recommendations"]).groupby("user_id")["item_id"].agg(list)
+    assert len(lists) == 40
+    for items in lists:
+        assert items[:2] == [30, 10]
+        assert 20 not in items
+        assert kind[items].value_counts().max() == 3
+    _, found, _ = recscope(*ask, "--at-most", "kind=2", "--json")  # 3 kinds: never 8 items
+    assert (found["rules"]["short"], found["rows"]) == (40, 240)
+    code, text, _ = recscope(*ask, "--at-most", "kind=2", "--out", tmp_path / "a.csv")
+    assert code == 0
+    assert "under at-most kind=2, 40 people got fewer than 8 items" in text
+    assert "0 items have no kind" in text
+    assert len(pd.read_csv(tmp_path / "a.csv")) == 240
+
+
+def test_rules_that_only_hide_go_with_a_re_ranking(trained, recscope):
+    kind = pd.read_parquet(trained.dataset("shop").path("items")).set_index("item_id")["kind"]
+    ask = ("recommend", "first", "--rerank", "mmr", "-k", 4, "--json")
+    _, found, _ = recscope(*ask, "--exclude", "kind=tea")
+    assert "tea" not in set(kind[[row["item_id"] for row in found["recommendations"]]])
+    assert found["rerank"]["method"] == "mmr"
+
+
+def test_rules_are_measured_beside_lists_without_them(trained, recscope):
+    ask = ("evaluate", "first", "-k", 4)
+    _, own, _ = recscope(*ask, "--json")
+    how = ("--exclude", "kind=tea")
+    _, found, _ = recscope(*ask, *how, "--json")
+    costs = {cost["metric"]: cost for cost in found["rules"]["costs"]}
+    assert list(costs) == list(found["metrics"])
+    for name, cost in costs.items():
+        assert cost["own"] == pytest.approx(own["metrics"][name]["mean"])
+        assert cost["mean"] == found["metrics"][name]["mean"]
+    assert costs["recall@4"]["low"] <= costs["recall@4"]["difference"] <= costs["recall@4"]["high"]
+    assert costs["recall@4"]["difference"] < 0
+    assert costs["coverage@4"]["low"] is None
+    _, text, _ = recscope(*ask, *how)
+    head = next(line.split() for line in text.splitlines() if line.startswith("metric"))
+    assert head[-6:] == ["high", "without", "rules", "difference", "from", "to"]
+    assert "seen or not allowed: never reached" in text
+    assert artifact.find_run(trained, "first").metrics.to_json() == own  # nothing is stored
+    boost = ("--boost", "kind=cup:0")
+    _, zero, _ = recscope(*ask, *boost, "--json")
+    assert zero["metrics"] == own["metrics"]
+    assert {cost["difference"] for cost in zero["rules"]["costs"]} == {0}
+
+
 def test_csv_and_parquet_hold_the_same(trained, recscope, tmp_path):
     for name in ("a.csv", "a.parquet"):
         assert recscope("recommend", "first", "--out", tmp_path / name)[0] == 0
@@ -257,6 +314,15 @@ MISTAKES = [
     (["recommend", "first", "--rerank", "random"], "choose one of mmr, calibrated"),
     (["recommend", "first", "--strength", "0.5"], "add --rerank mmr or calibrated"),
     (["evaluate", "first", "--rerank", "mmr", "--strength", "2"], "from 0 to 1, not 2.0"),
+    (["recommend", "first", "--exclude", "colour=red"], "there are item_id, kind, price"),
+    (["recommend", "first", "--only", "kind=coffee"], "there are cup, pot, tea"),
+    (["recommend", "first", "--pin", "7"], "no item '7' to pin"),
+    (["evaluate", "first", "--at-most", "kind=few"], "not of the form 'at-most genres=2'"),
+    (["evaluate", "first", "--only", "kind=tea", "--export", "x"], "export without them"),
+    (
+        ["recommend", "first", "--rerank", "mmr", "--boost", "kind=tea:1", "--only", "kind=tea"],
+        "either by mmr or by rules such as 'boost kind=tea:1.0'",
+    ),
     (["recommend", "first", "-k", "-1"], "-k"),
     (["recommend", "first", "--out", "x.xlsx"], ".parquet or .csv"),
     (["recommend", "first", "--out", "/nowhere/x.csv"], "/nowhere is not there"),

@@ -21,7 +21,7 @@ def imports_without(module: str, absent: list[str]) -> None:
 
 def test_models_import_on_a_bare_gpu_box():
     absent = ["duckdb", "pandas", "pyarrow", "plotly", "streamlit", "sklearn", "psutil"]
-    modules = "core.models, core.recommend.top_k, core.recommend.rerank, core.evaluate"
+    modules = "core.models, core.recommend.top_k, core.recommend.ruled_lists, core.evaluate"
     imports_without(f"{modules}; list(core.models.MODELS.values())", absent)
 
 

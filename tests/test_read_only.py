@@ -37,6 +37,7 @@ from core.errors import NotFound, ReadOnly
 from core.pipeline.replays.seal import key_to_seal_with
 from core.recommend import export
 from core.recommend.rerank import Rerank
+from core.recommend.rules import Rules
 from core.runs import artifact
 from core.runs.request import RunRequest
 from core.sql import saved
@@ -203,6 +204,8 @@ def test_what_is_only_kept_for_later_is_not_kept(lent: Workspace) -> None:
     embeddings._store(lent, lent.path / "embeddings" / "e", vectors)
     reranked = pipeline.evaluate(lent, run, rerank=Rerank("mmr"), device="cpu")
     assert reranked.users > 0  # never stored
+    ruled = pipeline.evaluate(lent, run, rules=Rules.parse(["exclude kind=tea"]), device="cpu")
+    assert ruled.rules is not None  # nor this
     saved.remember(lent, "SELECT 1")
     assert ask(lent, "SELECT 1 AS n", dataset=lent.dataset("shop")).rows == 1
     with pytest.raises(ReadOnly):

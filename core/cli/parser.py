@@ -373,3 +373,22 @@ def _add_lists(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strength", type=float, metavar="0…1", help="0 the model's order … 1 without it (0.3)"
     )
+    for kind, (form, about) in _RULES.items():
+        parser.add_argument(
+            f"--{kind}",
+            dest="rules",
+            action="append",
+            default=[],
+            type=f"{kind} {{}}".format,  # as core.recommend.rules reads it
+            metavar=form,
+            help=about,
+        )
+
+
+_RULES = {
+    "exclude": ("ATTRIBUTE=VALUE", "no items that have this value; item_id=… for one item"),
+    "only": ("ATTRIBUTE=VALUE", "items with this value; of several one is enough"),
+    "at-most": ("ATTRIBUTE=N", "each value at most so often in a list"),
+    "boost": ("ATTRIBUTE=VALUE:X", "items with this value higher up, or lower: -1 … 1"),
+    "pin": ("ITEM", "this item first, of several in this order"),
+}

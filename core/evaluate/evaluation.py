@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +28,9 @@ from core.types import (
     Split,
 )
 
+if TYPE_CHECKING:
+    from core.recommend.ruled_lists import CatalogueRules
+
 LONGEST = 1000  # a list that may be asked for however few the items are
 
 
@@ -41,7 +45,7 @@ class Evaluation:
     users: int  # B, the queries with a target
     users_without_targets: int
     hide_seen: bool
-    target_hidden_share: float  # share of targets that hiding seen items made unreachable
+    target_hidden_share: float  # share of targets that no list can hold: seen, or by the rules
     score_tie_rate: float  # share of lists (largest k) whose last score ties with one left out
     taste_attribute: str | None  # what calibration is measured on
     list_ms: float  # to score and rank all items for one person, of many at once; measured once
@@ -56,6 +60,7 @@ def evaluate(
     ks: Sequence[int] = (5, 10, 20),
     hide_seen: bool = True,
     reorder: Reorder | None = None,
+    rules: CatalogueRules | None = None,
     item_features: Features | None = None,
     ratings: bool = True,
     seed: int = 0,
@@ -70,6 +75,7 @@ def evaluate(
         ks: Lengths of the lists, each at least 1.
         hide_seen: Leave the items of a query's history out of its ranking.
         reorder: How the lists are re-ranked (core.recommend.rerank); not at all if not given.
+        rules: What lists must keep (core.recommend.ruled_lists).
         item_features: For diversity and calibration.
         ratings: Whether the targets' values are ratings, so that a prediction can miss them.
         seed: Of the intervals' random draws.
@@ -95,6 +101,7 @@ def evaluate(
         n_items=train.n_items,
         hide_seen=hide_seen,
         reorder=reorder,
+        rules=rules,
         on_progress=on_progress,
     )
     list_ms = 1000 * (time.perf_counter() - began) / len(ranking.queries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from core.data.read_only import EVALUATE, check_writable
 from core.data.store import Workspace
 from core.errors import BadInput, Corrupt
 from core.evaluate import Evaluation, slices
+from core.evaluate import compare as paired
 from core.evaluate import evaluate as measure
 from core.models.common.places import UNREACHABLE
-from core.pipeline.loaded_run import load_run
+from core.pipeline.loaded_run import NO_RULES, load_run
 from core.pipeline.shortcuts import run_shortcuts
 from core.pipeline.training import split_as
 from core.recommend.rerank import Rerank
+from core.recommend.ruled_lists import CatalogueRules
+from core.recommend.rules import RuleCost, Rules, RulesReport
 from core.runs import weights
 from core.runs.artifact import Run
 from core.runs.metrics import RunMetrics, meaningless
@@ -47,13 +51,15 @@ def evaluate(
     ks: Sequence[int] = (5, 10, 20),
     hide_seen: bool = True,
     rerank: Rerank | None = None,
+    rules: Rules = NO_RULES,
     device: str = "auto",
     export: Path | None = None,
     on_stage: Progress | None = None,
 ) -> RunMetrics:
     """What the run is worth on the events that its split held out; stored beside the run too.
 
-    With re-ranking nothing is stored: the figures that runs are compared by are the models' own.
+    With re-ranking or rules nothing is stored: the figures that runs are compared by are the
+    models' own. What rules cost is measured against the same lists without them, person by person.
 
     Args:
         workspace: Where run and dataset are.
@@ -61,15 +67,21 @@ def evaluate(
         ks: Lengths of the lists, each at least 1.
         hide_seen: Leave the items of a person's history out of the lists.
         rerank: How the lists are re-ranked.
+        rules: What the lists must keep.
         device: auto, cpu or cuda.
         export: A folder to be made, with all that was asked and what was right; see EXPORTED.
         on_stage: Told what is being done, and how far it is.
 
     Raises:
-        BadInput: nothing was held out, the data do not have what the re-ranking goes by, or the
-            folder cannot be made.
+        BadInput: nothing was held out, the data do not have what the re-ranking goes by, rules
+            that cannot be kept, or the folder cannot be made.
     """
-    if rerank is None:
+    if rules and export:
+        raise BadInput(
+            "an export is for libraries that rank every item, which rules forbid: export without "
+            "them"
+        )
+    if rerank is None and not rules:
         check_writable(workspace.path, EVALUATE)
     say = on_stage or silent
     if run.config.split == "none":
@@ -84,8 +96,10 @@ def evaluate(
     if parts.fingerprint != run.meta["split"]["fingerprint"] or parts.test is None:
         raise Corrupt(f"run {run.id} was split by another version of Recscope: train it again")
     reranker = loaded.reranker(rerank, parts.train.items) if rerank else None
+    ruled = loaded.rules(rules, rerank)
     say("evaluate", None)
-    evaluation = measure(
+    measured = partial(
+        measure,
         loaded.model,
         parts.test,
         train=parts.train,
@@ -96,7 +110,11 @@ def evaluate(
         ratings=not meaningless(data.info.value_kind),
         on_progress=say,
     )
-    beside = run_shortcuts(workspace, data.info, evaluation, parts, loaded.model, say)
+    evaluation = measured(rules=ruled)
+    report = _cost(ruled, evaluation, measured()) if ruled else None
+    beside = None  # simple rules of what comes next know nothing of these
+    if not ruled:
+        beside = run_shortcuts(workspace, data.info, evaluation, parts, loaded.model, say)
     say("slices", None)
     metrics = RunMetrics(
         run=run.id,
@@ -108,6 +126,7 @@ def evaluate(
         split_tie_rate=parts.tie_rate,
         hide_seen=hide_seen,
         rerank=reranker.report if reranker else None,
+        rules=report,
         users=evaluation.users,
         users_without_targets=evaluation.users_without_targets,
         taste_attribute=evaluation.taste_attribute,
@@ -130,12 +149,29 @@ def evaluate(
     if export:
         say("export", None)
         _export(export, evaluation, metrics, parts.test, data, loaded.items)
-    if rerank:
+    if rerank or rules:
         return metrics
     users = parts.test.queries.users[evaluation.ranking.queries]
     per_user = pd.DataFrame({"user_id": data.users.decode(users), **evaluation.per_user})
     weights.save_metrics(workspace, run, metrics, per_user)
     return metrics
+
+
+def _cost(ruled: CatalogueRules, evaluation: Evaluation, own: Evaluation) -> RulesReport:
+    """What these rules did to each metric: the paired difference over people, where it is one."""
+    pairs = paired({"own": own.per_user, "ruled": evaluation.per_user}, "own")
+    ends = {row.metric: (row.low, row.high) for row in pairs}
+    costs = [
+        RuleCost(
+            *(name, own.summary[name]["mean"], figures["mean"]),
+            figures["mean"] - own.summary[name]["mean"],
+            *ends.get(name, (None, None)),
+        )
+        for name, figures in evaluation.summary.items()
+        if name in own.summary
+    ]
+    short = int((evaluation.ranking.items[:, -1] == PAD).sum())
+    return ruled.report(evaluation.ks[-1], short, tuple(costs))
 
 
 def _export(

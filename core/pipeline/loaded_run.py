@@ -16,8 +16,11 @@ import pandas as pd
 from core.data import dataset
 from core.data.dataset import Dataset, histories, kinds
 from core.data.store import Workspace
-from core.errors import Corrupt, NotFound
+from core.errors import BadInput, Corrupt, NotFound
+from core.pipeline.item_rules import catalogue_rules
 from core.recommend.rerank import Rerank, Reranker
+from core.recommend.ruled_lists import CatalogueRules
+from core.recommend.rules import ITEM, Rules
 from core.recommend.top_k import recommend as recommend_codes
 from core.runs import weights
 from core.runs.artifact import Run
@@ -26,6 +29,7 @@ from core.types import PAD, Array, Ints, Queries, Recommendations, Recommender, 
 
 _log = logging.getLogger("recscope")
 
+NO_RULES = Rules()
 _BLOCK_ROWS = 1_000_000  # recommendations made before some are written
 
 
@@ -72,6 +76,26 @@ class LoadedRun:
         events = data.interactions.items if consumed is None else consumed
         return Reranker.of(how, self.model, data.item_features, events)
 
+    def rules(self, rules: Rules, rerank: Rerank | None = None) -> CatalogueRules | None:
+        """These rules as they act on the run's catalogue, beside this re-ranking; None of none.
+
+        Raises:
+            BadInput: an attribute, a value or an item that is not there, rules that contradict
+                each other, or that order lists as the re-ranking does.
+        """
+        if not rules:
+            return None
+        of_items = any(rule.attribute != ITEM for rule in rules.rules)
+        info = self.workspace.dataset(self.run.config.dataset) if of_items else None
+        ruled = catalogue_rules(rules, self.items, info)
+        if rerank and ruled.reorders:
+            raise BadInput(
+                f"lists are ordered either by {rerank.method} or by rules such as "
+                f"{next(r for r in rules.texts if not r.startswith(('exclude', 'only')))!r}: "
+                "leave one of them out (exclude and only go with a re-ranking)"
+            )
+        return ruled
+
     def top_k(
         self,
         queries: Queries,
@@ -79,6 +103,7 @@ class LoadedRun:
         *,
         hide_seen: bool = True,
         reranker: Reranker | None = None,
+        rules: CatalogueRules | None = None,
     ) -> Recommendations:
         """The k best items of the run's catalogue for each query, as codes; see core.recommend."""
         return recommend_codes(
@@ -88,6 +113,7 @@ class LoadedRun:
             n_items=len(self.items),
             hide_seen=hide_seen,
             reorder=reranker,
+            rules=rules,
         )
 
 
@@ -106,12 +132,15 @@ def recommend(
     k: int = 10,
     hide_seen: bool = True,
     rerank: Rerank | None = None,
+    rules: Rules = NO_RULES,
     device: str = "auto",
 ) -> pd.DataFrame:
     """user_id, item_id, rank (from 1), score: the k best for each person; see recommendations."""
     loaded = load_run(workspace, run, device=device)
     people, queries = queries_for(loaded, users=users, histories=histories)
-    return recommendation_table(loaded, people, queries, k=k, hide_seen=hide_seen, rerank=rerank)
+    return recommendation_table(
+        loaded, people, queries, k=k, hide_seen=hide_seen, rerank=rerank, rules=rules
+    )
 
 
 def recommendation_table(
@@ -122,11 +151,23 @@ def recommendation_table(
     k: int = 10,
     hide_seen: bool = True,
     rerank: Rerank | None = None,
+    rules: Rules = NO_RULES,
 ) -> pd.DataFrame:
-    """What `recommendations` gives, as one table."""
+    """What `recommendations` gives, as one table; `attrs["rules"]` is the report of the rules."""
     reranker = loaded.reranker(rerank) if rerank else None
-    blocks = recommendations(loaded, people, queries, k=k, hide_seen=hide_seen, reranker=reranker)
-    return pd.concat(list(blocks), ignore_index=True)
+    ruled = loaded.rules(rules, rerank)
+    blocks = recommendations(
+        *(loaded, people, queries), k=k, hide_seen=hide_seen, reranker=reranker, rules=ruled
+    )
+    frame = pd.concat(list(blocks), ignore_index=True)
+    if ruled:
+        frame.attrs["rules"] = ruled.report(k, shorter(frame, len(queries), k)).to_json()
+    return frame
+
+
+def shorter(lists: pd.DataFrame, people: int, k: int) -> int:
+    """How many of so many people have fewer than k rows in what `recommendations` gives."""
+    return people - int((lists["rank"] == k).sum())
 
 
 def queries_for(
@@ -184,17 +225,19 @@ def recommendations(
     k: int = 10,
     hide_seen: bool = True,
     reranker: Reranker | None = None,
+    rules: CatalogueRules | None = None,
 ) -> Iterator[pd.DataFrame]:
     """user_id, item_id, rank, score of these queries, in frames of about a million rows.
 
     The order is that of the queries, then of the rank. Fewer than k rows come where a person has
-    fewer items left. There is always at least one frame, maybe without rows. With a re-ranker there
-    is also model_rank, the item's place in the model's own order; the score stays the model's.
+    fewer items left. There is always at least one frame, maybe without rows. With a re-ranker or
+    rules there is also model_rank, the item's place in the model's own order; the score stays the
+    model's.
     """
     step = max(1, _BLOCK_ROWS // max(1, min(k, len(loaded.items))))
     for start in range(0, max(len(queries), 1), step):
         block = slice(start, min(start + step, len(queries)))
-        lists = loaded.top_k(queries[block], k, hide_seen=hide_seen, reranker=reranker)
+        lists = loaded.top_k(queries[block], k, hide_seen=hide_seen, reranker=reranker, rules=rules)
         rows, ranks = np.nonzero(lists.items != PAD)
         columns = {
             "user_id": people[block][rows],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,6 +14,9 @@ from core.models.common.memory import free_memory
 from core.models.common.places import HIDDEN, hide_seen_items
 from core.recommend.time_limit import check_time
 from core.types import PAD, Queries, Recommendations, Recommender
+
+if TYPE_CHECKING:
+    from core.recommend.ruled_lists import CatalogueRules
 
 BLOCK_BYTES = 256 * 2**20  # scores of one block, at most
 CPU_BLOCK_BYTES = 16 * 2**20  # a CPU is fastest on blocks that its allocator hands out again
@@ -123,6 +127,7 @@ def recommend(
     n_items: int,
     hide_seen: bool = True,
     reorder: Reorder | None = None,
+    rules: CatalogueRules | None = None,
 ) -> Recommendations:
     """The k best of all items for each query, best first; see top_k for ties and short lists.
 
@@ -134,6 +139,8 @@ def recommend(
         hide_seen: Leave out the items that are in the query's own history.
         reorder: Chooses the list from the best 200 instead (core.recommend.rerank);
             scores and places stay the model's own.
+        rules: What may be listed, over the whole catalogue; rules that order lists take the
+            place of `reorder`.
 
     Raises:
         BadInput: k is below 1.
@@ -142,13 +149,44 @@ def recommend(
         raise BadInput(f"k must be at least 1, not {k}")
     items = np.full((len(queries), k), PAD, np.int64)
     best = np.full((len(queries), k), -np.inf, np.float32)
-    places = None if reorder is None else items.copy()
+    if rules is not None and rules.reorders:
+        reorder = rules
+    places = None if reorder is None and rules is None else items.copy()
     for block, scores in score_blocks(model, queries, n_items):
-        allowed = hide_seen_items(scores, queries[block]) if hide_seen else scores
-        listed, best_scores = top_k(allowed, k if reorder is None else max(k, CANDIDATES))
-        if reorder is not None and places is not None:
+        unseen = hide_seen_items(scores, queries[block]) if hide_seen else scores
+        allowed = unseen if rules is None else rules.hide(unseen)
+        if reorder is None:
+            listed, best_scores = top_k(allowed, k)
+        else:
+            listed, best_scores = candidates(allowed, k, rules)
             at = reorder(listed, queries[block], k)
             listed, best_scores = listed.gather(1, at), best_scores.gather(1, at)
-            places[block] = (at + 1).masked_fill(listed == PAD, PAD).cpu().numpy()
+        if places is not None:
+            own = at + 1 if rules is None else model_places(unseen, listed)
+            places[block] = own.masked_fill(listed == PAD, PAD).cpu().numpy()
         items[block], best[block] = listed.cpu().numpy(), best_scores.cpu().numpy()
     return Recommendations(items, best, places)
+
+
+def candidates(scores: Tensor, k: int, rules: CatalogueRules | None) -> tuple[Tensor, Tensor]:
+    """What a re-ordering chooses a list of k from, and the scores (b, C): the best, and pins."""
+    items, best = top_k(scores, max(k, CANDIDATES))
+    if rules is None or not rules.reorders:
+        return items, best
+    return rules.with_pins(items, best, scores)
+
+
+def model_places(scores: Tensor, items: Tensor) -> Tensor:
+    """Where each of these items (b, k) stands by these scores (b, I), from 1, as top_k has it.
+
+    >>> model_places(torch.tensor([[1.0, 2.0, 2.0]]), torch.tensor([[2, 0]])).tolist()
+    [[2, 3]]
+    """
+    codes = torch.arange(scores.shape[1], device=scores.device)
+    places = torch.empty_like(items)
+    for nth in range(items.shape[1]):
+        item = items[:, nth : nth + 1].clamp(min=0)
+        own = scores.gather(1, item)
+        above = (scores > own) | ((scores == own) & (codes < item))
+        places[:, nth] = 1 + above.sum(dim=1)
+    return places

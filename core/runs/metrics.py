@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from core.data.durable import known_entries
+from core.recommend.rules import RulesReport
 from core.runs.shortcuts import RunShortcuts
 from core.types import Interval, RerankReport, Slice
 
@@ -34,6 +35,7 @@ class RunMetrics:
     split_tie_rate: float = 0.0  # share of users whose target is tied in time with their history
     hide_seen: bool
     rerank: RerankReport | None  # how lists were re-ranked, if they were
+    rules: RulesReport | None = None  # what lists had to keep, and the cost; never stored
     users: int
     users_without_targets: int
     taste_attribute: str | None
@@ -55,6 +57,7 @@ class RunMetrics:
         }
         how = content.get("rerank")
         values["rerank"] = RerankReport(**known_entries(RerankReport, how)) if how else None
+        values.pop("rules", None)
         values["slices"] = tuple(
             Slice(**known_entries(Slice, row)) for row in content.get("slices", ())
         )

@@ -45,6 +45,21 @@ def test_labels_come_if_asked(run):
     assert found["label"].tolist() == [names[item] for item in found["item_id"]]
 
 
+def test_lists_keep_rules_and_what_they_cost_is_measured(run):
+    rules = ["at-most kind=1", "boost kind=tea:0.5"]
+    found = run.recommend(k=5, rules=rules)
+    assert found["rank"].max() == 3  # there are three kinds
+    assert found.attrs["rules"]["short"] == found["user_id"].nunique()
+    assert list(found) == ["user_id", "item_id", "rank", "score", "model_rank"]
+    own = run.evaluate(k=3)
+    costs = run.evaluate(k=3, rules=["exclude kind=tea"])
+    assert costs["own"].tolist() == own["mean"].tolist()
+    np.testing.assert_allclose(costs["difference"], costs["mean"] - costs["own"])
+    at = costs.set_index("metric").loc["ndcg@3"]
+    assert at["difference_low"] <= at["difference"] <= at["difference_high"]
+    assert run.stored.metrics.rules is None
+
+
 def test_histories_are_a_frame_or_a_file(run, tmp_path):
     frame = pd.DataFrame({"user_id": ["new", "new", "other"], "item_id": [10, 20, 30]})
     frame.to_csv(tmp_path / "h.csv", index=False)

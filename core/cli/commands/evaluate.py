@@ -13,6 +13,7 @@ from core.cli.terminal import Result, progress, table
 from core.data.store import Workspace
 from core.errors import BadInput
 from core.recommend import export
+from core.recommend.rules import Rules
 from core.runs import artifact
 from core.runs.artifact import Run
 from core.runs.machines import Machines
@@ -27,6 +28,7 @@ def evaluate(options: Any) -> Result:
         ks=options.k,
         hide_seen=not options.keep_seen,
         rerank=rerank(options),
+        rules=Rules.parse(options.rules),
         export=options.export,
         on_stage=progress(),
     )

@@ -12,12 +12,16 @@ MANY_TIED = 0.5  # share of targets from which the last event says little
 
 
 def metrics_text(metrics: RunMetrics, own: RunMetrics | None = None) -> str:
-    """The figures; beside those of re-ranked lists the model's own, if measured the same way."""
+    """The figures; beside those of re-ranked lists the model's own, if measured the same way.
+
+    Beside those under rules the same without them, and the paired difference with its ends.
+    """
     hidden = "hidden" if metrics.hide_seen else "kept"
     cut = f" at {metrics.cut}" if metrics.cut else ""
     head = f"{metrics.users} users, {metrics.split}{cut}, every item ranked, seen items {hidden}"
     if metrics.target_hidden_share:
-        head += f", {metrics.target_hidden_share:.1%} of targets among them: never reached"
+        among = "seen or not allowed" if metrics.rules else "among them"
+        head += f", {metrics.target_hidden_share:.1%} of targets {among}: never reached"
     if metrics.split_tie_rate:
         head += f", {metrics.split_tie_rate:.1%} tied in time with what came before"
         if metrics.split == "leave-last-out" and metrics.split_tie_rate >= MANY_TIED:
@@ -26,11 +30,24 @@ def metrics_text(metrics: RunMetrics, own: RunMetrics | None = None) -> str:
     columns = ["metric", "mean", "low", "high"]
     if how := metrics.rerank:
         head += f", lists re-ranked: {how.method} by {how.by}, strength {how.strength:g}"
-        if own and own.hide_seen == metrics.hide_seen:
+        if not metrics.rules and own and own.hide_seen == metrics.hide_seen:
             columns.append("not re-ranked")
             for row in rows:
                 interval = own.metrics.get(row["metric"])
                 row["not re-ranked"] = interval.mean if interval else None
+    if metrics.rules:
+        head += f", {metrics.rules.sentence()}"
+        rows = [
+            {
+                **row,
+                "without rules": cost.own,
+                "difference": cost.difference,
+                "from": cost.low,
+                "to": cost.high,
+            }
+            for row, cost in zip(rows, metrics.rules.costs, strict=True)
+        ]
+        columns += ["without rules", "difference", "from", "to"]
     text = head + "\n" + table(rows, columns)
     return text + _shortcuts_text(metrics.shortcuts) if metrics.shortcuts else text
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from core import pipeline
 from core.cli.terminal import Result, table
@@ -10,13 +11,17 @@ from core.data.store import Workspace
 from core.errors import BadInput
 from core.recommend import export
 from core.recommend.rerank import Rerank
+from core.recommend.rules import Rules
 from core.runs import artifact
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def recommend(options: Any) -> Result:
     workspace = Workspace.open(options.data_dir)
     run = artifact.find_run(workspace, options.run)
-    how = rerank(options)
+    how, rules = rerank(options), Rules.parse(options.rules)
     if options.out:
         export.check(options.out)
     loaded = pipeline.load_run(workspace, run)
@@ -24,19 +29,42 @@ def recommend(options: Any) -> Result:
     people, queries = pipeline.queries_for(loaded, users=users, histories=options.histories)
     hide_seen = not options.keep_seen
     reranker = loaded.reranker(how) if how else None
+    ruled = loaded.rules(rules, how)
     blocks = pipeline.recommendations(
-        loaded, people, queries, k=options.k, hide_seen=hide_seen, reranker=reranker
+        *(loaded, people, queries),
+        k=options.k,
+        hide_seen=hide_seen,
+        reranker=reranker,
+        rules=ruled,
     )
+    lists = _Counted(blocks, options.k)
     result = {"run": run.id, "users": len(queries), "k": options.k, "hide_seen": hide_seen}
     result["rerank"] = reranker.report.to_json() if reranker else None
     if options.out:
-        rows = export.write(options.out, blocks)
+        rows = export.write(options.out, lists)
         text = f"{rows} recommendations for {len(queries)} users in {options.out}"
-        return {**result, "rows": rows, "out": str(options.out)}, text
-    found: list[Any] = [row for block in blocks for row in block.to_dict("records")]
-    columns = ["user_id", "item_id", "rank", "score"] + ["model_rank"] * bool(reranker)
-    text = table(found, columns)
-    return {**result, "rows": len(found), "recommendations": found}, text
+        shown = {"rows": rows, "out": str(options.out)}
+    else:
+        found: list[Any] = [row for block in lists for row in block.to_dict("records")]
+        columns = ["user_id", "item_id", "rank", "score"] + ["model_rank"] * bool(reranker or ruled)
+        text = table(found, columns)
+        shown = {"rows": len(found), "recommendations": found}
+    report = ruled.report(options.k, len(queries) - lists.full) if ruled else None
+    result["rules"] = report.to_json() if report else None
+    return {**result, **shown}, f"{text}\n{report.sentence()}" if report else text
+
+
+class _Counted:
+    """Blocks of lists as they come, and how many lists of full length were in them."""
+
+    def __init__(self, blocks: Iterable[pd.DataFrame], k: int) -> None:
+        self._blocks, self._k = blocks, k
+        self.full = 0
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        for block in self._blocks:
+            self.full += int((block["rank"] == self._k).sum())
+            yield block
 
 
 def rerank(options: Any) -> Rerank | None:
