@@ -240,8 +240,8 @@ def test_lists_keep_rules(trained, recscope, tmp_path):
     assert (found["rules"]["short"], found["rows"]) == (40, 240)
     code, text, _ = recscope(*ask, "--at-most", "kind=2", "--out", tmp_path / "a.csv")
     assert code == 0
-    assert "under at-most kind=2, 40 people got fewer than 8 items" in text
-    assert "0 items have no kind" in text
+    assert "under at-most kind=2, people with fewer than 8 items: 40" in text
+    assert "items without kind, so not limited: 0" in text
     assert len(pd.read_csv(tmp_path / "a.csv")) == 240
 
 

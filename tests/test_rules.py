@@ -289,8 +289,8 @@ def test_nobody_has_no_list(ruled):
 def test_what_cannot_be_limited_is_told(ruled):
     report = ruled("at-most genres=1", "exclude item_id=8").report(5, 2)
     assert report.unlimited == {"genres": 1}  # items 4 and 8 have none, 8 is excluded
-    assert "1 items have no genres" in report.sentence()
-    assert "2 people got fewer than 5 items" in report.sentence()
+    assert "items without genres, so not limited: 1" in report.sentence()
+    assert "people with fewer than 5 items: 2" in report.sentence()
 
 
 @pytest.mark.parametrize(

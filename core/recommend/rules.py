@@ -175,9 +175,9 @@ class RulesReport:
     def sentence(self) -> str:
         """The rules, who got a shorter list, and what no rule could limit."""
         told = [f"under {'; '.join(self.rules)}"]
-        told.append(f"{self.short:,} people got fewer than {self.k:,} items")
+        told.append(f"people with fewer than {self.k:,} items: {self.short:,}")
         told += [
-            f"{n:,} items have no {attribute} and are not limited by it"
+            f"items without {attribute}, so not limited: {n:,}"
             for attribute, n in self.unlimited.items()
         ]
         return ", ".join(told)
