@@ -143,16 +143,6 @@ class Run(Explains):
     def _meaningless(self) -> tuple[str, ...]:
         """The metrics that say nothing of this log."""
         return meaningless(self._folders.dataset(self.stored.config.dataset).value_kind)
-        rows = [(name, at.mean, at.low, at.high) for name, at in found.metrics.items()]
-        frame = pd.DataFrame(rows, columns=["metric", "mean", "low", "high"])
-        frame = frame.astype({"low": float, "high": float})
-        if found.rules is not None:
-            costs = pd.DataFrame([asdict(cost) for cost in found.rules.costs])
-            frame["own"], frame["difference"] = costs["own"], costs["difference"]
-            frame["difference_low"] = costs["low"].astype(float)
-            frame["difference_high"] = costs["high"].astype(float)
-            frame.attrs["rules"] = found.rules.to_json()
-        return frame
 
     def shortcuts(self) -> pd.DataFrame:
         """How far the run is ahead of simple rules, person by person, when last evaluated.
@@ -366,6 +356,17 @@ class Run(Explains):
 
 
 def _intervals(measured: RunMetrics) -> pd.DataFrame:
+    """Each metric with its interval; under rules what they cost beside it."""
     rows = [(name, at.mean, at.low, at.high) for name, at in measured.metrics.items()]
     frame = pd.DataFrame(rows, columns=["metric", "mean", "low", "high"])
-    return frame.astype({"low": float, "high": float})
+    frame = frame.astype({"low": float, "high": float})
+    if measured.rules is None:
+        return frame
+    costs = {cost.metric: cost for cost in measured.rules.costs}
+    of_each = [costs[name] for name in frame["metric"]]
+    frame["own"] = [cost.own for cost in of_each]
+    frame["difference"] = [cost.difference for cost in of_each]
+    frame["difference_low"] = pd.Series([cost.low for cost in of_each], dtype=float)
+    frame["difference_high"] = pd.Series([cost.high for cost in of_each], dtype=float)
+    frame.attrs["rules"] = measured.rules.to_json()
+    return frame

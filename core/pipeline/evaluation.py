@@ -31,6 +31,8 @@ from core.runs.artifact import Run
 from core.runs.metrics import RunMetrics, meaningless
 from core.types import PAD, Holdout, Interval, Progress, Vocab, silent
 
+_OF_ALL_ITEMS = ("auc",)
+
 EXPORTED = {
     "queries.parquet": "a row for each person who is asked about: `query` from 0, how many events "
     "the history holds, how many targets there are, how many items could be listed",
@@ -130,7 +132,7 @@ def evaluate(
         users=evaluation.users,
         users_without_targets=evaluation.users_without_targets,
         taste_attribute=evaluation.taste_attribute,
-        metrics={name: Interval(**ends) for name, ends in evaluation.summary.items()},
+        metrics={name: Interval(**evaluation.summary[name]) for name in _told(ruled, evaluation)},
         target_hidden_share=evaluation.target_hidden_share,
         score_tie_rate=evaluation.score_tie_rate,
         seconds=round(evaluation.seconds, 3),
@@ -157,19 +159,20 @@ def evaluate(
     return metrics
 
 
+def _told(ruled: CatalogueRules | None, evaluation: Evaluation) -> list[str]:
+    """The metrics to be told: none of the order of all items where rules end lists before that."""
+    hidden = _OF_ALL_ITEMS if ruled and ruled.reorders else ()
+    return [name for name in evaluation.summary if name not in hidden]
+
+
 def _cost(ruled: CatalogueRules, evaluation: Evaluation, own: Evaluation) -> RulesReport:
     """What these rules did to each metric: the paired difference over people, where it is one."""
     pairs = paired({"own": own.per_user, "ruled": evaluation.per_user}, "own")
     ends = {row.metric: (row.low, row.high) for row in pairs}
-    costs = [
-        RuleCost(
-            *(name, own.summary[name]["mean"], figures["mean"]),
-            figures["mean"] - own.summary[name]["mean"],
-            *ends.get(name, (None, None)),
-        )
-        for name, figures in evaluation.summary.items()
-        if name in own.summary
-    ]
+    costs = []
+    for name in _told(ruled, evaluation):
+        before, after = own.summary[name]["mean"], evaluation.summary[name]["mean"]
+        costs.append(RuleCost(name, before, after, after - before, *ends.get(name, (None, None))))
     short = int((evaluation.ranking.items[:, -1] == PAD).sum())
     return ruled.report(evaluation.ks[-1], short, tuple(costs))
 

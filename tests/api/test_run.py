@@ -58,6 +58,10 @@ def test_lists_keep_rules_and_what_they_cost_is_measured(run):
     at = costs.set_index("metric").loc["ndcg@3"]
     assert at["difference_low"] <= at["difference"] <= at["difference_high"]
     assert run.stored.metrics.rules is None
+    assert "auc" in set(costs["metric"])
+    limited = run.evaluate(k=3, rules=rules)
+    assert "auc" not in set(limited["metric"]), "nothing follows a list that a limit ends"
+    assert limited["difference"].notna().all()
 
 
 def test_histories_are_a_frame_or_a_file(run, tmp_path):
