@@ -22,6 +22,7 @@ SUM = ("like", "less", "weight")  # of items, on the map
 NAMES = (
     *("dataset", "run", "runs", "baseline", "user", "k", "keep", "rerank", "strength", "metric"),
     *("item", "against", "drop", "add", "move", "colour", "space", "layout"),
+    "rules",  # that lists must keep
     *("epoch", "step", "depth"),
     *("tag", "axis", "rival", "clone"),  # of runs that are compared, or trained again
     *SUM,
@@ -35,7 +36,7 @@ LONGEST = 100  # letters of a value that a sentence repeats
 EDITS = ("drop", "add", "move")  # of one person's history
 OF_DATASET = (
     *("run", "runs", "baseline", "user", "colour", "space", "beside", "beside_space", "filter"),
-    *("tag", "rival", "clone"),
+    *("tag", "rival", "clone", "rules"),
 )
 OF_USER = ("item", "against", *EDITS)  # means nothing any more with another person
 

@@ -11,7 +11,9 @@ from core.evaluate.comparison import Comparison, compare
 from core.evaluate.pareto import surely_higher as surely_higher_of
 from core.models import MODELS
 from core.pipeline import LoadedRun
+from core.pipeline.loaded_run import NO_RULES
 from core.recommend.rerank import Rerank
+from core.recommend.rules import Rules
 from core.runs.artifact import Run
 from core.types import Array, Queries
 from dashboard.cache.extended import ExtendedRun
@@ -43,15 +45,16 @@ def recommendations(
     k: int,
     hide_seen: bool,
     rerank: Rerank | None = None,
+    rules: Rules = NO_RULES,
 ) -> pd.DataFrame:
     """item_id, rank, score: the k best items for one user of the log, by their whole history.
 
-    And model_rank, the item's place in the model's own order, where the list is re-ranked.
+    And model_rank, the item's place in the model's own order, where lists are re-ranked or ruled.
     """
     loaded_run = loaded(workspace, run)
     people, queries = pipeline.queries_for(loaded_run, users=[user])
     lists = pipeline.recommendation_table(
-        loaded_run, people, queries, k=k, hide_seen=hide_seen, rerank=rerank
+        loaded_run, people, queries, k=k, hide_seen=hide_seen, rerank=rerank, rules=rules
     )
     return lists.drop(columns="user_id")
 

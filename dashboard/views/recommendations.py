@@ -10,6 +10,7 @@ import streamlit as st
 from core.data.store import DatasetInfo
 from core.errors import BadInput
 from core.recommend.rerank import METHODS, Rerank
+from core.recommend.rules import Rules
 from core.runs.artifact import Run
 from dashboard import cache, state
 from dashboard.components.cards import card_style
@@ -25,6 +26,7 @@ from dashboard.components.people import (
     person,
     whose_list,
 )
+from dashboard.components.rules import rules_box, rules_cost
 from dashboard.state import t
 
 MOST_RUNS = 3
@@ -50,13 +52,19 @@ def main(now: Context) -> None:
     with order:
         _rerank_box(rerank)
     _strength_box(rerank)
+    rules = rules_box(now.dataset, runs[0], now.workspace)
+    if rerank and rules:
+        st.caption(t("rules.instead"))
+        rerank = None
     lists = {}
     for run in runs:
         with st.spinner(t("recommendations.computing", run=run_label(run))):
-            lists[run.id] = _list(now, run, user, k, rerank)
+            lists[run.id] = _list(now, run, user, k, rerank, rules)
     with top:
         _answer(now.dataset, user, runs, lists, k)
     _side_by_side(now.dataset, user, runs, lists)
+    if rules:
+        _ruled(now, runs[0], rules, lists, k)
     _download(user, runs, lists)
 
 
@@ -79,11 +87,13 @@ def _strength() -> str:
     return state.one_of("strength", STRENGTHS, f"{Rerank.strength:g}") or ""
 
 
-def _list(now: Context, run: Run, user: str, k: int, rerank: Rerank | None) -> pd.DataFrame:
+def _list(
+    now: Context, run: Run, user: str, k: int, rerank: Rerank | None, rules: Rules
+) -> pd.DataFrame:
     """What the run recommends; in its own order where the re-ranking has nothing to go by."""
     hide = hides_seen()
     try:
-        return cache.recommendations(now.workspace, run, user, k, hide, rerank)
+        return cache.recommendations(now.workspace, run, user, k, hide, rerank, rules)
     except BadInput:
         if rerank is None:
             raise
@@ -162,6 +172,13 @@ def _side_by_side(
             list_table(dataset, run, user, found, len(runs))
     if len(runs) > 1 and not any("model_rank" in found for found in lists.values()):
         st.caption(t("recommendations.shared", n=len(runs)))
+
+
+def _ruled(now: Context, run: Run, rules: Rules, lists: Mapping[str, pd.DataFrame], k: int) -> None:
+    """What the rules did to these lists, and what they cost."""
+    short = sum(len(found) < k for found in lists.values())
+    st.caption(t("rules.about") + (" " + t("rules.short", n=short, k=k) if short else ""))
+    rules_cost(now.workspace, run, rules, k, hide_seen=hides_seen())
 
 
 def _download(user: str, runs: list[Run], lists: Mapping[str, pd.DataFrame]) -> None:

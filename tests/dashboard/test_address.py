@@ -18,7 +18,7 @@ READ = {  # page → what it reads of the address
     "home": ("dataset", "run", "user", "language", "item", "drop", "step"),
     "compare": ("runs", "baseline", "k", "metric", "tag", "axis", "rival"),
     "train": ("clone",),
-    "recommendations": ("runs", "k", "keep", "rerank", "strength"),
+    "recommendations": ("runs", "k", "keep", "rerank", "strength", "rules"),
     "explain": ("item", "against", "drop", "add", "move", "k", "depth"),
     "embeddings": (
         *("item", "colour", "space", "layout", "epoch", "like", "less", "weight"),
