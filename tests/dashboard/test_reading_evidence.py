@@ -119,8 +119,8 @@ def test_why_a_row_is_rejected_is_said_in_chinese(tmp_path: Path) -> None:
         (
             "the log is an array of objects inside one JSON object, a.b[]; beside it c[] (1) is "
             "left out; each element of d[] is one event (the plain keys instead: layout=table)",
-            "日志是一个 JSON 对象内的对象数组 a.b[]；旁边的 c[] (1) 不读取；"
-            "d[] 的每个元素是一条事件（若只读普通键：layout=table）",
+            "行为数据是一个 JSON 对象内的对象数组 a.b[]；旁边的 c[] (1) 不读取；"
+            "d[] 的每个元素是一条行为（若只读普通键：layout=table）",
         ),
         (
             "'t': as you said: read as %d, %m, as you said",
