@@ -61,7 +61,7 @@ class Explains:
             BadInput: not one person, an item beside k, or a method that cannot do it.
 
         >>> print(run.explain(1, item=318))
-        Shawshank Redemption, The (1994) is in place 361. What speaks for it most is ...
+        Shawshank Redemption, The (1994) is in place 361. The strongest evidence for it is ...
         """
         seed = requests.whole("seed", seed, least=0)
         loaded = pipeline.with_described(self._loaded, [item, against])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from core.data.roles import names
 from core.runs.artifact import Run
 from core.types import Interval
 from dashboard.state import t
@@ -34,8 +35,11 @@ def text_or(key: str, otherwise: str, **values: Any) -> Text:
 
 
 def event_label(event: object) -> str:
-    """A kind of event in words; one that has none here keeps the log's."""
-    return "–" if event is None else plain(text_or(f"event.{event}", str(event)))
+    """A kind of event in words, however it is spelled; one that has none here keeps the log's."""
+    if event is None:
+        return "–"
+    name = str(event)
+    return plain(text_or(f"event.{name}", plain(text_or(f"event.{names.plain(name)}", name))))
 
 
 def split_label(split: str, cut: str) -> str:

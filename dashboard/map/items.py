@@ -172,7 +172,7 @@ def diagnosis_section(item_map: ItemMap, *, at_once: bool) -> None:
     for finding in cache.diagnosis(item_map):
         sign, words = st.columns([1, 9])
         sign.badge(
-            t(f"severity.{finding.severity}"),
+            t(f"embeddings.severity.{finding.severity}"),
             color=COLOURS[finding.severity],
             icon=f":material/{ICONS[finding.severity]}:",
         )

@@ -255,7 +255,7 @@ def test_no_run_leads_among_those_that_were_not_asked_the_same(
     asked = page.multiselect[0].value
     assert late.id not in asked  # one click away, and not beside the others by itself
     assert "Transition graph" in page.markdown[0].value
-    assert "people were asked for what came next" in page.caption[0].value
+    assert "people were evaluated on what came next" in page.caption[0].value
     mixed = open_page(trained, "compare", dataset="movielens", runs=f"{late.id},{asked[0]}")
     assert "were not asked the same questions, so none of them leads" in mixed.markdown[0].value
     alone = open_page(trained, "compare", dataset="movielens", runs=late.id)
@@ -278,7 +278,7 @@ def test_recommendations_take_any_user_and_hide_what_is_known(
     open_page: Open, trained: Workspace
 ) -> None:
     page = open_page(trained, "recommendations", dataset="movielens", user="1", k="5")
-    assert "User **1** did 232 things" in words(page)
+    assert "User **1** has 232 events" in words(page)
     assert all(len(table.value) == 5 for table in page.table)
     page.toggle(key="hide").set_value(False).run()
     assert not page.exception

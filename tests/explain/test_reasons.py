@@ -76,28 +76,30 @@ def check_claims(said: str, model, query, item: int, *, impersonal: bool) -> Non
     if match := re.search(r"is in place (\d+)", said):
         assert now == int(match[1]) > K
     assert ("is in the history already" in said) == (item in everything)
-    if match := re.search(r"because of (.*?) \((\d+)% of what speaks for it\)", said):
+    if match := re.search(r"because of (.*?) \((\d+)% of the evidence for it\)", said):
         causes = {int(number) for number in re.findall(r"item (\d+)", match[1])}
         apart = re.search(r"without that it would be in place (\d+) instead of (\d+)", said)
         assert causes
         assert place(model, query, item, causes) == int(apart[1]) > int(apart[2]) == now
         assert lift >= base - 1e-6 * max(1, abs(lift))
-    if match := re.search(r"speaks for it most is (.*?) \(\d+% of all that does\)", said):
+    if match := re.search(
+        r"strongest evidence for it is (.*?) \(\d+% of all evidence for it\)", said
+    ):
         causes = {int(number) for number in re.findall(r"item (\d+)", match[1])}
         if lower := re.search(r"would stand no lower, in place (\d+)", said):
             assert place(model, query, item, causes) == int(lower[1]) <= now
-    if "in spite of" in said or "on the whole speaks against it" in said:
+    if "in spite of" in said or "on the whole counts against it" in said:
         assert lift < base
     if match := re.search(r"without any(?: history)? it would be in place (\d+)", said):
         assert without_any == int(match[1])
-    if "on the whole speaks against it" in said and item not in everything:
+    if "on the whole counts against it" in said and item not in everything:
         assert ("but against other items more" in said) == (without_any > now)
     if match := re.search(r"still be among the first (\d+), in place (\d+)", said):
         assert without_any == int(match[2]) <= int(match[1]) == K
     if "moves it" in said or "look at what a person did" in said:
         assert lift == pytest.approx(base, abs=1e-6)
     assert ("look at" in said) <= impersonal
-    if match := re.search(r"item (\d+)(?: \(\d times\))? speaks against it", said):
+    if match := re.search(r"item (\d+)(?: \(\d times\))? counts against it", said):
         values = explain(model, query, [item], n_items=8).values[:, 0]
         assert values[query.items == int(match[1])].sum() < 0
 
@@ -287,7 +289,10 @@ def test_of_two_pairs_that_which_matters_more_and_none_where_another_does_it_all
 def test_twins_that_hold_no_place_speak_for_it():
     reasons, said = said_of((4.5, 9, 9, 9), 0, 1)
     assert (reasons.verdict, len(reasons.twins)) == (Verdict.SPEAKS, 2)
-    assert "speaks for it most is either item 0 or item 1 (100% of all that does), but" in said
+    assert (
+        "strongest evidence for it is either item 0 or item 1 (100% of all evidence for it), but"
+        in said
+    )
 
 
 @settings(max_examples=60)

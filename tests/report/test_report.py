@@ -171,7 +171,7 @@ def test_uncertain_reasons_are_not_named(report):
     )
     page = Page(render(told))
     assert "too uncertain to be named" in page.text
-    assert "of what speaks for it" not in page.text
+    assert "of the evidence for it" not in page.text
     assert not [value for tag, own in page.tags if tag == "rect" for value in own]
 
 

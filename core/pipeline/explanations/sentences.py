@@ -19,14 +19,15 @@ SAID = {
     "at what a person did.",
     "listed.unmoved": "{item} is recommended, but nothing in the history moves it: without any "
     "history it would be in place {rank_without_history:,}.",
-    "listed.in_spite": "{item} is recommended in spite of the history, which on the whole speaks "
+    "listed.in_spite": "{item} is recommended in spite of the history, which on the whole counts "
     "against it: without any it would be in place {rank_without_history:,}.",
-    "listed.in_spite.higher": "{item} is recommended: the history on the whole speaks against it, "
-    "but against other items more; without any it would be in place {rank_without_history:,}.",
-    "listed.because": "{item} is recommended because of {causes} ({share:.0%} of what speaks for "
-    "it): without that it would be in place {rank_without_causes:,} instead of {rank:,}.",
-    "listed.speaks": "{item} is recommended. What speaks for it most is {causes} ({share:.0%} of "
-    "all that does), but without that it would stand no lower, in place {rank_without_causes:,}.",
+    "listed.in_spite.higher": "{item} is recommended: the history on the whole counts against "
+    "it, but against other items more; without any it would be in place {rank_without_history:,}.",
+    "listed.because": "{item} is recommended because of {causes} ({share:.0%} of the evidence "
+    "for it): without that it would be in place {rank_without_causes:,} instead of {rank:,}.",
+    "listed.speaks": "{item} is recommended. The strongest evidence for it is {causes} "
+    "({share:.0%} of all evidence for it), but without that it would stand no lower, in place "
+    "{rank_without_causes:,}.",
     "listed.nothing": "{item} is recommended, but nothing in the history stands out as the reason.",
     "unlisted.empty": "{item} is in place {rank:,} for anyone of whom nothing is known: the "
     "history is empty.",
@@ -34,15 +35,16 @@ SAID = {
     "what a person did.",
     "unlisted.unmoved": "{item} is in place {rank:,}, and nothing in the history moves it: without "
     "any history it would be in place {rank_without_history:,}.",
-    "unlisted.in_spite": "{item} is in place {rank:,}: the history on the whole speaks against it, "
-    "without any it would be in place {rank_without_history:,}.",
-    "unlisted.in_spite.higher": "{item} is in place {rank:,}: the history on the whole speaks "
+    "unlisted.in_spite": "{item} is in place {rank:,}: the history on the whole counts against "
+    "it, without any it would be in place {rank_without_history:,}.",
+    "unlisted.in_spite.higher": "{item} is in place {rank:,}: the history on the whole counts "
     "against it, but against other items more; without any it would be in place "
     "{rank_without_history:,}.",
-    "unlisted.because": "{item} is in place {rank:,}. What speaks for it most is {causes} "
-    "({share:.0%} of all that does): without that it would be in place {rank_without_causes:,}.",
-    "unlisted.speaks": "{item} is in place {rank:,}. What speaks for it most is {causes} "
-    "({share:.0%} of all that does), but without that it would stand no lower, in place "
+    "unlisted.because": "{item} is in place {rank:,}. The strongest evidence for it is {causes} "
+    "({share:.0%} of all evidence for it): without that it would be in place "
+    "{rank_without_causes:,}.",
+    "unlisted.speaks": "{item} is in place {rank:,}. The strongest evidence for it is {causes} "
+    "({share:.0%} of all evidence for it), but without that it would stand no lower, in place "
     "{rank_without_causes:,}.",
     "unlisted.nothing": "{item} is in place {rank:,}; nothing in the history stands out as the "
     "reason.",
@@ -51,22 +53,22 @@ SAID = {
     "known.unmoved": "{item} is in the history already, so it is not recommended again; nothing in "
     "the history moves its score.",
     "known.in_spite": "{item} is in the history already, so it is not recommended again; the "
-    "history on the whole speaks against it.",
-    "known.because": "{item} is in the history already, so it is not recommended again. What "
-    "speaks for it most is {causes} ({share:.0%} of all that does).",
-    "known.speaks": "{item} is in the history already, so it is not recommended again. What speaks "
-    "for it most is {causes} ({share:.0%} of all that does).",
-    "known.nothing": "{item} is in the history already, so it is not recommended again; nothing in "
-    "it stands out as speaking for it.",
+    "history on the whole counts against it.",
+    "known.because": "{item} is in the history already, so it is not recommended again. The "
+    "strongest evidence for it is {causes} ({share:.0%} of all evidence for it).",
+    "known.speaks": "{item} is in the history already, so it is not recommended again. The "
+    "strongest evidence for it is {causes} ({share:.0%} of all evidence for it).",
+    "known.nothing": "{item} is in the history already, so it is not recommended again; nothing "
+    "in it stands out as evidence for it.",
     "contrast.empty": "{item} comes before {other}, for anyone: the history is empty.",
     "contrast.unmoved": "{item} comes before {other}, and nothing in the history makes the "
     "difference.",
-    "contrast.in_spite": "{item} comes before {other} in spite of the history, which on the whole "
-    "speaks for {other}: without any it would be further ahead.",
+    "contrast.in_spite": "{item} comes before {other} in spite of the history, which on the "
+    "whole favours {other}: without any it would be further ahead.",
     "contrast.nothing": "{item} comes before {other}, but nothing in the history stands out as the "
     "reason.",
-    "contrast.speaks": "{item} comes before {other}. What speaks for that most is {causes} "
-    "({share:.0%} of all that does).",
+    "contrast.speaks": "{item} comes before {other}. The strongest evidence for that is {causes} "
+    "({share:.0%} of all evidence for it).",
     "contrast.known": "{known} is in the history already, so it is not recommended again: their "
     "scores alone are compared.",
     "contrast.known.both": "{known} are in the history already, so they are not recommended again: "
@@ -81,7 +83,7 @@ SAID = {
     "either.three": "any of {first} or {last}",
     "twins": "Either alone does nearly what both do.",
     "twins.three": "Any one of the three alone does nearly what all do.",
-    "against": "{against} speaks against it.",
+    "against": "{against} counts against it.",
     "listed_anyway": "Without any history it would still be among the first {k}, in place "
     "{rank_without_history:,}.",
 }

@@ -9,9 +9,9 @@ import streamlit as st
 from core.data.ingest.preview import Preview
 from core.data.layouts import sparse_matrix
 from core.data.layouts.registry import LAYOUTS, TABLE
-from dashboard.components.labels import text_or
+from dashboard.components.labels import event_label
 from dashboard.state import evidence, mark, t
-from dashboard.text import plain
+from dashboard.text import literal, plain
 
 ROLES = ("user_id", "item_id", "timestamp", "event", "value", "platform")
 NEEDED = ("user_id", "item_id")
@@ -103,7 +103,7 @@ def weights_form(event_types: dict[str, float]) -> dict[str, float]:
     changed = {}
     for place, (event, weight) in enumerate(event_types.items()):
         chosen = boxes[place % len(boxes)].number_input(
-            text_or(f"event.{event}", event),
+            literal(event_label(event)),
             min_value=0.0,
             value=float(weight),
             step=0.5,
