@@ -212,7 +212,7 @@ class Explains:
             why = pipeline.explain_items(loaded, query, np.array([code]))
             first = pipeline.strongest_cause(query, why)
             if first is None:
-                raise BadInput(f"no single item of the history speaks for {item}: name a cause")
+                raise BadInput(f"no item of the history is evidence for {item}: name a cause")
         else:
             first = int(pipeline.item_codes(loaded, [cause])[0])
         with ProgressLine(shown=self._progress) as line:

@@ -621,7 +621,7 @@ def test_a_long_history_is_counted_whole(open_page, trained):
     """User 414 rated more films than are shown."""
     page = open_page(trained, "recommendations", user="414", language="en")
     n = 2698
-    assert any(f"**414** did {n:,} things" in said.value for said in page.markdown)
+    assert any(f"**414** has {n:,} events" in said.value for said in page.markdown)
     shown = text("en", "recommendations.history.count.some", n=n, most=200)
     assert shown in [said.value for said in page.caption]
     assert len(next(one for one in page.dataframe).value) == 200

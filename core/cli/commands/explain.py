@@ -21,7 +21,7 @@ from core.runs import artifact
 from core.types import Queries
 
 PAIRS = 10  # of events that interact, in the JSON
-NO_REASON = "no single item of the history speaks for it, so nobody taught a reason"
+NO_REASON = "no single item of the history is evidence for it, so nobody taught a reason"
 
 
 def explain(options: Any) -> Result:

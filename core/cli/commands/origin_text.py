@@ -12,9 +12,9 @@ def origin_text(found: ReasonOrigins) -> str:
     >>> from core.pipeline.explanations.as_json import NamedItem
     >>> a, b = NamedItem(1, "A"), NamedItem(2, "B")
     >>> print(origin_text(ReasonOrigins(a, b, 0.5, 0, 0, 0, True, ())))
-    nobody in the log taught that A speaks for B, as far as the last layer of the network tells
+    nobody in the log taught that A is evidence for B, as far as the last layer of the network tells
     """
-    reason = f"that {found.cause.label} speaks for {found.item.label}"
+    reason = f"that {found.cause.label} is evidence for {found.item.label}"
     if not found.origins:
         return f"nobody in the log taught {reason}, as far as the last layer of the network tells"
     before = "before it" if found.ordered else "too"
