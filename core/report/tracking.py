@@ -46,8 +46,8 @@ def check(where: str) -> None:
     """Raises BadInput unless runs can be logged there; asked before anything is trained."""
     if where == MLFLOW and find_spec(MLFLOW) is None:
         raise BadInput(
-            "MLflow is not installed, and runs are logged only where it is: pip install '.[mlflow]' "
-            "in a clone of Recscope, or pip install mlflow-skinny"
+            "MLflow is not installed, and runs are logged only where it is: "
+            "pip install '.[mlflow]' in a clone of Recscope, or pip install mlflow-skinny"
         )
 
 

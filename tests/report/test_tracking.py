@@ -194,8 +194,8 @@ def test_without_it_nothing_is_trained(shop, shop_is_home, recscope, monkeypatch
     code, _, err = recscope(*TRAIN, "--log", "mlflow")
     assert code == 2
     assert err == (
-        "recscope: MLflow is not installed, and runs are logged only where it is: pip install '.[mlflow]' "
-        "in a clone of Recscope, or pip install mlflow-skinny\n"
+        "recscope: MLflow is not installed, and runs are logged only where it is: "
+        "pip install '.[mlflow]' in a clone of Recscope, or pip install mlflow-skinny\n"
     )
     assert artifact.list_runs(shop) == []
     with pytest.raises(BadInput):
