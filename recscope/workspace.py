@@ -199,8 +199,10 @@ class Workspace:
         Raises:
             BadInput: a step or a term that cannot be read, or nothing is left.
 
-        >>> ws.clean("movielens", filter=["item.genres=War"], name="war films")
+        >>> films = ws.clean("movielens", filter=["item.genres=War"], name="war films")
+        >>> films
         <recscope dataset war films: 4,859 events, 551 users, 381 items>
+        >>> freed = ws.delete(films)
         """
         for what, parts in (("a step", steps), ("a filter", filter)):
             for each in [parts] if isinstance(parts, str) else parts:

@@ -54,11 +54,11 @@ def test_a_dataset_is_renamed_archived_and_listed_again(open_page: Open, held: W
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 def test_deleting_asks_and_says_what_goes(open_page: Open, held: Workspace, language: str) -> None:
     info, (run,) = held.dataset("first"), artifact.list_runs(held)
-    size = holdings.removal(held, info.id).bytes
     page = open_page(held, "data", dataset="first", language=language)
     page.button(key=f"delete_{info.id}").click().run()
     assert not page.exception
     assert {one.name for one in held.datasets()} == {"first", "second"}, "it only asks"
+    size = holdings.removal(held, info.id).bytes  # with what the page has counted of it
     said = [one.value for one in [*page.markdown, *page.text]]
     assert text(language, "keep.goes_too", runs=1, searches=0) in said
     assert f"best ({run.id})" in said
