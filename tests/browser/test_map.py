@@ -232,7 +232,7 @@ def test_a_call_that_a_later_one_overtook_does_not_end_the_map(visit: Visit) -> 
           window.stop = call(second);
           stop();
         }""",
-        {"module": served.module(), "first": first, "second": second},
+        {"module": served.module("map"), "first": first, "second": second},
     )
     drawn(page)
     assert page.locator(".map .count").all_inner_texts() == [str(n)]
